@@ -1,0 +1,1 @@
+"""The HTTP door: starts deployments and reads their state; never touches Docker."""

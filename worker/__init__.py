@@ -1,0 +1,1 @@
+"""The processes: control worker and server worker."""
