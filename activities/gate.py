@@ -1,0 +1,109 @@
+"""The health gate: every image is asked from outside before anything depends on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from activities.step import OpenStep
+from aweigh.domain.application import HealthCheck
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.gate import Seen
+
+if TYPE_CHECKING:
+    from aweigh.adapters.engine import Container
+    from aweigh.adapters.server import Server
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 0.5
+#: How often a container is looked at while its probe is answered with failures.
+_LOOK_SECONDS: Final = 0.25
+_LAST_LINES: Final = 20
+
+
+class Gate:
+    """Waits until containers are healthy, or says why they are not."""
+
+    def __init__(
+        self, server: Server, opened: OpenStep, check: HealthCheck, port: int | None
+    ) -> None:
+        self._server = server
+        self._opened = opened
+        self._check = check
+        self._port = check.port or port
+
+    async def pass_all(self, containers: list[Container]) -> str:
+        """The gate that was passed, in words.
+
+        Raises:
+            StepFailed: `unhealthy` or `start_failed`, with what was seen.
+        """
+        if self._check.type in ("http", "tcp") and self._port is None:
+            raise StepFailed(
+                Reason.UNHEALTHY,
+                f"The {self._check.type} health check needs a port; set the application's `port`.",
+            )
+        waiting = [asyncio.create_task(self._pass(one)) for one in containers]
+        try:
+            seen = await asyncio.gather(*waiting)
+        finally:
+            for task in waiting:
+                task.cancel()
+        replicas = f" ({len(seen)} replicas)" if len(seen) > 1 else ""
+        return f"{self._check.type}: {seen[0]}{replicas}"
+
+    async def _pass(self, container: Container) -> str:
+        started = time.monotonic()
+        pause, looked, seen = _FIRST_PAUSE, 0.0, "nothing was seen yet"
+        while True:
+            if time.monotonic() - looked > _LOOK_SECONDS or self._check.type in ("image", "uptime"):
+                container = await self._alive(container)
+                looked = time.monotonic()
+            answer = await self._ask(container, time.monotonic() - started)
+            seen = answer.what
+            if answer.healthy:
+                await self._alive(container)
+                return seen
+            if time.monotonic() - started > self._check.deadline:
+                await self._tell_last_lines(container)
+                raise StepFailed(
+                    Reason.UNHEALTHY,
+                    f"{container.name} was not healthy within {self._check.deadline} s: {seen}. "
+                    "Its last lines are in the deployment's log.",
+                )
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    async def _ask(self, container: Container, seconds: float) -> Seen:
+        if self._check.type == "image":
+            status = container.health or "absent"
+            return Seen(status == "healthy", f"HEALTHCHECK is {status} {container.health_output}")
+        if self._check.type == "uptime":
+            return Seen(seconds >= self._check.seconds, f"up for {seconds:.0f} s")
+        address = container.addresses.get(self._server.bridge.name, "")
+        if self._check.type == "tcp":
+            return await self._server.probe.tcp(address, self._port or 0)
+        domains = self._opened.release.settings.domains
+        host = domains[0].host if domains else address
+        return await self._server.probe.http(address, self._port or 0, host, self._check)
+
+    async def _alive(self, container: Container) -> Container:
+        """The container now; one that has exited fails the gate at once."""
+        now = await self._server.engine.container(container.name)
+        if now is None:
+            raise StepFailed(Reason.START_FAILED, f"{container.name} was removed by somebody.")
+        if now.status in ("exited", "dead", "restarting") or now.restarts > container.restarts:
+            await self._tell_last_lines(now)
+            memory = " (out of memory)" if now.out_of_memory else ""
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"{now.name} exited with code {now.exit_code}{memory} "
+                "before it was healthy. Its last lines are in the deployment's log.",
+            )
+        return now
+
+    async def _tell_last_lines(self, container: Container) -> None:
+        lines = await self._server.engine.last_lines(container.name, _LAST_LINES)
+        self._opened.log(f"last lines of {container.name}:\n{lines or '(it wrote nothing)'}")

@@ -1,0 +1,152 @@
+"""The containers of a deployment: release command, create, health gate, removal, undo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.gate import Gate
+from activities.image import ensure_image
+from activities.inputs import StepInput, StepResult
+from activities.replicas import Replicas, older_replicas, replicas_of, unpark
+from activities.step import OpenStep, Steps
+from aweigh.domain.container import INSTANCE, release_command_spec
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import NameTaken, StepFailed
+from aweigh.domain.gate import chosen_check
+
+if TYPE_CHECKING:
+    from aweigh.adapters.server import Server
+
+
+class GenerationActivities:
+    def __init__(self, server: Server, steps: Steps) -> None:
+        self._server = server
+        self._steps = steps
+
+    @asynccontextmanager
+    async def _open(self, name: StepName, step: StepInput) -> AsyncIterator[OpenStep]:
+        """A step that changes what runs: under the application's lock, past the fence."""
+        async with (
+            self._steps.open(name, step) as opened,
+            self._server.locks.holding(opened.release.application),
+        ):
+            self._server.fence.pass_through(opened.release.application, opened.release.sequence)
+            yield opened
+
+    @activity.defn(name="release")
+    async def release(self, step: StepInput) -> StepResult:
+        """Run the release command in the new image, once."""
+        async with self._open(StepName.RELEASE, step) as opened:
+            if opened.release.settings.release_command:
+                await self._run_release_command(opened)
+            else:
+                opened.detail = "none is set"
+            return StepResult(opened.detail)
+
+    async def _run_release_command(self, opened: OpenStep) -> None:
+        release, engine = opened.release, self._server.engine
+        image = await ensure_image(self._server, opened)
+        spec = release_command_spec(
+            instance=self._server.instance, names=self._server.names, release=release, image=image
+        )
+        try:
+            await engine.create(spec)
+        except NameTaken:
+            pass  # an earlier attempt made it; its exit code is the answer
+        else:
+            await engine.start(spec.name)
+        found = await engine.ended(spec.name)
+        if found is None or found.labels.get(INSTANCE) != self._server.instance:
+            raise StepFailed(Reason.RELEASE_COMMAND_FAILED, f"{spec.name} is gone or not ours.")
+        opened.log(await engine.last_lines(spec.name, 1000))
+        if found.status == "created":  # a worker died between create and start
+            await engine.remove(spec.name)
+            return await self._run_release_command(opened)
+        opened.detail = f"exit code {found.exit_code}"
+        if found.exit_code:
+            raise StepFailed(
+                Reason.RELEASE_COMMAND_FAILED,
+                f"The release command exited with code {found.exit_code}. Its output is in the "
+                "deployment's log. Nothing was switched.",
+            )
+        return None
+
+    @activity.defn(name="create")
+    async def create(self, step: StepInput) -> StepResult:
+        """Have the new generation's containers run beside, or instead of, the live ones."""
+        async with self._open(StepName.CREATE, step) as opened:
+            image = await ensure_image(self._server, opened)
+            replicas = Replicas(self._server, opened.release, image)
+            await replicas.make_way()
+            await replicas.ensure()
+            names = [one.name for one in await replicas.containers()]
+            opened.detail = ", ".join(names)
+            opened.log(f"running: {opened.detail}")
+            return StepResult(opened.detail)
+
+    @activity.defn(name="health")
+    async def health(self, step: StepInput) -> StepResult:
+        """Wait until every container of the new generation is healthy."""
+        async with self._steps.open(StepName.HEALTH, step) as opened:
+            await healthy_generation(self._server, opened, lock=True)
+            return StepResult(opened.detail)
+
+    @activity.defn(name="remove")
+    async def remove(self, step: StepInput) -> StepResult:
+        """Stop and remove every generation before the live one."""
+        async with self._open(StepName.REMOVE, step) as opened:
+            release = opened.release
+            older = await older_replicas(self._server, release)
+            grace = release.settings.stop_grace
+            await asyncio.gather(*(self._server.engine.stop(one.name, grace) for one in older))
+            await asyncio.gather(*(self._server.engine.remove(one.name) for one in older))
+            job = self._server.names.release_container(release.slug, release.sequence)
+            await self._server.engine.remove(job)
+            opened.detail = ", ".join(one.name for one in older) or "nothing older"
+            opened.log(f"removed: {opened.detail}")
+            return StepResult(opened.detail)
+
+    @activity.defn(name="undo")
+    async def undo(self, step: StepInput) -> StepResult:
+        """Leave the application as it was: nothing of this deployment stays."""
+        async with self._steps.open(StepName.UNDO, step) as opened:
+            release, server = opened.release, self._server
+            async with server.locks.holding(release.application):
+                live = server.commits.live(release.slug)
+                if live and live.generation.sequence == release.sequence:
+                    server.commits.go_back(live)
+                mine = await replicas_of(server, release.application, release.sequence)
+                job = server.names.release_container(release.slug, release.sequence)
+                names = [one.name for one in mine] + [job]
+                await asyncio.gather(*(server.engine.remove(name) for name in names))
+                live = server.commits.live(release.slug)
+                if live:
+                    sequence = live.generation.sequence
+                    kept = await replicas_of(server, release.application, sequence)
+                    await unpark(server, kept)
+            opened.detail = ", ".join(one.name for one in mine) or "there was nothing"
+            opened.log(f"undone: {opened.detail}")
+            return StepResult(opened.detail)
+
+
+async def healthy_generation(server: Server, opened: OpenStep, *, lock: bool) -> Replicas:
+    """Have the generation run and pass its gate, also when a reset finds it gone."""
+    release = opened.release
+    image = await ensure_image(server, opened)
+    replicas = Replicas(server, release, image)
+    if lock:
+        async with server.locks.holding(release.application):
+            server.fence.pass_through(release.application, release.sequence)
+            await replicas.ensure()
+    else:
+        await replicas.ensure()
+    check = chosen_check(release.settings, image, replicas.port)
+    gate = Gate(server, opened, check, replicas.port)
+    opened.detail = await gate.pass_all(await replicas.containers())
+    opened.log(f"healthy: {opened.detail}")
+    return replicas

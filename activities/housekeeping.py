@@ -1,0 +1,130 @@
+"""Before and after: preflight, sweep, and the removal of an application."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
+from activities.step import OpenStep, Steps, beating, in_temporals_words
+from aweigh.domain.container import APPLICATION, INSTANCE
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import StepFailed
+
+if TYPE_CHECKING:
+    from aweigh.adapters.api import Api
+    from aweigh.adapters.server import Server
+
+
+class HousekeepingActivities:
+    def __init__(self, server: Server, steps: Steps, api: Api) -> None:
+        self._server = server
+        self._steps = steps
+        self._api = api
+
+    @activity.defn(name="preflight")
+    async def preflight(self, step: StepInput) -> StepResult:
+        """Refuse what cannot work here before anything is touched."""
+        async with self._steps.open(StepName.PREFLIGHT, step) as opened:
+            release, server = opened.release, self._server
+            async with server.locks.holding(release.application):
+                server.fence.pass_through(release.application, release.sequence)
+            refuse_binds(opened, server.bind_roots)
+            server.reserve.refuse_if_below(server.engine_root, "A deployment")
+            if release.settings.domains:
+                async with server.locks.holding("server"):
+                    await server.proxy.ensure()
+            opened.detail = f"server {release.server} is ready"
+            opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
+            return StepResult(opened.detail)
+
+    @activity.defn(name="sweep")
+    async def sweep(self, step: StepInput) -> StepResult:
+        """Remove images that no kept release needs, and networks nobody is in."""
+        async with self._steps.open(StepName.SWEEP, step) as opened:
+            removed = await self._sweep_images(opened.release.application)
+            await self._server.networks.remove_unused_networks({self._server.bridge.name})
+            opened.detail = f"{removed} images removed"
+            return StepResult(opened.detail)
+
+    async def _sweep_images(self, application_id: str) -> int:
+        inventory = await self._api.inventory()
+        known = {one.id: one for one in inventory.applications}
+        application = known.get(application_id)
+        if application is None:
+            return 0
+        server = self._server
+        repository = server.names.image_repository(application.slug)
+        stale = [
+            tag
+            for tag in await server.images.tags(repository)
+            if not tag.isdigit() or int(tag) not in application.keep
+        ]
+        for tag in stale:
+            await server.images.untag(f"{repository}:{tag}")
+        await self._forget_pulled()
+        return len(stale)
+
+    async def _forget_pulled(self) -> None:
+        """Images this installation pulled and no release of it names any more."""
+        server = self._server
+        for hexadecimal, image_id in (
+            await server.images.tags(server.names.pulled_repository)
+        ).items():
+            found = await server.images.find(image_id)
+            ours = f"{server.names.prefix}/"
+            if found is None or any(tag.startswith(ours) for tag in found.tags):
+                continue
+            for digest in found.digests:
+                if digest.endswith(f"@sha256:{hexadecimal}"):
+                    await server.images.untag(digest)
+            await server.images.untag(f"{server.names.pulled_repository}:{hexadecimal}")
+
+    @activity.defn(name="remove_application")
+    async def remove_application(self, removal: RemovalInput) -> Nothing:
+        """Take away its routes, then its containers, images, networks and, if asked, volumes."""
+        async with (
+            beating(),
+            in_temporals_words("remove_application", []),
+            self._server.locks.holding(removal.application_id),
+        ):
+            await self._remove(removal)
+        return Nothing()
+
+    async def _remove(self, removal: RemovalInput) -> None:
+        server = self._server
+        server.commits.remove(removal.slug)
+        server.fence.close(removal.application_id, removal.sequence)
+        labels = {INSTANCE: server.instance, APPLICATION: removal.application_id}
+        containers = await server.engine.containers(labels)
+        await asyncio.gather(*(server.engine.stop(one.name, 10) for one in containers))
+        await asyncio.gather(*(server.engine.remove(one.name) for one in containers))
+        repository = server.names.image_repository(removal.slug)
+        for tag in await server.images.tags(repository):
+            await server.images.untag(f"{repository}:{tag}")
+        await self._forget_pulled()
+        await server.networks.remove_unused_networks({server.bridge.name})
+        if removal.volumes:
+            await server.networks.remove_volumes({APPLICATION: removal.application_id})
+
+
+def refuse_binds(opened: OpenStep, roots: tuple[Path, ...]) -> None:
+    """Bind mounts only from below a root that this server's own settings allow.
+
+    Raises:
+        StepFailed
+    """
+    for volume in opened.release.settings.volumes:
+        if not volume.is_bind:
+            continue
+        real = Path(volume.source).resolve()
+        if not any(real.is_relative_to(root.resolve()) for root in roots):
+            allowed = ", ".join(map(str, roots)) or "none"
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"Bind mounts of {volume.source} are not allowed on server "
+                f"{opened.release.server}; its AWEIGH_BIND_ROOTS allows: {allowed}.",
+            )

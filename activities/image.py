@@ -1,0 +1,142 @@
+"""The image of a release: pulled if it is not there, pinned by content, named by us."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from temporalio import activity
+
+from activities.inputs import StepInput, StepResult
+from activities.step import OpenStep, Steps
+from aweigh.domain.application import PullPolicy
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import PullStopped, StepFailed
+from aweigh.domain.image import ImageReference
+from aweigh.domain.release import Image
+
+if TYPE_CHECKING:
+    from aweigh.adapters.images import Progress
+    from aweigh.adapters.server import Server
+    from aweigh.domain.container import ImageFacts
+
+_REPORT_SECONDS: Final = 1.0
+
+
+class ImageActivities:
+    def __init__(self, server: Server, steps: Steps) -> None:
+        self._server = server
+        self._steps = steps
+
+    @activity.defn(name="pull")
+    async def pull(self, step: StepInput) -> StepResult:
+        """Have the release's image on the engine, under our own tag."""
+        async with self._steps.open(StepName.PULL, step) as opened:
+            await ensure_image(self._server, opened)
+            return StepResult(opened.detail)
+
+
+async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
+    """The release's image; later steps call this too, for a reset may find it gone.
+
+    Raises:
+        StepError: it cannot be had, with the reason.
+    """
+    release = opened.release
+    name = server.names.image(release.slug, release.sequence)
+    if found := await server.images.find(name):
+        opened.detail = opened.detail or f"{release.image.reference} is already there"
+        return found
+    found, digest = await _pinned(server, opened) or await _resolved(server, opened)
+    await server.images.tag(found.id, name)
+    opened.image = Image(reference=release.image.reference, id=found.id, digest=digest)
+    opened.log(f"image {release.image.reference} is {found.id}")
+    return found
+
+
+async def _pinned(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | None] | None:
+    """The image this release is pinned to, by id or, once it is gone from here, by digest."""
+    image = opened.release.image
+    if image.id is None:
+        return None
+    if found := await server.images.find(image.id):
+        opened.detail = f"{image.reference}, the same image as before"
+        return found, image.digest
+    if image.digest is None:
+        raise StepFailed(
+            Reason.IMAGE_NOT_FOUND,
+            f"The image {image.id} of {image.reference} is no longer on the server, and no "
+            "registry is known to have it. Deploy a tag instead.",
+        )
+    reference = ImageReference.parse(image.reference).at(image.digest)
+    return await _pulled(server, opened, reference), image.digest
+
+
+async def _resolved(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | None]:
+    """What the reference stands for now."""
+    source = opened.release.settings.source
+    reference = ImageReference.parse(opened.release.image.reference)
+    if source.pull is not PullPolicy.ALWAYS:
+        if found := await server.images.find(str(reference)):
+            opened.detail = f"{reference} is on the server"
+            return found, _digest_in(found, reference)
+        if source.pull is PullPolicy.NEVER:
+            raise StepFailed(
+                Reason.IMAGE_NOT_FOUND,
+                f"{reference} is not on the server, and the pull policy is `never`.",
+            )
+    digest = reference.digest or await server.images.digest_of(reference, source.registry)
+    return await _pulled(server, opened, reference.at(digest)), digest
+
+
+def _digest_in(found: ImageFacts, reference: ImageReference) -> str | None:
+    known = dict(digest.split("@") for digest in found.digests)
+    return known.get(reference.repository)
+
+
+async def _pulled(server: Server, opened: OpenStep, reference: ImageReference) -> ImageFacts:
+    if found := await server.images.find(str(reference)):
+        opened.detail = f"{reference} is on the server"
+        return found
+    server.reserve.refuse_if_below(server.engine_root, f"Pulling {reference}")
+    watch = _Watch(server, opened, reference)
+    registry = opened.release.settings.source.registry
+    try:
+        await server.images.pull(reference, registry, watch)
+    except PullStopped:
+        server.reserve.refuse_if_below(server.engine_root, f"Pulling {reference}")
+        raise
+    found = await server.images.find(str(reference))
+    if found is None:
+        raise StepFailed(Reason.IMAGE_NOT_FOUND, f"{reference} vanished after its pull.")
+    # The mark says that this installation brought the image, and so may remove it again.
+    await server.images.tag(found.id, server.names.pulled(reference.digest or ""))
+    opened.detail = f"{watch.last}, {found.size / 1e6:.0f} MB unpacked"
+    return found
+
+
+class _Watch:
+    """Sees a pull's events, in its thread: tells of it, stops it before the disk is full."""
+
+    def __init__(self, server: Server, opened: OpenStep, reference: ImageReference) -> None:
+        self._server = server
+        self._opened = opened
+        self._reference = reference
+        self._loop = asyncio.get_running_loop()
+        self._told = 0.0
+        self.last = ""
+
+    def __call__(self, progress: Progress) -> bool:
+        self.last = str(progress)
+        if activity.is_cancelled():
+            return False
+        if time.monotonic() - self._told > _REPORT_SECONDS:
+            self._told = time.monotonic()
+            self._opened.log(f"pull {self._reference}: {self.last}")
+            asyncio.run_coroutine_threadsafe(self._opened.progress(self.last), self._loop)
+            try:
+                self._server.reserve.refuse_if_below(self._server.engine_root, "The pull")
+            except StepFailed:
+                return False
+        return True

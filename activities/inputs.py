@@ -1,0 +1,67 @@
+"""What goes into and comes out of the steps: ids and small facts, never settings or secrets."""
+
+from dataclasses import dataclass
+
+from aweigh.domain.deployment import Reason
+
+
+@dataclass(frozen=True)
+class StepInput:
+    """One step of one deployment; everything else comes from the API with the worker's token."""
+
+    deployment_id: str
+    application_id: str
+    sequence: int
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What the step says of itself, for people."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class StartedRecord:
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class MayProceed:
+    """Whether the deployment may go on; false when it had ended before it began."""
+
+    proceed: bool
+
+
+@dataclass(frozen=True)
+class FailedRecord:
+    deployment_id: str
+    reason: Reason
+    message: str
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True)
+class SucceededRecord:
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class RemovalInput:
+    """The removal of an application, which is ordered like a deployment."""
+
+    application_id: str
+    slug: str
+    sequence: int
+    volumes: bool
+
+
+@dataclass(frozen=True)
+class RemovalRecord:
+    application_id: str
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """An answer without content; fields may come."""

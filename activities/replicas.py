@@ -1,0 +1,198 @@
+"""The containers of one release: made so, looked at, and taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from aweigh.domain.application import Strategy, chosen_strategy
+from aweigh.domain.container import (
+    APPLICATION,
+    INSTANCE,
+    RESTART,
+    ROLE,
+    SEQUENCE,
+    exposed_port,
+    image_volume_mounts,
+    mounts_of,
+    replica_spec,
+)
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
+
+if TYPE_CHECKING:
+    from aweigh.adapters.engine import Container
+    from aweigh.adapters.server import Server
+    from aweigh.domain.container import ContainerSpec, ImageFacts
+    from aweigh.domain.release import Release
+
+_ADDRESS_ATTEMPTS: Final = 5
+_PORT_WORDS: Final = ("already allocated", "already in use")
+
+
+class Replicas:
+    """The replicas of one release on one server. Called under the application's lock."""
+
+    def __init__(self, server: Server, release: Release, image: ImageFacts) -> None:
+        self._server = server
+        self._release = release
+        self._image = image
+        self.port = exposed_port(release.settings, image)
+
+    async def ensure(self) -> bool:
+        """Have every replica run; whether any had to be made.
+
+        Raises:
+            StepError: the engine refused, with the reason.
+        """
+        self._refuse_unroutable()
+        await self._ensure_surroundings()
+        committed = self._server.commits.live(self._release.slug)
+        addresses: tuple[str, ...] = ()
+        if committed and committed.generation.sequence == self._release.sequence:
+            addresses = committed.generation.addresses  # made again where they were
+        made = await asyncio.gather(
+            *(
+                self._ensure_one(replica, addresses[replica] if addresses else None)
+                for replica in range(self._release.settings.replicas)
+            )
+        )
+        return any(made)
+
+    def _refuse_unroutable(self) -> None:
+        if self._release.settings.domains and self.port is None:
+            exposed = self._image.exposed_tcp
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"A domain needs a port, and the image exposes {list(exposed) or 'none'}; "
+                "set the application's `port`.",
+            )
+        settings = self._release.settings
+        if not (self._image.has_command or settings.command or settings.entrypoint):
+            raise StepFailed(
+                Reason.START_FAILED, "The image has no command; set the application's `command`."
+            )
+
+    async def _ensure_surroundings(self) -> None:
+        server, release = self._server, self._release
+        for network in release.settings.networks:
+            await server.networks.ensure_network(server.names.network(network))
+        wanted = mounts_of(server.names, release.slug, release.settings) + image_volume_mounts(
+            server.names, release.slug, release.settings, self._image
+        )
+        for mount in wanted:
+            if not mount.is_bind:
+                labels = {APPLICATION: release.application}
+                await server.networks.ensure_volume(mount.source, labels)
+
+    async def _ensure_one(self, replica: int, address: str | None) -> bool:
+        server, release = self._server, self._release
+        name = server.names.container(release.slug, release.sequence, replica)
+        found = await server.engine.container(name)
+        if found and found.labels.get(INSTANCE) != server.instance:
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"A container named {name!r} belongs to somebody else; give this installation a "
+                "name prefix of its own (AWEIGH_PREFIX).",
+            )
+        if found and found.status in ("running", "restarting"):
+            return False
+        if found:  # a start that failed, or that nobody saw through, leaves a container behind
+            await server.engine.remove(name)
+        await self._make(replica, address)
+        return True
+
+    async def _make(self, replica: int, address: str | None) -> None:
+        for _ in range(_ADDRESS_ATTEMPTS):
+            taken = address or await self._take_address()
+            spec = replica_spec(
+                instance=self._server.instance,
+                names=self._server.names,
+                release=self._release,
+                image=self._image,
+                replica=replica,
+                address=taken,
+                port=self.port,
+                routing=self._server.routing,
+            )
+            try:
+                await self._start(spec)
+            except AddressTaken:
+                continue
+            except NameTaken as error:
+                raise StepUnavailable(Reason.START_FAILED, f"{spec.name} just appeared") from error
+            else:
+                return
+        raise StepUnavailable(Reason.START_FAILED, f"no free address was found for {replica}")
+
+    async def _start(self, spec: ContainerSpec) -> None:
+        await self._server.engine.create(spec)
+        try:
+            await self._server.engine.start(spec.name)
+        except StepFailed as error:
+            await self._server.engine.remove(spec.name)
+            if spec.ports and any(words in error.message for words in _PORT_WORDS):
+                raise await self._port_taken(spec, error) from error
+            raise
+
+    async def _port_taken(self, spec: ContainerSpec, error: StepFailed) -> StepFailed:
+        for port in spec.ports:
+            if holder := await self._server.holder_of(port.host, port.protocol):
+                return StepFailed(
+                    Reason.PORT_TAKEN,
+                    f"Host port {port.host}/{port.protocol} is taken by {holder}. "
+                    "Stop it, or give the application another port.",
+                )
+        return StepFailed(Reason.PORT_TAKEN, error.message)
+
+    async def _take_address(self) -> str:
+        server = self._server
+        async with server.locks.holding("server"):
+            in_use = await server.engine.addresses_on(server.bridge.name)
+            for commit in server.commits.all():
+                in_use |= set(commit.generation.addresses)
+            return server.addresses.take(server.bridge, 1, in_use)[0]
+
+    async def containers(self) -> list[Container]:
+        """The replicas there are, in order."""
+        return await replicas_of(self._server, self._release.application, self._release.sequence)
+
+    async def make_way(self) -> None:
+        """`recreate`: stop what is live and keep it, so that it can run again."""
+        if chosen_strategy(self._release.settings) is not Strategy.RECREATE:
+            return
+        older = await older_replicas(self._server, self._release)
+        await asyncio.gather(
+            *(park(self._server, one, self._release.settings.stop_grace) for one in older)
+        )
+
+
+async def replicas_of(server: Server, application: str, sequence: int) -> list[Container]:
+    labels = {INSTANCE: server.instance, APPLICATION: application, SEQUENCE: str(sequence)}
+    found = await server.engine.containers(labels | {ROLE: "replica"})
+    return sorted(found, key=lambda one: int(one.name.rpartition("-")[2]))
+
+
+async def older_replicas(server: Server, release: Release) -> list[Container]:
+    """The containers of every generation before this one."""
+    labels = {INSTANCE: server.instance, APPLICATION: release.application, ROLE: "replica"}
+    return [
+        one
+        for one in await server.engine.containers(labels)
+        if int(one.labels[SEQUENCE]) < release.sequence
+    ]
+
+
+async def park(server: Server, container: Container, grace: int) -> None:
+    """Stop a container for good, restart policy first: an engine that restarts must not run it."""
+    await server.engine.set_restart(container.name, "no")
+    await server.engine.stop(container.name, grace)
+
+
+async def unpark(server: Server, containers: Iterable[Container]) -> None:
+    """Run parked containers again, as they were."""
+    for container in containers:
+        if not container.running:
+            await server.engine.set_restart(container.name, container.labels.get(RESTART, "no"))
+            await server.engine.start(container.name)

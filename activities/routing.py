@@ -1,0 +1,183 @@
+"""The swap: commit, verify through the proxy, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from temporalio import activity
+
+from activities.generation import healthy_generation
+from activities.inputs import StepInput, StepResult
+from activities.replicas import older_replicas, replicas_of
+from activities.step import OpenStep, Steps
+from aweigh.domain.container import exposed_port
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import ProxySilent, StepFailed, StepUnavailable
+from aweigh.domain.generation import DEAD, Generation, render
+
+if TYPE_CHECKING:
+    from aweigh.adapters.commits import Commit
+    from aweigh.adapters.server import Server
+    from aweigh.domain.release import Release
+
+#: How long the proxy, while it answers, may say otherwise before the commit is taken back.
+_VERIFY_SECONDS: Final = 10.0
+#: How long a proxy that does not answer is waited for within one attempt.
+_SILENCE_SECONDS: Final = 60.0
+_POLL: Final = 0.02
+#: Traefik's API and its routing change within milliseconds of each other.
+_GUARD_SECONDS: Final = 0.1
+
+
+class RoutingActivities:
+    def __init__(self, server: Server, steps: Steps) -> None:
+        self._server = server
+        self._steps = steps
+
+    @activity.defn(name="switch")
+    async def switch(self, step: StepInput) -> StepResult:
+        """Make the new generation live and see it answer: the point of no return."""
+        async with self._steps.open(StepName.SWITCH, step) as opened:
+            release, server = opened.release, self._server
+            async with server.locks.holding(release.application):
+                server.fence.pass_through(release.application, release.sequence)
+                generation = await self._generation(opened)
+                commit = await self._commit(opened, generation)
+                await self._verify(opened, commit)
+                server.commits.forget_older(generation)
+            opened.log(f"live: generation {release.sequence}; {opened.detail}")
+            return StepResult(opened.detail)
+
+    async def _generation(self, opened: OpenStep) -> Generation:
+        """The containers as they run; made again, and gated again, if a reset finds them gone."""
+        release, server = opened.release, self._server
+        running = await replicas_of(server, release.application, release.sequence)
+        image = await server.images.find(server.names.image(release.slug, release.sequence))
+        expected = release.settings.replicas
+        if image is None or sum(one.running for one in running) != expected:
+            await healthy_generation(server, opened, lock=False)
+            running = await replicas_of(server, release.application, release.sequence)
+            image = await server.images.find(server.names.image(release.slug, release.sequence))
+        if image is None or len(running) != expected:
+            raise StepUnavailable(Reason.START_FAILED, "The new containers are not all there.")
+        return Generation(
+            instance=server.instance,
+            application=release.application,
+            slug=release.slug,
+            deployment=release.deployment,
+            sequence=release.sequence,
+            image_id=image.id,
+            addresses=tuple(one.addresses[server.bridge.name] for one in running),
+            port=exposed_port(release.settings, image),
+        )
+
+    async def _commit(self, opened: OpenStep, generation: Generation) -> Commit:
+        settings = opened.release.settings
+        text = render(generation, settings, self._server.routing)
+        routed = bool(settings.domains)
+        if routed:
+            async with self._server.locks.holding("server"):
+                await self._server.proxy.ensure()
+        return self._server.commits.commit(generation, text, routed=routed)
+
+    async def _verify(self, opened: OpenStep, commit: Commit) -> None:
+        """Raises: StepFailed (`verify_failed`), the commit being taken back."""
+        try:
+            if opened.release.settings.domains:
+                await self._verify_routed(opened, commit.generation)
+            else:
+                await self._verify_unrouted(opened)
+        except StepFailed:
+            await self._go_back(opened, commit)
+            raise
+
+    async def _verify_routed(self, opened: OpenStep, generation: Generation) -> None:
+        answering = 0.0
+        began = last = time.monotonic()
+        while True:
+            seen = await self._look(opened.release, generation)
+            now = time.monotonic()
+            if seen == "":
+                opened.detail = f"the proxy answers with generation {generation.sequence}"
+                return
+            if seen is not None:
+                answering += now - last
+            last = now
+            if answering > _VERIFY_SECONDS:
+                raise StepFailed(
+                    Reason.VERIFY_FAILED, f"The proxy does not serve the new release: {seen}."
+                )
+            if now - began > _SILENCE_SECONDS:
+                # A silent proxy proves nothing, so nothing is taken back for it.
+                raise StepUnavailable(Reason.VERIFY_FAILED, "The proxy does not answer.")
+            await asyncio.sleep(_POLL)
+
+    async def _look(self, release: Release, generation: Generation) -> str | None:
+        """What is wrong with the proxy's view: empty for nothing, None when it is silent."""
+        try:
+            pool = await self._server.traefik.pool(generation)
+            if pool is None:
+                return "its router is not enabled"
+            if pool != frozenset(generation.urls):
+                return f"its pool is {sorted(pool)}"
+            check, domain = release.settings.health_check, release.settings.domains[0]
+            http = check is not None and check.type == "http" and check.port is None
+            path = check.path if check and http else domain.path
+            answer = await self._server.traefik.probe(release.slug, domain.host, path)
+        except ProxySilent:
+            return None
+        if answer.generation != generation.sequence:
+            return f"generation {answer.generation} answered"
+        good = check.accepts(answer.status) if check and http else answer.status not in DEAD
+        return "" if good else f"the answer through it was {answer.status}"
+
+    async def _verify_unrouted(self, opened: OpenStep) -> None:
+        release = opened.release
+        running = await replicas_of(self._server, release.application, release.sequence)
+        for one in running:
+            if not one.running:
+                raise StepFailed(Reason.VERIFY_FAILED, f"{one.name} is {one.status}.")
+        for port in release.settings.ports:
+            if port.protocol == "tcp":
+                seen = await self._server.probe.tcp("127.0.0.1", port.host)
+                if not seen.healthy:
+                    raise StepFailed(Reason.VERIFY_FAILED, f"The published port: {seen.what}.")
+        opened.detail = f"{len(running)} running"
+
+    async def _go_back(self, opened: OpenStep, commit: Commit) -> None:
+        """Take the commit back, if what was live before can still answer."""
+        release, server = opened.release, self._server
+        older = await older_replicas(server, release)
+        if older and not any(one.running for one in older):
+            opened.log("what was live before does not run; the new release stays")
+            return
+        before = server.commits.go_back(commit)
+        opened.log(f"taken back; live is {before.sequence if before else 'nothing'}")
+
+    @activity.defn(name="drain")
+    async def drain(self, step: StepInput) -> StepResult:
+        """Wait until the proxy has no connection to anything older, at most the drain time."""
+        async with self._steps.open(StepName.DRAIN, step) as opened:
+            release, server = opened.release, self._server
+            older = await older_replicas(server, release)
+            addresses = tuple(
+                address
+                for one in older
+                if one.running and (address := one.addresses.get(server.bridge.name))
+            )
+            opened.detail = await self._drained(addresses, release.settings.drain)
+            opened.log(f"drain: {opened.detail}")
+            return StepResult(opened.detail)
+
+    async def _drained(self, addresses: tuple[str, ...], longest: int) -> str:
+        if not addresses:
+            return "nothing to drain"
+        began = time.monotonic()
+        await asyncio.sleep(_GUARD_SECONDS)
+        while (left := await self._server.traefik.connections_to(addresses)) != 0:
+            if time.monotonic() - began > longest:
+                return f"{left if left is not None else 'an unknown number of'} connections cut"
+            await asyncio.sleep(_GUARD_SECONDS)
+        return f"drained in {time.monotonic() - began:.1f} s"

@@ -1,0 +1,176 @@
+"""Applications: created, read, changed, removed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+
+from api.dependencies import Admin, Deployer, Doors, Reader
+from api.schemas import DeploymentRequest, LiveAnswer, NewApplication, application_answer
+from api.waiting import Wait, answer_for
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.deployment import Trigger
+from aweigh.domain.errors import Invalid, NotFound
+from aweigh.domain.secret import REVEAL
+from aweigh.store import applications, deployments, servers
+from aweigh.store.applications import Application
+from aweigh.store.database import Transaction
+from aweigh.store.deployments import Order
+
+router = APIRouter(prefix="/v1/applications", tags=["applications"])
+
+#: Settings that can be read and replaced by themselves.
+PARTS = ("env", "labels", "volumes", "ports", "domains")
+
+
+async def _shown(tx: Transaction, application: Application) -> dict[str, Any]:
+    live = None
+    if application.row.live and (image := await deployments.live_image(tx, application.row)):
+        live = LiveAnswer(
+            deployment=application.row.live, image=image, since=application.row.live_since
+        )
+    return application_answer(application, live)
+
+
+def _doors(tx: Transaction, application: Application) -> dict[str, str]:
+    return {
+        "deploy_hook": application.row.hook,
+        "deploy_secret": applications.secret_of(tx, application.row),
+    }
+
+
+@router.get("")
+async def list_applications(
+    office: Doors,
+    _: Reader,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> dict[str, Any]:
+    async with office.store.read() as tx:
+        found = await applications.page(tx, after=after, limit=limit)
+        items = [await _shown(tx, one) for one in found]
+    return {"items": items, "next": found[-1].row.id if len(found) == limit else None}
+
+
+@router.post("", status_code=201)
+async def create_application(office: Doors, _: Admin, new: NewApplication) -> dict[str, Any]:
+    async with office.store.write() as tx:
+        await servers.known(tx, new.server)
+        made = await applications.create(
+            tx, name=new.name, server=new.server, settings=new.settings()
+        )
+        return await _shown(tx, made) | _doors(tx, made)
+
+
+@router.get("/{application}")
+async def read_application(office: Doors, _: Reader, application: str) -> dict[str, Any]:
+    async with office.store.read() as tx:
+        return await _shown(tx, await applications.find(tx, application))
+
+
+@router.patch("/{application}")
+async def change_application(
+    office: Doors, bearer: Admin, application: str, change: Annotated[dict[str, Any], Body()]
+) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7396) of the settings; `"deploy": true` deploys them at once."""
+    deploy = change.pop("deploy", False) is True
+    async with office.store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        changed = Application(row=found.row, settings=_merged(found.settings, change))
+        await applications.change(tx, changed, changed.settings)
+        if deploy:
+            await deployments.admit(tx, changed, Order(trigger=Trigger.MANUAL, actor=bearer.name))
+        shown = await _shown(tx, changed)
+    office.relay.wake()
+    return shown
+
+
+def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> ApplicationSettings:
+    for fixed in ("name", "server"):
+        if fixed in change:
+            raise Invalid(fixed, "cannot be changed")
+    known = settings.model_dump(mode="json", context=REVEAL)
+    return ApplicationSettings.model_validate(_merge(known, change))
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    """RFC 7396: objects are merged, null takes away, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merge(merged.get(key), value)
+    return merged
+
+
+@router.delete("/{application}", status_code=202)
+async def remove_application(
+    office: Doors, _: Admin, application: str, volumes: bool = False
+) -> dict[str, Any]:
+    """Take it off its server, through its lane; with `volumes`, its data too."""
+    async with office.store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        await applications.ask_removal(tx, found, volumes=volumes)
+        shown = await _shown(tx, found)
+    office.relay.wake()
+    return shown
+
+
+@router.get("/{application}/settings")
+async def read_doors(office: Doors, _: Admin, application: str) -> dict[str, str]:
+    async with office.store.read() as tx:
+        return _doors(tx, await applications.find(tx, application))
+
+
+@router.post("/{application}/settings/rotate")
+async def rotate_doors(office: Doors, _: Admin, application: str) -> dict[str, str]:
+    """A new deploy hook and secret; the old ones stop working at once."""
+    async with office.store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        applications.rotate_secret(tx, found.row)
+        return _doors(tx, found)
+
+
+@router.get("/{application}/env")
+async def read_env(office: Doors, _: Admin, application: str) -> dict[str, str]:
+    """The values of the variables: the only place that shows them."""
+    async with office.store.read() as tx:
+        found = await applications.find(tx, application)
+    return {name: value.get_secret_value() for name, value in found.settings.env.items()}
+
+
+@router.get("/{application}/{part}")
+async def read_part(office: Doors, _: Reader, application: str, part: str) -> Any:
+    if part not in PARTS:
+        raise NotFound(f"an application has no {part!r}")
+    async with office.store.read() as tx:
+        found = await applications.find(tx, application)
+    return found.settings.model_dump(mode="json")[part]
+
+
+@router.put("/{application}/{part}")
+async def replace_part(
+    office: Doors, _: Admin, application: str, part: str, value: Annotated[Any, Body()]
+) -> dict[str, Any]:
+    if part not in PARTS:
+        raise NotFound(f"an application has no {part!r}")
+    async with office.store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        known = found.settings.model_dump(mode="json", context=REVEAL)
+        settings = ApplicationSettings.model_validate(known | {part: value})
+        await applications.change(tx, found, settings)
+        return await _shown(tx, Application(row=found.row, settings=settings))
+
+
+@router.post("/{application}/deployments", status_code=202)
+async def deploy(
+    office: Doors, bearer: Deployer, application: str, asked: DeploymentRequest, wait: Wait = 0
+) -> Any:
+    async with office.store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        order = Order(trigger=Trigger.MANUAL, actor=bearer.name, tag=asked.tag)
+        deployment_id = await deployments.admit(tx, found, order)
+    office.relay.wake()
+    return await answer_for(office, deployment_id, wait)

@@ -1,0 +1,67 @@
+"""What path functions are given: the store, the relay, and who is asking."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.relay import Relay
+from aweigh.contract import IDENTITY_HEADER
+from aweigh.settings import Settings
+from aweigh.store import servers, tokens
+from aweigh.store.database import Store
+from aweigh.store.tokens import Bearer, Scope
+
+
+@dataclass(frozen=True)
+class Office:
+    """Everything behind the doors."""
+
+    settings: Settings
+    store: Store
+    relay: Relay
+
+
+def _office(request: Request) -> Office:
+    office: Office = request.app.state.office
+    return office
+
+
+Doors = Annotated[Office, Depends(_office)]
+
+_bearer = HTTPBearer(auto_error=False)
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def _scope(needed: Scope) -> Callable[[Doors, _Credentials], Coroutine[Any, Any, Bearer]]:
+    async def check(office: Doors, credentials: _Credentials) -> Bearer:
+        found = None
+        if credentials:
+            async with office.store.read() as tx:
+                found = await tokens.authenticate(tx, credentials.credentials)
+        if found is None:
+            raise HTTPException(401, "A valid token is needed: Authorization: Bearer awg_…")
+        if not found.scope.allows(needed):
+            raise HTTPException(403, f"This token has the scope {found.scope}, not {needed}.")
+        return found
+
+    return check
+
+
+Reader = Annotated[Bearer, Depends(_scope(Scope.READ))]
+Deployer = Annotated[Bearer, Depends(_scope(Scope.DEPLOY))]
+Admin = Annotated[Bearer, Depends(_scope(Scope.ADMIN))]
+ServerToken = Annotated[Bearer, Depends(_scope(Scope.SERVER))]
+
+
+async def _holder(request: Request, office: Doors, bearer: ServerToken) -> str:
+    """The server whose name this worker holds."""
+    server = bearer.server or ""
+    async with office.store.read() as tx:
+        await servers.check_holder(tx, server, request.headers.get(IDENTITY_HEADER, ""))
+    return server
+
+
+ServerName = Annotated[str, Depends(_holder)]

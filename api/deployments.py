@@ -1,0 +1,122 @@
+"""Deployments: read, followed, cancelled, tried again."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from api.dependencies import Deployer, Doors, Office, Reader
+from api.following import follow
+from api.ranges import ranged
+from api.schemas import deployment_answer
+from api.waiting import Wait, answer_for
+from aweigh.domain.deployment import DeploymentState, Trigger
+from aweigh.domain.errors import Conflict
+from aweigh.store import applications, deployments, logs, outbox
+from aweigh.store.deployments import Order
+
+router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+_PAGE: Final = 50
+
+
+@router.get("")
+async def list_deployments(
+    office: Doors,
+    _: Reader,
+    application: str | None = None,
+    state: DeploymentState | None = None,
+    before: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = _PAGE,
+) -> dict[str, Any]:
+    async with office.store.read() as tx:
+        wanted = (await applications.find(tx, application)).row.id if application else None
+        found = await deployments.page(
+            tx, application_id=wanted, state=state, before=before, limit=limit
+        )
+    items = [deployment_answer(one, office.settings) for one in found]
+    return {"items": items, "next": items[-1].id if len(items) == limit else None}
+
+
+@router.get("/{deployment}")
+async def read_deployment(office: Doors, _: Reader, deployment: str, wait: Wait = 0) -> Response:
+    answer = await answer_for(office, deployment, wait)
+    if not wait:
+        answer.status_code = 200
+    return answer
+
+
+@router.get("/{deployment}/steps")
+async def read_steps(office: Doors, _: Reader, deployment: str) -> dict[str, Any]:
+    async with office.store.read() as tx:
+        found = await deployments.find(tx, deployment)
+    return {"items": deployment_answer(found, office.settings).steps, "next": None}
+
+
+@router.get("/{deployment}/log")
+async def read_log(office: Doors, _: Reader, request: Request, deployment: str) -> Response:
+    """Text, with byte ranges; a stream of events with `Accept: text/event-stream`."""
+    async with office.store.read() as tx:
+        await deployments.find_row(tx, deployment)
+        data = b"" if _streams(request) else await logs.read(tx, deployment, 0)
+    if not _streams(request):
+        return ranged(data, request.headers.get("range"))
+    last = request.headers.get("last-event-id", "0")
+    events = follow(office.store, deployment, int(last) if last.isdigit() else 0)
+    return StreamingResponse(events, media_type="text/event-stream")
+
+
+def _streams(request: Request) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+@router.post("/{deployment}/cancel", status_code=202)
+async def cancel(office: Doors, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
+    """Ask for its end; it is `cancelled` once nothing of it exists any more."""
+    return await _cancel(office, deployment, wait)
+
+
+@router.delete("/{deployment}", status_code=202)
+async def delete(office: Doors, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
+    return await _cancel(office, deployment, wait)
+
+
+async def _cancel(office: Office, deployment_id: str, wait: int) -> Response:
+    async with office.store.write() as tx:
+        row = await deployments.find_row(tx, deployment_id, lock=True)
+        if DeploymentState(row.state).ended:
+            raise Conflict(f"{deployment_id} has ended already ({row.state})")
+        await outbox.put(tx, outbox.CANCEL, deployment_id)
+    office.relay.wake()
+    return await answer_for(office, deployment_id, wait)
+
+
+@router.post("/{deployment}/retry", status_code=202)
+async def retry(office: Doors, bearer: Deployer, deployment: str, wait: Wait = 0) -> Response:
+    """A new deployment of the same release; what was built or pulled is not made again."""
+    return await _again(office, deployment, bearer.name, Trigger.RETRY, wait)
+
+
+@router.post("/{deployment}/rollback", status_code=202)
+async def rollback(office: Doors, bearer: Deployer, deployment: str, wait: Wait = 0) -> Response:
+    """Make this older release live again, by a new deployment."""
+    return await _again(office, deployment, bearer.name, Trigger.ROLLBACK, wait)
+
+
+_NEEDED: Final = {
+    Trigger.RETRY: DeploymentState.FAILED,
+    Trigger.ROLLBACK: DeploymentState.SUCCEEDED,
+}
+
+
+async def _again(
+    office: Office, deployment_id: str, actor: str, trigger: Trigger, wait: int
+) -> Response:
+    async with office.store.write() as tx:
+        row = await deployments.find_row(tx, deployment_id)
+        if row.state != _NEEDED[trigger]:
+            raise Conflict(f"{deployment_id} is {row.state}; a {trigger} needs {_NEEDED[trigger]}")
+        application = await applications.find(tx, row.application_id, lock=True)
+        order = Order(trigger=trigger, actor=actor, retry_of=row.id, tag=row.tag)
+        made = await deployments.admit_again(tx, application, row, order)
+    office.relay.wake()
+    return await answer_for(office, made, wait)

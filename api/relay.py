@@ -1,0 +1,132 @@
+"""The relay: alone in talking to Temporal, and the only way from the database to a workflow."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from aweigh.domain.application import Policy
+from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.domain.errors import AweighError
+from aweigh.store import deployments, lifecycle, outbox
+from aweigh.store.database import Store
+from aweigh.store.tables import ApplicationRow, OutboxRow
+from workflows import names
+from workflows.lane import ApplicationLane, LaneInput, Turn
+
+#: Rows are also looked for unasked: another API process may have written them.
+_LOOK_SECONDS: Final = 1.0
+_PATIENCE: Final = timedelta(seconds=5)
+_AT_ONCE: Final = 50
+
+_log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Hands every due outbox row over to Temporal until a record closes it."""
+
+    def __init__(self, store: Store, connect: Callable[[], Awaitable[Client]]) -> None:
+        self._store = store
+        self._connect = connect
+        self._wake = asyncio.Event()
+        self.connected = False
+
+    def wake(self) -> None:
+        """Something was written that wants handing over now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                more = await self._hand_over_due()
+            except (RPCError, RuntimeError, AweighError) as error:
+                self._say(connected=False, error=str(error))
+                more = False
+            if not more:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._wake.wait()
+
+    def _say(self, *, connected: bool, error: str = "") -> None:
+        if connected != self.connected or error:
+            _log.log(20 if connected else 30, "temporal", connected=connected, error=error)
+        self.connected = connected
+
+    async def _hand_over_due(self) -> bool:
+        """Whether there may be more."""
+        async with self._store.read() as tx:
+            rows = await outbox.due(tx, _AT_ONCE)
+        if not rows:
+            return False
+        client = await self._connect()
+        results = await asyncio.gather(
+            *(self._hand_over(client, row) for row in rows), return_exceptions=True
+        )
+        done = [
+            row.id
+            for row, result in zip(rows, results, strict=True)
+            if not isinstance(result, BaseException)
+        ]
+        async with self._store.write() as tx:
+            await outbox.handed_over(tx, done)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        self._say(connected=True)
+        return len(rows) == _AT_ONCE
+
+    async def _hand_over(self, client: Client, row: OutboxRow) -> None:
+        if row.kind == outbox.CANCEL:
+            await self._cancel(client, row.subject)
+        elif turn := await self._turn(row):
+            await client.start_workflow(
+                ApplicationLane.run,
+                LaneInput(turn.application_id),
+                id=names.lane_id(turn.application_id),
+                task_queue=names.CONTROL_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal="submit",
+                start_signal_args=[turn],
+                static_summary=f"the lane of {turn.slug}",
+                rpc_timeout=_PATIENCE,
+            )
+
+    async def _turn(self, row: OutboxRow) -> Turn | None:
+        async with self._store.read() as tx:
+            if row.kind == outbox.REMOVE:
+                removed = await tx.session.get_one(ApplicationRow, row.subject)
+                return Turn(
+                    application_id=removed.id, slug=removed.slug, server=removed.server,
+                    sequence=removed.removal_sequence or 0, removal=True,
+                    volumes=removed.removal_volumes,
+                )  # fmt: skip
+            deployment = await deployments.find(tx, row.subject)
+            if DeploymentState(deployment.row.state).ended:
+                return None
+            release = await deployments.release_of(tx, deployment.row)
+            return Turn(
+                application_id=release.application, slug=release.slug, server=release.server,
+                sequence=release.sequence, deployment_id=release.deployment,
+                reference=release.image.reference, policy=Policy(release.settings.policy),
+            )  # fmt: skip
+
+    async def _cancel(self, client: Client, deployment_id: str) -> None:
+        handle = client.get_workflow_handle(names.deployment_workflow_id(deployment_id))
+        try:
+            await handle.cancel(rpc_timeout=_PATIENCE)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            # Temporal has no such workflow running: nothing of it exists that would have to go.
+            async with self._store.write() as tx:
+                row = await deployments.find_row(tx, deployment_id)
+                if row.state == DeploymentState.CREATED:
+                    message = "The deployment was cancelled before it began."
+                    await lifecycle.failed(tx, deployment_id, Reason.CANCELLED, message)

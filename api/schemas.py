@@ -1,0 +1,149 @@
+"""The shapes of the HTTP contract: others program against them; fields are only ever added."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.release import Image
+from aweigh.settings import Settings
+from aweigh.store.applications import Application
+from aweigh.store.deployments import Deployment
+from workflows.names import deployment_workflow_id
+
+
+class NewApplication(ApplicationSettings):
+    """The settings of an application, its name and its server."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    server: str = "local"
+
+    def settings(self) -> ApplicationSettings:
+        fields = {name: getattr(self, name) for name in ApplicationSettings.model_fields}
+        return ApplicationSettings.model_construct(**fields)
+
+
+class DeploymentRequest(BaseModel):
+    model_config = {"extra": "forbid"}
+
+    tag: str | None = None
+
+
+class Answer(BaseModel):
+    """Shapes are built from our own rows: what they hold was validated on its way in."""
+
+
+class LiveAnswer(Answer):
+    deployment: str
+    image: Image
+    since: datetime | None
+
+
+def application_answer(application: Application, live: LiveAnswer | None) -> dict[str, Any]:
+    """An application as it is shown: secret values never, only the names of variables."""
+    row = application.row
+    settings = application.settings.model_dump(mode="json")
+    settings["env"] = sorted(application.settings.env)
+    if settings["source"]["registry"]:
+        settings["source"]["registry"].pop("password")
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "server": row.server,
+        **settings,
+        "live": live.model_dump(mode="json") if live else None,
+        "removing": application.removing,
+        "removal_message": row.removal_message,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+class StepAnswer(Answer):
+    name: str
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    attempts: int
+    detail: str
+
+
+class WorkflowAnswer(Answer):
+    id: str
+    run_id: str | None
+    url: str
+
+
+class ApplicationLink(Answer):
+    id: str
+    name: str
+
+
+class Links(Answer):
+    self: str
+    log: str
+
+
+class DeploymentAnswer(Answer):
+    id: str
+    application: ApplicationLink
+    server: str
+    sequence: int
+    state: DeploymentState
+    reason: str | None
+    message: str | None
+    trigger: str
+    actor: str
+    reference: str | None
+    commit: str | None = None
+    image: Image
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    retry_of: str | None
+    superseded_by: str | None
+    steps: list[StepAnswer]
+    workflow: WorkflowAnswer
+    links: Links
+
+
+def deployment_answer(deployment: Deployment, settings: Settings) -> DeploymentAnswer:
+    row, application = deployment.row, deployment.application
+    workflow_id = deployment_workflow_id(row.id)
+    base = f"{settings.ui_base}/namespaces/{settings.temporal_namespace}/workflows"
+    run = f"/{row.run_id}/history" if row.run_id else ""
+    return DeploymentAnswer(
+        id=row.id,
+        application=ApplicationLink(id=application.id, name=application.name),
+        server=row.server,
+        sequence=row.sequence,
+        state=DeploymentState(row.state),
+        reason=row.reason,
+        message=row.message,
+        trigger=row.trigger,
+        actor=row.actor,
+        reference=row.tag,
+        image=deployment.image,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        retry_of=row.retry_of,
+        superseded_by=row.superseded_by,
+        steps=[
+            StepAnswer(
+                name=step.name, state=step.state, started_at=step.started_at,
+                finished_at=step.finished_at, attempts=step.attempts, detail=step.detail,
+            )
+            for step in deployment.steps
+        ],
+        workflow=WorkflowAnswer(
+            id=workflow_id, run_id=row.run_id, url=f"{base}/{quote(workflow_id, safe='')}{run}"
+        ),
+        links=Links(self=f"/v1/deployments/{row.id}", log=f"/v1/deployments/{row.id}/log"),
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""What a server worker may read and report: the deployments in flight or live on its server."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from api.dependencies import Doors, ServerName, ServerToken
+from api.problems import problem
+from aweigh.contract import Inventory, Lease, StepReport
+from aweigh.domain.deployment import DeploymentState, StepName
+from aweigh.domain.errors import Conflict, NotFound
+from aweigh.domain.secret import REVEAL
+from aweigh.store import deployments, lifecycle, logs, servers
+from aweigh.store.database import Transaction
+from aweigh.store.tables import ApplicationRow, DeploymentRow
+
+router = APIRouter(prefix="/v1/worker", tags=["server workers"], include_in_schema=False)
+
+
+async def _own(tx: Transaction, server: str, deployment_id: str) -> DeploymentRow:
+    row = await deployments.find_row(tx, deployment_id)
+    if row.server != server:
+        raise NotFound(f"there is no deployment {deployment_id!r} on server {server}")
+    return row
+
+
+@router.post("/lease")
+async def lease(office: Doors, bearer: ServerToken, asked: Lease) -> dict[str, str]:
+    async with office.store.write() as tx:
+        await servers.lease(tx, bearer.server or "", asked)
+    return {"server": bearer.server or ""}
+
+
+@router.get("/releases/{deployment}")
+async def read_release(office: Doors, server: ServerName, deployment: str) -> Response:
+    async with office.store.read() as tx:
+        row = await _own(tx, server, deployment)
+        application = await tx.session.get_one(ApplicationRow, row.application_id)
+        in_flight = not DeploymentState(row.state).ended
+        if not (in_flight or application.live == row.id):
+            raise NotFound(f"{deployment} is neither in flight nor live")
+        release = await deployments.release_of(tx, row)
+    return Response(release.model_dump_json(context=REVEAL), media_type="application/json")
+
+
+@router.put("/releases/{deployment}/steps/{name}")
+async def report_step(
+    office: Doors, server: ServerName, deployment: str, name: StepName, report: StepReport
+) -> Response:
+    async with office.store.write() as tx:
+        await _own(tx, server, deployment)
+        try:
+            await lifecycle.report_step(tx, deployment, name, report)
+        except Conflict as error:
+            return problem(410, "ended", str(error))
+    return JSONResponse({})
+
+
+@router.put("/releases/{deployment}/log")
+async def append_log(
+    office: Doors,
+    server: ServerName,
+    request: Request,
+    deployment: str,
+    offset: Annotated[int, Query(ge=0)],
+) -> Response:
+    """Append at exactly the end; 409 answers the length there is."""
+    data = await request.body()
+    async with office.store.write() as tx:
+        await _own(tx, server, deployment)
+        length = await logs.append(tx, deployment, offset, data)
+    taken = length == offset + len(data)
+    return JSONResponse({"length": length}, 200 if taken or not data else 409)
+
+
+@router.get("/inventory")
+async def read_inventory(office: Doors, server: ServerName) -> Inventory:
+    async with office.store.read() as tx:
+        return await servers.inventory(tx, server, office.settings.keep_releases)

@@ -1,0 +1,88 @@
+"""The server worker's side of the contract with the API."""
+
+from http import HTTPStatus
+
+import httpx2
+
+from aweigh.contract import IDENTITY_HEADER, Inventory, Lease, Release, StepReport
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import Conflict, StepFailed, Unavailable
+
+
+class Api:
+    """Calls with the worker's own token, which opens nothing but this server's releases."""
+
+    def __init__(self, base_url: str, token: str, identity: str) -> None:
+        self._client = httpx2.AsyncClient(
+            base_url=f"{base_url}/v1/worker",
+            headers={"Authorization": f"Bearer {token}", IDENTITY_HEADER: identity},
+            timeout=10,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _ask(self, method: str, path: str, **options: object) -> httpx2.Response:
+        """Raises: Unavailable."""
+        try:
+            answer = await self._client.request(method, path, **options)  # type: ignore[arg-type]
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"the API does not answer ({type(error).__name__})") from error
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Unavailable(f"the API answered {answer.status_code}")
+        return answer
+
+    async def lease(self, lease: Lease) -> None:
+        """Hold or renew the server's name.
+
+        Raises:
+            Conflict: another server worker holds it, or the token is not for this server.
+            Unavailable: the API is away.
+        """
+        _refuse(await self._ask("POST", "/lease", json=lease.model_dump(mode="json")))
+
+    async def release(self, deployment_id: str) -> Release:
+        """Raises: StepFailed (it is no longer in flight or live), Conflict, Unavailable."""
+        answer = await self._ask("GET", f"/releases/{deployment_id}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise StepFailed(Reason.SUPERSEDED, f"{deployment_id} is neither in flight nor live.")
+        _refuse(answer)
+        return Release.model_validate_json(answer.content)
+
+    async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
+        """Raises: StepFailed (the deployment has ended), Conflict, Unavailable."""
+        path = f"/releases/{deployment_id}/steps/{step}"
+        answer = await self._ask("PUT", path, json=report.model_dump(mode="json"))
+        if answer.status_code == HTTPStatus.GONE:
+            raise StepFailed(Reason.CANCELLED, _detail(answer))
+        _refuse(answer)
+
+    async def append_log(self, deployment_id: str, offset: int, data: bytes) -> int:
+        """The length the log has now. Raises: Conflict, Unavailable."""
+        answer = await self._ask(
+            "PUT", f"/releases/{deployment_id}/log", params={"offset": offset}, content=data
+        )
+        if answer.status_code == HTTPStatus.CONFLICT and "length" in answer.json():
+            return int(answer.json()["length"])
+        _refuse(answer)
+        return int(answer.json()["length"])
+
+    async def inventory(self) -> Inventory:
+        """Raises: Conflict, Unavailable."""
+        answer = await self._ask("GET", "/inventory")
+        _refuse(answer)
+        return Inventory.model_validate_json(answer.content)
+
+
+def _refuse(answer: httpx2.Response) -> None:
+    if answer.is_error:
+        raise Conflict(f"the API refused ({answer.status_code}): {_detail(answer)}")
+
+
+def _detail(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json().get("detail", ""))
+    except ValueError:
+        return answer.text[:200]

@@ -1,0 +1,89 @@
+"""The committed files: what is live on this server, told by the server itself.
+
+One file per application, replaced by one atomic rename. Files of routed applications lie in a
+directory that Traefik watches; those of unrouted ones in another, which it does not read. Live is
+the highest sequence over both.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from aweigh.adapters.files import sync_directory, write_durably
+from aweigh.domain.generation import Generation, read
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A committed file: where it stands and what it names."""
+
+    path: Path
+    generation: Generation
+
+
+class Commits:
+    """Called under the application's lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self.routed = directory / "routed"
+        self.unrouted = directory / "unrouted"
+        self._kept = directory / "kept"
+        self._temporary = directory / "temporary"
+
+    def prepare(self) -> None:
+        for path in (self.routed, self.unrouted, self._kept, self._temporary):
+            path.mkdir(parents=True, exist_ok=True)
+
+    def live(self, slug: str) -> Commit | None:
+        """The live generation of an application."""
+        found = self.of(slug)
+        return max(found, key=lambda commit: commit.generation.sequence) if found else None
+
+    def of(self, slug: str) -> list[Commit]:
+        paths = [directory / f"{slug}.yml" for directory in (self.routed, self.unrouted)]
+        return [Commit(path, read(path.read_text())) for path in paths if path.exists()]
+
+    def all(self) -> list[Commit]:
+        """The live generation of every application."""
+        slugs = {path.stem for path in (*self.routed.glob("*.yml"), *self.unrouted.glob("*.yml"))}
+        return [commit for slug in sorted(slugs) if (commit := self.live(slug))]
+
+    def commit(self, generation: Generation, text: str, *, routed: bool) -> Commit:
+        """Make a generation live. The file it replaces is kept until `forget` or `go_back`.
+
+        A hard link keeps it: going back then needs a rename only, also on a full disk.
+        """
+        path = (self.routed if routed else self.unrouted) / f"{generation.slug}.yml"
+        if path.exists() and read(path.read_text()).sequence < generation.sequence:
+            kept = self._kept / path.name
+            kept.unlink(missing_ok=True)
+            os.link(path, kept)
+        write_durably(path, text, self._temporary / path.name, mode=0o644)
+        return Commit(path, generation)
+
+    def go_back(self, commit: Commit) -> Generation | None:
+        """Undo a commit that did not verify, if it is still the one that stands."""
+        if not commit.path.exists() or read(commit.path.read_text()) != commit.generation:
+            return None
+        kept = self._kept / commit.path.name
+        before = read(kept.read_text()) if kept.exists() else None
+        if before and before.application == commit.generation.application:
+            kept.replace(commit.path)
+        else:
+            commit.path.unlink()
+        sync_directory(commit.path.parent)
+        return before
+
+    def forget_older(self, generation: Generation) -> None:
+        """After a verified switch: one that changed its directory loses the lower file."""
+        for commit in self.of(generation.slug):
+            if commit.generation.sequence < generation.sequence:
+                commit.path.unlink()
+                sync_directory(commit.path.parent)
+        (self._kept / f"{generation.slug}.yml").unlink(missing_ok=True)
+
+    def remove(self, slug: str) -> None:
+        for commit in self.of(slug):
+            commit.path.unlink()
+            sync_directory(commit.path.parent)
+        (self._kept / f"{slug}.yml").unlink(missing_ok=True)

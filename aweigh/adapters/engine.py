@@ -1,0 +1,278 @@
+"""The Docker engine: short verbs over its HTTP API, every one awaited to its end."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+
+from aweigh.adapters.engine_errors import engine_error
+from aweigh.adapters.threads import in_thread
+from aweigh.domain.container import LOG_OPTIONS, ContainerSpec
+from aweigh.domain.errors import AddressTaken, NameTaken, StepError
+
+T = TypeVar("T")
+_TIMEOUT_SECONDS: Final = 120
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container as the engine sees it now."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    image_id: str
+    status: str  # created, running, restarting, paused, exited, dead
+    exit_code: int = 0
+    out_of_memory: bool = False
+    error: str = ""
+    health: str = ""  # starting, healthy, unhealthy; empty: no HEALTHCHECK
+    health_output: str = ""
+    restarts: int = 0
+    addresses: Mapping[str, str] = field(default_factory=dict)  # by network
+    started_at: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+
+class Engine:
+    """One engine. The client is made at the first call, so that an engine may come up later."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._client: docker.APIClient | None = None
+
+    def client(self) -> docker.APIClient:
+        """Raises: DockerException when the engine is down."""
+        if self._client is None:
+            self._client = docker.APIClient(
+                base_url=self._host, version="auto", timeout=_TIMEOUT_SECONDS
+            )
+        return self._client
+
+    async def call(self, doing: str, call: Callable[[docker.APIClient], T]) -> T:
+        """Run one or more calls in a thread.
+
+        Raises:
+            StepError: what the engine's error means for a deployment.
+        """
+        try:
+            return await in_thread(lambda: call(self.client()))
+        except (DockerException, RequestException) as error:
+            raise self.failed(doing, error) from error
+
+    def failed(self, doing: str, error: Exception) -> StepError:
+        if not isinstance(error, APIError):
+            self._client = None  # made anew: an engine that comes back may speak another version
+        return engine_error(error, doing)
+
+    async def version(self) -> str:
+        return str((await self.call("ask for the version", lambda c: c.version()))["Version"])
+
+    async def root(self) -> str:
+        """The directory in which the engine keeps images and containers."""
+        return str((await self.call("ask for its data", lambda c: c.info()))["DockerRootDir"])
+
+    async def containers(self, labels: Mapping[str, str]) -> list[Container]:
+        """Every container with these labels, running or not, in the order of their names."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+
+        def listed(c: docker.APIClient) -> list[Container]:
+            found = c.containers(all=True, filters={"label": wanted})
+            return [known for one in found if (known := _inspect(c, one["Id"]))]
+
+        return sorted(await self.call("list containers", listed), key=lambda one: one.name)
+
+    async def container(self, name: str) -> Container | None:
+        return await self.call(f"look at container {name}", lambda c: _inspect(c, name))
+
+    async def create(self, spec: ContainerSpec) -> None:
+        """Create, not start.
+
+        Raises:
+            NameTaken: a container of that name exists.
+            StepError: the engine refused.
+        """
+
+        def created(c: docker.APIClient) -> None:
+            try:
+                c.create_container(**_create_arguments(c, spec))
+            except APIError as error:
+                if error.status_code == 409:
+                    raise NameTaken(spec.name) from error
+                raise
+            for network, alias in spec.networks.items():
+                c.connect_container_to_network(spec.name, network, aliases=[alias])
+
+        await self.call(f"create container {spec.name}", created)
+
+    async def start(self, name: str) -> None:
+        """Start it.
+
+        Raises:
+            AddressTaken: its address is in use; the container was removed.
+            StepError: the engine refused; the container stays as it is.
+        """
+
+        def started(c: docker.APIClient) -> None:
+            try:
+                c.start(name)
+            except APIError as error:
+                if "address already in use" in str(error.explanation).lower() and (
+                    error.status_code == 403
+                ):
+                    c.remove_container(name, force=True, v=True)
+                    raise AddressTaken(name) from error
+                raise
+
+        await self.call(f"start container {name}", started)
+
+    async def stop(self, name: str, grace: int) -> None:
+        """Stop it within `grace` seconds; one that is stopped or gone is fine."""
+
+        def stopped(c: docker.APIClient) -> None:
+            try:
+                # The client's own timeout must outlast the grace.
+                c._post(  # type: ignore[attr-defined]
+                    c._url("/containers/{0}/stop", name),  # type: ignore[attr-defined]
+                    params={"t": grace},
+                    timeout=_TIMEOUT_SECONDS + grace,
+                ).raise_for_status()
+            except NotFound:
+                return
+
+        await self.call(f"stop container {name}", stopped)
+
+    async def remove(self, name: str) -> None:
+        """Remove it with its anonymous volumes, whatever its state; gone is fine."""
+
+        def removed(c: docker.APIClient) -> None:
+            try:
+                c.remove_container(name, force=True, v=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if "already in progress" not in str(error.explanation):
+                    raise
+
+        await self.call(f"remove container {name}", removed)
+
+    async def addresses_on(self, network: str) -> set[str]:
+        """The addresses of every container on a network, stopped ones' static ones too."""
+
+        def listed(c: docker.APIClient) -> set[str]:
+            found = c.containers(all=True, filters={"network": network})
+            joined = [one["NetworkSettings"]["Networks"].get(network) or {} for one in found]
+            return {_address(endpoint) for endpoint in joined} - {""}
+
+        return await self.call(f"list addresses on {network}", listed)
+
+    async def publisher_of(self, port: int) -> str | None:
+        """The name of the container that publishes a host port."""
+
+        def found(c: docker.APIClient) -> str | None:
+            for one in c.containers(filters={"publish": str(port)}):
+                if any(bound.get("PublicPort") == port for bound in one["Ports"]):
+                    return str(one["Names"][0]).removeprefix("/")
+            return None
+
+        return await self.call(f"look for port {port}", found)
+
+    async def set_restart(self, name: str, policy: str) -> None:
+        wanted: Any = {"Name": policy, "MaximumRetryCount": 0}
+        await self.call(
+            f"set the restart policy of {name}",
+            lambda c: c.update_container(name, restart_policy=wanted),
+        )
+
+    async def ended(self, name: str) -> Container | None:
+        """The container, as soon as it does not run (any more)."""
+        while True:
+            found = await self.container(name)
+            if found is None or not found.running:
+                return found
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def last_lines(self, name: str, count: int = 20) -> str:
+        """The last lines the container wrote, both streams; empty when it is gone."""
+
+        def read(c: docker.APIClient) -> str:
+            try:
+                return c.logs(name, tail=count, stdout=True, stderr=True).decode(errors="replace")
+            except NotFound:
+                return ""
+
+        return await self.call(f"read the log of {name}", read)
+
+
+def _create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
+    host: dict[str, Any] = {
+        "restart_policy": {"Name": spec.restart},
+        "log_config": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
+        "mounts": [
+            docker.types.Mount(
+                target=mount.target,
+                source=mount.source,
+                type="bind" if mount.is_bind else "volume",
+                read_only=mount.read_only,
+            )
+            for mount in spec.mounts
+        ],
+        "port_bindings": {f"{port.container}/{port.protocol}": port.host for port in spec.ports},
+        "network_mode": spec.network,
+    }
+    if spec.cpus:
+        host["nano_cpus"] = int(spec.cpus * 1e9)
+    if spec.memory_bytes:
+        # Swap equal to memory: a limit that swap stretches is not one.
+        host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
+    endpoint = c.create_endpoint_config(ipv4_address=spec.address)
+    networked = spec.network != "host"
+    return {
+        "image": spec.image,
+        "name": spec.name,
+        "command": list(spec.command) if spec.command is not None else None,
+        "entrypoint": list(spec.entrypoint) if spec.entrypoint is not None else None,
+        "environment": dict(spec.env),
+        "labels": dict(spec.labels),
+        "ports": [(port.container, port.protocol) for port in spec.ports],
+        "host_config": c.create_host_config(**host),
+        "networking_config": {"EndpointsConfig": {spec.network: endpoint}} if networked else None,
+    }
+
+
+def _inspect(c: docker.APIClient, name: str) -> Container | None:
+    try:
+        raw: dict[str, Any] = c.inspect_container(name)
+    except NotFound:
+        return None
+    state, health = raw["State"], raw["State"].get("Health") or {}
+    last = (health.get("Log") or [{}])[-1]
+    networks = raw["NetworkSettings"]["Networks"] or {}
+    return Container(
+        id=raw["Id"],
+        name=raw["Name"].removeprefix("/"),
+        labels=raw["Config"]["Labels"] or {},
+        image_id=raw["Image"],
+        status=state["Status"],
+        exit_code=state["ExitCode"],
+        out_of_memory=state["OOMKilled"],
+        error=state["Error"],
+        health=health.get("Status", ""),
+        health_output=" ".join(str(last.get("Output", "")).split())[:300],
+        restarts=raw["RestartCount"],
+        addresses={name: _address(network) for name, network in networks.items()},
+        started_at=state["StartedAt"],
+    )
+
+
+def _address(network: Mapping[str, Any]) -> str:
+    """The static address, which a stopped container keeps, else the one it has now."""
+    return (network.get("IPAMConfig") or {}).get("IPv4Address") or network.get("IPAddress") or ""

@@ -1,0 +1,51 @@
+"""The fence: an older deployment never replaces a newer one, whatever asks for it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aweigh.adapters.files import write_durably
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """The highest sequence that has begun on this server; kept after a removal."""
+
+    highest: int = 0
+    removed: bool = False
+
+
+class Fence:
+    """One mark a file per application. Called under the application's lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def mark(self, application_id: str) -> Mark:
+        path = self._directory / f"{application_id}.json"
+        return Mark(**json.loads(path.read_text())) if path.exists() else Mark()
+
+    def pass_through(self, application_id: str, sequence: int) -> None:
+        """Let a sequence through, and close the fence behind it.
+
+        Raises:
+            StepFailed: `superseded`: a newer one has begun, or the application is removed.
+        """
+        mark = self.mark(application_id)
+        if sequence < mark.highest or (mark.removed and sequence == mark.highest):
+            what = "the removal of the application" if mark.removed else "a newer deployment"
+            raise StepFailed(
+                Reason.SUPERSEDED,
+                f"Sequence {sequence} is older than {mark.highest}, {what}, on this server.",
+            )
+        if sequence > mark.highest:
+            self._write(application_id, Mark(highest=sequence))
+
+    def close(self, application_id: str, sequence: int) -> None:
+        """Leave a tombstone: nothing up to this sequence comes back."""
+        self._write(application_id, Mark(highest=sequence, removed=True))
+
+    def _write(self, application_id: str, mark: Mark) -> None:
+        write_durably(self._directory / f"{application_id}.json", json.dumps(asdict(mark)))

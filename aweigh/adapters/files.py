@@ -1,0 +1,28 @@
+"""Small files that are written whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_durably(path: Path, text: str, temporary: Path | None = None, mode: int = 0o600) -> None:
+    """Replace `path` by one atomic rename that survives a power cut.
+
+    `temporary` must lie on the same file system; by default it stands beside the file.
+    """
+    temporary = temporary or path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames and removals in this directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

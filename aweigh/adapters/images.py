@@ -1,0 +1,184 @@
+"""Images on the engine: pulled with progress, pinned by content, named by us."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.engine_errors import pull_error, text_of
+from aweigh.adapters.threads import in_thread
+from aweigh.domain.application import Registry
+from aweigh.domain.container import ImageFacts
+from aweigh.domain.errors import PullStopped
+from aweigh.domain.image import ImageReference
+
+
+@dataclass
+class Progress:
+    """How far a pull is. Totals appear only as layers start, so there is no percentage."""
+
+    done: set[str] = field(default_factory=set)
+    bytes_by_layer: dict[str, int] = field(default_factory=dict)
+    layers: set[str] = field(default_factory=set)
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        layer, status = str(event.get("id", "")), str(event.get("status", ""))
+        if not re.fullmatch(r"[a-f0-9]{12}", layer):
+            return  # the first event's id is the tag
+        self.layers.add(layer)
+        if status == "Downloading":
+            current = int((event.get("progressDetail") or {}).get("current", 0))
+            self.bytes_by_layer[layer] = max(current, self.bytes_by_layer.get(layer, 0))
+        if status in ("Pull complete", "Already exists"):
+            self.done.add(layer)
+
+    def __str__(self) -> str:
+        megabytes = sum(self.bytes_by_layer.values()) / 1e6
+        return f"{len(self.done)} of {len(self.layers)} layers, {megabytes:.1f} MB"
+
+
+class Images:
+    """The images of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def find(self, reference: str) -> ImageFacts | None:
+        """The image of that id, tag or digest, if it is on the engine."""
+
+        def found(c: docker.APIClient) -> ImageFacts | None:
+            try:
+                return _facts(c.inspect_image(reference))  # type: ignore[no-untyped-call]
+            except NotFound:
+                return None
+
+        return await self._engine.call(f"look at image {reference}", found)
+
+    async def digest_of(self, reference: ImageReference, registry: Registry | None) -> str:
+        """Ask the registry what the reference stands for, without pulling.
+
+        Raises:
+            StepError: the registry's answer, classified.
+        """
+
+        def asked(c: docker.APIClient) -> str:
+            answer = c.inspect_distribution(  # type: ignore[no-untyped-call]
+                str(reference), auth_config=_credentials(registry)
+            )
+            return str(answer["Descriptor"]["digest"])
+
+        return str(await self._asking(reference, asked))
+
+    async def pull(
+        self,
+        reference: ImageReference,
+        registry: Registry | None,
+        watch: Callable[[Progress], bool] = lambda progress: True,
+    ) -> None:
+        """Pull layer by layer; `watch` sees every event, in a thread, and stops it with False.
+
+        Raises:
+            PullStopped: it was stopped.
+            StepError: the registry's or the engine's answer, classified.
+        """
+
+        progress = Progress()
+
+        def pulled(c: docker.APIClient) -> None:
+            events: Iterable[Mapping[str, Any]] = c.pull(
+                reference.repository,
+                tag=reference.digest or reference.tag,
+                stream=True,
+                decode=True,
+                auth_config=_credentials(registry),
+            )
+            for event in events:
+                # Errors in the middle of a pull come in a stream that began with 200.
+                if "error" in event:
+                    raise pull_error(str(event["error"]), reference)
+                progress.take(event)
+                if not watch(progress):
+                    raise PullStopped(str(reference))
+
+        await self._asking(reference, pulled)
+
+    async def _asking(
+        self, reference: ImageReference, call: Callable[[docker.APIClient], Any]
+    ) -> Any:
+        try:
+            return await in_thread(lambda: call(self._engine.client()))
+        except APIError as error:
+            raise pull_error(text_of(error), reference) from error
+        except (DockerException, RequestException) as error:
+            raise self._engine.failed(f"pull {reference}", error) from error
+
+    async def tag(self, image_id: str, name: str) -> None:
+        repository, _, tag = name.rpartition(":")
+        await self._engine.call(
+            f"tag {name}", lambda c: c.tag(image_id, repository, tag, force=True)
+        )
+
+    async def untag(self, name: str) -> None:
+        """Take one name off an image; the engine deletes it with its last name."""
+
+        def untagged(c: docker.APIClient) -> None:
+            try:
+                c.remove_image(name)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != 409:  # a container still uses it
+                    raise
+
+        await self._engine.call(f"remove image {name}", untagged)
+
+    async def tags(self, repository: str) -> dict[str, str]:
+        """The tags of one repository, and the id of each one's image."""
+
+        def listed(c: docker.APIClient) -> dict[str, str]:
+            return {
+                name.rpartition(":")[2]: image["Id"]
+                for image in c.images(name=repository)
+                for name in image.get("RepoTags") or []
+            }
+
+        return await self._engine.call(f"list images of {repository}", listed)
+
+    async def add(self, name: str, archive: bytes, changes: list[str]) -> None:
+        """Make an image of one layer, the files of a tar archive."""
+        repository, _, tag = name.rpartition(":")
+        await self._engine.call(
+            f"make image {name}",
+            lambda c: c.import_image_from_data(
+                archive, repository=repository, tag=tag, changes=changes
+            ),
+        )
+
+
+def _credentials(registry: Registry | None) -> dict[str, str]:
+    """Always explicit: without them docker-py would read ~/.docker/config.json of this process."""
+    if registry is None:
+        return {}
+    return {"username": registry.username, "password": registry.password.get_secret_value()}
+
+
+def _facts(raw: Mapping[str, Any]) -> ImageFacts:
+    config = raw.get("Config") or {}
+    exposed = [port.split("/") for port in config.get("ExposedPorts") or {}]
+    check = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    return ImageFacts(
+        id=raw["Id"],
+        digests=tuple(raw.get("RepoDigests") or ()),
+        tags=tuple(raw.get("RepoTags") or ()),
+        exposed_tcp=tuple(sorted(int(number) for number, kind in exposed if kind == "tcp")),
+        volumes=tuple(sorted(config.get("Volumes") or {})),
+        labels=config.get("Labels") or {},
+        has_health_check=check[0] != "NONE",
+        has_command=bool(config.get("Cmd") or config.get("Entrypoint")),
+        size=raw.get("Size", 0),
+    )

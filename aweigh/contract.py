@@ -1,0 +1,69 @@
+"""What the API and a server worker say to each other, over HTTP with the worker's own token."""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aweigh.domain.deployment import DeploymentState, StepState
+from aweigh.domain.release import Image, Release
+
+#: Says which of possibly several claimants of a server's name is asking.
+IDENTITY_HEADER: Final = "X-Aweigh-Identity"
+#: Seconds after which a server's name may be taken by another identity.
+LEASE_SECONDS: Final = 30
+
+__all__ = ["IDENTITY_HEADER", "LEASE_SECONDS", "Inventory", "Lease", "Release", "StepReport"]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class StepReport(Message):
+    """Where one step of a deployment stands; later reports of a step replace earlier ones."""
+
+    state: StepState
+    run_id: str
+    attempt: int
+    detail: str = ""
+    #: Facts found by the step that pins the release's image.
+    image: Image | None = None
+
+
+class Lease(Message):
+    """A server worker asks for, or renews, its server's name.
+
+    `boot` tells a restarted worker on the same machine, which may take over at once, from a
+    cloned one, which may not.
+    """
+
+    identity: str
+    boot: str
+    worker_version: str
+    engine_version: str = ""
+
+
+class KnownDeployment(Message):
+    id: str
+    sequence: int
+    state: DeploymentState
+
+
+class KnownApplication(Message):
+    """What the database knows of an application on this server."""
+
+    id: str
+    slug: str
+    live: str | None
+    highest_sequence: int
+    #: Sequences whose images stay: the last releases and everything in flight.
+    keep: Annotated[tuple[int, ...], Field(default=())]
+    deployments: tuple[KnownDeployment, ...] = ()
+    removed: bool = False
+
+
+class Inventory(Message):
+    """Everything the database expects on one server, for the reconciler."""
+
+    instance: str
+    applications: tuple[KnownApplication, ...]

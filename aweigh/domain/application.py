@@ -1,0 +1,284 @@
+"""The settings of an application, validated where they are parsed.
+
+The same classes are parsed at the HTTP door, in the encrypted snapshot of a release, and by the
+server worker, so a value that breaks a grammar is refused in all three places.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from aweigh.domain import grammar
+from aweigh.domain.image import ImageReference, is_digest, is_tag
+from aweigh.domain.secret import Secret
+
+Protocol = Literal["tcp", "udp"]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PullPolicy(StrEnum):
+    """When the registry is asked: `if_missing` takes an image of that name from the server."""
+
+    IF_MISSING = "if_missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Strategy(StrEnum):
+    """How a release replaces the live one; `auto` chooses (see `chosen_strategy`)."""
+
+    AUTO = "auto"
+    ROLLING = "rolling"
+    RECREATE = "recreate"
+
+
+class Policy(StrEnum):
+    """What a newer deployment does to a running one."""
+
+    SUPERSEDE = "supersede"
+    QUEUE = "queue"
+
+
+def _mount_path(path: str) -> str:
+    if not grammar.matches(grammar.MOUNT_PATH, path) or not grammar.is_plain_path(path):
+        raise ValueError("must be an absolute path without '.', '..' or empty parts")
+    return path
+
+
+MountPath = Annotated[str, AfterValidator(_mount_path)]
+
+
+class Registry(Value):
+    username: Annotated[str, Field(min_length=1, max_length=255)]
+    password: Secret
+
+
+class ImageSource(Value):
+    """An image that somebody else builds."""
+
+    type: Literal["image"] = "image"
+    image: str
+    tag: str | None = None
+    pull: PullPolicy = PullPolicy.IF_MISSING
+    registry: Registry | None = None
+
+    @field_validator("tag")
+    @classmethod
+    def _tag(cls, tag: str | None) -> str | None:
+        if tag is not None and not is_tag(tag):
+            raise ValueError("is not an image tag (letters, digits, '_', '.', '-'; at most 128)")
+        return tag
+
+    @model_validator(mode="after")
+    def _reference(self) -> Self:
+        parsed = ImageReference.parse(self.image)
+        if parsed.tag:
+            raise ValueError("image carries a tag; give it as `tag`")
+        if parsed.digest and self.tag:
+            raise ValueError("image carries a digest, so there can be no `tag`")
+        return self
+
+    @property
+    def reference(self) -> ImageReference:
+        parsed = ImageReference.parse(self.image)
+        if parsed.digest:
+            return parsed
+        return ImageReference(repository=parsed.repository, tag=self.tag or "latest")
+
+    def with_tag(self, tag: str) -> "ImageSource":
+        """The same repository at another tag or digest."""
+        repository = ImageReference.parse(self.image).repository
+        if is_digest(tag):
+            return self.model_copy(update={"image": f"{repository}@{tag}", "tag": None})
+        return ImageSource.model_validate({**dict(self), "image": repository, "tag": tag})
+
+
+class Domain(Value):
+    """A public address: requests for this host and path prefix are routed to the application."""
+
+    host: str
+    path: str = "/"
+    tls: bool = True
+
+    @field_validator("host")
+    @classmethod
+    def _host(cls, host: str) -> str:
+        if not grammar.matches(grammar.HOST, host):
+            raise ValueError("is not a host name (lower case letters, digits, '-' and '.')")
+        return host
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if not grammar.matches(grammar.URL_PATH, path) or not grammar.is_plain_path(path):
+            raise ValueError(
+                "is not a path prefix: it begins with '/', and holds letters, digits and "
+                "-._~!$&()*+,;=:@ only"
+            )
+        return path
+
+
+class Port(Value):
+    """A port of the server that leads to a port of the container, past the proxy."""
+
+    host: PortNumber
+    container: PortNumber
+    protocol: Protocol = "tcp"
+
+
+class Volume(Value):
+    """`source` is a path of the server (bind mount) or the name of a volume of the application."""
+
+    source: str
+    target: MountPath
+    read_only: bool = False
+    exclusive: bool = False
+
+    @field_validator("source")
+    @classmethod
+    def _source(cls, source: str) -> str:
+        if source.startswith("/"):
+            return _mount_path(source)
+        if not grammar.matches(grammar.VOLUME_NAME, source):
+            raise ValueError("is neither an absolute path nor a volume name")
+        return source
+
+    @property
+    def is_bind(self) -> bool:
+        return self.source.startswith("/")
+
+
+class HealthCheck(Value):
+    """What proves a container healthy, asked from outside, within `deadline` seconds."""
+
+    type: Literal["http", "tcp", "image", "uptime"]
+    path: str = "/"
+    status: Annotated[int, Field(ge=100, le=599)] | None = None  # none: any 2xx or 3xx
+    port: PortNumber | None = None
+    seconds: Annotated[int, Field(ge=1, le=600)] = 5  # of `uptime`
+    deadline: Annotated[int, Field(ge=1, le=3600)] = 60
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if not grammar.matches(grammar.URL_PATH, path):
+            raise ValueError("is not a path: it begins with '/', without a query")
+        return path
+
+    def accepts(self, status: int) -> bool:
+        return status == self.status if self.status else 200 <= status < 400
+
+
+_MEMORY_UNITS = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SMALLEST_MEMORY = 6 * 1024**2  # the engine refuses less
+
+
+class Resources(Value):
+    cpus: Annotated[float, Field(gt=0, le=1024)] | None = None
+    memory: Annotated[str, Field(pattern=r"^[0-9]{1,15}[bkmg]$")] | None = None
+
+    @field_validator("memory")
+    @classmethod
+    def _memory(cls, memory: str | None) -> str | None:
+        if memory and int(memory[:-1]) * _MEMORY_UNITS[memory[-1]] < _SMALLEST_MEMORY:
+            raise ValueError("is below the engine's smallest limit, 6m")
+        return memory
+
+    @property
+    def memory_bytes(self) -> int | None:
+        return int(self.memory[:-1]) * _MEMORY_UNITS[self.memory[-1]] if self.memory else None
+
+
+def _unique(field: str, keys: list[object]) -> None:
+    if len(keys) != len(set(keys)):
+        raise ValueError(f"{field}: the same entry is given twice")
+
+
+class ApplicationSettings(Value):
+    """Everything that makes up how an application runs, apart from its name and server."""
+
+    source: ImageSource
+    env: dict[str, Secret] = {}
+    labels: dict[str, str] = {}
+    networks: tuple[str, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    port: PortNumber | None = None
+    ports: tuple[Port, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    health_check: HealthCheck | None = None
+    replicas: Annotated[int, Field(ge=1, le=50)] = 1
+    resources: Resources = Resources()
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    release_command: tuple[str, ...] | None = None
+    stop_grace: Annotated[int, Field(ge=0, le=3600)] = 10
+    drain: Annotated[int, Field(ge=0, le=3600)] = 30
+    restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
+    strategy: Strategy = Strategy.AUTO
+    policy: Policy = Policy.SUPERSEDE
+
+    @field_validator("env")
+    @classmethod
+    def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
+        for name, value in env.items():
+            if not grammar.matches(grammar.ENV_NAME, name):
+                raise ValueError(f"{name!r} is not an environment variable name")
+            if "\0" in value.get_secret_value():
+                raise ValueError(f"the value of {name} holds a NUL character")
+        return env
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key in labels:
+            if not grammar.matches(grammar.LABEL_KEY, key):
+                raise ValueError(f"{key!r} is not a label key")
+            if key.startswith(grammar.RESERVED_LABEL_PREFIXES):
+                raise ValueError(f"{key!r}: labels of aweigh. and traefik. are set by Aweigh alone")
+        return labels
+
+    @field_validator("networks")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for name in networks:
+            if not grammar.matches(grammar.NETWORK_NAME, name):
+                raise ValueError(f"{name!r} is not a network name")
+        return networks
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("networks", list(self.networks))
+        _unique("domains", [(domain.host, domain.path) for domain in self.domains])
+        _unique("ports", [(port.host, port.protocol) for port in self.ports])
+        _unique("volumes", [volume.target for volume in self.volumes])
+        if self.ports and self.replicas > 1:
+            raise ValueError("ports: a host port can lead to one container only; set replicas to 1")
+        if self.strategy is Strategy.ROLLING and self.ports:
+            raise ValueError("strategy: two releases cannot hold one host port; use recreate")
+        if self.replicas > 1 and any(volume.exclusive for volume in self.volumes):
+            raise ValueError("volumes: an exclusive volume allows one replica only")
+        return self
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every value that must never be printed."""
+        values = [value.get_secret_value() for value in self.env.values()]
+        if self.source.registry:
+            values.append(self.source.registry.password.get_secret_value())
+        return values
+
+
+def chosen_strategy(settings: ApplicationSettings) -> Strategy:
+    """`recreate` where two releases at a time would be wrong, else `rolling`."""
+    if settings.strategy is not Strategy.AUTO:
+        return settings.strategy
+    writable = any(not volume.read_only for volume in settings.volumes)
+    exclusive = any(volume.exclusive for volume in settings.volumes)
+    if settings.ports or exclusive or (writable and not settings.domains):
+        return Strategy.RECREATE
+    return Strategy.ROLLING

@@ -1,0 +1,207 @@
+"""What a container shall be: pure builders, run by a second, dumb thing (the engine adapter)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aweigh.domain.application import ApplicationSettings, Port
+from aweigh.domain.generation import RESOLVER, WEB, WEB_SECURE, Routing, rule
+from aweigh.domain.naming import Names
+from aweigh.domain.release import Release
+
+INSTANCE: Final = "aweigh.instance"
+APPLICATION: Final = "aweigh.application"
+DEPLOYMENT: Final = "aweigh.deployment"
+SEQUENCE: Final = "aweigh.sequence"
+REPLICA: Final = "aweigh.replica"
+ROLE: Final = "aweigh.role"
+#: The restart policy to give back to a container that made way for one that failed.
+RESTART: Final = "aweigh.restart"
+#: The random identity that a server's data and its network on the engine share.
+IDENTITY: Final = "aweigh.identity"
+
+#: Log rotation of every container, so that no application fills the disk.
+LOG_OPTIONS: Final[Mapping[str, str]] = {"max-size": "10m", "max-file": "3"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A bind mount (absolute `source`) or a named volume."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+    @property
+    def is_bind(self) -> bool:
+        return self.source.startswith("/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """Everything the engine is told about a container."""
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    network: str
+    address: str | None = None
+    #: Other networks and the name the container answers to there.
+    networks: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[Port, ...] = ()
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    restart: str = "no"
+    stop_grace: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFacts:
+    """What an image says of itself."""
+
+    id: str
+    digests: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    exposed_tcp: tuple[int, ...] = ()
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    has_health_check: bool = False
+    has_command: bool = True
+    size: int = 0
+
+
+def labels_of(instance: str, release: Release) -> dict[str, str]:
+    return {
+        INSTANCE: instance,
+        APPLICATION: release.application,
+        DEPLOYMENT: release.deployment,
+        SEQUENCE: str(release.sequence),
+    }
+
+
+def traefik_labels(
+    release: Release, image: ImageFacts, port: int | None, routing: Routing
+) -> dict[str, str]:
+    """The standard labels of the route, for people and for a Traefik that reads labels.
+
+    An image's own `traefik.` labels are inherited by its containers, where they could claim
+    another application's host; `traefik.enable=false` on an unrouted container and a full set of
+    our own on a routed one cannot undo them, so they are blanked out one by one.
+    """
+    settings = release.settings
+    labels = {key: "" for key in image.labels if key.startswith("traefik.")}
+    if not settings.domains or labels:
+        return labels | {"traefik.enable": "false"}
+    labels["traefik.enable"] = "true"
+    labels[f"traefik.http.services.{release.slug}.loadbalancer.server.port"] = str(port)
+    for index, domain in enumerate(settings.domains):
+        router = f"traefik.http.routers.{release.slug}-{index}"
+        labels[f"{router}.rule"] = rule(domain)
+        labels[f"{router}.entrypoints"] = WEB_SECURE if domain.tls else WEB
+        labels[f"{router}.service"] = release.slug
+        if domain.tls:
+            labels[f"{router}.tls"] = "true"
+            if routing.certificates:
+                labels[f"{router}.tls.certresolver"] = RESOLVER
+    return labels
+
+
+def mounts_of(names: Names, slug: str, settings: ApplicationSettings) -> tuple[Mount, ...]:
+    return tuple(
+        Mount(
+            source=volume.source if volume.is_bind else names.volume(slug, volume.source),
+            target=volume.target,
+            read_only=volume.read_only,
+        )
+        for volume in settings.volumes
+    )
+
+
+def image_volume_mounts(
+    names: Names, slug: str, settings: ApplicationSettings, image: ImageFacts
+) -> tuple[Mount, ...]:
+    """A named volume for each `VOLUME` of the image that the application does not map.
+
+    The engine would make an anonymous one, and its data would go with the container.
+    """
+    mapped = {volume.target.rstrip("/") for volume in settings.volumes}
+    return tuple(
+        Mount(source=names.volume(slug, target.strip("/").replace("/", "_")), target=target)
+        for target in image.volumes
+        if target.rstrip("/") not in mapped
+    )
+
+
+def environment(settings: ApplicationSettings, port: int | None) -> dict[str, str]:
+    """The application's variables; `PORT` tells it where it is expected to listen."""
+    own = {name: value.get_secret_value() for name, value in settings.env.items()}
+    return ({"PORT": str(port)} if port else {}) | own
+
+
+def replica_spec(
+    *,
+    instance: str,
+    names: Names,
+    release: Release,
+    image: ImageFacts,
+    replica: int,
+    address: str,
+    port: int | None,
+    routing: Routing,
+) -> ContainerSpec:
+    """The container of one replica of a release."""
+    settings = release.settings
+    return ContainerSpec(
+        name=names.container(release.slug, release.sequence, replica),
+        image=image.id,
+        labels=dict(settings.labels)
+        | traefik_labels(release, image, port, routing)
+        | labels_of(instance, release)
+        | {REPLICA: str(replica), ROLE: "replica", RESTART: settings.restart},
+        env=environment(settings, port),
+        command=settings.command,
+        entrypoint=settings.entrypoint,
+        network=names.bridge,
+        address=address,
+        networks={names.network(name): release.slug for name in settings.networks},
+        mounts=mounts_of(names, release.slug, settings)
+        + image_volume_mounts(names, release.slug, settings, image),
+        ports=settings.ports,
+        cpus=settings.resources.cpus,
+        memory_bytes=settings.resources.memory_bytes,
+        restart=settings.restart,
+        stop_grace=settings.stop_grace,
+    )
+
+
+def release_command_spec(
+    *, instance: str, names: Names, release: Release, image: ImageFacts
+) -> ContainerSpec:
+    """The one container that runs the release command: no address, ports or restarts."""
+    settings = release.settings
+    name = names.release_container(release.slug, release.sequence)
+    return ContainerSpec(
+        name=name,
+        image=image.id,
+        labels=labels_of(instance, release) | {ROLE: "release", "traefik.enable": "false"},
+        env=environment(settings, None),
+        command=settings.release_command,
+        entrypoint=settings.entrypoint,
+        network=names.bridge,
+        # Not the slug: nobody must reach the application at a container that only migrates.
+        networks={names.network(network): name for network in settings.networks},
+        mounts=mounts_of(names, release.slug, settings),
+        cpus=settings.resources.cpus,
+        memory_bytes=settings.resources.memory_bytes,
+    )
+
+
+def exposed_port(settings: ApplicationSettings, image: ImageFacts) -> int | None:
+    """The port the application listens on: as set, else the only one its image exposes."""
+    if settings.port:
+        return settings.port
+    return image.exposed_tcp[0] if len(image.exposed_tcp) == 1 else None

@@ -1,0 +1,84 @@
+"""A deployment: one attempt to make a release live. Its states, reasons, steps and events."""
+
+from enum import StrEnum
+
+
+class DeploymentState(StrEnum):
+    """Where a deployment stands; there are no other states."""
+
+    CREATED = "created"
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in (DeploymentState.SUCCEEDED, DeploymentState.FAILED)
+
+
+class Reason(StrEnum):
+    """Why a deployment failed: one closed list, documented in docs/reasons.md."""
+
+    IMAGE_NOT_FOUND = "image_not_found"
+    REGISTRY_AUTH = "registry_auth"
+    REGISTRY_UNAVAILABLE = "registry_unavailable"
+    RATE_LIMITED = "rate_limited"
+    IMAGE_CORRUPT = "image_corrupt"
+    RELEASE_COMMAND_FAILED = "release_command_failed"
+    START_FAILED = "start_failed"
+    PORT_TAKEN = "port_taken"
+    UNHEALTHY = "unhealthy"
+    VERIFY_FAILED = "verify_failed"
+    SERVER_OFFLINE = "server_offline"
+    DISK_FULL = "disk_full"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    TIMED_OUT = "timed_out"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    INTERNAL = "internal"
+
+
+class Trigger(StrEnum):
+    """What asked for a deployment."""
+
+    HOOK = "hook"
+    PUSH = "push"
+    MANUAL = "manual"
+    ROLLBACK = "rollback"
+    RETRY = "retry"
+
+
+class StepName(StrEnum):
+    """The steps a deployment goes through, in order; `undo` only when it fails."""
+
+    PREFLIGHT = "preflight"
+    FETCH = "fetch"
+    BUILD = "build"
+    PULL = "pull"
+    RELEASE = "release"
+    CREATE = "create"
+    HEALTH = "health"
+    SWITCH = "switch"
+    DRAIN = "drain"
+    REMOVE = "remove"
+    SWEEP = "sweep"
+    UNDO = "undo"
+
+
+class StepState(StrEnum):
+    """Where one step stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class EventKind(StrEnum):
+    """Something that happened and that people may be told of."""
+
+    CREATED = "deployment.created"
+    STARTED = "deployment.started"
+    SUCCEEDED = "deployment.succeeded"
+    FAILED = "deployment.failed"
+    DELETED = "deployment.deleted"

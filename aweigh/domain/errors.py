@@ -1,0 +1,68 @@
+"""The errors of Aweigh; each class is something a caller would do differently."""
+
+from aweigh.domain.deployment import Reason
+
+
+class AweighError(Exception):
+    """Something unexpected happened in Aweigh."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+
+class StepError(AweighError):
+    """A step of a deployment could not be done."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class StepFailed(StepError):
+    """The step cannot succeed as asked: the deployment ends here, with this reason."""
+
+
+class StepUnavailable(StepError):
+    """The world is in the way for now: the step is tried again within its budget."""
+
+
+class NotFound(AweighError):
+    """There is no such object."""
+
+
+class Conflict(AweighError):
+    """What was asked for contradicts what is there."""
+
+
+class Invalid(AweighError):
+    """A value breaks a rule; `field` names where it stands."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+class Unavailable(AweighError):
+    """A part that Aweigh needs is away; the same call may succeed in a moment."""
+
+
+class StartupError(AweighError):
+    """A process cannot start with what it was given (exit code 3)."""
+
+
+class ProxySilent(AweighError):
+    """The proxy does not answer, which proves nothing about what it would say."""
+
+
+class NameTaken(AweighError):
+    """Another container has this name."""
+
+
+class AddressTaken(AweighError):
+    """Another container holds this address."""
+
+
+class PullStopped(AweighError):
+    """Whoever watched the pull asked it to stop."""

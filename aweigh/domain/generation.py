@@ -1,0 +1,158 @@
+"""A generation: the containers of one deployment, and the file that makes it the live one."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import yaml
+
+from aweigh.domain.application import ApplicationSettings, Domain, HealthCheck
+
+WEB: Final = "web"
+WEB_SECURE: Final = "websecure"
+PROBE: Final = "aweigh-probe"
+RESOLVER: Final = "acme"
+#: Chooses an application on the probe entry point, which listens on loopback only.
+PROBE_HEADER: Final = "X-Aweigh-Probe"
+#: Stamped into answers of the probe router: who answered.
+GENERATION_HEADER: Final = "X-Aweigh-Generation"
+
+#: Statuses that a missing or dead backend gives, whoever stamped the answer.
+DEAD: Final = frozenset({502, 503, 504})
+
+_FIRST_LINE: Final = "# aweigh "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What a committed file says of itself, enough to make its containers again."""
+
+    instance: str
+    application: str
+    slug: str
+    deployment: str
+    sequence: int
+    image_id: str
+    addresses: tuple[str, ...]
+    port: int | None
+
+    @property
+    def service(self) -> str:
+        # An underscore cannot occur in a slug, so no two applications share a name.
+        return f"{self.slug}_{self.sequence}"
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(f"http://{address}:{self.port}" for address in self.addresses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """How the proxy of this server is set up, as far as a route needs to know."""
+
+    certificates: bool  # whether an ACME resolver is configured
+
+
+def rule(domain: Domain) -> str:
+    """The Traefik rule of a domain; the grammars leave nothing that would need quoting."""
+    path = f" && PathPrefix(`{domain.path}`)" if domain.path != "/" else ""
+    return f"Host(`{domain.host}`){path}"
+
+
+def _tls(routing: Routing) -> dict[str, Any]:
+    return {"certResolver": RESOLVER} if routing.certificates else {}
+
+
+def _routers(
+    generation: Generation, domains: tuple[Domain, ...], routing: Routing
+) -> dict[str, Any]:
+    service = generation.service
+    routers: dict[str, Any] = {
+        f"{service}_probe": {
+            "rule": f"Header(`{PROBE_HEADER}`, `{generation.slug}`)",
+            "entryPoints": [PROBE],
+            "middlewares": [f"{service}_stamp"],
+            "service": service,
+        }
+    }
+    for index, domain in enumerate(domains):
+        name = f"{service}_{index}"
+        router: dict[str, Any] = {"rule": rule(domain), "service": service, "entryPoints": [WEB]}
+        if domain.tls:
+            routers[f"{name}_plain"] = router | {"middlewares": [f"{service}_https"]}
+            router = router | {"entryPoints": [WEB_SECURE], "tls": _tls(routing)}
+        routers[name] = router
+    return routers
+
+
+def _middlewares(generation: Generation, domains: tuple[Domain, ...]) -> dict[str, Any]:
+    stamp = {GENERATION_HEADER: str(generation.sequence)}
+    middlewares: dict[str, Any] = {
+        f"{generation.service}_stamp": {
+            "headers": {"customRequestHeaders": {PROBE_HEADER: ""}, "customResponseHeaders": stamp}
+        }
+    }
+    if any(domain.tls for domain in domains):
+        https = {"redirectScheme": {"scheme": "https", "permanent": True}}
+        middlewares[f"{generation.service}_https"] = https
+    return middlewares
+
+
+def _service(
+    generation: Generation, servers: tuple[str, ...], health: HealthCheck | None
+) -> dict[str, Any]:
+    balancer: dict[str, Any] = {
+        "servers": [{"url": f"http://{address}:{generation.port}"} for address in servers]
+    }
+    # Never with one replica: a check on a path the application does not know would turn every
+    # request into a 503, where a crashed single container is back after its restart anyway.
+    if len(generation.addresses) > 1 and health and health.type == "http":
+        check: dict[str, Any] = {"path": health.path, "interval": "1s", "timeout": "2s"}
+        if health.status:
+            check["status"] = health.status
+        balancer["healthCheck"] = check
+    return {generation.service: {"loadBalancer": balancer}}
+
+
+def render(
+    generation: Generation,
+    settings: ApplicationSettings,
+    routing: Routing,
+    servers: tuple[str, ...] | None = None,
+) -> str:
+    """The file that makes `generation` live, with `servers` (default: all of it) as the pool.
+
+    Raises:
+        ValueError: the text would be read as a template by Traefik, or the pool is empty.
+    """
+    text = _FIRST_LINE + json.dumps(asdict(generation), sort_keys=True) + "\n"
+    if settings.domains:
+        pool = generation.addresses if servers is None else servers
+        if not pool:
+            raise ValueError("an empty pool answers every request with 503")
+        http = {
+            "routers": _routers(generation, settings.domains, routing),
+            "middlewares": _middlewares(generation, settings.domains),
+            "services": _service(generation, pool, settings.health_check),
+        }
+        text += yaml.safe_dump({"http": http}, sort_keys=False, width=1000)
+    if "{{" in text:
+        raise ValueError("'{{' would be read as a template")
+    return text
+
+
+def read(text: str) -> Generation:
+    """The generation a committed file names.
+
+    Raises:
+        ValueError: the file was not written by Aweigh.
+    """
+    first, _, _ = text.partition("\n")
+    if not first.startswith(_FIRST_LINE):
+        raise ValueError("its first line does not name a generation")
+    try:
+        facts = json.loads(first.removeprefix(_FIRST_LINE))
+        facts["addresses"] = tuple(facts["addresses"])
+        return Generation(**facts)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"its first line is not a generation: {error}") from error

@@ -1,0 +1,40 @@
+"""The strict grammars of everything that enters a rule, a name or a path.
+
+What a grammar lets through can stand in a Traefik rule, an engine name or a file name without
+quoting; nothing is escaped anywhere else.
+"""
+
+import re
+
+SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
+SERVER_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
+# RFC 1123 host names, lower case, at most 253 characters; no wildcards, no ports.
+HOST = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
+# RFC 3986 path characters without percent-encoding, quotes, backticks or braces.
+URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,255}")
+MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
+ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[a-z2-7]{26}")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+RESERVED_LABEL_PREFIXES = ("aweigh.", "traefik.")
+
+
+def matches(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.fullmatch(text) is not None
+
+
+def is_plain_path(path: str) -> bool:
+    """Whether an absolute path has no `.`, `..` or empty parts that would change its meaning."""
+    parts = path.strip("/").split("/")
+    return path == "/" or all(part not in ("", ".", "..") for part in parts)
+
+
+def slug_of(name: str) -> str:
+    """The slug a name stands for: lower case, everything else becomes a single dash."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

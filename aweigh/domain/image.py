@@ -1,0 +1,66 @@
+"""References to container images."""
+
+import re
+from dataclasses import dataclass, replace
+
+# The grammar of github.com/distribution/reference, which the Docker engine uses.
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_DOMAIN = (
+    r"(?:localhost|(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?"
+)
+_REPOSITORY = re.compile(rf"(?:(?P<registry>{_DOMAIN})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
+
+DEFAULT_REGISTRY = "docker.io"
+
+
+def is_tag(text: str) -> bool:
+    return _TAG.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReference:
+    """An image by repository and tag or digest, as `docker pull` takes it."""
+
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ImageReference":
+        """Read `[registry/]path[:tag][@digest]`.
+
+        Raises:
+            ValueError: the text is not an image reference; the message says which part is wrong.
+        """
+        rest, at, digest = text.partition("@")
+        if at and not is_digest(digest):
+            raise ValueError(f"{digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
+        head, slash, last = rest.rpartition("/")
+        name, colon, tag = last.partition(":")
+        if colon and not is_tag(tag):
+            raise ValueError(f"{tag!r} is not a tag")
+        repository = f"{head}{slash}{name}"
+        if len(repository) > 255 or not _REPOSITORY.fullmatch(repository):
+            raise ValueError(f"{repository!r} is not an image repository")
+        return cls(repository=repository, tag=tag or None, digest=digest or None)
+
+    @property
+    def registry(self) -> str:
+        first, slash, _ = self.repository.partition("/")
+        named = slash and ("." in first or ":" in first or first == "localhost")
+        return first if named else DEFAULT_REGISTRY
+
+    def at(self, digest: str) -> "ImageReference":
+        return replace(self, tag=None, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"

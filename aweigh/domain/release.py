@@ -1,0 +1,29 @@
+"""A release as a server worker sees it: an immutable pair of an image and settings."""
+
+from pydantic import BaseModel, ConfigDict
+
+from aweigh.domain.application import ApplicationSettings
+
+
+class Image(BaseModel):
+    """An image: what was asked for and, once known, what it is by content."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    id: str | None = None
+    digest: str | None = None
+
+
+class Release(BaseModel):
+    """What one deployment makes live on one server."""
+
+    model_config = ConfigDict(frozen=True)
+
+    deployment: str
+    application: str
+    slug: str
+    server: str
+    sequence: int
+    image: Image
+    settings: ApplicationSettings

@@ -1,0 +1,198 @@
+"""Applications: their settings, what they claim on a server, and their end."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from aweigh.domain import grammar
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.deployment import EventKind
+from aweigh.domain.errors import Conflict, Invalid, NotFound
+from aweigh.domain.secret import REVEAL
+from aweigh.store import outbox
+from aweigh.store.database import Transaction
+from aweigh.store.ids import new_id, new_secret
+from aweigh.store.tables import ApplicationRow, DomainClaim, EventRow, PortClaim
+from aweigh.store.vault import Owner
+
+_SETTINGS: Final = "applications.settings"
+_SECRET: Final = "applications.secret"  # noqa: S105 (the column's name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """An application as the doors work with it."""
+
+    row: ApplicationRow
+    settings: ApplicationSettings
+
+    @property
+    def removing(self) -> bool:
+        return self.row.removal_sequence is not None
+
+
+def settings_text(settings: ApplicationSettings) -> str:
+    return settings.model_dump_json(context=REVEAL)
+
+
+def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
+    row.settings = tx.vault.seal(Owner(kind=_SETTINGS, id=row.id), settings_text(settings))
+    row.updated_at = tx.now
+
+
+def _opened(tx: Transaction, row: ApplicationRow) -> Application:
+    text = tx.vault.open(Owner(kind=_SETTINGS, id=row.id), row.settings)
+    return Application(row=row, settings=ApplicationSettings.model_validate_json(text))
+
+
+def secret_of(tx: Transaction, row: ApplicationRow) -> str:
+    return tx.vault.open(Owner(kind=_SECRET, id=row.id), row.secret)
+
+
+async def create(
+    tx: Transaction, *, name: str, server: str, settings: ApplicationSettings
+) -> Application:
+    """Make an application with a new hook and secret.
+
+    Raises:
+        Invalid: the name gives no slug.
+        Conflict: the slug, a domain or a host port is taken.
+    """
+    slug = grammar.slug_of(name)
+    if not grammar.matches(grammar.SLUG, slug):
+        raise Invalid("name", "must begin with a letter and give a slug of at most 40 characters")
+    if await tx.session.scalar(select(ApplicationRow.id).where(ApplicationRow.slug == slug)):
+        raise Conflict(f"the slug {slug!r} is or was used by another application; choose a name")
+    row = ApplicationRow(
+        id=new_id("app"), slug=slug, name=name, server=server, hook=new_secret("hook"),
+        created_at=tx.now, updated_at=tx.now, last_sequence=0,
+    )  # fmt: skip
+    seal_settings(tx, row, settings)
+    rotate_secret(tx, row)
+    tx.session.add(row)
+    await tx.session.flush()
+    await claim(tx, row, settings)
+    return Application(row=row, settings=settings)
+
+
+def rotate_secret(tx: Transaction, row: ApplicationRow) -> None:
+    """A new deploy hook and secret; the old ones stop working with this transaction."""
+    row.hook = new_secret("hook")
+    row.secret = tx.vault.seal(Owner(kind=_SECRET, id=row.id), new_secret("awds"))
+
+
+async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
+    """Hold the domains and host ports of these settings, and no others.
+
+    Raises:
+        Conflict: another application holds one of them.
+    """
+    await _release_claims(tx, row.id)
+    for index, domain in enumerate(settings.domains):
+        held = await tx.session.get(DomainClaim, (row.server, domain.host, domain.path))
+        if held:
+            raise Conflict(
+                f"domains[{index}]: {domain.host}{domain.path} is routed to another application "
+                f"on server {row.server} ({held.application_id})"
+            )
+        tx.session.add(
+            DomainClaim(
+                server=row.server, host=domain.host, path=domain.path, application_id=row.id
+            )
+        )
+    for index, port in enumerate(settings.ports):
+        holder = await tx.session.get(PortClaim, (row.server, port.protocol, port.host))
+        if holder:
+            raise Conflict(
+                f"ports[{index}]: host port {port.host}/{port.protocol} of server {row.server} "
+                f"is held by another application ({holder.application_id})"
+            )
+        tx.session.add(
+            PortClaim(
+                server=row.server, protocol=port.protocol, port=port.host, application_id=row.id
+            )
+        )
+    try:
+        await tx.session.flush()
+    except IntegrityError as error:  # two callers at once: the database decides
+        raise Conflict("a domain or a host port was just taken by another application") from error
+
+
+async def _release_claims(tx: Transaction, application_id: str) -> None:
+    for table in (DomainClaim, PortClaim):
+        await tx.session.execute(delete(table).where(table.application_id == application_id))
+
+
+async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
+    """Raises: NotFound."""
+    column = ApplicationRow.id if id_or_slug.startswith("app_") else ApplicationRow.slug
+    query = select(ApplicationRow).where(column == id_or_slug, ApplicationRow.removed_at.is_(None))
+    row = await tx.session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound(f"there is no application {id_or_slug!r}")
+    return _opened(tx, row)
+
+
+async def find_by_hook(tx: Transaction, hook: str, secret: str) -> Application:
+    """The application behind a deploy hook.
+
+    An unknown hook and a wrong secret cost and say the same.
+
+    Raises:
+        NotFound: there is no such hook with this secret.
+    """
+    query = select(ApplicationRow).where(
+        ApplicationRow.hook == hook, ApplicationRow.removed_at.is_(None)
+    )
+    row = await tx.session.scalar(query.with_for_update())
+    known = secret_of(tx, row) if row else new_secret("awds")
+    if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
+        raise NotFound("there is no such deploy hook, or its secret is another one")
+    return _opened(tx, row)
+
+
+async def page(tx: Transaction, *, after: str | None, limit: int) -> list[Application]:
+    query = select(ApplicationRow).where(ApplicationRow.removed_at.is_(None))
+    if after:
+        query = query.where(ApplicationRow.id > after)
+    rows = await tx.session.scalars(query.order_by(ApplicationRow.id).limit(limit))
+    return [_opened(tx, row) for row in rows]
+
+
+async def change(tx: Transaction, application: Application, settings: ApplicationSettings) -> None:
+    """Raises: Conflict."""
+    if application.removing:
+        raise Conflict(f"{application.row.slug} is being removed")
+    seal_settings(tx, application.row, settings)
+    await claim(tx, application.row, settings)
+
+
+async def ask_removal(tx: Transaction, application: Application, *, volumes: bool) -> None:
+    """Take a sequence for the removal, which goes through the lane like a deployment."""
+    row = application.row
+    row.last_sequence += 1
+    row.removal_sequence = row.last_sequence
+    row.removal_volumes = volumes
+    row.removal_message = None
+    await outbox.put(tx, outbox.REMOVE, row.id)
+
+
+async def removed(tx: Transaction, application_id: str) -> None:
+    """The removal is done on the server: free its claims; the slug stays used."""
+    row = await tx.session.get_one(ApplicationRow, application_id)
+    if row.removed_at:
+        return
+    row.removed_at = tx.now
+    row.live = None
+    await _release_claims(tx, row.id)
+    await outbox.close(tx, outbox.REMOVE, row.id)
+    tx.session.add(EventRow(kind=EventKind.DELETED, application_id=row.id, at=tx.now))
+
+
+async def removal_failed(tx: Transaction, application_id: str, message: str) -> None:
+    row = await tx.session.get_one(ApplicationRow, application_id)
+    row.removal_message = message
+    await outbox.close(tx, outbox.REMOVE, row.id)

@@ -1,0 +1,221 @@
+"""Deployments: how they are admitted, and what is known of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.deployment import DeploymentState, EventKind, Trigger
+from aweigh.domain.errors import Conflict, Invalid, NotFound
+from aweigh.domain.image import is_digest, is_tag
+from aweigh.domain.release import Image, Release
+from aweigh.store import outbox
+from aweigh.store.applications import Application, settings_text
+from aweigh.store.database import Transaction
+from aweigh.store.ids import new_id
+from aweigh.store.tables import (
+    ApplicationRow,
+    DeploymentRow,
+    EventRow,
+    IdempotencyRow,
+    ReleaseRow,
+    StepRow,
+)
+from aweigh.store.vault import Owner
+
+KEY_KEPT: Final = timedelta(days=7)
+_SETTINGS: Final = "releases.settings"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A deployment with everything an answer shows of it."""
+
+    row: DeploymentRow
+    application: ApplicationRow
+    image: Image
+    steps: tuple[StepRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Who asks for a deployment, why, and with what."""
+
+    trigger: Trigger
+    actor: str
+    tag: str | None = None
+    retry_of: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A caller's `Idempotency-Key` at one door, with a hash of what it asked for."""
+
+    door: str
+    value: str
+    body_hash: str
+
+
+async def remembered(tx: Transaction, application_id: str, key: Key) -> str | None:
+    """The deployment an earlier call with this key made.
+
+    Raises:
+        Invalid: the key was used with another body.
+    """
+    await tx.session.execute(
+        delete(IdempotencyRow).where(IdempotencyRow.created_at < tx.now - KEY_KEPT)
+    )
+    row = await tx.session.get(IdempotencyRow, (application_id, key.door, key.value))
+    if row and row.body_hash != key.body_hash:
+        raise Invalid("Idempotency-Key", "was used within 7 days with another body; choose another")
+    return row.deployment_id if row else None
+
+
+def remember(tx: Transaction, application_id: str, key: Key, deployment_id: str) -> None:
+    tx.session.add(
+        IdempotencyRow(
+            application_id=application_id, door=key.door, key=key.value, body_hash=key.body_hash,
+            deployment_id=deployment_id, created_at=tx.now,
+        )
+    )  # fmt: skip
+
+
+async def admit(tx: Transaction, application: Application, order: Order) -> str:
+    """Write everything a new deployment of the current settings is made of.
+
+    Without a tag the live image is taken again, by content.
+
+    Raises:
+        Conflict: the application is being removed.
+        Invalid: the tag is not a tag or digest.
+    """
+    settings = application.settings
+    image = Image(reference=str(settings.source.reference))
+    if order.tag is not None:
+        if not (is_tag(order.tag) or is_digest(order.tag)):
+            raise Invalid("tag", "is not an image tag or digest")
+        source = settings.source.with_tag(order.tag)
+        settings = settings.model_copy(update={"source": source})
+        image = Image(reference=str(source.reference))
+    elif live := await live_image(tx, application.row):
+        image = live if live.reference == image.reference else image
+    release_id = _new_release(tx, application.row, settings, image)
+    return await _new_deployment(tx, application, release_id, order)
+
+
+async def admit_again(
+    tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
+) -> str:
+    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt."""
+    return await _new_deployment(tx, application, earlier.release_id, order)
+
+
+async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
+    if row.live is None:
+        return None
+    deployment = await tx.session.get_one(DeploymentRow, row.live)
+    return _image(await tx.session.get_one(ReleaseRow, deployment.release_id))
+
+
+def _image(release: ReleaseRow) -> Image:
+    return Image(
+        reference=release.image_reference, id=release.image_id, digest=release.image_digest
+    )
+
+
+def _new_release(
+    tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
+) -> str:
+    release_id = new_id("rel")
+    sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
+    tx.session.add(
+        ReleaseRow(
+            id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
+            image_reference=image.reference, image_id=image.id, image_digest=image.digest,
+        )
+    )  # fmt: skip
+    return release_id
+
+
+async def _new_deployment(
+    tx: Transaction, application: Application, release_id: str, order: Order
+) -> str:
+    row = application.row
+    if application.removing:
+        raise Conflict(f"{row.slug} is being removed; it cannot be deployed")
+    row.last_sequence += 1
+    deployment = DeploymentRow(
+        id=new_id("dep"), application_id=row.id, release_id=release_id, server=row.server,
+        sequence=row.last_sequence, state=DeploymentState.CREATED, trigger=order.trigger,
+        actor=order.actor, tag=order.tag, retry_of=order.retry_of, attempts=0, created_at=tx.now,
+    )  # fmt: skip
+    await tx.session.flush()  # the release and the sequence first: foreign keys
+    tx.session.add(deployment)
+    record_event(tx, deployment, EventKind.CREATED)
+    await tx.session.flush()
+    await outbox.put(tx, outbox.DEPLOY, deployment.id)
+    return deployment.id
+
+
+def record_event(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> None:
+    tx.session.add(
+        EventRow(
+            kind=kind, application_id=deployment.application_id, deployment_id=deployment.id,
+            at=tx.now,
+        )
+    )  # fmt: skip
+
+
+async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -> DeploymentRow:
+    """Raises: NotFound."""
+    query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
+    row = await tx.session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound(f"there is no deployment {deployment_id!r}")
+    return row
+
+
+async def find(tx: Transaction, deployment_id: str) -> Deployment:
+    """Raises: NotFound."""
+    return await _complete(tx, await find_row(tx, deployment_id))
+
+
+async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
+    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    release = await tx.session.get_one(ReleaseRow, row.release_id)
+    query = select(StepRow).where(StepRow.deployment_id == row.id).order_by(StepRow.started_at)
+    steps = tuple(await tx.session.scalars(query))
+    return Deployment(row=row, application=application, image=_image(release), steps=steps)
+
+
+async def page(
+    tx: Transaction,
+    *,
+    application_id: str | None,
+    state: str | None,
+    before: str | None,
+    limit: int,
+) -> list[Deployment]:
+    """Newest first; `before` is the id of the last one of the page before."""
+    query = select(DeploymentRow).order_by(DeploymentRow.id.desc()).limit(limit)
+    if application_id:
+        query = query.where(DeploymentRow.application_id == application_id)
+    if state:
+        query = query.where(DeploymentRow.state == state)
+    if before:
+        query = query.where(DeploymentRow.id < before)
+    return [await _complete(tx, row) for row in await tx.session.scalars(query)]
+
+
+async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
+    """What the deployment makes live, with its secrets: for its server worker only."""
+    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    release = await tx.session.get_one(ReleaseRow, row.release_id)
+    text = tx.vault.open(Owner(kind=_SETTINGS, id=release.id), release.settings)
+    return Release(
+        deployment=row.id, application=application.id, slug=application.slug, server=row.server,
+        sequence=row.sequence, image=_image(release),
+        settings=ApplicationSettings.model_validate_json(text),
+    )  # fmt: skip

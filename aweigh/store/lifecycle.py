@@ -1,0 +1,128 @@
+"""The records of a deployment's life, each one transaction, each safe to repeat."""
+
+from sqlalchemy import select
+
+from aweigh.contract import StepReport
+from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState
+from aweigh.domain.errors import Conflict
+from aweigh.store import applications, outbox
+from aweigh.store.database import Transaction
+from aweigh.store.deployments import find_row, record_event, release_of
+from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow, StepRow
+
+
+async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
+    """`created` → `started`; whether the deployment may go on (it may have ended before)."""
+    row = await find_row(tx, deployment_id, lock=True)
+    await outbox.close(tx, outbox.DEPLOY, row.id)
+    if row.state == DeploymentState.CREATED:
+        row.state = DeploymentState.STARTED
+        row.started_at = tx.now
+        row.attempts = 1
+        row.run_id = run_id
+        record_event(tx, row, EventKind.STARTED)
+    return row.state == DeploymentState.STARTED and row.run_id == run_id
+
+
+def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
+    """A workflow reset by hand runs a failed deployment again: one more attempt of it."""
+    if row.run_id == run_id:
+        return
+    if row.state == DeploymentState.FAILED:
+        row.state = DeploymentState.STARTED
+        row.attempts += 1
+        row.reason = row.message = row.finished_at = row.superseded_by = None
+        record_event(tx, row, EventKind.STARTED)
+    row.run_id = run_id
+
+
+async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
+    """The deployment is live: the record that follows the switch, whatever was recorded before."""
+    row = await find_row(tx, deployment_id, lock=True)
+    if row.state == DeploymentState.SUCCEEDED:
+        return
+    row.run_id = run_id
+    row.state = DeploymentState.SUCCEEDED
+    row.reason = row.message = None
+    row.finished_at = tx.now
+    record_event(tx, row, EventKind.SUCCEEDED)
+    await _ended(tx, row)
+    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    if application.live is None or row.sequence > await _sequence_of(tx, application.live):
+        application.live, application.live_since = row.id, tx.now
+    if row.tag:
+        await _take_tag(tx, row)
+
+
+async def _sequence_of(tx: Transaction, deployment_id: str) -> int:
+    return (await find_row(tx, deployment_id)).sequence
+
+
+async def _take_tag(tx: Transaction, row: DeploymentRow) -> None:
+    """A tag that is live becomes the application's own, unless the image was changed meanwhile."""
+    application = await applications.find(tx, row.application_id, lock=True)
+    source = (await release_of(tx, row)).settings.source
+    own = application.settings.source
+    if own.reference.repository == source.reference.repository:
+        taken = own.model_copy(update={"image": source.image, "tag": source.tag})
+        settings = application.settings.model_copy(update={"source": taken})
+        applications.seal_settings(tx, application.row, settings)
+
+
+async def failed(
+    tx: Transaction,
+    deployment_id: str,
+    reason: Reason,
+    message: str,
+    *,
+    run_id: str | None = None,
+    superseded_by: str | None = None,
+) -> None:
+    """The deployment did not become live; one that ended already stays as it ended."""
+    row = await find_row(tx, deployment_id, lock=True)
+    if run_id:
+        _reopen(tx, row, run_id)
+    if DeploymentState(row.state).ended:
+        return
+    row.state = DeploymentState.FAILED
+    row.reason, row.message = reason, message
+    row.finished_at = tx.now
+    row.superseded_by = superseded_by
+    record_event(tx, row, EventKind.FAILED)
+    await _ended(tx, row)
+
+
+async def _ended(tx: Transaction, row: DeploymentRow) -> None:
+    for kind in (outbox.DEPLOY, outbox.CANCEL):
+        await outbox.close(tx, kind, row.id)
+    query = select(StepRow).where(
+        StepRow.deployment_id == row.id, StepRow.state == StepState.RUNNING
+    )
+    for step in await tx.session.scalars(query):
+        step.state, step.finished_at = StepState(row.state), tx.now
+
+
+async def report_step(tx: Transaction, deployment_id: str, name: str, report: StepReport) -> None:
+    """Take a server worker's word on one step; a run id not seen before reopens a failed one.
+
+    Raises:
+        Conflict: the deployment ended, and this report is of the run that ended.
+    """
+    row = await find_row(tx, deployment_id, lock=True)
+    _reopen(tx, row, report.run_id)
+    if row.state == DeploymentState.FAILED and report.state is StepState.RUNNING:
+        raise Conflict(f"{deployment_id} has ended as {row.state} / {row.reason}")
+    step = await tx.session.get(StepRow, (deployment_id, name))
+    if step is None:
+        step = StepRow(deployment_id=deployment_id, name=name, started_at=tx.now, attempts=1)
+        tx.session.add(step)
+    elif report.state is StepState.RUNNING and step.state != StepState.RUNNING:
+        step.started_at = tx.now
+    step.state = report.state
+    step.attempts = max(report.attempt, 1)
+    step.detail = report.detail
+    step.finished_at = None if report.state is StepState.RUNNING else tx.now
+    if report.image and report.image.id:
+        release = await tx.session.get_one(ReleaseRow, row.release_id)
+        release.image_id = report.image.id
+        release.image_digest = report.image.digest or release.image_digest

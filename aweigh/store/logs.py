@@ -1,0 +1,50 @@
+"""The log of a deployment: bytes in order, addressed by offset."""
+
+from sqlalchemy import func, select
+
+from aweigh.store.database import Transaction
+from aweigh.store.tables import LogChunk
+
+
+async def length(tx: Transaction, deployment_id: str) -> int:
+    query = (
+        select(LogChunk.offset + func.length(LogChunk.data))
+        .where(LogChunk.deployment_id == deployment_id)
+        .order_by(LogChunk.offset.desc())
+        .limit(1)
+    )
+    return (await tx.session.scalar(query)) or 0
+
+
+async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) -> int:
+    """Append what follows `offset`; the length the log has now.
+
+    Anything but the exact end is refused by returning a length other than `offset + len(data)`.
+    """
+    have = await length(tx, deployment_id)
+    if offset != have or not data:
+        return have
+    tx.session.add(LogChunk(deployment_id=deployment_id, offset=offset, data=data))
+    return have + len(data)
+
+
+async def read(tx: Transaction, deployment_id: str, start: int, end: int | None = None) -> bytes:
+    """The bytes from `start` up to `end` (exclusive)."""
+    first = (
+        select(func.max(LogChunk.offset))
+        .where(LogChunk.deployment_id == deployment_id, LogChunk.offset <= start)
+        .scalar_subquery()
+    )
+    query = (
+        select(LogChunk)
+        .where(LogChunk.deployment_id == deployment_id, LogChunk.offset >= func.coalesce(first, 0))
+        .order_by(LogChunk.offset)
+    )
+    if end is not None:
+        query = query.where(LogChunk.offset < end)
+    chunks = list(await tx.session.scalars(query))
+    if not chunks:
+        return b""
+    base = chunks[0].offset
+    text = b"".join(chunk.data for chunk in chunks)
+    return text[max(start - base, 0) : None if end is None else end - base]

@@ -1,0 +1,49 @@
+"""What must still be told to Temporal.
+
+A row is closed by the first record of what it asks for, never by the hand-over: a signal can be
+lost with a terminated lane, so the relay repeats it until something has come of it.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+
+from aweigh.store.database import Transaction
+from aweigh.store.tables import OutboxRow
+
+DEPLOY: Final = "deploy"
+CANCEL: Final = "cancel"
+REMOVE: Final = "remove"
+
+REPEAT_AFTER: Final = timedelta(seconds=30)
+
+
+async def put(tx: Transaction, kind: str, subject: str) -> None:
+    """Ask for something; asking again makes it due at once."""
+    query = select(OutboxRow).where(OutboxRow.kind == kind, OutboxRow.subject == subject)
+    row = await tx.session.scalar(query)
+    if row is None:
+        tx.session.add(OutboxRow(kind=kind, subject=subject, next_at=tx.now, attempts=0))
+    else:
+        row.next_at = tx.now
+
+
+async def close(tx: Transaction, kind: str, subject: str) -> None:
+    await tx.session.execute(
+        delete(OutboxRow).where(OutboxRow.kind == kind, OutboxRow.subject == subject)
+    )
+
+
+async def due(tx: Transaction, limit: int = 100) -> list[OutboxRow]:
+    query = select(OutboxRow).where(OutboxRow.next_at <= tx.now)
+    return list(await tx.session.scalars(query.order_by(OutboxRow.id).limit(limit)))
+
+
+async def handed_over(tx: Transaction, row_ids: list[int]) -> None:
+    """Told once: tell again later, unless a record closes the row before."""
+    for row_id in row_ids:
+        row = await tx.session.get(OutboxRow, row_id)
+        if row:
+            row.attempts += 1
+            row.next_at = tx.now + REPEAT_AFTER

@@ -1,0 +1,74 @@
+"""Servers: who holds a server's name, and what the database expects there."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from aweigh.contract import LEASE_SECONDS, Inventory, KnownApplication, KnownDeployment, Lease
+from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.errors import Conflict, Invalid
+from aweigh.store.database import Transaction
+from aweigh.store.ids import new_id
+from aweigh.store.tables import ApplicationRow, DeploymentRow, MetaRow, ServerRow
+
+
+async def ensure(tx: Transaction, name: str) -> None:
+    if await tx.session.get(ServerRow, name) is None:
+        tx.session.add(ServerRow(name=name, id=new_id("srv"), created_at=tx.now))
+
+
+async def known(tx: Transaction, name: str) -> None:
+    """Raises: Invalid."""
+    if await tx.session.get(ServerRow, name) is None:
+        raise Invalid("server", f"there is no server {name!r}")
+
+
+async def lease(tx: Transaction, name: str, asked: Lease) -> None:
+    """Give the server's name to an identity, or renew it.
+
+    Raises:
+        Conflict: another identity holds it, or the same one on another machine.
+    """
+    row = await tx.session.get_one(ServerRow, name, with_for_update=True)
+    free = row.lease_until is None or row.lease_until < tx.now
+    same = (row.identity, row.boot) == (asked.identity, asked.boot)
+    if not (free or same):
+        raise Conflict(
+            f"the name {name!r} is held by another server worker (identity {row.identity}); "
+            "stop that one, or give this one a name of its own (AWEIGH_SERVER)"
+        )
+    row.identity, row.boot = asked.identity, asked.boot
+    row.lease_until = tx.now + timedelta(seconds=LEASE_SECONDS)
+    row.worker_version, row.engine_version = asked.worker_version, asked.engine_version
+
+
+async def check_holder(tx: Transaction, name: str, identity: str) -> None:
+    """Raises: Conflict."""
+    row = await tx.session.get_one(ServerRow, name)
+    if row.identity != identity:
+        raise Conflict(f"the name {name!r} is held by another server worker ({row.identity})")
+
+
+async def instance(tx: Transaction) -> str:
+    return (await tx.session.get_one(MetaRow, "instance")).value
+
+
+async def inventory(tx: Transaction, server: str, keep: int) -> Inventory:
+    query = select(ApplicationRow).where(ApplicationRow.server == server)
+    applications = [await _known(tx, row, keep) for row in await tx.session.scalars(query)]
+    return Inventory(instance=await instance(tx), applications=tuple(applications))
+
+
+async def _known(tx: Transaction, row: ApplicationRow, keep: int) -> KnownApplication:
+    query = select(DeploymentRow).where(DeploymentRow.application_id == row.id)
+    rows = list(await tx.session.scalars(query.order_by(DeploymentRow.sequence.desc())))
+    kept = [d.sequence for d in rows if d.state == DeploymentState.SUCCEEDED][:keep]
+    in_flight = [d.sequence for d in rows if not DeploymentState(d.state).ended]
+    return KnownApplication(
+        id=row.id, slug=row.slug, live=row.live, highest_sequence=row.last_sequence,
+        keep=tuple(kept + in_flight), removed=row.removed_at is not None,
+        deployments=tuple(
+            KnownDeployment(id=d.id, sequence=d.sequence, state=DeploymentState(d.state))
+            for d in rows
+        ),
+    )  # fmt: skip

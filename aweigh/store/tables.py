@@ -1,0 +1,202 @@
+"""The tables. Values that may hold a secret are sealed by the vault before they come here."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time in both databases; SQLite itself forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None or value.tzinfo:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, str: String(255)}  # noqa: RUF012 (SQLAlchemy reads it off the class)
+
+
+class MetaRow(Base):
+    """Facts of the installation itself."""
+
+    __tablename__ = "meta"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class ApplicationRow(Base):
+    __tablename__ = "applications"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)  # kept by removed ones: never used again
+    name: Mapped[str]
+    server: Mapped[str]
+    settings: Mapped[str] = mapped_column(Text)  # sealed
+    hook: Mapped[str] = mapped_column(unique=True)
+    secret: Mapped[str] = mapped_column(Text)  # sealed
+    last_sequence: Mapped[int] = mapped_column(default=0)
+    live: Mapped[str | None]
+    live_since: Mapped[datetime | None]
+    removal_sequence: Mapped[int | None]
+    removal_volumes: Mapped[bool] = mapped_column(default=False)
+    removal_message: Mapped[str | None] = mapped_column(Text)
+    removed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class DomainClaim(Base):
+    """(server, host, path) belongs to one application."""
+
+    __tablename__ = "domain_claims"
+    server: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+
+
+class PortClaim(Base):
+    """(server, protocol, host port) belongs to one application."""
+
+    __tablename__ = "port_claims"
+    server: Mapped[str] = mapped_column(primary_key=True)
+    protocol: Mapped[str] = mapped_column(primary_key=True)
+    port: Mapped[int] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+
+
+class ReleaseRow(Base):
+    __tablename__ = "releases"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+    settings: Mapped[str] = mapped_column(Text)  # sealed
+    image_reference: Mapped[str] = mapped_column(String(600))
+    image_id: Mapped[str | None]
+    image_digest: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class DeploymentRow(Base):
+    __tablename__ = "deployments"
+    __table_args__ = (UniqueConstraint("application_id", "sequence"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"), index=True)
+    server: Mapped[str]
+    sequence: Mapped[int]
+    state: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str | None]
+    message: Mapped[str | None] = mapped_column(Text)
+    trigger: Mapped[str]
+    actor: Mapped[str]
+    tag: Mapped[str | None]
+    retry_of: Mapped[str | None]
+    superseded_by: Mapped[str | None]
+    run_id: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class StepRow(Base):
+    __tablename__ = "steps"
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    attempts: Mapped[int]
+    detail: Mapped[str] = mapped_column(Text)
+
+
+class LogChunk(Base):
+    __tablename__ = "log_chunks"
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    offset: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class EventRow(Base):
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    kind: Mapped[str]
+    application_id: Mapped[str] = mapped_column(index=True)
+    deployment_id: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class OutboxRow(Base):
+    """Something the relay must tell Temporal, again and again until the row is closed."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("kind", "subject"),)
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    kind: Mapped[str]
+    subject: Mapped[str]
+    next_at: Mapped[datetime] = mapped_column(index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+
+
+class IdempotencyRow(Base):
+    __tablename__ = "idempotency"
+    application_id: Mapped[str] = mapped_column(primary_key=True)
+    door: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_hash: Mapped[str]
+    deployment_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class TokenRow(Base):
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    scope: Mapped[str]
+    server: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class ServerRow(Base):
+    __tablename__ = "servers"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    identity: Mapped[str | None]
+    boot: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    worker_version: Mapped[str | None]
+    engine_version: Mapped[str | None]
+    created_at: Mapped[datetime]

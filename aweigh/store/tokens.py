@@ -1,0 +1,57 @@
+"""API tokens: high-entropy secrets of which only a digest is kept."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import delete, select
+
+from aweigh.store.database import Transaction
+from aweigh.store.ids import digest, new_id, new_secret
+from aweigh.store.tables import TokenRow
+
+
+class Scope(StrEnum):
+    """What a token may do; each includes the ones before it, but `server` stands alone."""
+
+    READ = "read"
+    DEPLOY = "deploy"
+    ADMIN = "admin"
+    SERVER = "server"
+
+    def allows(self, needed: "Scope") -> bool:
+        if Scope.SERVER in (self, needed):
+            return self is needed
+        order = [Scope.READ, Scope.DEPLOY, Scope.ADMIN]
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bearer:
+    """Who holds a token."""
+
+    name: str
+    scope: Scope
+    server: str | None = None
+
+
+async def issue(tx: Transaction, bearer: Bearer) -> str:
+    """A new token; one of the same name stops working."""
+    await tx.session.execute(delete(TokenRow).where(TokenRow.name == bearer.name))
+    token = new_secret("awg")
+    tx.session.add(
+        TokenRow(
+            id=new_id("tok"), name=bearer.name, hash=digest(token), scope=bearer.scope,
+            server=bearer.server, created_at=tx.now,
+        )
+    )  # fmt: skip
+    return token
+
+
+async def authenticate(tx: Transaction, token: str) -> Bearer | None:
+    # Looked up by digest: how long that takes tells nothing about the token.
+    row = await tx.session.scalar(select(TokenRow).where(TokenRow.hash == digest(token)))
+    return Bearer(name=row.name, scope=Scope(row.scope), server=row.server) if row else None
+
+
+async def named(tx: Transaction, name: str) -> bool:
+    return bool(await tx.session.scalar(select(TokenRow.id).where(TokenRow.name == name)))

@@ -1,0 +1,49 @@
+"""`aweigh api`: the HTTP door and the relay."""
+
+import asyncio
+
+import uvicorn
+from temporalio.client import Client
+
+from api.app import create_app
+from aweigh.settings import Settings
+from worker.installation import open_store
+from worker.process import run
+from worker.temporal import connect
+
+
+class _Connection:
+    """One Temporal client, made when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+
+    async def __call__(self) -> Client:
+        if self._client is None:
+            self._client = await connect(self._settings)
+        return self._client
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    store = await open_store(settings)
+    app = create_app(settings, store, _Connection(settings))
+    config = uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,  # paths of deploy hooks are half a secret
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    await store.close()
+
+
+def main() -> None:
+    run(serve)

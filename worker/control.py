@@ -1,0 +1,48 @@
+"""`aweigh worker control`: workflows, and the activities that touch the database."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.record import RecordActivities
+from aweigh.settings import Settings
+from aweigh.store.records import Records
+from worker.installation import open_store
+from worker.process import run
+from worker.temporal import connect_patiently, prepare
+from workflows.deployment import DeploymentWorkflow
+from workflows.lane import ApplicationLane
+from workflows.names import CONTROL_QUEUE
+from workflows.removal import RemovalWorkflow
+
+WORKFLOWS = (ApplicationLane, DeploymentWorkflow, RemovalWorkflow)
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """Our own values are passed through: reloading them for each run would double its cost."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("aweigh", "activities")
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    store = await open_store(settings)
+    client = await connect_patiently(settings)
+    await prepare(client, settings)
+    records = RecordActivities(Records(store))
+    async with Worker(
+        client,
+        task_queue=CONTROL_QUEUE,
+        workflows=WORKFLOWS,
+        activities=[records.started, records.succeeded, records.failed, records.removal],
+        workflow_runner=sandbox(),
+        graceful_shutdown_timeout=timedelta(seconds=10),
+        identity="control",
+    ):
+        await stop.wait()
+    await store.close()
+
+
+def main() -> None:
+    run(work)

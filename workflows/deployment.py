@@ -1,0 +1,169 @@
+"""One deployment: the deploy algorithm in sentences."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.workflow import ActivityCancellationType
+
+from activities.generation import GenerationActivities
+from activities.housekeeping import HousekeepingActivities
+from activities.image import ImageActivities
+from activities.inputs import (
+    FailedRecord,
+    StartedRecord,
+    StepInput,
+    StepResult,
+    SucceededRecord,
+)
+from activities.record import RecordActivities
+from activities.routing import RoutingActivities
+from aweigh.domain.deployment import DeploymentState, Reason
+from workflows import policies
+from workflows.failure import Failure, failure_of
+from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, pull_queue, steps_queue
+from workflows.policies import Budget
+
+
+@dataclass(frozen=True)
+class DeploymentOrder:
+    """One deployment, as its lane starts it."""
+
+    deployment_id: str
+    application_id: str
+    slug: str
+    server: str
+    sequence: int
+    reference: str
+
+
+@dataclass(frozen=True)
+class DeploymentResult:
+    state: DeploymentState
+
+
+@workflow.defn(name="DeploymentWorkflow")
+class DeploymentWorkflow:
+    """Makes one release live, or leaves the application as it was."""
+
+    @workflow.init
+    def __init__(self, order: DeploymentOrder) -> None:
+        self._order = order
+        self._step = StepInput(order.deployment_id, order.application_id, order.sequence)
+        self._may_proceed = False
+        self._touched_server = False
+        self._story: list[str] = []
+
+    @workflow.signal
+    def proceed(self) -> None:
+        """The lane says that nothing older is in the way."""
+        self._may_proceed = True
+
+    @workflow.run
+    async def run(self, order: DeploymentOrder) -> DeploymentResult:
+        try:
+            await workflow.wait_condition(lambda: self._may_proceed)
+            await self._start()
+            await self._make_live()
+        except (asyncio.CancelledError, FailureError) as error:
+            failure = failure_of(error, order.server, workflow.cancellation_reason())
+            await self._give_up(failure)
+            raise ApplicationError(
+                failure.message, type=failure.reason, non_retryable=True
+            ) from error
+        await _to_the_end(self._finish())
+        return DeploymentResult(DeploymentState.SUCCEEDED)
+
+    async def _start(self) -> None:
+        record = StartedRecord(self._order.deployment_id)
+        answer = await self._record(RecordActivities.started, record, "record started")
+        if not answer.proceed:
+            raise ApplicationError("It had ended before it began.", type=Reason.CANCELLED)
+        self._tell(DeploymentState.STARTED)
+
+    async def _make_live(self) -> None:
+        """Up to the point of no return; until there, any failure undoes everything."""
+        server = self._order.server
+        await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
+        self._touched_server = True
+        await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
+        await self._do(GenerationActivities.release, policies.RELEASE)
+        await self._do(GenerationActivities.create, policies.CREATE)
+        await self._do(GenerationActivities.health, policies.HEALTH)
+        await _to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
+
+    async def _finish(self) -> None:
+        """Past the point of no return: what cannot be done now passes to the reconciler."""
+        await self._attempt(RoutingActivities.drain, policies.DRAIN)
+        await self._attempt(GenerationActivities.remove, policies.REMOVE)
+        record = SucceededRecord(self._order.deployment_id)
+        await self._record(RecordActivities.succeeded, record, "record succeeded")
+        self._tell(DeploymentState.SUCCEEDED)
+        await self._attempt(HousekeepingActivities.sweep, policies.SWEEP)
+
+    async def _give_up(self, failure: Failure) -> None:
+        if self._touched_server:
+            try:
+                await self._do(GenerationActivities.undo, policies.UNDO, final=True)
+            except FailureError as error:
+                # Not gone, as far as anybody knows: saying "cancelled" would be a lie.
+                failure = failure_of(error, self._order.server, None)
+        record = FailedRecord(
+            self._order.deployment_id, failure.reason, failure.message, failure.superseded_by
+        )
+        await self._record(RecordActivities.failed, record, "record failed")
+        self._tell(DeploymentState.FAILED, f"{failure.reason}: {failure.message}")
+
+    async def _attempt(self, step: Callable[..., Any], budget: Budget) -> None:
+        try:
+            await self._do(step, budget, final=True)
+        except FailureError as error:
+            workflow.logger.warning("left to the reconciler: %s", error)
+
+    async def _do(
+        self, step: Callable[..., Any], budget: Budget, *, queue: str = "", final: bool = False
+    ) -> None:
+        """Run one step on the server; a `final` one is not given up for a cancel."""
+        name = step.__name__
+        run = workflow.execute_activity(
+            step,
+            self._step,
+            task_queue=queue or steps_queue(self._order.server),
+            heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=f"{name} {self._order.slug} #{self._order.sequence}",
+            **budget.options(),
+        )
+        result: StepResult = await run
+        # A cancel that arrives as a step ends well is otherwise swallowed.
+        if not final and workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError(workflow.cancellation_reason())
+        self._story.append(f"- **{name}** {result.detail}")
+        workflow.set_current_details("\n".join(self._story))
+
+    async def _record(self, record: Callable[..., Any], what: Any, summary: str) -> Any:
+        return await workflow.execute_activity(
+            record,
+            what,
+            task_queue=CONTROL_QUEUE,
+            summary=summary,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            **policies.RECORD.options(),
+        )
+
+    def _tell(self, state: DeploymentState, detail: str = "") -> None:
+        workflow.upsert_search_attributes([DEPLOYMENT_STATE.value_set(state)])
+        self._story.append(f"- **{state}** {detail}")
+        workflow.set_current_details("\n".join(self._story))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for something that a cancel must not interrupt: at and past the point of no return."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task

@@ -1,0 +1,64 @@
+"""From what Temporal raises to the reason and the sentence a person reads."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    TimeoutError,
+    TimeoutType,
+    is_cancelled_exception,
+)
+
+from aweigh.domain.deployment import Reason
+
+SUPERSEDED_BY = "superseded by "
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a deployment did not become live."""
+
+    reason: Reason
+    message: str
+    superseded_by: str | None = None
+
+
+def cancellation(why: str | None) -> Failure:
+    """What a cancel means: the text of the cancel tells who wanted it."""
+    if why and why.startswith(SUPERSEDED_BY):
+        newer = why.removeprefix(SUPERSEDED_BY)
+        return Failure(
+            Reason.SUPERSEDED, f"A newer deployment, {newer}, took this one's place.", newer
+        )
+    return Failure(Reason.CANCELLED, f"The deployment was cancelled{f': {why}' if why else '.'}")
+
+
+def failure_of(error: BaseException, server: str, why_cancelled: str | None) -> Failure:
+    """Read the reason out of the innermost thing that says one."""
+    if isinstance(error, asyncio.CancelledError) or (
+        isinstance(error, FailureError) and is_cancelled_exception(error)
+    ):
+        return cancellation(why_cancelled)
+    cause = error.cause if isinstance(error, ActivityError) else error
+    if isinstance(cause, ApplicationError):
+        known = {str(reason): reason for reason in Reason}
+        return Failure(known.get(cause.type or "", Reason.INTERNAL), cause.message)
+    if isinstance(cause, TimeoutError):
+        return _timeout(cause, server, error)
+    return Failure(Reason.INTERNAL, f"Something unexpected happened: {cause}")
+
+
+def _timeout(cause: TimeoutError, server: str, error: BaseException) -> Failure:
+    # A step that failed before it ran out of time still knows why.
+    if isinstance(cause.cause, ApplicationError):
+        return failure_of(cause.cause, server, None)
+    step = error.activity_type if isinstance(error, ActivityError) else "a step"
+    if cause.type is TimeoutType.START_TO_CLOSE:
+        return Failure(Reason.TIMED_OUT, f"{step} on server {server} took longer than it may.")
+    return Failure(
+        Reason.SERVER_OFFLINE,
+        f"The server worker of {server} did not answer ({step}). Start it, then retry.",
+    )

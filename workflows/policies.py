@@ -1,0 +1,78 @@
+"""Retry policies and timeouts, each with a name, decided once."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import RetryPolicy
+
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
+
+_BACKOFF: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+)
+
+
+#: A registry that stays away for half a minute fails the deployment; its retry costs nothing.
+_ASK_SIX_TIMES: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=6
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long an activity may take: one attempt, all attempts, and waiting for a worker."""
+
+    attempt: timedelta
+    total: timedelta | None
+    waiting: timedelta | None = None
+    retries: RetryPolicy = field(default_factory=lambda: _BACKOFF)
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "start_to_close_timeout": self.attempt,
+            "schedule_to_close_timeout": self.total,
+            "schedule_to_start_timeout": self.waiting,
+            "retry_policy": self.retries,
+        }
+
+
+#: Records in the database: what happened must be written down, however long that takes.
+RECORD: Final = Budget(attempt=timedelta(seconds=20), total=None)
+
+_OFFLINE: Final = timedelta(minutes=5)
+
+#: The first step on the server: nobody taking it within a minute means the server is offline.
+PREFLIGHT: Final = Budget(
+    attempt=timedelta(minutes=5), total=timedelta(minutes=10), waiting=timedelta(seconds=60)
+)
+PULL: Final = Budget(
+    attempt=timedelta(minutes=60),
+    total=timedelta(minutes=90),
+    waiting=timedelta(minutes=30),
+    retries=_ASK_SIX_TIMES,
+)
+RELEASE: Final = Budget(
+    attempt=timedelta(minutes=60), total=timedelta(minutes=70), waiting=_OFFLINE
+)
+CREATE: Final = Budget(attempt=timedelta(minutes=10), total=timedelta(minutes=20), waiting=_OFFLINE)
+#: Longer than the longest deadline an application may set for its gate (an hour).
+HEALTH: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=75), waiting=_OFFLINE)
+SWITCH: Final = Budget(attempt=timedelta(minutes=3), total=timedelta(minutes=10), waiting=_OFFLINE)
+#: Longer than the longest drain time (an hour); what is left undone passes to the reconciler.
+DRAIN: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
+#: Longer than the longest stop grace (an hour).
+REMOVE: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
+SWEEP: Final = Budget(attempt=timedelta(minutes=5), total=timedelta(minutes=10), waiting=_OFFLINE)
+#: Cancelled means gone; after ten minutes without an answer the reconciler takes over.
+UNDO: Final = Budget(
+    attempt=timedelta(minutes=9), total=timedelta(minutes=10), waiting=timedelta(minutes=9)
+)
+RECONCILE: Final = Budget(
+    attempt=timedelta(minutes=10), total=timedelta(minutes=10), waiting=timedelta(minutes=1)
+)
+REMOVAL: Final = Budget(
+    attempt=timedelta(minutes=65), total=timedelta(hours=24), waiting=timedelta(hours=24)
+)

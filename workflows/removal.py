@@ -1,0 +1,68 @@
+"""The removal of an application from its server, ordered by the lane like a deployment."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+from temporalio.workflow import ActivityCancellationType
+
+from activities.housekeeping import HousekeepingActivities
+from activities.inputs import RemovalInput, RemovalRecord
+from activities.record import RecordActivities
+from workflows import policies
+from workflows.failure import failure_of
+from workflows.names import CONTROL_QUEUE, steps_queue
+
+
+@dataclass(frozen=True)
+class RemovalOrder:
+    application_id: str
+    slug: str
+    server: str
+    sequence: int
+    volumes: bool
+
+
+@workflow.defn(name="RemovalWorkflow")
+class RemovalWorkflow:
+    """Takes an application's routes, containers, networks and, if asked, volumes away."""
+
+    @workflow.init
+    def __init__(self, order: RemovalOrder) -> None:
+        self._may_proceed = False
+
+    @workflow.signal
+    def proceed(self) -> None:
+        self._may_proceed = True
+
+    @workflow.run
+    async def run(self, order: RemovalOrder) -> None:
+        try:
+            await workflow.wait_condition(lambda: self._may_proceed)
+            await self._remove(order)
+        except (asyncio.CancelledError, FailureError) as error:
+            failure = failure_of(error, order.server, workflow.cancellation_reason())
+            await self._record(order, failure.message)
+            raise
+        await self._record(order, None)
+
+    async def _remove(self, order: RemovalOrder) -> None:
+        await workflow.execute_activity_method(
+            HousekeepingActivities.remove_application,
+            RemovalInput(order.application_id, order.slug, order.sequence, order.volumes),
+            task_queue=steps_queue(order.server),
+            heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=f"remove {order.slug}",
+            **policies.REMOVAL.options(),
+        )
+
+    async def _record(self, order: RemovalOrder, failure: str | None) -> None:
+        await workflow.execute_activity_method(
+            RecordActivities.removal,
+            RemovalRecord(order.application_id, failure),
+            task_queue=CONTROL_QUEUE,
+            summary="record removal",
+            **policies.RECORD.options(),
+        )
