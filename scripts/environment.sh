@@ -1,0 +1,83 @@
+# Sourced by the scripts beside it: installs what is missing, says what it does, fails in one sentence.
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'aweigh: %s\n' "$*" >&2; exit 1; }
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+uv_version=0.13.9
+started_engine=""
+
+as_root() { [ "$(id -u)" -eq 0 ]; }
+
+install_packages() {
+    as_root || fail "missing: $*. Install it as root: apt-get install $*"
+    command -v apt-get >/dev/null || fail "missing: $*, and there is no apt-get to install it with"
+    say "Installing $* ..."
+    export DEBIAN_FRONTEND=noninteractive
+    local log
+    log=$(mktemp)
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1 ||
+        fail "apt-get could not install $*: $(tail -n 1 "$log")"
+    rm -f "$log"
+}
+
+ensure_python() {
+    command -v python3 >/dev/null || install_packages python3 python3-venv
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "Python 3.11 or newer is needed; $(command -v python3) is $(python3 -V | cut -d' ' -f2)"
+}
+
+ensure_uv() {
+    if command -v uv >/dev/null; then uv=uv; return; fi
+    uv=$root/.tools/bin/uv
+    if [ ! -x "$uv" ]; then
+        say "Installing uv ..."
+        python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+        python3 -m venv "$root/.tools" || fail "python3 -m venv failed; is python3-venv installed?"
+        "$root/.tools/bin/pip" install --quiet --disable-pip-version-check "uv==$uv_version" ||
+            fail "uv could not be installed; is the package index reachable?"
+    fi
+}
+
+# Installs the project's environment; arguments go to uv sync.
+ensure_environment() {
+    ensure_python
+    ensure_uv
+    say "Preparing the project's environment ..."
+    (cd "$root" && UV_PYTHON_DOWNLOADS=never UV_PYTHON=$(command -v python3) \
+        "$uv" sync --quiet --frozen --extra local "$@") ||
+        fail "the project's environment could not be installed; the lines above say why"
+    command -v ss >/dev/null || install_packages iproute2
+}
+
+engine_answers() { "$root/.venv/bin/python" -m cli.engine_check >/dev/null 2>&1; }
+
+# A Docker engine from Debian's packages when there is none; started when none runs.
+ensure_engine() {
+    cd "$root" || exit 1
+    engine_answers && return
+    if [ -n "${AWEIGH_DOCKER_HOST:-}" ]; then
+        fail "no Docker engine answers at AWEIGH_DOCKER_HOST=$AWEIGH_DOCKER_HOST"
+    fi
+    if [ -S /var/run/docker.sock ] && ! [ -w /var/run/docker.sock ]; then
+        fail "the Docker engine refuses $(id -un); join its group: sudo usermod -aG docker $(id -un)"
+    fi
+    if ! command -v dockerd >/dev/null; then
+        install_packages docker.io
+        engine_answers && return
+    fi
+    as_root || fail "no Docker engine runs; start it as root: systemctl start docker"
+    say "Starting the Docker engine ..."
+    if [ -d /run/systemd/system ]; then
+        systemctl start docker || fail "systemctl start docker failed"
+    else
+        setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+        started_engine=$!
+    fi
+    for _ in $(seq 300); do
+        engine_answers && return
+        if [ -n "$started_engine" ] && ! kill -0 "$started_engine" 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    fail "the Docker engine did not start: $(tail -n 1 /var/log/dockerd.log 2>/dev/null)"
+}

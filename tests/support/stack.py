@@ -1,0 +1,233 @@
+"""A whole stack of its own for a test: real processes, own data, own ports, own name prefix."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import httpx2
+
+START_SECONDS = 90
+_PORTS = (
+    "AWEIGH_API_PORT",
+    "AWEIGH_TEMPORAL_UI_PORT",
+    "AWEIGH_WEB_PORT",
+    "AWEIGH_WEB_SECURE_PORT",
+    "AWEIGH_PROXY_API_PORT",
+    "AWEIGH_PROXY_PROBE_PORT",
+)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on just now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@dataclass
+class Stack:
+    """A running `aweigh up` and a client for its API."""
+
+    environment: Mapping[str, str]
+    data: Path
+    process: asyncio.subprocess.Process | None = None
+    client: httpx2.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx2.AsyncClient(base_url=self.api_url, timeout=120, trust_env=False)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['AWEIGH_API_PORT']}"
+
+    @property
+    def web_port(self) -> int:
+        return int(self.environment["AWEIGH_WEB_PORT"])
+
+    @property
+    def prefix(self) -> str:
+        return self.environment["AWEIGH_PREFIX"]
+
+    @property
+    def temporal_address(self) -> str:
+        return self.environment["AWEIGH_TEMPORAL_ADDRESS"]
+
+    @property
+    def token(self) -> str:
+        return (self.data / "tokens" / "admin").read_text().strip()
+
+    async def start(self) -> None:
+        """Start it and wait until it says that it is ready."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        log = (self.data / "up.log").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", "up",
+            env=dict(self.environment), stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        log.close()
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._serving():
+                assert self.process.returncode is None, self.output()
+                await asyncio.sleep(0.05)
+
+    async def _serving(self) -> bool:
+        pid = self.pids().get("server")
+        serving = self.data / "server" / "serving"
+        if pid is None or not serving.exists() or serving.read_text() != str(pid):
+            return False
+        with contextlib.suppress(httpx2.HTTPError):
+            return (await self.client.get("/readyz")).is_success
+        return False
+
+    def output(self) -> str:
+        """What every part of it wrote."""
+        files = [self.data / "up.log", *sorted((self.data / "logs").glob("*.log"))]
+        return "\n".join(f"== {one}\n{one.read_text()}" for one in files if one.exists())
+
+    def pids(self) -> dict[str, int]:
+        """The process ids of its parts, by name."""
+        names = {"up": "up", "api": "api", "control": "control", "server": "server"}
+        found: dict[str, int] = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                variables = (entry / "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if f"AWEIGH_DATA={self.data}\0" not in variables:
+                continue
+            if "start-dev" in words:
+                found["temporal"] = int(entry.name)
+            elif "cli.main" in words and (part := names.get(_last(words))):
+                found[part] = int(entry.name)
+        return found
+
+    def kill(self, *parts: str) -> None:
+        """`kill -9`, all of them at once."""
+        pids = self.pids()
+        for part in parts or tuple(pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pids[part], signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+        return await self.process.wait()
+
+    async def call(
+        self, method: str, path: str, *, token: str | None = None, **options: Any
+    ) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {token or self.token}"} | options.pop("headers", {})
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def create(self, name: str, source: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
+        """An application; asserts that it was taken."""
+        answer = await self.call(
+            "POST", "/v1/applications", json={"name": name, "source": source, **settings}
+        )
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def deploy(
+        self,
+        application: Mapping[str, Any],
+        tag: str | None = None,
+        *,
+        wait: int = 120,
+        key: str = "",
+    ) -> httpx2.Response:
+        """Call the deploy hook, as CI would."""
+        headers = {"X-Deploy-Secret": application["deploy_secret"]}
+        if key:
+            headers["Idempotency-Key"] = key
+        return await self.client.post(
+            f"/v1/events/{application['deploy_hook']}",
+            params={"wait": wait} | ({"tag": tag} if tag else {}),
+            headers=headers,
+            timeout=wait + 30,
+        )
+
+    async def deployment(self, deployment_id: str, *, wait: int = 0) -> dict[str, Any]:
+        path = f"/v1/deployments/{deployment_id}"
+        answer = await self.call("GET", path, params={"wait": wait}, timeout=wait + 30)
+        body = dict(answer.json())
+        return dict(body["deployment"]) if answer.status_code == 424 else body
+
+    async def log(self, deployment_id: str) -> str:
+        return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text
+
+
+def _last(words: list[str]) -> str:
+    return [word for word in words if word][-1]
+
+
+def new_stack(directory: Path, **settings: str) -> Stack:
+    """A stack that is not started yet."""
+    name = f"t{secrets.token_hex(3)}"
+    data = directory / name
+    ports = free_ports(len(_PORTS) + 1)
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AWEIGH_")},
+        "AWEIGH_DATA": str(data),
+        "AWEIGH_PREFIX": name,
+        "AWEIGH_TEMPORAL_ADDRESS": f"127.0.0.1:{ports[-1]}",
+        **{key: str(port) for key, port in zip(_PORTS, ports, strict=False)},
+        # The machine may be small and full; tests that are about the reserve set their own.
+        "AWEIGH_DISK_RESERVE_BYTES": str(200 * 1024**2),
+        "AWEIGH_DISK_RESERVE_PERCENT": "0",
+        **settings,
+    }
+    return Stack(environment, data)
+
+
+@asynccontextmanager
+async def running_stack(directory: Path, **settings: str) -> AsyncIterator[Stack]:
+    """A stack that runs, and of which nothing is left afterwards."""
+    stack = new_stack(directory, **settings)
+    try:
+        await stack.start()
+        yield stack
+    finally:
+        if stack.process and stack.process.returncode is None:
+            await stack.stop()
+        await stack.client.aclose()
+        remove_leftovers(stack.prefix)
+        shutil.rmtree(stack.data, ignore_errors=True)
+
+
+def remove_leftovers(prefix: str) -> None:
+    """Everything on the engine whose name begins with the prefix of a test's stack."""
+    client = docker.APIClient(base_url="unix:///var/run/docker.sock", version="auto")
+    for container in client.containers(all=True):
+        if container["Names"][0].startswith(f"/{prefix}-"):
+            client.remove_container(container["Id"], force=True, v=True)
+    for network in client.networks():
+        if network["Name"] == prefix or network["Name"].startswith(f"{prefix}-"):
+            client.remove_network(network["Id"])
+    for volume in client.volumes()["Volumes"] or []:
+        if volume["Name"].startswith(f"{prefix}-"):
+            client.remove_volume(volume["Name"])
+    for image in client.images():
+        for tag in image.get("RepoTags") or []:
+            if tag.startswith((f"{prefix}/", f"{prefix}-pulled/")):
+                client.remove_image(tag)
+    client.close()
