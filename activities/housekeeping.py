@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
+from activities.retention import forget_pulled, sweep_application
 from activities.step import OpenStep, Steps, beating, in_temporals_words
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
@@ -53,35 +54,11 @@ class HousekeepingActivities:
     async def _sweep_images(self, application_id: str) -> int:
         inventory = await self._api.inventory()
         known = {one.id: one for one in inventory.applications}
-        application = known.get(application_id)
-        if application is None:
+        if application_id not in known:
             return 0
-        server = self._server
-        repository = server.names.image_repository(application.slug)
-        stale = [
-            tag
-            for tag in await server.images.tags(repository)
-            if not tag.isdigit() or int(tag) not in application.keep
-        ]
-        for tag in stale:
-            await server.images.untag(f"{repository}:{tag}")
-        await self._forget_pulled()
-        return len(stale)
-
-    async def _forget_pulled(self) -> None:
-        """Images this installation pulled and no release of it names any more."""
-        server = self._server
-        for hexadecimal, image_id in (
-            await server.images.tags(server.names.pulled_repository)
-        ).items():
-            found = await server.images.find(image_id)
-            ours = f"{server.names.prefix}/"
-            if found is None or any(tag.startswith(ours) for tag in found.tags):
-                continue
-            for digest in found.digests:
-                if digest.endswith(f"@sha256:{hexadecimal}"):
-                    await server.images.untag(digest)
-            await server.images.untag(f"{server.names.pulled_repository}:{hexadecimal}")
+        removed = await sweep_application(self._server, known[application_id])
+        await forget_pulled(self._server)
+        return removed
 
     @activity.defn(name="remove_application")
     async def remove_application(self, removal: RemovalInput) -> Nothing:
@@ -105,7 +82,7 @@ class HousekeepingActivities:
         repository = server.names.image_repository(removal.slug)
         for tag in await server.images.tags(repository):
             await server.images.untag(f"{repository}:{tag}")
-        await self._forget_pulled()
+        await forget_pulled(server)
         await server.networks.remove_unused_networks({server.bridge.name})
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application_id})

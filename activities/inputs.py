@@ -63,5 +63,32 @@ class RemovalRecord:
 
 
 @dataclass(frozen=True)
+class ReconcileInput:
+    server: str
+
+
+@dataclass(frozen=True)
+class LiveDeployments:
+    """The deployments whose committed file stands on the server, and that answer."""
+
+    deployments: list[str]
+
+
+@dataclass(frozen=True)
+class RecordsInput:
+    """What a server says is live, to be compared with the records and with Temporal."""
+
+    server: str
+    live: list[str]
+
+
+@dataclass(frozen=True)
+class RecordsReconciled:
+    """How many records were put right."""
+
+    changed: int
+
+
+@dataclass(frozen=True)
 class Nothing:
     """An answer without content; fields may come."""

@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from aweigh.domain.application import Policy
 from aweigh.domain.deployment import DeploymentState, Reason
 from aweigh.domain.errors import AweighError
+from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.store import deployments, lifecycle, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow
@@ -89,7 +90,7 @@ class Relay:
             await client.start_workflow(
                 ApplicationLane.run,
                 LaneInput(turn.application_id),
-                id=names.lane_id(turn.application_id),
+                id=lane_id(turn.application_id),
                 task_queue=names.CONTROL_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="submit",
@@ -118,7 +119,7 @@ class Relay:
             )  # fmt: skip
 
     async def _cancel(self, client: Client, deployment_id: str) -> None:
-        handle = client.get_workflow_handle(names.deployment_workflow_id(deployment_id))
+        handle = client.get_workflow_handle(deployment_workflow_id(deployment_id))
         try:
             await handle.cancel(rpc_timeout=_PATIENCE)
         except RPCError as error:

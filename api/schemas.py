@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.release import Image
+from aweigh.domain.workflow_ids import deployment_workflow_id
 from aweigh.settings import Settings
 from aweigh.store.applications import Application
 from aweigh.store.deployments import Deployment
-from workflows.names import deployment_workflow_id
 
 
 class NewApplication(ApplicationSettings):

@@ -1,4 +1,4 @@
-"""`python -m cli.engine_check`: whether a Docker engine answers (exit code 0) where Aweigh looks."""
+"""`python -m cli.engine_check`: does a Docker engine answer where Aweigh looks? (exit code 0)"""
 
 import sys
 

@@ -6,18 +6,23 @@ from datetime import timedelta
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
+from aweigh.adapters.executions import Executions
 from aweigh.settings import Settings
+from aweigh.store.comparison import Comparison
 from aweigh.store.records import Records
 from worker.installation import open_store
 from worker.process import run
+from worker.schedules import schedule_reconcilers
 from worker.temporal import connect_patiently, prepare
 from workflows.deployment import DeploymentWorkflow
 from workflows.lane import ApplicationLane
 from workflows.names import CONTROL_QUEUE
+from workflows.reconcile import ReconcileWorkflow
 from workflows.removal import RemovalWorkflow
 
-WORKFLOWS = (ApplicationLane, DeploymentWorkflow, RemovalWorkflow)
+WORKFLOWS = (ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow)
 
 
 def sandbox() -> SandboxedWorkflowRunner:
@@ -30,16 +35,21 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
     client = await connect_patiently(settings)
     await prepare(client, settings)
+    await schedule_reconcilers(client, store)
     records = RecordActivities(Records(store))
+    comparison = ComparisonActivities(Comparison(store, Executions(client)))
     async with Worker(
         client,
         task_queue=CONTROL_QUEUE,
         workflows=WORKFLOWS,
-        activities=[records.started, records.succeeded, records.failed, records.removal],
+        activities=[
+            records.started, records.succeeded, records.failed, records.removal,
+            comparison.compare,
+        ],
         workflow_runner=sandbox(),
         graceful_shutdown_timeout=timedelta(seconds=10),
         identity="control",
-    ):
+    ):  # fmt: skip
         await stop.wait()
     await store.close()
 

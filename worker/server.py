@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from activities.generation import GenerationActivities
 from activities.housekeeping import HousekeepingActivities
 from activities.image import ImageActivities
+from activities.reconcile import ReconcileActivities
 from activities.routing import RoutingActivities
 from activities.step import Steps
 from aweigh import __version__
@@ -23,9 +24,10 @@ from aweigh.adapters.api import Api
 from aweigh.adapters.journal import Journal
 from aweigh.adapters.server import Server, open_server
 from aweigh.contract import LEASE_SECONDS, Lease
-from aweigh.domain.errors import Conflict, StartupError, Unavailable
+from aweigh.domain.errors import AweighError, Conflict, StartupError, Unavailable
 from aweigh.settings import Settings
 from worker.installation import identity_of, read_secret
+from worker.keeper import Keeper
 from worker.process import run
 from worker.temporal import connect_patiently
 from workflows.names import pull_queue, steps_queue
@@ -44,15 +46,26 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     instance = (await api.inventory()).instance
     server = await open_server(settings, instance, identity)
     journal = Journal(settings.server_data / "journal", api)
+    reconciler = ReconcileActivities(server, api, journal)
     client = await connect_patiently(settings)
     async with (
         _in_background(journal.ship()),
         _in_background(_keep_name(api, lease, stop)),
-        _workers(client, settings, server, Steps(api, journal), api),
+        _workers(client, settings, server, Steps(api, journal), reconciler, api),
+        _in_background(_reconcile_once(reconciler)),
+        _in_background(Keeper(server, api).run()),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)
         await stop.wait()
+
+
+async def _reconcile_once(reconciler: ReconcileActivities) -> None:
+    """What a crash left behind is not left until the schedule comes round."""
+    try:
+        await reconciler.run()
+    except AweighError as error:
+        _log.warning("the first reconciliation failed", error=str(error))
 
 
 def read_serving(settings: Settings) -> int | None:
@@ -111,7 +124,12 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def _workers(
-    client: Client, settings: Settings, server: Server, steps: Steps, api: Api
+    client: Client,
+    settings: Settings,
+    server: Server,
+    steps: Steps,
+    reconciler: ReconcileActivities,
+    api: Api,
 ) -> AsyncIterator[None]:
     images = ImageActivities(server, steps)
     generations = GenerationActivities(server, steps)
@@ -126,6 +144,7 @@ async def _workers(
                 housekeeping.preflight, generations.release, generations.create,
                 generations.health, routing.switch, routing.drain, generations.remove,
                 housekeeping.sweep, generations.undo, housekeeping.remove_application,
+                reconciler.reconcile,
             ],
             max_concurrent_activities=100,
             graceful_shutdown_timeout=timedelta(seconds=10),

@@ -26,6 +26,7 @@ from worker.server import read_serving
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _PR_SET_PDEATHSIG: Final = 1
+_LOCK: Final = "stack.lock"
 
 #: Without these the dev server looks for work 20 times a second: 50 ms a hop.
 _TUNING: Final[Mapping[str, str]] = {
@@ -108,7 +109,7 @@ class Stack:
 
     def _hold_data(self) -> None:
         """Raises: StartupError when another stack runs on this data."""
-        self._lock = (self._settings.data / "stack.lock").open("w")
+        self._lock = (self._settings.data / _LOCK).open("a+")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -116,6 +117,9 @@ class Stack:
                 f"another stack runs on {self._settings.data}; stop it (scripts/down), or set "
                 "AWEIGH_DATA to another directory"
             ) from error
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
 
     def _refuse_taken_ports(self) -> None:
         settings = self._settings
@@ -206,6 +210,19 @@ class Stack:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+
+def running_stack_pid(settings: Settings) -> int | None:
+    """The process id of the stack that runs on this data; none when none does."""
+    path = settings.data / _LOCK
+    if not path.exists():
+        return None
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read() or 0) or None
+    return None
 
 
 def _die_with_parent() -> None:

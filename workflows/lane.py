@@ -11,6 +11,7 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from aweigh.domain.application import Policy
 from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.workflow_ids import deployment_workflow_id, removal_workflow_id
 from workflows import names
 from workflows.deployment import DeploymentOrder, DeploymentWorkflow
 from workflows.failure import SUPERSEDED_BY
@@ -38,8 +39,8 @@ class Turn:
     @property
     def workflow_id(self) -> str:
         if self.removal:
-            return names.removal_workflow_id(self.application_id, self.sequence)
-        return names.deployment_workflow_id(self.deployment_id)
+            return removal_workflow_id(self.application_id, self.sequence)
+        return deployment_workflow_id(self.deployment_id)
 
 
 @dataclass(frozen=True)

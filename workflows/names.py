@@ -1,4 +1,4 @@
-"""Ids of workflows and names of task queues and search attributes, each decided once."""
+"""Names of task queues, schedules and search attributes, each decided once."""
 
 from typing import Final
 
@@ -20,18 +20,6 @@ SEARCH_ATTRIBUTES: Final = (
 )
 
 
-def lane_id(application_id: str) -> str:
-    return f"application/{application_id}"
-
-
-def deployment_workflow_id(deployment_id: str) -> str:
-    return f"deployment/{deployment_id}"
-
-
-def removal_workflow_id(application_id: str, sequence: int) -> str:
-    return f"removal/{application_id}/{sequence}"
-
-
 def steps_queue(server: str) -> str:
     """Short steps, many slots: an unanswered queue means that the server is offline."""
     return f"server/{server}/steps"
@@ -40,3 +28,7 @@ def steps_queue(server: str) -> str:
 def pull_queue(server: str) -> str:
     """Pulls, few slots: waiting here is not being offline."""
     return f"server/{server}/pull"
+
+
+def reconcile_schedule(server: str) -> str:
+    return f"reconcile/{server}"

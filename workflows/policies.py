@@ -73,6 +73,7 @@ UNDO: Final = Budget(
 RECONCILE: Final = Budget(
     attempt=timedelta(minutes=10), total=timedelta(minutes=10), waiting=timedelta(minutes=1)
 )
+COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
 REMOVAL: Final = Budget(
     attempt=timedelta(minutes=65), total=timedelta(hours=24), waiting=timedelta(hours=24)
 )

@@ -61,6 +61,14 @@ class Commits:
         write_durably(path, text, self._temporary / path.name, mode=0o644)
         return Commit(path, generation)
 
+    def rewrite(self, commit: Commit, text: str) -> None:
+        """Change how a live generation is routed; which one is live stays as it is."""
+        write_durably(commit.path, text, self._temporary / commit.path.name, mode=0o644)
+
+    def has_kept(self, commit: Commit) -> bool:
+        """Whether the file that this one replaced is still there to go back to."""
+        return (self._kept / commit.path.name).exists()
+
     def go_back(self, commit: Commit) -> Generation | None:
         """Undo a commit that did not verify, if it is still the one that stands."""
         if not commit.path.exists() or read(commit.path.read_text()) != commit.generation:

@@ -137,6 +137,14 @@ class Images:
 
         await self._engine.call(f"remove image {name}", untagged)
 
+    async def names(self) -> list[str]:
+        """Every name of every image on the engine."""
+
+        def listed(c: docker.APIClient) -> list[str]:
+            return [name for image in c.images() for name in image.get("RepoTags") or []]
+
+        return await self._engine.call("list images", listed)
+
     async def tags(self, repository: str) -> dict[str, str]:
         """The tags of one repository, and the id of each one's image."""
 

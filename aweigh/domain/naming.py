@@ -27,6 +27,16 @@ class Names:
     def volume(self, slug: str, source: str) -> str:
         return f"{self.prefix}-{slug}-{source}"
 
+    def owns_image(self, name: str) -> bool:
+        """Whether an image's name is one that this installation gave it."""
+        ours = (f"{self.prefix}/", f"{self.proxy}/", f"{self.pulled_repository}:", f"{self.demo}:")
+        return name.startswith(ours)
+
+    @property
+    def demo(self) -> str:
+        """The repository of the demo's images."""
+        return f"{self.prefix}-demo/application"
+
     def network(self, name: str) -> str:
         return f"{self.prefix}-{name}"
 

@@ -1,0 +1,62 @@
+"""The database's open deployments, compared with Temporal and with what a server says is live."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from aweigh.adapters.executions import Executions
+from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.domain.verdict import Verdict, judge
+from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
+from aweigh.store import lifecycle, outbox
+from aweigh.store.database import Store
+from aweigh.store.tables import DeploymentRow
+
+_MESSAGES = {
+    Verdict.TERMINATED: "Its workflow was terminated or lost in Temporal. Retry it.",
+    Verdict.TIMED_OUT: "It took longer than all of its steps may take together. Retry it.",
+}
+
+
+class Comparison:
+    def __init__(self, store: Store, executions: Executions) -> None:
+        self._store = store
+        self._executions = executions
+
+    async def run(self, server: str, live: set[str]) -> int:
+        """End what nobody else can end, hand over again what was lost; how many were changed."""
+        open_rows = await self._open(server)
+        for application_id in {row.application_id for row in open_rows}:
+            if await self._executions.is_stuck(lane_id(application_id)):
+                # The relay starts it anew, with everything that is still open.
+                await self._executions.terminate(lane_id(application_id), "its task keeps failing")
+        changed = [await self._compare(row, row.id in live) for row in open_rows]
+        return sum(changed)
+
+    async def _open(self, server: str) -> list[DeploymentRow]:
+        query = select(DeploymentRow).where(
+            DeploymentRow.server == server,
+            DeploymentRow.state.in_([DeploymentState.CREATED, DeploymentState.STARTED]),
+        )
+        async with self._store.read() as tx:
+            return list(await tx.session.scalars(query))
+
+    async def _compare(self, row: DeploymentRow, live: bool) -> bool:
+        workflow_id = deployment_workflow_id(row.id)
+        status = await self._executions.status(workflow_id)
+        verdict = judge(
+            DeploymentState(row.state), status, started_at=row.started_at, now=datetime.now(UTC),
+            live=live,
+        )  # fmt: skip
+        if verdict is Verdict.LEAVE:
+            return False
+        if verdict in (Verdict.TIMED_OUT, Verdict.SUCCEEDED):
+            await self._executions.terminate(workflow_id, "reconciled")
+        async with self._store.write() as tx:
+            if verdict is Verdict.HAND_OVER:
+                await outbox.put(tx, outbox.DEPLOY, row.id)
+            elif verdict is Verdict.SUCCEEDED:
+                await lifecycle.succeeded(tx, row.id, row.run_id or "")
+            else:
+                await lifecycle.failed(tx, row.id, Reason(verdict), _MESSAGES[verdict])
+        return verdict is not Verdict.HAND_OVER

@@ -1,0 +1,97 @@
+"""Keeps crashed replicas out of the pool, and puts them back when they answer again.
+
+Only for live generations of more than one replica whose gate is not `http`: with an `http` gate
+Traefik asks by itself (the file's health check), and a single replica has nobody to stand in.
+"""
+
+import asyncio
+import contextlib
+import threading
+from typing import Final
+
+import structlog
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from activities.replicas import replicas_of
+from aweigh.adapters.api import Api
+from aweigh.adapters.commits import Commit
+from aweigh.adapters.engine import Container
+from aweigh.adapters.server import Server
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.container import INSTANCE
+from aweigh.domain.errors import AweighError
+from aweigh.domain.generation import render
+
+_RECHECK_SECONDS: Final = 1.0
+_RECONNECT_SECONDS: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    def __init__(self, server: Server, api: Api) -> None:
+        self._server = server
+        self._api = api
+        self._changed = asyncio.Event()
+        self._out: set[str] = set()  # slugs with a replica out of the pool
+
+    async def run(self) -> None:
+        """Follow the engine's events for ever, looking again while a replica is out."""
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, args=(loop,), daemon=True).start()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RECHECK_SECONDS if self._out else None):
+                    await self._changed.wait()
+            self._changed.clear()
+            try:
+                for commit in self._server.commits.all():
+                    await self._keep(commit)
+            except (AweighError, OSError, ValueError) as error:
+                _log.warning("the pools could not be checked", error=str(error))
+                await asyncio.sleep(_RECHECK_SECONDS)
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread of its own: the stream ends without a word when the engine goes."""
+        wanted = {"type": "container", "event": ["die", "start"],
+                  "label": f"{INSTANCE}={self._server.instance}"}  # fmt: skip
+        while True:
+            with contextlib.suppress(DockerException, RequestException):
+                for _ in self._server.engine.client().events(filters=wanted):
+                    loop.call_soon_threadsafe(self._changed.set)
+            loop.call_soon_threadsafe(self._changed.set)
+            threading.Event().wait(_RECONNECT_SECONDS)
+
+    async def _keep(self, commit: Commit) -> None:
+        generation = commit.generation
+        routed = commit.path.parent == self._server.commits.routed
+        if not routed or len(generation.addresses) < 2:
+            return
+        settings = (await self._api.release(generation.deployment)).settings
+        if settings.health_check and settings.health_check.type == "http":
+            return
+        async with self._server.locks.holding(generation.application):
+            if self._server.commits.live(generation.slug) != commit:
+                return
+            await self._rewrite(commit, settings)
+
+    async def _rewrite(self, commit: Commit, settings: ApplicationSettings) -> None:
+        generation = commit.generation
+        running = await replicas_of(self._server, generation.application, generation.sequence)
+        answering = [await self._answering(one, generation.port or 0) for one in running]
+        servers = tuple(one for one in generation.addresses if one in answering)
+        whole = len(servers) == len(generation.addresses)
+        (self._out.discard if whole else self._out.add)(generation.slug)
+        text = render(generation, settings, self._server.routing, servers or None)
+        if text != commit.path.read_text():
+            _log.warning("the pool changes", slug=generation.slug, servers=servers)
+            self._server.commits.rewrite(commit, text)
+
+    async def _answering(self, one: Container, port: int) -> str | None:
+        """The address of a replica that takes requests."""
+        address = one.addresses.get(self._server.bridge.name)
+        if not one.running or not address or one.health == "unhealthy":
+            return None
+        seen = await self._server.probe.tcp(address, port)
+        return address if seen.healthy else None

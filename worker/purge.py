@@ -1,0 +1,67 @@
+"""Removing an installation from this machine: its engine objects first, then its files."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.images import Images
+from aweigh.adapters.networks import Networks
+from aweigh.domain.container import INSTANCE
+from aweigh.domain.errors import AweighError
+from aweigh.domain.naming import Names
+from aweigh.settings import Settings
+from aweigh.store import servers
+from worker.installation import open_store
+
+
+async def instance_of(settings: Settings) -> str | None:
+    """The id of the installation in the data directory; none where there is none."""
+    if not (settings.data / "keys").exists():
+        return None
+    store = await open_store(settings)
+    try:
+        async with store.read() as tx:
+            return await servers.instance(tx)
+    finally:
+        await store.close()
+
+
+async def purge(settings: Settings, say: Callable[[str], None]) -> None:
+    """Remove every container, network, volume, image and file of this installation.
+
+    Raises:
+        AweighError: the engine does not answer, so nothing can be removed from it.
+    """
+    instance = await instance_of(settings)
+    if instance:
+        await _purge_engine(settings, instance, say)
+    _purge_files(settings.data, say)
+
+
+async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], None]) -> None:
+    engine, names = Engine(settings.docker_host), Names(settings.prefix)
+    images = Images(engine)
+    networks = Networks(engine, instance, identity="")
+    containers = await engine.containers({INSTANCE: instance})
+    for container in containers:
+        await engine.remove(container.name)
+    say(f"removed {len(containers)} containers")
+    await networks.remove_unused_networks(keep=set())
+    await networks.remove_volumes({})
+    say("removed networks and volumes")
+    count = 0
+    for name in await images.names():
+        if names.owns_image(name):
+            await images.untag(name)
+            count += 1
+    say(f"removed {count} image names")
+
+
+def _purge_files(data: Path, say: Callable[[str], None]) -> None:
+    if not data.exists():
+        return
+    if not (data / "stack.lock").exists() and any(data.iterdir()):
+        raise AweighError(f"{data} does not look like Aweigh's data; remove it yourself")
+    shutil.rmtree(data)
+    say(f"removed {data}")
