@@ -44,8 +44,9 @@ ensure_environment() {
     ensure_python
     ensure_uv
     say "Preparing the project's environment ..."
-    (cd "$root" && UV_PYTHON_DOWNLOADS=never UV_PYTHON=$(command -v python3) \
-        "$uv" sync --quiet --frozen --extra local "$@") ||
+    # An environment that is there keeps its interpreter: a running stack lives in it.
+    [ -d "$root/.venv" ] || export UV_PYTHON=$(command -v python3)
+    (cd "$root" && UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --extra local "$@") ||
         fail "the project's environment could not be installed; the lines above say why"
     command -v ss >/dev/null || install_packages iproute2
 }

@@ -15,6 +15,8 @@ from aweigh.settings import Settings
 
 #: A process that cannot start with what it was given; its supervisor does not start it again.
 CANNOT_START: Final = 3
+#: Ended by a signal before its work was done (128 + SIGINT).
+INTERRUPTED: Final = 130
 
 
 def load_settings() -> Settings:
@@ -29,8 +31,8 @@ def load_settings() -> Settings:
         raise StartupError(wrong) from error
 
 
-def run(main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> NoReturn:
-    """Run a process's main until it ends or a signal asks it to.
+def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoReturn:
+    """Run a process's main until it ends or a signal asks it to; it may return an exit code.
 
     Ends by a flushed `os._exit`: an interpreter that held a Temporal client aborts in about one
     of ten ordinary exits (temporalio/sdk-python#300).
@@ -39,22 +41,22 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> NoReturn:
     try:
         settings = load_settings()
         configure_logging(settings.log_level)
-        asyncio.run(_until_signalled(settings, main))
+        code = asyncio.run(_until_signalled(settings, main)) or 0
     except (StartupError, StepError) as error:
         sys.stderr.write(f"aweigh: {error}\n")
         code = CANNOT_START
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 async def _until_signalled(
-    settings: Settings, main: Callable[[Settings, asyncio.Event], Awaitable[None]]
-) -> None:
+    settings: Settings, main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]
+) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
-    await main(settings, stop)
+    return await main(settings, stop)

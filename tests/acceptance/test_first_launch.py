@@ -1,0 +1,121 @@
+"""From outside, as CI and a browser see it: a hook becomes a live, routed, healthy application."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import httpx2
+import pytest
+
+from cli.demo.image import make_image
+from tests.support.images import temporary_repository
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def repository(engine: docker.DockerClient) -> Iterator[str]:
+    with temporary_repository(engine) as name:
+        for tag in ("v1", "v2"):
+            make_image(
+                engine, repository=name, tag=tag, environment={"NAME": "shop", "VERSION": tag}
+            )
+        make_image(engine, repository=name, tag="broken", environment={"EXIT_CODE": "3"})
+        yield name
+
+
+@pytest.fixture(scope="module")
+async def shop(stack: Stack, repository: str) -> dict[str, Any]:
+    return await stack.create(
+        "shop",
+        {"type": "image", "image": repository, "tag": "v1"},
+        domains=[{"host": "shop.localhost", "tls": False}],
+        health_check={"type": "http", "path": "/healthz"},
+    )
+
+
+async def ask(stack: Stack, host: str, path: str = "/") -> httpx2.Response:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        return await client.get(f"http://127.0.0.1:{stack.web_port}{path}", headers={"Host": host})
+
+
+def containers(engine: docker.DockerClient, stack: Stack, slug: str) -> list[str]:
+    found = engine.containers.list(all=True, filters={"name": f"^/{stack.prefix}-{slug}-"})
+    return sorted(str(one.name).removeprefix(f"{stack.prefix}-") for one in found)
+
+
+async def test_a_hook_makes_each_version_live_and_takes_the_old_one_away(
+    engine: docker.DockerClient, stack: Stack, shop: dict[str, Any]
+) -> None:
+    first = await stack.deploy(shop, "v1")
+    assert (first.status_code, first.json()["state"]) == (200, "succeeded")
+    assert (await ask(stack, "shop.localhost")).text == "shop v1\n"
+
+    second = await stack.deploy(shop, "v2")
+
+    assert (second.status_code, second.json()["state"]) == (200, "succeeded")
+    assert (await ask(stack, "shop.localhost")).text == "shop v2\n"
+    assert containers(engine, stack, "shop") == [f"shop-{second.json()['sequence']}-0"]
+    application = (await stack.call("GET", f"/v1/applications/{shop['id']}")).json()
+    assert application["live"]["deployment"] == second.json()["id"]
+    assert application["source"]["tag"] == "v2"
+
+
+async def test_every_step_and_the_log_can_be_read(stack: Stack, shop: dict[str, Any]) -> None:
+    deployment = (await stack.deploy(shop, "v1")).json()
+
+    steps = (await stack.call("GET", f"/v1/deployments/{deployment['id']}/steps")).json()["items"]
+
+    names = [step["name"] for step in steps]
+    expected = ["preflight", "pull", "release", "create", "health", "switch", "drain", "remove"]
+    assert names[:8] == expected
+    assert all(step["state"] == "succeeded" for step in steps[:8])
+    assert "healthy: http" in await stack.log(deployment["id"])
+
+
+async def test_a_repeated_call_with_the_same_key_is_the_same_deployment(
+    stack: Stack, shop: dict[str, Any]
+) -> None:
+    first = await stack.deploy(shop, "v1", key="build-17")
+    again = await stack.deploy(shop, "v1", key="build-17")
+
+    assert again.json()["id"] == first.json()["id"]
+
+
+async def test_a_container_that_exits_turns_ci_red_and_leaves_the_live_one_alone(
+    engine: docker.DockerClient, stack: Stack, shop: dict[str, Any]
+) -> None:
+    live = (await stack.deploy(shop, "v2")).json()
+
+    failed = await stack.deploy(shop, "broken")
+
+    assert failed.status_code == 424
+    deployment = failed.json()["deployment"]
+    assert (deployment["state"], deployment["reason"]) == ("failed", "start_failed")
+    assert "code 3" in deployment["message"]
+    assert (await ask(stack, "shop.localhost")).text == "shop v2\n"
+    assert containers(engine, stack, "shop") == [f"shop-{live['sequence']}-0"]
+    application = (await stack.call("GET", f"/v1/applications/{shop['id']}")).json()
+    assert application["source"]["tag"] == "v2"
+
+
+async def test_removing_an_application_takes_everything_of_it_away(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    source = {"type": "image", "image": repository, "tag": "v1"}
+    gone = await stack.create(
+        "gone", source, domains=[{"host": "gone.localhost", "tls": False}], networks=["back"],
+        volumes=[{"source": "data", "target": "/data"}],
+    )  # fmt: skip
+    assert (await stack.deploy(gone)).status_code == 200
+
+    answer = await stack.call("DELETE", f"/v1/applications/{gone['id']}?volumes=true")
+    assert answer.status_code == 202
+    while (await stack.call("GET", f"/v1/applications/{gone['id']}")).status_code != 404:
+        pass
+
+    assert containers(engine, stack, "gone") == []
+    assert (await ask(stack, "gone.localhost")).status_code == 404
+    assert engine.volumes.list(filters={"name": f"{stack.prefix}-gone-"}) == []
+    assert engine.networks.list(names=[f"{stack.prefix}-back"]) == []
