@@ -29,10 +29,12 @@ class GenerationActivities:
         self._steps = steps
 
     @asynccontextmanager
-    async def _open(self, name: StepName, step: StepInput) -> AsyncIterator[OpenStep]:
+    async def _open(
+        self, name: StepName, step: StepInput, *, last: bool = False
+    ) -> AsyncIterator[OpenStep]:
         """A step that changes what runs: under the application's lock, past the fence."""
         async with (
-            self._steps.open(name, step) as opened,
+            self._steps.open(name, step, last=last) as opened,
             self._server.locks.holding(opened.release.application),
         ):
             self._server.fence.pass_through(opened.release.application, opened.release.sequence)
@@ -42,10 +44,7 @@ class GenerationActivities:
     async def release(self, step: StepInput) -> StepResult:
         """Run the release command in the new image, once."""
         async with self._open(StepName.RELEASE, step) as opened:
-            if opened.release.settings.release_command:
-                await self._run_release_command(opened)
-            else:
-                opened.detail = "none is set"
+            await self._run_release_command(opened)
             return StepResult(opened.detail)
 
     async def _run_release_command(self, opened: OpenStep) -> None:
@@ -99,7 +98,7 @@ class GenerationActivities:
     @activity.defn(name="remove")
     async def remove(self, step: StepInput) -> StepResult:
         """Stop and remove every generation before the live one."""
-        async with self._open(StepName.REMOVE, step) as opened:
+        async with self._open(StepName.REMOVE, step, last=True) as opened:
             release = opened.release
             older = await older_replicas(self._server, release)
             grace = release.settings.stop_grace
@@ -114,7 +113,7 @@ class GenerationActivities:
     @activity.defn(name="undo")
     async def undo(self, step: StepInput) -> StepResult:
         """Leave the application as it was: nothing of this deployment stays."""
-        async with self._steps.open(StepName.UNDO, step) as opened:
+        async with self._steps.open(StepName.UNDO, step, last=True) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
                 live = server.commits.live(release.slug)

@@ -40,7 +40,7 @@ class HousekeepingActivities:
                     await server.proxy.ensure()
             opened.detail = f"server {release.server} is ready"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
-            return StepResult(opened.detail)
+            return StepResult(opened.detail, skip_release=release.settings.release_command is None)
 
     @activity.defn(name="sweep")
     async def sweep(self, step: StepInput) -> StepResult:

@@ -50,7 +50,7 @@ async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
         return found
     found, digest = await _pinned(server, opened) or await _resolved(server, opened)
     await server.images.tag(found.id, name)
-    opened.image = Image(reference=release.image.reference, id=found.id, digest=digest)
+    await opened.pin(Image(reference=release.image.reference, id=found.id, digest=digest))
     opened.log(f"image {release.image.reference} is {found.id}")
     return found
 
@@ -134,7 +134,7 @@ class _Watch:
         if time.monotonic() - self._told > _REPORT_SECONDS:
             self._told = time.monotonic()
             self._opened.log(f"pull {self._reference}: {self.last}")
-            asyncio.run_coroutine_threadsafe(self._opened.progress(self.last), self._loop)
+            self._loop.call_soon_threadsafe(self._opened.progress, self.last)
             try:
                 self._server.reserve.refuse_if_below(self._server.engine_root, "The pull")
             except StepFailed:

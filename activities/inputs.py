@@ -16,9 +16,11 @@ class StepInput:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What the step says of itself, for people."""
+    """What the step says of itself, for people, and the few facts the order depends on."""
 
     detail: str = ""
+    #: Of `preflight`: there is no release command, so its step is left out.
+    skip_release: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aweigh.domain.release import Image, Release
 
 _BEAT_SECONDS: Final = 1.0
+_RELEASES_KEPT: Final = 64
 #: Errors must fit a Temporal history.
 _LONGEST_MESSAGE: Final = 2000
 
@@ -33,31 +35,44 @@ class OpenStep:
     """A step while it runs."""
 
     release: Release
-    journal: Journal
     name: StepName
+    journal: Journal
+    api: Api
     detail: str = ""
-    image: Image | None = None
-    _secrets: list[str] = field(default_factory=list, repr=False)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def log(self, text: str) -> None:
         """Write lines to the deployment's log."""
-        self.journal.write(self.release.deployment, text, self._secrets)
+        self.journal.write(self.release.deployment, text, self.release.settings.secrets)
 
-    async def progress(self, detail: str) -> None:
+    def progress(self, detail: str) -> None:
         """Show how far it is."""
         self.detail = detail
-        await self.report(StepState.RUNNING)
+        self.tell(StepState.RUNNING)
 
-    async def report(self, state: StepState) -> None:
+    def tell(self, state: StepState) -> None:
+        """Report the step, in the background: a step does not wait to be listened to."""
+        self.journal.report(self.release.deployment, self.name, self._report(state))
+
+    async def pin(self, image: Image) -> None:
+        """Record the image the release is pinned to: other deployments build on it.
+
+        Raises:
+            Unavailable: the API is away.
+        """
+        report = self._report(StepState.RUNNING).model_copy(update={"image": image})
+        await self.api.report(self.release.deployment, self.name, report)
+
+    def _report(self, state: StepState) -> StepReport:
         info = activity.info()
-        report = StepReport(
-            state=state, run_id=info.workflow_run_id or "", attempt=info.attempt,
-            detail=mask(self.detail, self._secrets)[:_LONGEST_MESSAGE], image=self.image,
-        )  # fmt: skip
-        if self.image:
-            await self.journal.pin(self.release.deployment, self.name, report)
-        else:
-            await self.journal.report(self.release.deployment, self.name, report)
+        return StepReport(
+            state=state,
+            run_id=info.workflow_run_id or "",
+            attempt=info.attempt,
+            started_at=self.started_at,
+            finished_at=None if state is StepState.RUNNING else datetime.now(UTC),
+            detail=mask(self.detail, self.release.settings.secrets)[:_LONGEST_MESSAGE],
+        )
 
 
 class Steps:
@@ -66,40 +81,57 @@ class Steps:
     def __init__(self, api: Api, journal: Journal) -> None:
         self._api = api
         self._journal = journal
+        # A release never changes, so that one question per run is enough.
+        self._releases: OrderedDict[tuple[str, str], Release] = OrderedDict()
 
     @asynccontextmanager
-    async def open(self, name: StepName, step: StepInput) -> AsyncIterator[OpenStep]:
-        """Report the step from its start to its end, and say failures in Temporal's words."""
+    async def open(
+        self, name: StepName, step: StepInput, *, last: bool = False
+    ) -> AsyncIterator[OpenStep]:
+        """Report the step from its start to its end, and say failures in Temporal's words.
+
+        `last`: before it ends, everything reported so far is sent.
+        """
         secrets: list[str] = []
         async with beating(), in_temporals_words(name, secrets):
-            await self._begin(name, step)
-            release = await self._api.release(step.deployment_id)
+            release = await self._release(name, step)
             secrets += release.settings.secrets
-            opened = OpenStep(release, self._journal, name, _secrets=secrets)
+            opened = OpenStep(release, name, self._journal, self._api)
+            opened.tell(StepState.RUNNING)
             try:
                 yield opened
             except BaseException as error:
-                await self._failed(opened, error)
+                _tell_failure(opened, error)
                 raise
-            await opened.report(StepState.SUCCEEDED)
+            opened.tell(StepState.SUCCEEDED)
+            if last:
+                await self._journal.flush(step.deployment_id)
 
-    async def _begin(self, name: StepName, step: StepInput) -> None:
+    async def _release(self, name: StepName, step: StepInput) -> Release:
+        """The release, asked for once a run; that a run begins is reported before.
+
+        Raises:
+            StepFailed: the deployment has ended.
+            Unavailable: the API is away.
+        """
         info = activity.info()
-        report = StepReport(
-            state=StepState.RUNNING, run_id=info.workflow_run_id or "", attempt=info.attempt
-        )
-        await self._journal.report(step.deployment_id, name, report)
+        run = (step.deployment_id, info.workflow_run_id or "")
+        if run not in self._releases:
+            begins = StepReport(state=StepState.RUNNING, run_id=run[1], attempt=info.attempt)
+            await self._api.report(step.deployment_id, name, begins)
+            self._releases[run] = await self._api.release(step.deployment_id)
+            if len(self._releases) > _RELEASES_KEPT:
+                self._releases.popitem(last=False)
+        return self._releases[run]
 
-    async def _failed(self, opened: OpenStep, error: BaseException) -> None:
-        """Say so in the log and the step; that this may fail too must not hide the error."""
-        if isinstance(error, GeneratorExit):
-            return
-        cancelled = isinstance(error, asyncio.CancelledError)
-        opened.image = None
-        opened.detail = "cancelled" if cancelled else str(error) or type(error).__name__
-        opened.log(f"{opened.name}: {opened.detail}")
-        with contextlib.suppress(AweighError):
-            await opened.report(StepState.FAILED)
+
+def _tell_failure(opened: OpenStep, error: BaseException) -> None:
+    if isinstance(error, GeneratorExit):
+        return
+    cancelled = isinstance(error, asyncio.CancelledError)
+    opened.detail = "cancelled" if cancelled else str(error) or type(error).__name__
+    opened.log(f"{opened.name}: {opened.detail}")
+    opened.tell(StepState.FAILED)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What the API and a server worker say to each other, over HTTP with the worker's own token."""
 
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +26,9 @@ class StepReport(Message):
     state: StepState
     run_id: str
     attempt: int
+    #: By the worker's clock: reports may arrive late.
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
     detail: str = ""
     #: Facts found by the step that pins the release's image.
     image: Image | None = None

@@ -87,10 +87,11 @@ class DeploymentWorkflow:
     async def _make_live(self) -> None:
         """Up to the point of no return; until there, any failure undoes everything."""
         server = self._order.server
-        await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
+        ready = await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
         self._touched_server = True
         await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
-        await self._do(GenerationActivities.release, policies.RELEASE)
+        if not ready.skip_release:
+            await self._do(GenerationActivities.release, policies.RELEASE)
         await self._do(GenerationActivities.create, policies.CREATE)
         await self._do(GenerationActivities.health, policies.HEALTH)
         await _to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
@@ -125,7 +126,7 @@ class DeploymentWorkflow:
 
     async def _do(
         self, step: Callable[..., Any], budget: Budget, *, queue: str = "", final: bool = False
-    ) -> None:
+    ) -> StepResult:
         """Run one step on the server; a `final` one is not given up for a cancel."""
         name = step.__name__
         run = workflow.execute_activity(
@@ -143,6 +144,7 @@ class DeploymentWorkflow:
             raise asyncio.CancelledError(workflow.cancellation_reason())
         self._story.append(f"- **{name}** {result.detail}")
         workflow.set_current_details("\n".join(self._story))
+        return result
 
     async def _record(self, record: Callable[..., Any], what: Any, summary: str) -> Any:
         return await workflow.execute_activity(
@@ -160,7 +162,7 @@ class DeploymentWorkflow:
         workflow.set_current_details("\n".join(self._story))
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def _to_the_end(work: Coroutine[Any, Any, Any]) -> None:
     """Wait for something that a cancel must not interrupt: at and past the point of no return."""
     task = asyncio.create_task(work)
     try:

@@ -32,6 +32,7 @@ class Journal:
         self._api = api
         self._wake = asyncio.Event()
         self._sent: dict[str, int] = {}
+        self._shipping = asyncio.Lock()
 
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
         """Append lines to a deployment's log: masked, each behind its time."""
@@ -42,26 +43,20 @@ class Journal:
             file.writelines(f"{now} {line}\n" for line in lines)
         self._wake.set()
 
-    async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
-        """Tell where a step stands, now if the API is there, else as soon as it is.
+    def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
+        """Tell where a step stands, as soon as the API takes it; a later report replaces it."""
+        path = self._place(deployment_id) / f"{step}.step"
+        # Renamed but not synced: it must outlive this process, not the machine.
+        temporary = path.with_suffix(".new")
+        temporary.write_text(report.model_dump_json())
+        temporary.replace(path)
+        self._wake.set()
 
-        Raises:
-            StepFailed: the deployment has ended.
-            Conflict: this worker does not hold the server's name.
-        """
-        try:
-            await self._api.report(deployment_id, step, report)
-        except Unavailable:
-            path = self._place(deployment_id) / f"{step}.step"
-            write_durably(path, report.model_dump_json())
-
-    async def pin(self, deployment_id: str, step: StepName, report: StepReport) -> None:
-        """Tell facts that later steps are read from, so the API must take them now.
-
-        Raises:
-            Unavailable: the API is away.
-        """
-        await self._api.report(deployment_id, step, report)
+    async def flush(self, deployment_id: str) -> None:
+        """Send everything of one deployment now, if the API is there."""
+        with contextlib.suppress(Unavailable, Conflict):
+            async with self._shipping:
+                await self._ship(self._place(deployment_id))
 
     def _place(self, deployment_id: str) -> Path:
         place = self._directory / deployment_id
@@ -77,7 +72,8 @@ class Journal:
             self._wake.clear()
             for place in sorted(self._directory.iterdir()):
                 try:
-                    await self._ship(place)
+                    async with self._shipping:
+                        await self._ship(place)
                 except Unavailable:
                     break
                 except Conflict as error:
@@ -86,10 +82,12 @@ class Journal:
 
     async def _ship(self, place: Path) -> None:
         for path in sorted(place.glob("*.step")):
-            report = StepReport.model_validate_json(path.read_text())
-            with contextlib.suppress(StepFailed):
+            text = path.read_text()
+            report = StepReport.model_validate_json(text)
+            with contextlib.suppress(StepFailed):  # it has ended; nobody asks any more
                 await self._api.report(place.name, StepName(path.stem), report)
-            path.unlink()
+            if path.read_text() == text:  # else a newer report took its place meanwhile
+                path.unlink()
         await self._ship_log(place)
 
     async def _ship_log(self, place: Path) -> None:

@@ -114,14 +114,14 @@ async def report_step(tx: Transaction, deployment_id: str, name: str, report: St
         raise Conflict(f"{deployment_id} has ended as {row.state} / {row.reason}")
     step = await tx.session.get(StepRow, (deployment_id, name))
     if step is None:
-        step = StepRow(deployment_id=deployment_id, name=name, started_at=tx.now, attempts=1)
+        step = StepRow(deployment_id=deployment_id, name=name, started_at=tx.now)
         tx.session.add(step)
-    elif report.state is StepState.RUNNING and step.state != StepState.RUNNING:
-        step.started_at = tx.now
+    step.started_at = report.started_at or step.started_at
     step.state = report.state
     step.attempts = max(report.attempt, 1)
     step.detail = report.detail
-    step.finished_at = None if report.state is StepState.RUNNING else tx.now
+    ended = report.state is not StepState.RUNNING
+    step.finished_at = (report.finished_at or tx.now) if ended else None
     if report.image and report.image.id:
         release = await tx.session.get_one(ReleaseRow, row.release_id)
         release.image_id = report.image.id
