@@ -132,6 +132,7 @@ class DeploymentWorkflow:
         run = workflow.execute_activity(
             step,
             self._step,
+            activity_id=name,  # what an operator types to reset it
             task_queue=queue or steps_queue(self._order.server),
             heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -150,6 +151,7 @@ class DeploymentWorkflow:
         return await workflow.execute_activity(
             record,
             what,
+            activity_id=summary.replace(" ", "_"),
             task_queue=CONTROL_QUEUE,
             summary=summary,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

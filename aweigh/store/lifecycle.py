@@ -21,6 +21,8 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.attempts = 1
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
+    elif row.run_id:  # it ran before: a reset from its very beginning
+        _reopen(tx, row, run_id)
     return row.state == DeploymentState.STARTED and row.run_id == run_id
 
 
