@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from temporalio.client import Client
 
-from api import applications, deployments, health, hooks, problems, worker
+from api import applications, deployments, health, hooks, problems, tokens, worker
 from api.dependencies import Office
 from api.relay import Relay
 from aweigh import __version__
@@ -40,6 +40,6 @@ def create_app(
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=_LARGEST_BODY)
     app.state.office = Office(settings, store, relay)
     problems.install(app)
-    for room in (hooks, applications, deployments, worker, health):
+    for room in (hooks, applications, deployments, tokens, worker, health):
         app.include_router(room.router)
     return app

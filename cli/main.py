@@ -9,10 +9,13 @@ import worker.control
 import worker.server
 from cli import down as down_command
 from cli import up as up_command
+from cli.keys import rotate_keys
 
 app = typer.Typer(help="Self-hosted deployments that cannot get stuck.", no_args_is_help=True)
 workers = typer.Typer(help="Run one of the workers.", no_args_is_help=True)
 app.add_typer(workers, name="worker")
+keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
 
 @app.command()
@@ -41,6 +44,12 @@ def down(
 def api() -> None:
     """Run the HTTP door and the relay."""
     worker.api.main()
+
+
+@keys.command()
+def rotate() -> None:
+    """Put a new key first, and seal every secret anew with it."""
+    rotate_keys()
 
 
 @workers.command()

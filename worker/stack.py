@@ -75,12 +75,14 @@ class Stack:
         self._settings = settings
         logs = settings.data / "logs"
         environment = dict(os.environ)
+        # A server worker gets along without the database, here as on another machine.
+        without_database = environment | {"AWEIGH_DATABASE_URL": ""}
         me = [sys.executable, "-m", "cli.main"]
         self._children = [
             Child("temporal", temporal_command(settings), environment, logs / "temporal.log"),
             Child("api", [*me, "api"], environment, logs / "api.log"),
             Child("control", [*me, "worker", "control"], environment, logs / "control.log"),
-            Child("server", [*me, "worker", "server"], environment, logs / "server.log"),
+            Child("server", [*me, "worker", "server"], without_database, logs / "server.log"),
         ]
         self._failed: asyncio.Queue[str] = asyncio.Queue()
         self._lock: IO[str] | None = None

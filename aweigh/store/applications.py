@@ -84,6 +84,13 @@ def rotate_secret(tx: Transaction, row: ApplicationRow) -> None:
     row.secret = tx.vault.seal(Owner(kind=_SECRET, id=row.id), new_secret("awds"))
 
 
+def reseal(tx: Transaction, row: ApplicationRow) -> None:
+    """Seal everything of it with the current key."""
+    for kind, column in ((_SETTINGS, "settings"), (_SECRET, "secret")):
+        owner = Owner(kind=kind, id=row.id)
+        setattr(row, column, tx.vault.seal(owner, tx.vault.open(owner, getattr(row, column))))
+
+
 async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
     """Hold the domains and host ports of these settings, and no others.
 

@@ -139,6 +139,12 @@ def _new_release(
     return release_id
 
 
+def reseal(tx: Transaction, release: ReleaseRow) -> None:
+    """Seal its settings with the current key."""
+    owner = Owner(kind=_SETTINGS, id=release.id)
+    release.settings = tx.vault.seal(owner, tx.vault.open(owner, release.settings))
+
+
 async def _new_deployment(
     tx: Transaction, application: Application, release_id: str, order: Order
 ) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy import delete, select
 
+from aweigh.domain.errors import NotFound
 from aweigh.store.database import Transaction
 from aweigh.store.ids import digest, new_id, new_secret
 from aweigh.store.tables import TokenRow
@@ -51,6 +52,19 @@ async def authenticate(tx: Transaction, token: str) -> Bearer | None:
     # Looked up by digest: how long that takes tells nothing about the token.
     row = await tx.session.scalar(select(TokenRow).where(TokenRow.hash == digest(token)))
     return Bearer(name=row.name, scope=Scope(row.scope), server=row.server) if row else None
+
+
+async def all_of(tx: Transaction) -> list[Bearer]:
+    """Everybody who holds a token."""
+    rows = await tx.session.scalars(select(TokenRow).order_by(TokenRow.name))
+    return [Bearer(name=row.name, scope=Scope(row.scope), server=row.server) for row in rows]
+
+
+async def take_back(tx: Transaction, name: str) -> None:
+    """Raises: NotFound."""
+    if not await named(tx, name):
+        raise NotFound(f"there is no token {name!r}")
+    await tx.session.execute(delete(TokenRow).where(TokenRow.name == name))
 
 
 async def named(tx: Transaction, name: str) -> bool:

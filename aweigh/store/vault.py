@@ -38,10 +38,14 @@ class Owner:
 
 
 class Vault:
-    """Seals with the current key, opens with any key it holds."""
+    """Seals with the current key, opens with any key it holds.
 
-    def __init__(self, keys: Mapping[str, Fernet]) -> None:
+    A key id it does not know makes it read its file again: the keys were rotated meanwhile.
+    """
+
+    def __init__(self, keys: Mapping[str, Fernet], path: Path | None = None) -> None:
         self._keys = dict(keys)
+        self._path = path
         self.current = next(iter(self._keys))
 
     @property
@@ -55,6 +59,8 @@ class Vault:
     def open(self, owner: Owner, sealed: str) -> str:
         """Raises: SealBroken."""
         key_id = key_id_of(sealed)
+        if key_id not in self._keys and self._path:
+            self._keys = dict(_read_keys(self._path))
         if key_id not in self._keys:
             raise SealBroken(f"{owner} is sealed with key {key_id}, which is not in the keys file")
         try:
@@ -91,6 +97,11 @@ def add_key(path: Path) -> None:
     temporary.replace(path)
 
 
+def _read_keys(path: Path) -> dict[str, Fernet]:
+    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    return {key_id: Fernet(key) for key_id, key in lines}
+
+
 def load_vault(path: Path) -> Vault:
     """Read the keys file: one `<id> <key>` a line, the current one first.
 
@@ -100,8 +111,7 @@ def load_vault(path: Path) -> Vault:
     try:
         if path.stat().st_mode & 0o077:
             raise StartupError(f"{path} can be read by others; run: chmod 600 {path}")
-        lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
-        return Vault({key_id: Fernet(key) for key_id, key in lines})
+        return Vault(_read_keys(path), path)
     except FileNotFoundError as error:
         raise StartupError(f"the keys file {path} is missing; restore it from a backup") from error
     except (ValueError, StopIteration) as error:
