@@ -16,6 +16,7 @@ from typing import Any
 
 import docker
 import httpx2
+from temporalio.client import Client
 
 START_SECONDS = 90
 _PORTS = (
@@ -171,6 +172,10 @@ class Stack:
         answer = await self.call("GET", path, params={"wait": wait}, timeout=wait + 30)
         body = dict(answer.json())
         return dict(body["deployment"]) if answer.status_code == 424 else body
+
+    async def temporal(self) -> Client:
+        """A client of its Temporal."""
+        return await Client.connect(self.temporal_address, namespace="aweigh")
 
     async def log(self, deployment_id: str) -> str:
         return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text

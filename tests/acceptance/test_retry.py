@@ -1,0 +1,176 @@
+"""Trying again: over HTTP, and by the very commands the docs give for Temporal's command line."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from cli.demo.image import make_image
+from tests.support.images import temporary_repository
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def repository(engine: docker.DockerClient) -> Iterator[str]:
+    with temporary_repository(engine) as name:
+        make_image(engine, repository=name, tag="v1", environment={"NAME": "again"})
+        yield name
+
+
+def mend(engine: docker.DockerClient, repository: str, tag: str) -> None:
+    """The image that was missing or broken is there now."""
+    make_image(engine, repository=repository, tag=tag, environment={"NAME": "again"})
+
+
+async def application(stack: Stack, name: str, repository: str) -> dict[str, Any]:
+    return await stack.create(
+        name,
+        {"type": "image", "image": repository, "tag": "v1", "pull": "never"},
+        domains=[{"host": f"{name}.localhost", "tls": False}],
+    )
+
+
+async def failed(stack: Stack, app: dict[str, Any], tag: str) -> dict[str, Any]:
+    answer = await stack.deploy(app, tag)
+    assert answer.status_code == 424, answer.text
+    return dict(answer.json()["deployment"])
+
+
+async def temporal(stack: Stack, *arguments: str) -> str:
+    """Run Temporal's own command line."""
+    binary = Path(sys.executable).parent / "temporal"
+    process = await asyncio.create_subprocess_exec(
+        binary, *arguments, "--namespace", "aweigh", "--address", stack.temporal_address,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    return output
+
+
+async def ended(stack: Stack, deployment_id: str, attempts: int) -> dict[str, Any]:
+    while True:
+        found = await stack.deployment(deployment_id)
+        if found["attempts"] >= attempts and found["state"] in ("succeeded", "failed"):
+            return found
+        await asyncio.sleep(0.1)
+
+
+async def test_a_retry_is_a_new_deployment_of_the_same_release(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    app = await application(stack, "again-http", repository)
+    first = await failed(stack, app, "late-http")
+    assert first["reason"] == "image_not_found"
+    mend(engine, repository, "late-http")
+
+    retry = await stack.call("POST", f"/v1/deployments/{first['id']}/retry", params={"wait": 60})
+
+    assert retry.status_code == 200
+    assert retry.json()["retry_of"] == first["id"]
+    assert (retry.json()["trigger"], retry.json()["reference"]) == ("retry", "late-http")
+    assert retry.json()["sequence"] == first["sequence"] + 1
+
+
+async def test_a_succeeded_deployment_cannot_be_retried(stack: Stack, repository: str) -> None:
+    app = await application(stack, "again-done", repository)
+    done = (await stack.deploy(app, "v1")).json()
+
+    retry = await stack.call("POST", f"/v1/deployments/{done['id']}/retry")
+
+    assert (retry.status_code, retry.json()["type"]) == (409, "urn:aweigh:problem:conflict")
+
+
+async def test_a_reset_to_the_first_task_reopens_the_deployment(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    app = await application(stack, "again-first", repository)
+    first = await failed(stack, app, "late-first")
+    mend(engine, repository, "late-first")
+
+    await temporal(
+        stack, "workflow", "reset", "--workflow-id", f"deployment/{first['id']}",
+        "--type", "FirstWorkflowTask", "--reason", "the image is there now",
+    )  # fmt: skip
+
+    again = await ended(stack, first["id"], attempts=2)
+    assert (again["state"], again["reason"], again["attempts"]) == ("succeeded", None, 2)
+
+
+async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    """The gate failed, and the undo took the containers away: a reset to it makes them again."""
+    app = await stack.create(
+        "again-step",
+        {"type": "image", "image": repository, "tag": "v1"},
+        domains=[{"host": "again-step.localhost", "tls": False}],
+        health_check={"type": "http", "path": "/status/500", "status": 200, "deadline": 2},
+    )
+    first = await failed(stack, app, "v1")
+    assert first["reason"] == "unhealthy"
+    number = await _task_before(stack, first["id"], "health")
+
+    await temporal(
+        stack, "workflow", "reset", "--workflow-id", f"deployment/{first['id']}",
+        "--event-id", number, "--reason", "again",
+    )  # fmt: skip
+
+    again = await ended(stack, first["id"], attempts=2)
+    steps = {step["name"]: step for step in again["steps"]}
+    assert (again["state"], again["reason"]) == ("failed", "unhealthy")
+    assert steps["health"]["started_at"] > first["finished_at"]
+    assert steps["create"]["started_at"] < first["finished_at"]
+    assert engine.containers.list(all=True, filters={"name": f"{stack.prefix}-again-step-"}) == []
+
+
+async def _task_before(stack: Stack, deployment_id: str, step: str) -> str:
+    """The number of the `WorkflowTaskCompleted` event right before a step was scheduled."""
+    client = await stack.temporal()
+    history = await client.get_workflow_handle(f"deployment/{deployment_id}").fetch_history()
+    for event in history.events:
+        scheduled = event.activity_task_scheduled_event_attributes
+        if scheduled.activity_id == step:
+            return str(scheduled.workflow_task_completed_event_id)
+    raise AssertionError(f"{step} was never scheduled")
+
+
+async def test_a_reset_of_an_older_deployment_is_superseded_by_what_is_live(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    app = await application(stack, "again-older", repository)
+    older = await failed(stack, app, "late-older")
+    newer = (await stack.deploy(app, "v1")).json()
+    mend(engine, repository, "late-older")
+
+    await temporal(
+        stack, "workflow", "reset", "--workflow-id", f"deployment/{older['id']}",
+        "--type", "FirstWorkflowTask", "--reason", "a mistake",
+    )  # fmt: skip
+
+    again = await ended(stack, older["id"], attempts=2)
+    assert (again["state"], again["reason"]) == ("failed", "superseded")
+    live = (await stack.call("GET", f"/v1/applications/{app['id']}")).json()["live"]
+    assert live["deployment"] == newer["id"]
+
+
+async def test_a_rollback_makes_the_older_image_live_again(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    app = await application(stack, "again-back", repository)
+    older = (await stack.deploy(app, "v1")).json()
+    mend(engine, repository, "v2")
+    await stack.deploy(app, "v2")
+
+    back = await stack.call("POST", f"/v1/deployments/{older['id']}/rollback", params={"wait": 60})
+
+    assert (back.status_code, back.json()["trigger"]) == (200, "rollback")
+    assert back.json()["image"]["id"] == older["image"]["id"]
+    live = (await stack.call("GET", f"/v1/applications/{app['id']}")).json()
+    assert (live["live"]["deployment"], live["source"]["tag"]) == (back.json()["id"], "v1")
