@@ -1,6 +1,5 @@
 """From outside, as CI and a browser see it: a hook becomes a live, routed, healthy application."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,8 +112,7 @@ async def test_removing_an_application_takes_everything_of_it_away(
 
     answer = await stack.call("DELETE", f"/v1/applications/{gone['id']}?volumes=true")
     assert answer.status_code == 202
-    while (await stack.call("GET", f"/v1/applications/{gone['id']}")).status_code != 404:
-        await asyncio.sleep(0.1)
+    await stack.until_gone(gone)
 
     assert containers(engine, stack, "gone") == []
     assert (await ask(stack, "gone.localhost")).status_code == 404

@@ -173,6 +173,15 @@ class Stack:
         body = dict(answer.json())
         return dict(body["deployment"]) if answer.status_code == 424 else body
 
+    async def until_gone(self, application: Mapping[str, Any]) -> None:
+        """Wait for the end of an application's removal."""
+        async with asyncio.timeout(60):
+            while True:
+                answer = await self.call("GET", f"/v1/applications/{application['id']}")
+                if answer.status_code == 404:
+                    return
+                await asyncio.sleep(0.1)
+
     async def temporal(self) -> Client:
         """A client of its Temporal."""
         return await Client.connect(self.temporal_address, namespace="aweigh")
