@@ -32,7 +32,7 @@ class HousekeepingActivities:
         async with self._steps.open(StepName.PREFLIGHT, step) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
-                server.fence.pass_through(release.application, release.sequence)
+                await self._pass_fence(opened)
             refuse_binds(opened, server.bind_roots)
             server.reserve.refuse_if_below(server.engine_root, "A deployment")
             if release.settings.domains:
@@ -41,6 +41,22 @@ class HousekeepingActivities:
             opened.detail = f"server {release.server} is ready"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
             return StepResult(opened.detail, skip_release=release.settings.release_command is None)
+
+    async def _pass_fence(self, opened: OpenStep) -> None:
+        """Raises: StepFailed (`superseded`)."""
+        release, server = opened.release, self._server
+        try:
+            server.let_through(release)
+        except StepFailed as error:
+            live = server.commits.live(release.slug)
+            highest = server.fence.mark(release.application).highest
+            highest = max(highest, live.generation.sequence if live else 0)
+            # A database restored from a backup counts from where it was then.
+            again = await self._api.lift(release.deployment, highest)
+            if again:
+                message = f"{error.message} The counter was lifted; it is tried again as {again}."
+                raise StepFailed(Reason.SUPERSEDED, message) from error
+            raise
 
     @activity.defn(name="sweep")
     async def sweep(self, step: StepInput) -> StepResult:

@@ -42,7 +42,7 @@ class RoutingActivities:
         async with self._steps.open(StepName.SWITCH, step) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
-                server.fence.pass_through(release.application, release.sequence)
+                server.let_through(release)
                 generation = await self._generation(opened)
                 commit = await self._commit(opened, generation)
                 await self._verify(opened, commit)

@@ -17,6 +17,7 @@ from aweigh.adapters.proxy import Proxy, ProxyPlan
 from aweigh.adapters.traefik import Traefik
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
+from aweigh.domain.release import Release
 from aweigh.settings import Settings
 
 SERVER_LOCK = "server"
@@ -43,6 +44,16 @@ class Server:
     probe: Probe
     proxy: Proxy
     traefik: Traefik
+
+    def let_through(self, release: Release) -> None:
+        """Refuse a release that is older than what is live or has begun here.
+
+        Raises:
+            StepFailed: `superseded`.
+        """
+        live = self.commits.live(release.slug)
+        sequence = live.generation.sequence if live else 0
+        self.fence.pass_through(release.application, release.sequence, sequence)
 
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""

@@ -11,7 +11,7 @@ from aweigh.domain.deployment import DeploymentState, EventKind, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
-from aweigh.store import outbox
+from aweigh.store import applications, outbox
 from aweigh.store.applications import Application, settings_text
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
@@ -110,6 +110,19 @@ async def admit_again(
 ) -> str:
     """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt."""
     return await _new_deployment(tx, application, earlier.release_id, order)
+
+
+async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
+    """Count on from a server's highest sequence, and deploy the same release again from there.
+
+    None when the counter stands there already: then a newer deployment is known, and wins.
+    """
+    application = await applications.find(tx, row.application_id, lock=True)
+    if application.row.last_sequence >= highest:
+        return None
+    application.row.last_sequence = highest
+    order = Order(trigger=Trigger.RETRY, actor=row.actor, retry_of=row.id, tag=row.tag)
+    return await admit_again(tx, application, row, order)
 
 
 async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
