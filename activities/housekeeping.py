@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
@@ -13,11 +14,14 @@ from activities.retention import forget_pulled, sweep_application
 from activities.step import OpenStep, Steps, beating, in_temporals_words
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import ProxySilent, StepFailed
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
     from aweigh.adapters.server import Server
+    from aweigh.domain.generation import Generation
+
+_UNROUTE_SECONDS: Final = 10.0
 
 
 class HousekeepingActivities:
@@ -89,8 +93,11 @@ class HousekeepingActivities:
 
     async def _remove(self, removal: RemovalInput) -> None:
         server = self._server
+        live = server.commits.live(removal.slug)
         server.commits.remove(removal.slug)
         server.fence.close(removal.application_id, removal.sequence)
+        if live:
+            await self._until_unrouted(live.generation)
         labels = {INSTANCE: server.instance, APPLICATION: removal.application_id}
         containers = await server.engine.containers(labels)
         await asyncio.gather(*(server.engine.stop(one.name, 10) for one in containers))
@@ -102,6 +109,13 @@ class HousekeepingActivities:
         await server.networks.remove_unused_networks({server.bridge.name})
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application_id})
+
+    async def _until_unrouted(self, generation: Generation) -> None:
+        """Nothing is stopped that the proxy still sends requests to, as far as it can be asked."""
+        with contextlib.suppress(TimeoutError, ProxySilent):
+            async with asyncio.timeout(_UNROUTE_SECONDS):
+                while await self._server.traefik.knows(generation):
+                    await asyncio.sleep(0.05)
 
 
 def refuse_binds(opened: OpenStep, roots: tuple[Path, ...]) -> None:

@@ -96,7 +96,9 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         instance=instance,
         names=names,
         bridge=await networks.bridge(names.bridge, settings.subnet),
-        routing=Routing(certificates=bool(settings.acme_email)),
+        routing=Routing(
+            certificates=bool(settings.acme_email), secure_port=settings.web_secure_port
+        ),
         bind_roots=settings.bind_roots,
         reserve=Reserve(
             percent=settings.disk_reserve_percent, smallest=settings.disk_reserve_bytes
