@@ -79,19 +79,6 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     commits = Commits(data / "routes")
     commits.prepare()
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
-    plan = ProxyPlan(
-        name=names.proxy,
-        instance=instance,
-        image=settings.proxy_image,
-        web_port=settings.web_port,
-        web_secure_port=settings.web_secure_port,
-        api_port=settings.proxy_api_port,
-        probe_port=settings.proxy_probe_port,
-        routes=commits.routed,
-        certificates=data / "certificates",
-        acme_email=settings.acme_email,
-        acme_server=settings.acme_server,
-    )
     return Server(
         instance=instance,
         names=names,
@@ -112,6 +99,22 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         locks=Locks(data / "locks"),
         addresses=Addresses(data / "next-address"),
         probe=Probe(),
-        proxy=Proxy(plan, engine, images, traefik),
+        proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,
+    )
+
+
+def _plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:
+    return ProxyPlan(
+        name=Names(settings.prefix).proxy,
+        instance=instance,
+        image=settings.proxy_image,
+        web_port=settings.web_port,
+        web_secure_port=settings.web_secure_port,
+        api_port=settings.proxy_api_port,
+        probe_port=settings.proxy_probe_port,
+        routes=routes,
+        certificates=settings.server_data / "certificates",
+        acme_email=settings.acme_email,
+        acme_server=settings.acme_server,
     )
