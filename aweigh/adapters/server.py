@@ -117,4 +117,5 @@ def _plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:
         certificates=settings.server_data / "certificates",
         acme_email=settings.acme_email,
         acme_server=settings.acme_server,
+        acme_ca_file=settings.acme_ca_file,
     )
