@@ -1,7 +1,6 @@
 """Transactions on SQLite or PostgreSQL: the same code and the same migrations for both."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -9,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
@@ -21,7 +18,6 @@ from aweigh.store.vault import Vault
 
 #: How long a writer waits for the SQLite lock before the call is answered with 503.
 BUSY_TIMEOUT_MS: Final = 5_000
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True)
@@ -71,13 +67,7 @@ class Store:
                 yield Transaction(session, self._vault)
 
     def _one_writer(self) -> AbstractAsyncContextManager[None]:
-        return self._writer if _sqlite_path(self._url) else nullcontext()
-
-    async def migrate(self) -> None:
-        """Bring the schema to this version; creates an SQLite file that is not there yet."""
-        if path := _sqlite_path(self._url):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        await asyncio.to_thread(migrate, self._url)
+        return self._writer if sqlite_path(self._url) else nullcontext()
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -94,19 +84,13 @@ class _as_unavailable:
             raise Unavailable(f"the database does not answer: {error.args[0]}") from error
 
 
-def migrate(url: URL, revision: str = "head") -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
-
-
-def _sqlite_path(url: URL) -> str | None:
+def sqlite_path(url: URL) -> str | None:
+    """The file of an SQLite database; none for another kind."""
     return url.database if url.get_backend_name() == "sqlite" else None
 
 
 def _engine(url: URL) -> AsyncEngine:
-    path = _sqlite_path(url)
+    path = sqlite_path(url)
     if path is None:
         return create_async_engine(url, pool_pre_ping=True)
     # mode=rw: a database file that has gone is an error, never a new and empty database.
