@@ -21,14 +21,15 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.attempts = 1
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
-    elif row.run_id:  # it ran before: a reset from its very beginning
-        _reopen(tx, row, run_id)
+    else:
+        _reopen(tx, row, run_id)  # a reset from its very beginning
     return row.state == DeploymentState.STARTED and row.run_id == run_id
 
 
 def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
     """A workflow reset by hand runs a failed deployment again: one more attempt of it."""
-    if row.run_id == run_id:
+    ended_before_any_run = row.run_id is None and DeploymentState(row.state).ended
+    if row.run_id == run_id or ended_before_any_run:
         return
     if row.state == DeploymentState.FAILED:
         row.state = DeploymentState.STARTED
