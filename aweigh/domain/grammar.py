@@ -19,7 +19,8 @@ HOST = re.compile(
 # RFC 3986 path characters without percent-encoding, quotes, backticks or braces.
 URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,255}")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
-ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[a-z2-7]{26}")
+ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
+HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 RESERVED_LABEL_PREFIXES = ("aweigh.", "traefik.")

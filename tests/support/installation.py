@@ -14,9 +14,9 @@ from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
 from aweigh.store import applications, deployments, lifecycle, servers
 from aweigh.store.applications import Application
-from aweigh.store.database import Store, Transaction
+from aweigh.store.database import PATIENCE, Store, Transaction
 from aweigh.store.deployments import Order
-from aweigh.store.tables import EventRow, MetaRow
+from aweigh.store.tables import Base, EventRow, MetaRow
 from aweigh.store.vault import Vault
 from tests.support.postgres import Postgres
 
@@ -35,8 +35,17 @@ def settings_of(**fields: Any) -> ApplicationSettings:
     return ApplicationSettings.model_validate({"source": source, **fields})
 
 
+_TABLES = ", ".join(Base.metadata.tables.keys() - {"meta", "servers"})
+_CLEAN = f"""
+    TRUNCATE {_TABLES} RESTART IDENTITY;
+    DELETE FROM meta WHERE key <> 'instance';
+    DELETE FROM servers WHERE name <> '{SERVER}';
+    UPDATE servers SET identity = NULL, boot = NULL, lease_until = NULL;
+"""
+
+
 class Databases:
-    """New and migrated databases of one kind, each a copy of one that was migrated once."""
+    """Migrated databases of one kind with nothing in them but a server; one at a time."""
 
     def __init__(self, directory: Path, postgres: Postgres | None = None) -> None:
         self._directory = directory
@@ -60,18 +69,17 @@ class Databases:
 
     def new(self) -> str:
         """The URL of a database that nobody else uses."""
-        name = f"test_{next(_numbers)}"
         if self._postgres:
-            self._postgres.run(f"CREATE DATABASE {name} TEMPLATE migrated")
-            return self._postgres.url(name)
-        path = self._directory / f"{name}.db"
+            self._postgres.run(_CLEAN, "migrated")  # quicker than a copy
+            return self._template
+        path = self._directory / f"test_{next(_numbers)}.db"
         shutil.copy(self._directory / "migrated.db", path)
         return f"sqlite+aiosqlite:///{path}"
 
 
 @asynccontextmanager
-async def open_store(url: str, vault: Vault | None = None) -> AsyncIterator[Store]:
-    store = Store(url, vault or new_vault())
+async def open_store(url: str, patience: float = PATIENCE) -> AsyncIterator[Store]:
+    store = Store(url, new_vault(), patience)
     yield store
     await store.close()
 

@@ -28,10 +28,14 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
 
-    def run(self, statement: str) -> None:
-        """Run a statement that has to stand outside of a transaction."""
-        with psycopg.connect(self._address, autocommit=True) as connection:
-            connection.execute(statement.encode())
+    def run(self, statements: str, database: str = "postgres") -> None:
+        with psycopg.connect(f"{self._address} dbname={database}", autocommit=True) as connection:
+            connection.execute(statements.encode())
+
+    def cut(self, database: str) -> None:
+        """End every connection to a database, as a restart would."""
+        mine = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
+        self.run(f"SELECT pg_terminate_backend(pid) FROM ({mine}) AS found")
 
     def answers(self) -> bool:
         try:
@@ -42,7 +46,7 @@ class Postgres:
 
     @property
     def _address(self) -> str:
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+        return f"host=127.0.0.1 port={self.port} user=postgres"
 
 
 @contextmanager
@@ -76,7 +80,7 @@ def _serving(directory: Path) -> Iterator[Postgres]:
         _wait_for(postgres, process, directory / "log")
         yield postgres
     finally:
-        process.send_signal(signal.SIGINT)  # "fast": open connections are cut
+        process.send_signal(signal.SIGQUIT)  # at once: nobody wants its data
         process.wait(timeout=30)
 
 

@@ -17,6 +17,12 @@ def port(host: int, protocol: str = "tcp") -> dict[str, Any]:
     return {"host": host, "container": 80, "protocol": protocol}
 
 
+async def change(store: Store, application_id: str, **fields: Any) -> None:
+    async with store.write() as tx:
+        found = await applications.find(tx, application_id, lock=True)
+        await applications.change(tx, found, settings_of(**fields))
+
+
 async def remove(store: Store, application_id: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application_id, lock=True)
@@ -67,9 +73,7 @@ async def test_another_path_or_protocol_is_free(store: Store) -> None:
 
 async def test_what_an_application_gives_up_is_free(store: Store) -> None:
     made = await new_application(store, domains=[SHOP], ports=[port(8080)])
-    async with store.write() as tx:
-        found = await applications.find(tx, made, lock=True)
-        await applications.change(tx, found, settings_of(domains=[{"host": "new.example.com"}]))
+    await change(store, made, domains=[{"host": "new.example.com"}])
 
     assert await new_application(store, "blog", domains=[SHOP], ports=[port(8080)])
 
@@ -77,9 +81,7 @@ async def test_what_an_application_gives_up_is_free(store: Store) -> None:
 async def test_an_application_keeps_what_it_has_over_a_change(store: Store) -> None:
     made = await new_application(store, domains=[SHOP], ports=[port(8080)])
 
-    async with store.write() as tx:
-        found = await applications.find(tx, made, lock=True)
-        await applications.change(tx, found, found.settings)
+    await change(store, made, domains=[SHOP], ports=[port(8080)])
 
     with pytest.raises(Conflict):
         await new_application(store, "blog", domains=[SHOP])
@@ -90,9 +92,7 @@ async def test_a_refused_change_leaves_settings_and_claims(store: Store) -> None
     blog = await new_application(store, "blog", domains=[{"host": "blog.example.com"}])
 
     with pytest.raises(Conflict, match=r"domains\[0\]"):
-        async with store.write() as tx:
-            found = await applications.find(tx, blog, lock=True)
-            await applications.change(tx, found, settings_of(domains=[SHOP]))
+        await change(store, blog, domains=[SHOP])
 
     async with store.read() as tx:
         hosts = [one.host for one in (await applications.find(tx, blog)).settings.domains]

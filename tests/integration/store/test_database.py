@@ -36,9 +36,9 @@ async def test_an_error_undoes_the_whole_block(store: Store) -> None:
         async with store.write() as tx:
             tx.session.add(MetaRow(key="one", value="x"))
             await tx.session.flush()
-            raise ValueError
+            raise RuntimeError
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(RuntimeError):
         await put_two()
 
     assert await keys(store) == set()
@@ -94,10 +94,17 @@ async def test_many_readers_at_once_all_get_their_turn(store: Store) -> None:
     assert seen == [set()] * 50
 
 
-@pytest.mark.parametrize("value", ["\0", "\ud800"])
-async def test_text_that_no_database_takes_is_the_callers_fault(store: Store, value: str) -> None:
-    with pytest.raises(Invalid):
-        await put(store, "one", value)
+async def test_text_that_cannot_be_encoded_is_the_callers_fault(store: Store) -> None:
+    with pytest.raises(Invalid, match="characters that cannot be stored"):
+        await put(store, "one", "\ud800")
+
+
+async def test_text_that_postgresql_does_not_take_is_the_callers_fault(
+    postgres_databases: Databases,
+) -> None:
+    async with open_store(postgres_databases.new()) as store:
+        with pytest.raises(Invalid, match="characters that cannot be stored"):
+            await put(store, "one", "\0")
 
 
 @pytest.fixture
@@ -186,7 +193,7 @@ async def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> N
             await keys(store)
 
 
-@pytest.mark.parametrize("name", ["plain", "with space", "50%", "what?", "hash#tag", "ü"])
+@pytest.mark.parametrize("name", ["plain", "with space", "50%", "hash#tag", "ü"])
 async def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
     directory = tmp_path / name
     directory.mkdir()
@@ -220,7 +227,9 @@ async def test_connections_that_were_cut_are_made_anew(
 ) -> None:
     async with open_store(postgres_databases.new()) as store:
         await put(store, "one")
-        postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ~ '^te'")
+        postgres.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'migrated'"
+        )
 
         assert await keys(store) == {"one"}
 
@@ -234,9 +243,7 @@ async def test_a_connection_that_is_cut_during_a_write_leaves_nothing(
             async with store.write() as tx:
                 tx.session.add(MetaRow(key="one", value="x"))
                 await tx.session.flush()
-                postgres.run(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ~ '^te'"
-                )
+                postgres.cut("migrated")
 
         with pytest.raises(Unavailable):
             await put_and_cut()

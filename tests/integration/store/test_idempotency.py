@@ -82,12 +82,15 @@ async def test_a_key_is_kept_for_seven_days(store: Store, days: float, known: bo
 async def test_a_key_is_forgotten_with_the_deployment_it_could_not_make(store: Store) -> None:
     application = await new_application(store)
 
-    with pytest.raises(RuntimeError):
+    async def deploy_and_fail() -> None:
         async with store.write() as tx:
             found = await applications.find(tx, application, lock=True)
             order = Order(trigger=Trigger.HOOK, actor="hook")
             deployments.remember(tx, application, KEY, await deployments.admit(tx, found, order))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await deploy_and_fail()
 
     made = await deploy(store, application)
     assert await new_deployment(store, application) != made

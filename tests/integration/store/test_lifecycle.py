@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState
+from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.store import applications, deployments, lifecycle
 from aweigh.store.database import Store
+from aweigh.store.deployments import Order
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 from tests.support.installation import (
     events_of,
@@ -213,6 +214,21 @@ async def test_a_tag_that_failed_does_not_enter_the_settings(
     await start(store, made)
 
     await fail(store, made)
+
+    assert await tag_of(store, application) == "shop:v1"
+
+
+async def test_a_rollback_takes_the_older_releases_tag(store: Store, application: str) -> None:
+    first = await new_deployment(store, application)
+    await succeed(store, first)
+    await succeed(store, await new_deployment(store, application, tag="v2"))
+    async with store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        row = await deployments.find_row(tx, first)
+        order = Order(trigger=Trigger.ROLLBACK, actor="ci", retry_of=first)
+        again = await deployments.admit_again(tx, found, row, order)
+
+    await succeed(store, again)
 
     assert await tag_of(store, application) == "shop:v1"
 

@@ -9,7 +9,14 @@ import pytest
 from aweigh.domain.deployment import Reason
 from aweigh.store import applications, lifecycle, outbox
 from aweigh.store.database import Store, Transaction
-from tests.support.installation import new_application, new_deployment, start, succeed
+from tests.support.installation import (
+    Databases,
+    new_application,
+    new_deployment,
+    open_store,
+    start,
+    succeed,
+)
 
 
 @pytest.fixture
@@ -155,15 +162,16 @@ async def test_a_row_that_is_closed_during_its_hand_over_stays_closed(
     assert await due(store, 3600) == []
 
 
-async def test_a_row_that_another_transaction_closes_meanwhile_disturbs_nobody(
-    store: Store, deployment: str
+async def test_a_row_that_is_closed_within_a_hand_over_disturbs_nobody(
+    postgres_databases: Databases,
 ) -> None:
-    if store.one_writer_only:
-        pytest.skip("SQLite lets one writer in at a time")
-    async with store.write() as tx:
-        ids = [row.id for row in await outbox.due(tx)]
-        await start(store, deployment)
+    # On PostgreSQL only: SQLite lets one writer in at a time.
+    async with open_store(postgres_databases.new()) as store:
+        made = await new_deployment(store, await new_application(store))
+        async with store.write() as tx:
+            ids = [row.id for row in await outbox.due(tx)]
+            await start(store, made)
 
-        await outbox.handed_over(tx, ids)
+            await outbox.handed_over(tx, ids)
 
-    assert await due(store, 3600) == []
+        assert await due(store, 3600) == []

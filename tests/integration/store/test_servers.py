@@ -43,7 +43,7 @@ async def test_somebody_else_is_refused_until_the_lease_expires(store: Store, ot
     async with store.write() as tx:
         await servers.lease(tx, SERVER, ask())
 
-        with pytest.raises(Conflict, match="'local' is held by another server worker.*AWEIGH_SERV"):
+        with pytest.raises(Conflict, match=r"'local' is held by another .*AWEIGH_SERVER"):
             await servers.lease(later(tx, LEASE_SECONDS - 1), SERVER, other)
 
         await servers.lease(later(tx, LEASE_SECONDS + 1), SERVER, other)

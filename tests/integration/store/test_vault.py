@@ -59,7 +59,7 @@ def test_the_same_text_is_sealed_differently_each_time(keys: Path) -> None:
 def test_a_value_copied_to_another_place_does_not_open(keys: Path, other: Owner) -> None:
     vault = load_vault(keys)
 
-    with pytest.raises(SealBroken, match="applications.settings/app_1 stands in the place of"):
+    with pytest.raises(SealBroken, match=r"applications\.settings/app_1 stands in the place of"):
         vault.open(other, vault.seal(OWNER, "x"))
 
 
