@@ -98,19 +98,28 @@ def _middlewares(generation: Generation, domains: tuple[Domain, ...]) -> dict[st
     return middlewares
 
 
+def _health_check(check: HealthCheck, host: str) -> dict[str, Any]:
+    """The gate's own question: a check that asks anything else could take a healthy pool out."""
+    asked: dict[str, Any] = {"path": check.path, "interval": "1s", "timeout": "2s"}
+    asked |= {"hostname": host, "followRedirects": False}
+    if check.port:
+        asked["port"] = check.port
+    if check.status:
+        asked["status"] = check.status
+    return asked
+
+
 def _service(
-    generation: Generation, servers: tuple[str, ...], health: HealthCheck | None
+    generation: Generation, servers: tuple[str, ...], settings: ApplicationSettings
 ) -> dict[str, Any]:
+    health = settings.health_check
     balancer: dict[str, Any] = {
         "servers": [{"url": f"http://{address}:{generation.port}"} for address in servers]
     }
     # Never with one replica: a check on a path the application does not know would turn every
     # request into a 503, where a crashed single container is back after its restart anyway.
     if len(generation.addresses) > 1 and health and health.type == "http":
-        check: dict[str, Any] = {"path": health.path, "interval": "1s", "timeout": "2s"}
-        if health.status:
-            check["status"] = health.status
-        balancer["healthCheck"] = check
+        balancer["healthCheck"] = _health_check(health, settings.domains[0].host)
     return {generation.service: {"loadBalancer": balancer}}
 
 
@@ -133,7 +142,7 @@ def render(
         http = {
             "routers": _routers(generation, settings.domains, routing),
             "middlewares": _middlewares(generation, settings.domains),
-            "services": _service(generation, pool, settings.health_check),
+            "services": _service(generation, pool, settings),
         }
         text += yaml.safe_dump({"http": http}, sort_keys=False, width=1000)
     if "{{" in text:

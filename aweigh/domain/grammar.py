@@ -32,8 +32,19 @@ def matches(pattern: re.Pattern[str], text: str) -> bool:
 
 def is_plain_path(path: str) -> bool:
     """Whether an absolute path has no `.`, `..` or empty parts that would change its meaning."""
-    parts = path.strip("/").split("/")
+    parts = path.removeprefix("/").removesuffix("/").split("/")
     return path == "/" or all(part not in ("", ".", "..") for part in parts)
+
+
+def text(value: str) -> str:
+    """Text that every database, engine and process takes.
+
+    Raises:
+        ValueError: it holds a NUL, or half of a character.
+    """
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("holds a NUL character, or half of one that takes two")
+    return value
 
 
 def slug_of(name: str) -> str:
