@@ -10,11 +10,11 @@ from temporalio import activity
 
 from activities.inputs import StepInput, StepResult
 from activities.step import OpenStep, Steps
-from aweigh.domain.application import PullPolicy
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import PullStopped, StepFailed
 from aweigh.domain.image import ImageReference
 from aweigh.domain.release import Image
+from aweigh.domain.source import PullPolicy
 
 if TYPE_CHECKING:
     from aweigh.adapters.images import Progress

@@ -12,10 +12,10 @@ from requests.exceptions import RequestException
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.engine_errors import pull_error, text_of
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.application import Registry
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.errors import PullStopped
 from aweigh.domain.image import ImageReference
+from aweigh.domain.source import Registry
 
 
 @dataclass

@@ -93,7 +93,8 @@ def traefik_labels(
     our own on a routed one cannot undo them, so they are blanked out one by one.
     """
     settings = release.settings
-    labels = {key: "" for key in image.labels if key.startswith("traefik.")}
+    # Traefik reads them in any case.
+    labels = {key: "" for key in image.labels if key.lower().startswith("traefik.")}
     if not settings.domains or labels:
         return labels | {"traefik.enable": "false"}
     labels["traefik.enable"] = "true"
@@ -130,7 +131,7 @@ def image_volume_mounts(
     """
     mapped = {volume.target.rstrip("/") for volume in settings.volumes}
     return tuple(
-        Mount(source=names.volume(slug, target.strip("/").replace("/", "_")), target=target)
+        Mount(source=names.image_volume(slug, target), target=target)
         for target in image.volumes
         if target.rstrip("/") not in mapped
     )
@@ -194,7 +195,8 @@ def release_command_spec(
         network=names.bridge,
         # Not the slug: nobody must reach the application at a container that only migrates.
         networks={names.network(network): name for network in settings.networks},
-        mounts=mounts_of(names, release.slug, settings),
+        mounts=mounts_of(names, release.slug, settings)
+        + image_volume_mounts(names, release.slug, settings, image),
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
     )

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import PlainSerializer, SecretStr, SerializationInfo
+from pydantic import AfterValidator, PlainSerializer, SecretStr, SerializationInfo
+
+from aweigh.domain import grammar
 
 HIDDEN: Final = "**********"
 #: The serialisation context under which secrets are written out.
@@ -14,16 +16,21 @@ def _serialize(secret: SecretStr, info: SerializationInfo) -> str:
     return secret.get_secret_value() if revealed else HIDDEN
 
 
-Secret = Annotated[SecretStr, PlainSerializer(_serialize, return_type=str)]
+def _text(secret: SecretStr) -> SecretStr:
+    grammar.text(secret.get_secret_value())
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_text), PlainSerializer(_serialize, return_type=str)]
 
 #: A value shorter than this is not masked: it would blank out ordinary text.
 MASKED_FROM: Final = 6
 
 
 def mask(text: str, secrets: list[str]) -> str:
-    """Replace every occurrence of a secret of six characters or more, longest first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        for part in (secret, *secret.splitlines()):
-            if len(part) >= MASKED_FROM:
-                text = text.replace(part, HIDDEN)
+    """Replace every occurrence of a secret, or of a line of one, of six characters or more."""
+    parts = {part for secret in secrets for part in (secret, *secret.splitlines())}
+    for part in sorted(parts, key=len, reverse=True):  # the longest first: no tail is left
+        if len(part) >= MASKED_FROM:
+            text = text.replace(part, HIDDEN)
     return text
