@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temporalio import activity
 
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
 from activities.retention import forget_pulled, sweep_application
-from activities.step import OpenStep, Steps, beating, in_temporals_words
+from activities.step import Steps, beating, in_temporals_words
+from activities.surroundings import refuse_binds, refuse_taken_ports
 from aweigh.domain.container import APPLICATION, INSTANCE
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.deployment import StepName
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -33,8 +32,9 @@ class HousekeepingActivities:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
                 server.fence.pass_through(release.application, release.sequence)
-            refuse_binds(opened, server.bind_roots)
+            refuse_binds(server, release)
             server.reserve.refuse_if_below(server.engine_root, "A deployment")
+            await refuse_taken_ports(server, release)
             if release.settings.domains:
                 async with server.locks.holding("server"):
                     await server.proxy.ensure()
@@ -86,22 +86,3 @@ class HousekeepingActivities:
         await server.networks.remove_unused_networks({server.bridge.name})
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application_id})
-
-
-def refuse_binds(opened: OpenStep, roots: tuple[Path, ...]) -> None:
-    """Bind mounts only from below a root that this server's own settings allow.
-
-    Raises:
-        StepFailed
-    """
-    for volume in opened.release.settings.volumes:
-        if not volume.is_bind:
-            continue
-        real = Path(volume.source).resolve()
-        if not any(real.is_relative_to(root.resolve()) for root in roots):
-            allowed = ", ".join(map(str, roots)) or "none"
-            raise StepFailed(
-                Reason.START_FAILED,
-                f"Bind mounts of {volume.source} are not allowed on server "
-                f"{opened.release.server}; its AWEIGH_BIND_ROOTS allows: {allowed}.",
-            )

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.application import ApplicationSettings, PullPolicy
 from aweigh.domain.deployment import DeploymentState, EventKind, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.image import is_digest, is_tag
@@ -85,7 +85,8 @@ def remember(tx: Transaction, application_id: str, key: Key, deployment_id: str)
 async def admit(tx: Transaction, application: Application, order: Order) -> str:
     """Write everything a new deployment of the current settings is made of.
 
-    Without a tag the live image is taken again, by content.
+    Without a tag the live image is taken again, by content; unless the registry is to be asked
+    each time (`pull: always`).
 
     Raises:
         Conflict: the application is being removed.
@@ -99,7 +100,9 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
         source = settings.source.with_tag(order.tag)
         settings = settings.model_copy(update={"source": source})
         image = Image(reference=str(source.reference))
-    elif live := await live_image(tx, application.row):
+    elif settings.source.pull is not PullPolicy.ALWAYS and (
+        live := await live_image(tx, application.row)
+    ):
         image = live if live.reference == image.reference else image
     release_id = _new_release(tx, application.row, settings, image)
     return await _new_deployment(tx, application, release_id, order)
