@@ -12,11 +12,11 @@ from temporalio import activity
 from activities.inputs import StepInput, StepResult
 from activities.retention import IMAGES_LOCK, mark_pulled
 from activities.step import OpenStep, Steps
-from aweigh.domain.application import PullPolicy
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import PullStopped, StepFailed, StepUnavailable
 from aweigh.domain.image import ImageReference
 from aweigh.domain.release import Image
+from aweigh.domain.source import PullPolicy
 
 if TYPE_CHECKING:
     from aweigh.adapters.images import Progress

@@ -15,11 +15,11 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from aweigh.adapters.engine import TIMEOUT_SECONDS, Engine
 from aweigh.adapters.engine_errors import pull_error, registry_silent, text_of
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.application import Registry
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import PullStopped, StepUnavailable
 from aweigh.domain.image import ImageReference
+from aweigh.domain.source import Registry
 
 #: How long the engine may ask a registry for a digest, which takes it milliseconds.
 _ASKING_SECONDS: Final = 30.0

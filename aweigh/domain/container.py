@@ -132,7 +132,7 @@ def image_volume_mounts(
     """
     mapped = {volume.target.rstrip("/") for volume in settings.volumes}
     return tuple(
-        Mount(source=names.volume(slug, target.strip("/").replace("/", "_")), target=target)
+        Mount(source=names.image_volume(slug, target), target=target)
         for target in image.volumes
         if target.rstrip("/") not in mapped
     )

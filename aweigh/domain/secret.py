@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import PlainSerializer, SecretStr, SerializationInfo
+from pydantic import AfterValidator, PlainSerializer, SecretStr, SerializationInfo
 
+from aweigh.domain import grammar
 from aweigh.domain.text import CUT
 
 HIDDEN: Final = "**********"
@@ -16,7 +17,12 @@ def _serialize(secret: SecretStr, info: SerializationInfo) -> str:
     return secret.get_secret_value() if revealed else HIDDEN
 
 
-Secret = Annotated[SecretStr, PlainSerializer(_serialize, return_type=str)]
+def _text(secret: SecretStr) -> SecretStr:
+    grammar.text(secret.get_secret_value())
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_text), PlainSerializer(_serialize, return_type=str)]
 
 #: A value shorter than this is not masked: it would blank out ordinary text.
 MASKED_FROM: Final = 6
