@@ -90,13 +90,14 @@ def traefik_labels(
 
     An image's own `traefik.` labels are inherited by its containers, where they could claim
     another application's host; `traefik.enable=false` on an unrouted container and a full set of
-    our own on a routed one cannot undo them, so they are blanked out one by one.
+    our own on a routed one cannot undo them, so they are blanked out one by one. Traefik reads
+    them in any case.
     """
     settings = release.settings
-    # Traefik reads them in any case.
     labels = {key: "" for key in image.labels if key.lower().startswith("traefik.")}
     if not settings.domains or labels:
-        return labels | {"traefik.enable": "false"}
+        enabling = {key: "false" for key in labels if key.lower() == "traefik.enable"}
+        return labels | enabling | {"traefik.enable": "false"}
     labels["traefik.enable"] = "true"
     labels[f"traefik.http.services.{release.slug}.loadbalancer.server.port"] = str(port)
     for index, domain in enumerate(settings.domains):
@@ -137,6 +138,14 @@ def image_volume_mounts(
     )
 
 
+def all_mounts(
+    names: Names, slug: str, settings: ApplicationSettings, image: ImageFacts
+) -> tuple[Mount, ...]:
+    """What the application maps, and the image's own volumes that it does not."""
+    mapped = mounts_of(names, slug, settings)
+    return mapped + image_volume_mounts(names, slug, settings, image)
+
+
 def environment(settings: ApplicationSettings, port: int | None) -> dict[str, str]:
     """The application's variables; `PORT` tells it where it is expected to listen."""
     own = {name: value.get_secret_value() for name, value in settings.env.items()}
@@ -169,8 +178,7 @@ def replica_spec(
         network=names.bridge,
         address=address,
         networks={names.network(name): release.slug for name in settings.networks},
-        mounts=mounts_of(names, release.slug, settings)
-        + image_volume_mounts(names, release.slug, settings, image),
+        mounts=all_mounts(names, release.slug, settings, image),
         ports=settings.ports,
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
@@ -195,8 +203,7 @@ def release_command_spec(
         network=names.bridge,
         # Not the slug: nobody must reach the application at a container that only migrates.
         networks={names.network(network): name for network in settings.networks},
-        mounts=mounts_of(names, release.slug, settings)
-        + image_volume_mounts(names, release.slug, settings, image),
+        mounts=all_mounts(names, release.slug, settings, image),
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
     )
