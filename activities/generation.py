@@ -37,7 +37,7 @@ class GenerationActivities:
             self._steps.open(name, step, last=last) as opened,
             self._server.locks.holding(opened.release.application),
         ):
-            self._server.fence.pass_through(opened.release.application, opened.release.sequence)
+            self._server.let_through(opened.release)
             yield opened
 
     @activity.defn(name="release")
@@ -140,7 +140,7 @@ async def healthy_generation(server: Server, opened: OpenStep, *, lock: bool) ->
     replicas = Replicas(server, release, image)
     if lock:
         async with server.locks.holding(release.application):
-            server.fence.pass_through(release.application, release.sequence)
+            server.let_through(release)
             await replicas.ensure()
     else:
         await replicas.ensure()

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import docker
@@ -188,11 +189,23 @@ class Networks:
 
 
 def _host_networks() -> set[ipaddress.IPv4Network]:
+    """The networks this machine is in or has routes to."""
     return {
         ipaddress.IPv4Interface(f"{address.address}/{address.netmask}").network
         for addresses in psutil.net_if_addrs().values()
         for address in addresses
         if address.netmask and "." in address.address
+    } | _routes(Path("/proc/net/route").read_text())
+
+
+def _routes(table: str) -> set[ipaddress.IPv4Network]:
+    """Linux's routing table: destination and mask in hexadecimal, least significant byte first."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    pairs = [(bytes.fromhex(row[1])[::-1], bytes.fromhex(row[7])[::-1]) for row in rows]
+    return {
+        ipaddress.IPv4Network((destination, ipaddress.IPv4Address(mask).exploded))
+        for destination, mask in pairs
+        if any(mask)  # the default route leads everywhere
     }
 
 

@@ -51,6 +51,7 @@ class Routing:
     """How the proxy of this server is set up, as far as a route needs to know."""
 
     certificates: bool  # whether an ACME resolver is configured
+    secure_port: int = 443
 
 
 def rule(domain: Domain) -> str:
@@ -85,7 +86,9 @@ def _routers(
     return routers
 
 
-def _middlewares(generation: Generation, domains: tuple[Domain, ...]) -> dict[str, Any]:
+def _middlewares(
+    generation: Generation, domains: tuple[Domain, ...], routing: Routing
+) -> dict[str, Any]:
     stamp = {GENERATION_HEADER: str(generation.sequence)}
     middlewares: dict[str, Any] = {
         f"{generation.service}_stamp": {
@@ -93,8 +96,8 @@ def _middlewares(generation: Generation, domains: tuple[Domain, ...]) -> dict[st
         }
     }
     if any(domain.tls for domain in domains):
-        https = {"redirectScheme": {"scheme": "https", "permanent": True}}
-        middlewares[f"{generation.service}_https"] = https
+        https = {"scheme": "https", "port": str(routing.secure_port), "permanent": True}
+        middlewares[f"{generation.service}_https"] = {"redirectScheme": https}
     return middlewares
 
 
@@ -116,11 +119,18 @@ def _service(
     balancer: dict[str, Any] = {
         "servers": [{"url": f"http://{address}:{generation.port}"} for address in servers]
     }
-    # Never with one replica: a check on a path the application does not know would turn every
-    # request into a 503, where a crashed single container is back after its restart anyway.
-    if len(generation.addresses) > 1 and health and health.type == "http":
+    if health and proxy_checks_health(generation, health):
         balancer["healthCheck"] = _health_check(health, settings.domains[0].host)
     return {generation.service: {"loadBalancer": balancer}}
+
+
+def proxy_checks_health(generation: Generation, health: HealthCheck | None) -> bool:
+    """Whether Traefik itself takes a crashed replica out of the pool.
+
+    Never with one replica: a check on a path the application does not know would turn every
+    request into a 503, where a crashed single container is back after its restart anyway.
+    """
+    return len(generation.addresses) > 1 and health is not None and health.type == "http"
 
 
 def render(
@@ -141,7 +151,7 @@ def render(
             raise ValueError("an empty pool answers every request with 503")
         http = {
             "routers": _routers(generation, settings.domains, routing),
-            "middlewares": _middlewares(generation, settings.domains),
+            "middlewares": _middlewares(generation, settings.domains, routing),
             "services": _service(generation, pool, settings),
         }
         text += yaml.safe_dump({"http": http}, sort_keys=False, width=1000)

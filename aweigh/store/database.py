@@ -1,7 +1,6 @@
 """Transactions on SQLite or PostgreSQL: the same code and the same migrations for both."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
@@ -15,8 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
@@ -35,7 +32,6 @@ from aweigh.store.vault import Vault
 
 #: Seconds that a writer waits for the SQLite lock before the call is answered with 503.
 PATIENCE: Final = 5.0
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Store:
         self._url = make_url(url)
         self._engine = _engine(self._url, patience)
         # One moment, however many questions; in SQLite every transaction sees one anyway.
-        one_moment = {} if _sqlite_path(self._url) else {"isolation_level": "REPEATABLE READ"}
+        one_moment = {} if sqlite_path(self._url) else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**one_moment)
         self._vault = vault
         # SQLite's own waiting is neither fair nor cheap; within a process, writers queue here.
@@ -90,13 +86,7 @@ class Store:
                 yield Transaction(session, self._vault)
 
     def _one_writer(self) -> AbstractAsyncContextManager[None]:
-        return self._writer if _sqlite_path(self._url) else nullcontext()
-
-    async def migrate(self) -> None:
-        """Bring the schema to this version; creates an SQLite file that is not there yet."""
-        if path := _sqlite_path(self._url):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        await asyncio.to_thread(migrate, self._url)
+        return self._writer if sqlite_path(self._url) else nullcontext()
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -123,19 +113,13 @@ def _is_absence(error: Exception) -> bool:
     return away or type(error) is DatabaseError
 
 
-def migrate(url: URL, revision: str = "head") -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
-
-
-def _sqlite_path(url: URL) -> str | None:
+def sqlite_path(url: URL) -> str | None:
+    """The file of an SQLite database; none for another kind."""
     return url.database if url.get_backend_name() == "sqlite" else None
 
 
 def _engine(url: URL, patience: float) -> AsyncEngine:
-    path = _sqlite_path(url)
+    path = sqlite_path(url)
     if path is None:
         return create_async_engine(url, pool_pre_ping=True)
     # mode=rw: a database file that has gone is an error, never a new and empty database.

@@ -16,6 +16,7 @@ from aweigh.store import applications, deployments, lifecycle, servers
 from aweigh.store.applications import Application
 from aweigh.store.database import PATIENCE, Store, Transaction
 from aweigh.store.deployments import Order
+from aweigh.store.migrate import migrate
 from aweigh.store.tables import Base, EventRow, MetaRow
 from aweigh.store.vault import Vault
 from tests.support.postgres import Postgres
@@ -60,8 +61,8 @@ class Databases:
     async def prepare(self) -> None:
         if self._postgres:
             self._postgres.run("CREATE DATABASE migrated")
+        await migrate(self._template)
         store = Store(self._template, new_vault())
-        await store.migrate()
         async with store.write() as tx:
             tx.session.add(MetaRow(key="instance", value="0123456789abcdef"))
             await servers.ensure(tx, SERVER)

@@ -10,6 +10,7 @@ from sqlalchemy import make_url, select
 
 from aweigh.domain.errors import Invalid, Unavailable
 from aweigh.store.database import Store
+from aweigh.store.migrate import migrate
 from aweigh.store.tables import MetaRow
 from tests.support.installation import Databases, open_store
 from tests.support.postgres import Postgres
@@ -198,8 +199,9 @@ async def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> 
     directory = tmp_path / name
     directory.mkdir()
 
-    async with open_store(f"sqlite+aiosqlite:///{directory}/aweigh.db") as store:
-        await store.migrate()
+    url = f"sqlite+aiosqlite:///{directory}/aweigh.db"
+    await migrate(url)
+    async with open_store(url) as store:
         await put(store, "one")
         assert await keys(store) == {"one"}
 
@@ -209,8 +211,8 @@ async def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> 
 async def test_a_new_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "aweigh.db"
 
+    await migrate(f"sqlite+aiosqlite:///{path}")
     async with open_store(f"sqlite+aiosqlite:///{path}") as store:
-        await store.migrate()
         await put(store, "one")
 
         assert {one.stat().st_mode & 0o777 for one in tmp_path.glob("aweigh.db*")} == {0o600}
