@@ -32,6 +32,8 @@ class Server:
     bridge: Bridge
     routing: Routing
     bind_roots: tuple[Path, ...]
+    #: Paths that no container may ever see: whoever has them has the server.
+    guarded: tuple[Path, ...]
     reserve: Reserve
     engine: Engine
     engine_root: Path
@@ -57,8 +59,8 @@ class Server:
 
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""
-        if container := await self.engine.publisher_of(port):
-            return f"container {container}"
+        if container := await self.engine.publisher_of(port, protocol):
+            return f"container {container.name}"
         return holder_of(port, protocol)
 
 
@@ -78,20 +80,8 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     networks = Networks(engine, instance, identity)
     commits = Commits(data / "routes")
     commits.prepare()
+    engine_root = Path(await engine.root())
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
-    plan = ProxyPlan(
-        name=names.proxy,
-        instance=instance,
-        image=settings.proxy_image,
-        web_port=settings.web_port,
-        web_secure_port=settings.web_secure_port,
-        api_port=settings.proxy_api_port,
-        probe_port=settings.proxy_probe_port,
-        routes=commits.routed,
-        certificates=data / "certificates",
-        acme_email=settings.acme_email,
-        acme_server=settings.acme_server,
-    )
     return Server(
         instance=instance,
         names=names,
@@ -100,11 +90,12 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
             certificates=bool(settings.acme_email), secure_port=settings.web_secure_port
         ),
         bind_roots=settings.bind_roots,
+        guarded=_guarded(settings, engine_root),
         reserve=Reserve(
             percent=settings.disk_reserve_percent, smallest=settings.disk_reserve_bytes
         ),
         engine=engine,
-        engine_root=Path(await engine.root()),
+        engine_root=engine_root,
         images=images,
         networks=networks,
         commits=commits,
@@ -112,6 +103,30 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         locks=Locks(data / "locks"),
         addresses=Addresses(data / "next-address"),
         probe=Probe(),
-        proxy=Proxy(plan, engine, images, traefik),
+        proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,
+    )
+
+
+def _guarded(settings: Settings, engine_root: Path) -> tuple[Path, ...]:
+    """Aweigh's own data, the engine's, and its socket."""
+    scheme, _, path = settings.docker_host.partition("://")
+    sockets = (Path(path),) if scheme == "unix" else ()
+    return (settings.data, engine_root, *sockets)
+
+
+def _plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:
+    return ProxyPlan(
+        name=Names(settings.prefix).proxy,
+        instance=instance,
+        image=settings.proxy_image,
+        web_port=settings.web_port,
+        web_secure_port=settings.web_secure_port,
+        api_port=settings.proxy_api_port,
+        probe_port=settings.proxy_probe_port,
+        routes=routes,
+        certificates=settings.server_data / "certificates",
+        acme_email=settings.acme_email,
+        acme_server=settings.acme_server,
+        acme_ca_file=settings.acme_ca_file,
     )

@@ -101,17 +101,26 @@ def _middlewares(
     return middlewares
 
 
+def _health_check(check: HealthCheck, host: str) -> dict[str, Any]:
+    """The gate's own question: a check that asks anything else could take a healthy pool out."""
+    asked: dict[str, Any] = {"path": check.path, "interval": "1s", "timeout": "2s"}
+    asked |= {"hostname": host, "followRedirects": False}
+    if check.port:
+        asked["port"] = check.port
+    if check.status:
+        asked["status"] = check.status
+    return asked
+
+
 def _service(
-    generation: Generation, servers: tuple[str, ...], health: HealthCheck | None
+    generation: Generation, servers: tuple[str, ...], settings: ApplicationSettings
 ) -> dict[str, Any]:
+    health = settings.health_check
     balancer: dict[str, Any] = {
         "servers": [{"url": f"http://{address}:{generation.port}"} for address in servers]
     }
     if health and proxy_checks_health(generation, health):
-        check: dict[str, Any] = {"path": health.path, "interval": "1s", "timeout": "2s"}
-        if health.status:
-            check["status"] = health.status
-        balancer["healthCheck"] = check
+        balancer["healthCheck"] = _health_check(health, settings.domains[0].host)
     return {generation.service: {"loadBalancer": balancer}}
 
 
@@ -143,7 +152,7 @@ def render(
         http = {
             "routers": _routers(generation, settings.domains, routing),
             "middlewares": _middlewares(generation, settings.domains, routing),
-            "services": _service(generation, pool, settings.health_check),
+            "services": _service(generation, pool, settings),
         }
         text += yaml.safe_dump({"http": http}, sort_keys=False, width=1000)
     if "{{" in text:
@@ -164,5 +173,5 @@ def read(text: str) -> Generation:
         facts = json.loads(first.removeprefix(_FIRST_LINE))
         facts["addresses"] = tuple(facts["addresses"])
         return Generation(**facts)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"its first line is not a generation: {error}") from error

@@ -1,16 +1,18 @@
 """Deployments: how they are admitted, and what is known of them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select
 
-from aweigh.domain.application import ApplicationSettings, PullPolicy
-from aweigh.domain.deployment import DeploymentState, EventKind, Trigger
+from aweigh.domain import grammar
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.deployment import DeploymentState, EventKind, StepName, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
+from aweigh.domain.source import PullPolicy
 from aweigh.store import applications, outbox
 from aweigh.store.applications import Application, settings_text
 from aweigh.store.database import Transaction
@@ -191,8 +193,10 @@ def record_event(tx: Transaction, deployment: DeploymentRow, kind: EventKind) ->
 
 async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -> DeploymentRow:
     """Raises: NotFound."""
-    query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
-    row = await tx.session.scalar(query.with_for_update() if lock else query)
+    row = None
+    if grammar.matches(grammar.ENTITY_ID, deployment_id):
+        query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
+        row = await tx.session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id!r}")
     return row
@@ -206,9 +210,14 @@ async def find(tx: Transaction, deployment_id: str) -> Deployment:
 async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
     application = await tx.session.get_one(ApplicationRow, row.application_id)
     release = await tx.session.get_one(ReleaseRow, row.release_id)
-    query = select(StepRow).where(StepRow.deployment_id == row.id).order_by(StepRow.started_at)
-    steps = tuple(await tx.session.scalars(query))
+    query = select(StepRow).where(StepRow.deployment_id == row.id)
+    steps = tuple(sorted(await tx.session.scalars(query), key=_began))
     return Deployment(row=row, application=application, image=_image(release), steps=steps)
+
+
+def _began(step: StepRow) -> tuple[datetime, int]:
+    """When a step began; of two that began together, the one a deployment does first."""
+    return step.started_at, list(StepName).index(StepName(step.name))
 
 
 async def page(
