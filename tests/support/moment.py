@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.stack import Stack
@@ -32,7 +32,7 @@ def container_appears(name: str) -> Moment:
 
 
 @asynccontextmanager
-async def stopping(stack: Stack, moment: Moment) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def stopping(stack: Stack, moment: Moment) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Stop every part of a running stack at the moment.
 
     The block is given what waits until they stand still.
@@ -43,15 +43,11 @@ async def stopping(stack: Stack, moment: Moment) -> AsyncIterator[Callable[[], A
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
-    async def says(word: str) -> None:
-        assert stopper.stdout is not None
-        async with asyncio.timeout(_SECONDS):
-            assert (await stopper.stdout.readline()).decode().strip() == word
-
+    assert stopper.stdout is not None
     try:
-        await says("armed")
-        yield lambda: says("stopped")
+        assert await stopper.stdout.readline() == b"armed\n"
+        yield lambda: asyncio.wait_for(stopper.wait(), _SECONDS)
     finally:
-        with suppress(ProcessLookupError):
+        if stopper.returncode is None:
             stopper.kill()
-        await stopper.wait()
+            await stopper.wait()

@@ -64,7 +64,6 @@ def main(up: str, kind: str, *words: str) -> None:
     {"file": wait_for_file, "container": wait_for_container}[kind](*words)
     for pid in reversed(Path(f"/proc/{up}/task/{up}/children").read_text().split()):
         os.kill(int(pid), signal.SIGSTOP)
-    say("stopped")
 
 
 if __name__ == "__main__":
