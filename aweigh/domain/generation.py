@@ -21,6 +21,10 @@ GENERATION_HEADER: Final = "X-Aweigh-Generation"
 DEAD: Final = frozenset({502, 503, 504})
 
 _FIRST_LINE: Final = "# aweigh "
+#: For requests that meet a crashed replica before it has left the pool. Only what was not sent to
+#: anybody yet goes to the next one, so none is ever done twice. Many attempts, because that may be
+#: the crashed one again.
+_RETRY: Final = {"attempts": 6, "timeout": "5s"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,8 @@ def _routers(
         if domain.tls:
             routers[f"{name}_plain"] = router | {"middlewares": [f"{service}_https"]}
             router = router | {"entryPoints": [WEB_SECURE], "tls": _tls(routing)}
+        if len(generation.addresses) > 1:
+            router = router | {"middlewares": [f"{service}_retry"]}
         routers[name] = router
     return routers
 
@@ -98,6 +104,8 @@ def _middlewares(
     if any(domain.tls for domain in domains):
         https = {"scheme": "https", "port": str(routing.secure_port), "permanent": True}
         middlewares[f"{generation.service}_https"] = {"redirectScheme": https}
+    if len(generation.addresses) > 1:
+        middlewares[f"{generation.service}_retry"] = {"retry": _RETRY}
     return middlewares
 
 

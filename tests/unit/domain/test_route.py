@@ -183,6 +183,8 @@ http:
       service: shop_7
       entryPoints:
       - web
+      middlewares:
+      - shop_7_retry
   middlewares:
     shop_7_stamp:
       headers:
@@ -190,6 +192,10 @@ http:
           X-Aweigh-Probe: ''
         customResponseHeaders:
           X-Aweigh-Generation: '7'
+    shop_7_retry:
+      retry:
+        attempts: 6
+        timeout: 5s
   services:
     shop_7:
       loadBalancer:
