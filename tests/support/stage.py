@@ -5,15 +5,18 @@ import secrets
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -49,6 +52,7 @@ async def start_temporal() -> WorkflowEnvironment:
         dev_server_existing_path=TEMPORAL,
         dev_server_extra_args=FLAGS,
         search_attributes=list(SEARCH_ATTRIBUTES),
+        identity="test",
     )
 
 
@@ -222,8 +226,39 @@ class Stage:
                 while not {"succeeded", "failed"} & set(records):
                     await asyncio.sleep(0.01)
 
+    async def ended_as(self, sequence: int, record: str) -> None:
+        """Wait until a deployment has this record."""
+        async with asyncio.timeout(60):
+            while record not in self.world.records[f"{self.name}.{sequence}"]:
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            with suppress(WorkflowFailureError):
+                await self.deployment(sequence).result()
+
+    def lane(self) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(self.lane_id)
+
     async def lane_ended(self) -> None:
-        await self.client.get_workflow_handle(self.lane_id).result()
+        await self.lane().result()
+
+    async def reset(self, sequence: int) -> None:
+        """What *Reset* in Temporal's UI does, to the first task."""
+        await self.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=self.client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=self.deployment(sequence).id),
+                reason="once more",
+                workflow_task_finish_event_id=4,
+                request_id=secrets.token_hex(8),
+            )
+        )
+
+    async def let_everything_go(self) -> None:
+        """Let held steps go on, so that nothing runs when the stage is taken down."""
+        for event in self.world.held.values():
+            event.set()
+        with suppress(RPCError):
+            await self.lane_ended()
 
 
 class Theatre:
