@@ -6,6 +6,7 @@ from typing import Final
 
 from aweigh.domain.application import ApplicationSettings, Port
 from aweigh.domain.generation import RESOLVER, WEB, WEB_SECURE, Routing, rule
+from aweigh.domain.grammar import RESERVED_LABEL_PREFIXES
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
 
@@ -83,22 +84,27 @@ def labels_of(instance: str, release: Release) -> dict[str, str]:
     }
 
 
+def blanked_labels(image: ImageFacts) -> dict[str, str]:
+    """An image's labels under Traefik's names or ours, emptied.
+
+    Its containers inherit them, and with them it could claim another application's host, or pass
+    for a replica. Traefik reads its own in any case.
+    """
+    return {key: "" for key in image.labels if key.lower().startswith(RESERVED_LABEL_PREFIXES)}
+
+
 def traefik_labels(
     release: Release, image: ImageFacts, port: int | None, routing: Routing
 ) -> dict[str, str]:
     """The standard labels of the route, for people and for a Traefik that reads labels.
 
-    An image's own `traefik.` labels are inherited by its containers, where they could claim
-    another application's host; `traefik.enable=false` on an unrouted container and a full set of
-    our own on a routed one cannot undo them, so they are blanked out one by one. Traefik reads
-    them in any case.
+    Not beside labels that the image brought: what both say together nobody can tell.
     """
     settings = release.settings
-    labels = {key: "" for key in image.labels if key.lower().startswith("traefik.")}
-    if not settings.domains or labels:
-        enabling = {key: "false" for key in labels if key.lower() == "traefik.enable"}
-        return labels | enabling | {"traefik.enable": "false"}
-    labels["traefik.enable"] = "true"
+    brought = any(key.lower().startswith("traefik.") for key in image.labels)
+    if not settings.domains or brought:
+        return {"traefik.enable": "false"}
+    labels = {"traefik.enable": "true"}
     labels[f"traefik.http.services.{release.slug}.loadbalancer.server.port"] = str(port)
     for index, domain in enumerate(settings.domains):
         router = f"traefik.http.routers.{release.slug}-{index}"
@@ -169,6 +175,7 @@ def replica_spec(
         name=names.container(release.slug, release.sequence, replica),
         image=image.id,
         labels=dict(settings.labels)
+        | blanked_labels(image)
         | traefik_labels(release, image, port, routing)
         | labels_of(instance, release)
         | {REPLICA: str(replica), ROLE: "replica", RESTART: settings.restart},
@@ -196,7 +203,9 @@ def release_command_spec(
     return ContainerSpec(
         name=name,
         image=image.id,
-        labels=labels_of(instance, release) | {ROLE: "release", "traefik.enable": "false"},
+        labels=blanked_labels(image)
+        | labels_of(instance, release)
+        | {ROLE: "release", "traefik.enable": "false"},
         env=environment(settings, None),
         command=settings.release_command,
         entrypoint=settings.entrypoint,

@@ -173,5 +173,5 @@ def read(text: str) -> Generation:
         facts = json.loads(first.removeprefix(_FIRST_LINE))
         facts["addresses"] = tuple(facts["addresses"])
         return Generation(**facts)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"its first line is not a generation: {error}") from error
