@@ -47,10 +47,10 @@ class Store:
     """The database."""
 
     def __init__(self, url: str, vault: Vault, patience: float = PATIENCE) -> None:
-        self._url = make_url(url)
-        self._engine = _engine(self._url, patience)
+        self.url = make_url(url)
+        self._engine = _engine(self.url, patience)
         # One moment, however many questions; in SQLite every transaction sees one anyway.
-        one_moment = {} if sqlite_path(self._url) else {"isolation_level": "REPEATABLE READ"}
+        one_moment = {} if sqlite_path(self.url) else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**one_moment)
         self._vault = vault
         # SQLite's own waiting is neither fair nor cheap; within a process, writers queue here.
@@ -86,7 +86,7 @@ class Store:
                 yield Transaction(session, self._vault)
 
     def _one_writer(self) -> AbstractAsyncContextManager[None]:
-        return self._writer if sqlite_path(self._url) else nullcontext()
+        return self._writer if sqlite_path(self.url) else nullcontext()
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -21,8 +21,8 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.attempts = 1
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
-    elif row.run_id:  # it ran before: a reset from its very beginning
-        _reopen(tx, row, run_id)
+    else:
+        _reopen(tx, row, run_id)  # a reset from its very beginning
     return row.state == DeploymentState.STARTED and row.run_id == run_id
 
 
@@ -33,6 +33,8 @@ def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> bool:
     """
     if row.run_id == run_id:
         return True
+    if row.run_id is None and DeploymentState(row.state).ended:
+        return False  # it ended before any run: there is nothing to go on with
     if run_id in row.earlier_runs.splitlines():
         return False
     if row.run_id:

@@ -13,7 +13,7 @@ from aweigh.store.database import sqlite_path
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def migrate(database_url: str, revision: str = "head") -> None:
+async def migrate(database_url: str | URL, revision: str = "head") -> None:
     """Bring the schema to a revision; creates an SQLite file that is not there yet."""
     url = make_url(database_url)
     if path := sqlite_path(url):
