@@ -14,6 +14,8 @@ from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
 from aweigh.domain.image import ImageReference
 
 _DISK_FULL: Final = "no space left on device"
+#: What docker-py has when there was no answer, and what stands between says when it got none.
+_NO_ANSWER: Final = (None, 502, 503, 504)
 
 
 def text_of(error: Exception) -> str:
@@ -29,7 +31,7 @@ def engine_error(error: Exception, doing: str) -> StepError:
         return StepFailed(
             Reason.DISK_FULL, f"{doing}: the engine's disk is full. Free some space, then retry."
         )
-    if isinstance(error, APIError) and error.status_code is not None:
+    if isinstance(error, APIError) and error.status_code not in _NO_ANSWER:
         return StepFailed(Reason.START_FAILED, f"{doing}: {text}")
     if isinstance(error, (DockerException, OSError)):
         return StepUnavailable(
@@ -46,12 +48,15 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     (r"verification failed|failed to register layer|unexpected eof|invalid checksum|"
      r"filesystem layer", Reason.IMAGE_CORRUPT, True,
      "a layer arrived damaged; push the image again"),
-    (r"no basic auth credentials|unauthorized|authentication required|denied: |"
-     r"incorrect username|401|403 forbidden", Reason.REGISTRY_AUTH, True,
-     "the registry refused the credentials; set source.registry"),
+    (r"no matching manifest|match the specified platform", Reason.IMAGE_NOT_FOUND, True,
+     "build the image for this server's platform too"),
     (r"manifest unknown|manifest for .* not found|name unknown|repository does not exist|"
-     r"not found|no such image|pull access denied", Reason.IMAGE_NOT_FOUND, True,
+     r"no such image|pull access denied|invalid reference format", Reason.IMAGE_NOT_FOUND, True,
      "check the image's name and tag; a private image needs source.registry"),
+    (r"no basic auth credentials|unauthorized|authentication required|\bdenied\b|"
+     r"incorrect username|401 unauth|403 forbidden", Reason.REGISTRY_AUTH, True,
+     "the registry refused the credentials; set source.registry"),
+    (r"not found", Reason.IMAGE_NOT_FOUND, True, "check the image's name and tag"),
     (r"x509|certificate|tls: |http response to https client", Reason.REGISTRY_UNAVAILABLE, True,
      "the engine does not trust the registry's TLS; install its certificate on the server"),
 )  # fmt: skip
@@ -61,8 +66,9 @@ def pull_error(text: str, reference: ImageReference) -> StepError:
     """A pull, or asking a registry for a digest, failed with these words of the engine."""
     words = " ".join(text.split())[:600]
     what = f"{reference} from {reference.registry}"
+    said = _without_names(words, reference).lower()
     for pattern, reason, final, advice in _PULL:
-        if re.search(pattern, words.lower()):
+        if re.search(pattern, said):
             kind = StepFailed if final else StepUnavailable
             return kind(reason, f"Could not pull {what}: {words}. What to do: {advice}.")
     return StepUnavailable(
@@ -70,12 +76,9 @@ def pull_error(text: str, reference: ImageReference) -> StepError:
     )
 
 
-_PORT_TAKEN: Final = re.compile(
-    r"(bind for |listen (tcp|udp)[46]? ).*?:(?P<port>\d+)[: ].*(already allocated|already in use)"
-)
-
-
-def taken_port(text: str) -> int | None:
-    """The host port a failed start complains about."""
-    found = _PORT_TAKEN.search(text.lower())
-    return int(found["port"]) if found else None
+def _without_names(words: str, reference: ImageReference) -> str:
+    """An image may be called "denied", and a registry "certificate.example.com"."""
+    repository, path = reference.repository, reference.repository.partition("/")[2]
+    for name in (str(reference), repository, path, reference.registry):
+        words = words.replace(name, "…") if name else words
+    return re.sub(r'"[^"]*"', "…", words)  # URLs
