@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
@@ -12,6 +11,7 @@ from temporalio import activity
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
 from activities.retention import forget_pulled, sweep_application
 from activities.step import OpenStep, Steps, beating, in_temporals_words
+from activities.surroundings import refuse_binds, refuse_taken_ports
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import ProxySilent, StepFailed
@@ -37,8 +37,9 @@ class HousekeepingActivities:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
                 await self._pass_fence(opened)
-            refuse_binds(opened, server.bind_roots)
+            refuse_binds(server, release)
             server.reserve.refuse_if_below(server.engine_root, "A deployment")
+            await refuse_taken_ports(server, release)
             if release.settings.domains:
                 async with server.locks.holding("server"):
                     await server.proxy.ensure()
@@ -116,22 +117,3 @@ class HousekeepingActivities:
             async with asyncio.timeout(_UNROUTE_SECONDS):
                 while await self._server.traefik.knows(generation):
                     await asyncio.sleep(0.05)
-
-
-def refuse_binds(opened: OpenStep, roots: tuple[Path, ...]) -> None:
-    """Bind mounts only from below a root that this server's own settings allow.
-
-    Raises:
-        StepFailed
-    """
-    for volume in opened.release.settings.volumes:
-        if not volume.is_bind:
-            continue
-        real = Path(volume.source).resolve()
-        if not any(real.is_relative_to(root.resolve()) for root in roots):
-            allowed = ", ".join(map(str, roots)) or "none"
-            raise StepFailed(
-                Reason.START_FAILED,
-                f"Bind mounts of {volume.source} are not allowed on server "
-                f"{opened.release.server}; its AWEIGH_BIND_ROOTS allows: {allowed}.",
-            )

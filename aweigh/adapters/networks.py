@@ -126,13 +126,14 @@ class Networks:
 
         def made(c: docker.APIClient) -> None:
             try:
-                c.create_network(name, driver="bridge", labels=self._labels, check_duplicate=True)
+                c.create_network(name, driver="bridge", labels=self._identity, check_duplicate=True)
             except APIError as error:
                 if error.status_code != 409:
                     raise
 
         await self._engine.call(f"make network {name}", made)
-        self._refuse_foreign("network", name, (await self._network(name) or {}).get("Labels"))
+        found = (await self._network(name) or {}).get("Labels")
+        self._refuse_foreign("network", name, found, self._identity)
 
     async def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """A named volume of one application."""
@@ -162,11 +163,11 @@ class Networks:
             )
 
     async def remove_unused_networks(self, keep: set[str]) -> None:
-        """Remove our networks that no container is in and nobody wants."""
+        """Remove this server's networks that no container is in and nobody wants."""
 
         def removed(c: docker.APIClient) -> None:
-            label = f"{INSTANCE}={self._labels[INSTANCE]}"
-            for network in c.networks(filters={"label": label}):
+            labels = [f"{key}={value}" for key, value in self._identity.items() if value]
+            for network in c.networks(filters={"label": labels}):
                 if network["Name"] in keep or c.inspect_network(network["Id"])["Containers"]:
                     continue
                 try:

@@ -32,6 +32,8 @@ class Server:
     bridge: Bridge
     routing: Routing
     bind_roots: tuple[Path, ...]
+    #: Paths that no container may ever see: whoever has them has the server.
+    guarded: tuple[Path, ...]
     reserve: Reserve
     engine: Engine
     engine_root: Path
@@ -57,8 +59,8 @@ class Server:
 
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""
-        if container := await self.engine.publisher_of(port):
-            return f"container {container}"
+        if container := await self.engine.publisher_of(port, protocol):
+            return f"container {container.name}"
         return holder_of(port, protocol)
 
 
@@ -78,6 +80,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     networks = Networks(engine, instance, identity)
     commits = Commits(data / "routes")
     commits.prepare()
+    engine_root = Path(await engine.root())
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
     return Server(
         instance=instance,
@@ -87,11 +90,12 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
             certificates=bool(settings.acme_email), secure_port=settings.web_secure_port
         ),
         bind_roots=settings.bind_roots,
+        guarded=_guarded(settings, engine_root),
         reserve=Reserve(
             percent=settings.disk_reserve_percent, smallest=settings.disk_reserve_bytes
         ),
         engine=engine,
-        engine_root=Path(await engine.root()),
+        engine_root=engine_root,
         images=images,
         networks=networks,
         commits=commits,
@@ -102,6 +106,13 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,
     )
+
+
+def _guarded(settings: Settings, engine_root: Path) -> tuple[Path, ...]:
+    """Aweigh's own data, the engine's, and its socket."""
+    scheme, _, path = settings.docker_host.partition("://")
+    sockets = (Path(path),) if scheme == "unix" else ()
+    return (settings.data, engine_root, *sockets)
 
 
 def _plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:

@@ -144,6 +144,14 @@ def image_volume_mounts(
     )
 
 
+def all_mounts(
+    names: Names, slug: str, settings: ApplicationSettings, image: ImageFacts
+) -> tuple[Mount, ...]:
+    """What the application maps, and the image's own volumes that it does not."""
+    mapped = mounts_of(names, slug, settings)
+    return mapped + image_volume_mounts(names, slug, settings, image)
+
+
 def environment(settings: ApplicationSettings, port: int | None) -> dict[str, str]:
     """The application's variables; `PORT` tells it where it is expected to listen."""
     own = {name: value.get_secret_value() for name, value in settings.env.items()}
@@ -177,8 +185,7 @@ def replica_spec(
         network=names.bridge,
         address=address,
         networks={names.network(name): release.slug for name in settings.networks},
-        mounts=mounts_of(names, release.slug, settings)
-        + image_volume_mounts(names, release.slug, settings, image),
+        mounts=all_mounts(names, release.slug, settings, image),
         ports=settings.ports,
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
@@ -205,8 +212,7 @@ def release_command_spec(
         network=names.bridge,
         # Not the slug: nobody must reach the application at a container that only migrates.
         networks={names.network(network): name for network in settings.networks},
-        mounts=mounts_of(names, release.slug, settings)
-        + image_volume_mounts(names, release.slug, settings, image),
+        mounts=all_mounts(names, release.slug, settings, image),
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
     )

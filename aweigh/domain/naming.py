@@ -68,3 +68,7 @@ class Names:
     def pulled(self, digest: str) -> str:
         """The mark on an image that this installation pulled, so that it may remove it."""
         return f"{self.pulled_repository}:{digest.removeprefix('sha256:')}"
+
+    def names_application(self, image: str) -> bool:
+        """Whether an image's name says that a release of this installation needs it."""
+        return image.startswith(f"{self.prefix}/")

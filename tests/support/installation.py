@@ -61,8 +61,8 @@ class Databases:
     async def prepare(self) -> None:
         if self._postgres:
             self._postgres.run("CREATE DATABASE migrated")
+        await migrate(self._template)
         store = Store(self._template, new_vault())
-        await migrate(store.url)
         async with store.write() as tx:
             tx.session.add(MetaRow(key="instance", value="0123456789abcdef"))
             await servers.ensure(tx, SERVER)

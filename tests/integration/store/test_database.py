@@ -199,8 +199,9 @@ async def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> 
     directory = tmp_path / name
     directory.mkdir()
 
-    async with open_store(f"sqlite+aiosqlite:///{directory}/aweigh.db") as store:
-        await migrate(store.url)
+    url = f"sqlite+aiosqlite:///{directory}/aweigh.db"
+    await migrate(url)
+    async with open_store(url) as store:
         await put(store, "one")
         assert await keys(store) == {"one"}
 
@@ -210,8 +211,8 @@ async def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> 
 async def test_a_new_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "aweigh.db"
 
+    await migrate(f"sqlite+aiosqlite:///{path}")
     async with open_store(f"sqlite+aiosqlite:///{path}") as store:
-        await migrate(store.url)
         await put(store, "one")
 
         assert {one.stat().st_mode & 0o777 for one in tmp_path.glob("aweigh.db*")} == {0o600}

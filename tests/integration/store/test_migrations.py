@@ -34,8 +34,8 @@ async def test_migrations_make_exactly_the_tables(url: str) -> None:
     assert tables == {*Base.metadata.tables, "alembic_version"}
 
 
-async def test_a_migration_that_is_repeated_changes_nothing(store: Store) -> None:
-    await migrate(store.url)
+async def test_a_migration_that_is_repeated_changes_nothing(url: str, store: Store) -> None:
+    await migrate(url)
 
     async with store.read() as tx:
         assert (await tx.session.get_one(MetaRow, "instance")).value == "0123456789abcdef"
