@@ -242,6 +242,6 @@ def remove_leftovers(prefix: str) -> None:
             client.remove_volume(volume["Name"])
     for image in client.images():
         for tag in image.get("RepoTags") or []:
-            if tag.startswith((f"{prefix}/", f"{prefix}-pulled/")):
+            if tag.startswith((f"{prefix}/", f"{prefix}-pulled/", f"{prefix}-proxy/")):
                 client.remove_image(tag)
     client.close()
