@@ -11,16 +11,24 @@ from aweigh.domain.application import HealthCheck
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import Seen
+from aweigh.domain.secret import mask
+from aweigh.domain.text import one_line
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
     from aweigh.adapters.server import Server
 
+#: What the engine says of a container that does not run (any more).
+_OVER: Final = ("exited", "dead", "restarting")
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 #: How often a container is looked at while its probe is answered with failures.
 _LOOK_SECONDS: Final = 0.25
 _LAST_LINES: Final = 20
+_SHOWN_LINES: Final = 10
+_SHOWN_WIDTH: Final = 160
+#: How long the code of an exit is waited for when the engine has run the container again already.
+_NEXT_EXIT_SECONDS: Final = 3.0
 
 
 class Gate:
@@ -33,6 +41,7 @@ class Gate:
         self._opened = opened
         self._check = check
         self._port = check.port or port
+        self._secrets = opened.release.settings.secrets
 
     async def pass_all(self, containers: list[Container]) -> str:
         """The gate that was passed, in words.
@@ -79,7 +88,8 @@ class Gate:
     async def _ask(self, container: Container, seconds: float) -> Seen:
         if self._check.type == "image":
             status = container.health or "absent"
-            return Seen(status == "healthy", f"HEALTHCHECK is {status} {container.health_output}")
+            output = one_line(mask(container.health_output, self._secrets), _SHOWN_WIDTH)
+            return Seen(status == "healthy", f"HEALTHCHECK is {status} {output}".rstrip())
         if self._check.type == "uptime":
             return Seen(seconds >= self._check.seconds, f"up for {seconds:.0f} s")
         address = container.addresses.get(self._server.bridge.name, "")
@@ -94,16 +104,35 @@ class Gate:
         now = await self._server.engine.container(container.name)
         if now is None:
             raise StepFailed(Reason.START_FAILED, f"{container.name} was removed by somebody.")
-        if now.status in ("exited", "dead", "restarting") or now.restarts > container.restarts:
+        if now.status in _OVER or now.restarts > container.restarts:
+            now = await self._exit_of(now)
             await self._tell_last_lines(now)
-            memory = " (out of memory)" if now.out_of_memory else ""
             raise StepFailed(
                 Reason.START_FAILED,
-                f"{now.name} exited with code {now.exit_code}{memory} "
-                "before it was healthy. Its last lines are in the deployment's log.",
+                f"{now.name} {self._how_it_ended(now)} before it was healthy. "
+                "Its last lines are in the deployment's log.",
             )
         return now
+
+    async def _exit_of(self, container: Container) -> Container:
+        """The container once it is over again: while it runs, the engine forgets how it ended."""
+        deadline = time.monotonic() + _NEXT_EXIT_SECONDS
+        while container.status not in _OVER and time.monotonic() < deadline:
+            await asyncio.sleep(_FIRST_PAUSE)
+            container = await self._server.engine.container(container.name) or container
+        return container
+
+    def _how_it_ended(self, container: Container) -> str:
+        if container.status not in _OVER:
+            return "ended and was started again by the engine"
+        if not container.out_of_memory:
+            return f"exited with code {container.exit_code}"
+        limit = self._opened.release.settings.resources.memory
+        within = f"its limit of {limit}" if limit else "the server's memory"
+        return f"exited with code {container.exit_code} (out of memory: it went over {within})"
 
     async def _tell_last_lines(self, container: Container) -> None:
         lines = await self._server.engine.last_lines(container.name, _LAST_LINES)
         self._opened.log(f"last lines of {container.name}:\n{lines or '(it wrote nothing)'}")
+        shown = mask(lines, self._secrets).splitlines()[-_SHOWN_LINES:]
+        self._opened.evidence = "\n".join(one_line(line, _SHOWN_WIDTH) for line in shown)

@@ -12,11 +12,19 @@ from temporalio import activity
 from activities.gate import Gate
 from activities.image import ensure_image
 from activities.inputs import StepInput, StepResult
-from activities.replicas import Replicas, older_replicas, replicas_of, unpark
+from activities.replicas import (
+    Replicas,
+    foreign_container,
+    jobs_of,
+    older_replicas,
+    replicas_of,
+    unpark,
+)
 from activities.step import OpenStep, Steps
-from aweigh.domain.container import INSTANCE, release_command_spec
+from activities.surroundings import with_real_binds
+from aweigh.domain.container import DEPLOYMENT, release_command_spec
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import NameTaken, StepFailed
+from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import chosen_check
 
 if TYPE_CHECKING:
@@ -37,7 +45,7 @@ class GenerationActivities:
             self._steps.open(name, step, last=last) as opened,
             self._server.locks.holding(opened.release.application),
         ):
-            self._server.fence.pass_through(opened.release.application, opened.release.sequence)
+            self._server.let_through(opened.release)
             yield opened
 
     @activity.defn(name="release")
@@ -48,24 +56,12 @@ class GenerationActivities:
             return StepResult(opened.detail)
 
     async def _run_release_command(self, opened: OpenStep) -> None:
-        release, engine = opened.release, self._server.engine
-        image = await ensure_image(self._server, opened)
-        spec = release_command_spec(
-            instance=self._server.instance, names=self._server.names, release=release, image=image
-        )
-        try:
-            await engine.create(spec)
-        except NameTaken:
-            pass  # an earlier attempt made it; its exit code is the answer
-        else:
-            await engine.start(spec.name)
-        found = await engine.ended(spec.name)
-        if found is None or found.labels.get(INSTANCE) != self._server.instance:
-            raise StepFailed(Reason.RELEASE_COMMAND_FAILED, f"{spec.name} is gone or not ours.")
-        opened.log(await engine.last_lines(spec.name, 1000))
-        if found.status == "created":  # a worker died between create and start
-            await engine.remove(spec.name)
-            return await self._run_release_command(opened)
+        engine = self._server.engine
+        name = await self._start_release_command(opened)
+        found = await engine.ended(name)
+        if found is None:
+            raise StepFailed(Reason.RELEASE_COMMAND_FAILED, f"{name} was removed by somebody.")
+        opened.log(await engine.last_lines(name, 1000))
         opened.detail = f"exit code {found.exit_code}"
         if found.exit_code:
             raise StepFailed(
@@ -73,7 +69,35 @@ class GenerationActivities:
                 f"The release command exited with code {found.exit_code}. Its output is in the "
                 "deployment's log. Nothing was switched.",
             )
-        return None
+
+    async def _start_release_command(self, opened: OpenStep) -> str:
+        """The name of its container, which runs or has ended: the one of an earlier attempt too.
+
+        Raises:
+            StepFailed: it cannot be started, or the name belongs to somebody else.
+        """
+        release, server = opened.release, self._server
+        image = await ensure_image(server, opened)
+        spec = release_command_spec(
+            instance=server.instance, names=server.names, release=release, image=image
+        )
+        found = await server.engine.container(spec.name)
+        if found and found.labels.get(DEPLOYMENT) != release.deployment:
+            raise foreign_container(spec.name)
+        if found and found.status != "created":
+            return spec.name
+        if found:  # a worker died between create and start
+            await server.engine.remove(spec.name)
+        await Replicas(server, release, image).ensure_surroundings()
+        await server.engine.create(with_real_binds(server, spec))
+        try:
+            await server.engine.start(spec.name)
+        except StepFailed as error:
+            raise StepFailed(
+                Reason.RELEASE_COMMAND_FAILED,
+                f"The release command could not be started: {error.message}. Nothing was switched.",
+            ) from error
+        return spec.name
 
     @activity.defn(name="create")
     async def create(self, step: StepInput) -> StepResult:
@@ -104,8 +128,8 @@ class GenerationActivities:
             grace = release.settings.stop_grace
             await asyncio.gather(*(self._server.engine.stop(one.name, grace) for one in older))
             await asyncio.gather(*(self._server.engine.remove(one.name) for one in older))
-            job = self._server.names.release_container(release.slug, release.sequence)
-            await self._server.engine.remove(job)
+            for job in await jobs_of(self._server, release.application, release.sequence):
+                await self._server.engine.remove(job.name)
             opened.detail = ", ".join(one.name for one in older) or "nothing older"
             opened.log(f"removed: {opened.detail}")
             return StepResult(opened.detail)
@@ -120,9 +144,8 @@ class GenerationActivities:
                 if live and live.generation.sequence == release.sequence:
                     server.commits.go_back(live)
                 mine = await replicas_of(server, release.application, release.sequence)
-                job = server.names.release_container(release.slug, release.sequence)
-                names = [one.name for one in mine] + [job]
-                await asyncio.gather(*(server.engine.remove(name) for name in names))
+                jobs = await jobs_of(server, release.application, release.sequence)
+                await asyncio.gather(*(server.engine.remove(one.name) for one in mine + jobs))
                 live = server.commits.live(release.slug)
                 if live:
                     sequence = live.generation.sequence
@@ -140,7 +163,7 @@ async def healthy_generation(server: Server, opened: OpenStep, *, lock: bool) ->
     replicas = Replicas(server, release, image)
     if lock:
         async with server.locks.holding(release.application):
-            server.fence.pass_through(release.application, release.sequence)
+            server.let_through(release)
             await replicas.ensure()
     else:
         await replicas.ensure()

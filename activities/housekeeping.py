@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
 from activities.retention import forget_pulled, sweep_application
 from activities.step import OpenStep, Steps, beating, in_temporals_words
+from activities.surroundings import refuse_binds, refuse_taken_ports
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import ProxySilent, StepFailed
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
     from aweigh.adapters.server import Server
+    from aweigh.domain.generation import Generation
+
+_UNROUTE_SECONDS: Final = 10.0
 
 
 class HousekeepingActivities:
@@ -32,15 +36,32 @@ class HousekeepingActivities:
         async with self._steps.open(StepName.PREFLIGHT, step) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
-                server.fence.pass_through(release.application, release.sequence)
-            refuse_binds(opened, server.bind_roots)
+                await self._pass_fence(opened)
+            refuse_binds(server, release)
             server.reserve.refuse_if_below(server.engine_root, "A deployment")
+            await refuse_taken_ports(server, release)
             if release.settings.domains:
                 async with server.locks.holding("server"):
                     await server.proxy.ensure()
             opened.detail = f"server {release.server} is ready"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
             return StepResult(opened.detail, skip_release=release.settings.release_command is None)
+
+    async def _pass_fence(self, opened: OpenStep) -> None:
+        """Raises: StepFailed (`superseded`)."""
+        release, server = opened.release, self._server
+        try:
+            server.let_through(release)
+        except StepFailed as error:
+            live = server.commits.live(release.slug)
+            highest = server.fence.mark(release.application).highest
+            highest = max(highest, live.generation.sequence if live else 0)
+            # A database restored from a backup counts from where it was then.
+            again = await self._api.lift(release.deployment, highest)
+            if again:
+                message = f"{error.message} The counter was lifted; it is tried again as {again}."
+                raise StepFailed(Reason.SUPERSEDED, message) from error
+            raise
 
     @activity.defn(name="sweep")
     async def sweep(self, step: StepInput) -> StepResult:
@@ -73,8 +94,11 @@ class HousekeepingActivities:
 
     async def _remove(self, removal: RemovalInput) -> None:
         server = self._server
+        live = server.commits.live(removal.slug)
         server.commits.remove(removal.slug)
         server.fence.close(removal.application_id, removal.sequence)
+        if live:
+            await self._until_unrouted(live.generation)
         labels = {INSTANCE: server.instance, APPLICATION: removal.application_id}
         containers = await server.engine.containers(labels)
         await asyncio.gather(*(server.engine.stop(one.name, 10) for one in containers))
@@ -87,21 +111,9 @@ class HousekeepingActivities:
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application_id})
 
-
-def refuse_binds(opened: OpenStep, roots: tuple[Path, ...]) -> None:
-    """Bind mounts only from below a root that this server's own settings allow.
-
-    Raises:
-        StepFailed
-    """
-    for volume in opened.release.settings.volumes:
-        if not volume.is_bind:
-            continue
-        real = Path(volume.source).resolve()
-        if not any(real.is_relative_to(root.resolve()) for root in roots):
-            allowed = ", ".join(map(str, roots)) or "none"
-            raise StepFailed(
-                Reason.START_FAILED,
-                f"Bind mounts of {volume.source} are not allowed on server "
-                f"{opened.release.server}; its AWEIGH_BIND_ROOTS allows: {allowed}.",
-            )
+    async def _until_unrouted(self, generation: Generation) -> None:
+        """Nothing is stopped that the proxy still sends requests to, as far as it can be asked."""
+        with contextlib.suppress(TimeoutError, ProxySilent):
+            async with asyncio.timeout(_UNROUTE_SECONDS):
+                while await self._server.traefik.knows(generation):
+                    await asyncio.sleep(0.05)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
 from activities.inputs import StepInput, StepResult
+from activities.retention import IMAGES_LOCK, mark_pulled
 from activities.step import OpenStep, Steps
-from aweigh.domain.application import PullPolicy
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import PullStopped, StepFailed
+from aweigh.domain.errors import PullStopped, StepFailed, StepUnavailable
 from aweigh.domain.image import ImageReference
 from aweigh.domain.release import Image
+from aweigh.domain.source import PullPolicy
 
 if TYPE_CHECKING:
     from aweigh.adapters.images import Progress
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from aweigh.domain.container import ImageFacts
 
 _REPORT_SECONDS: Final = 1.0
+#: An attempt that begins so long after the first one is the last: a registry that says nothing at
+#: all costs each attempt its timeout.
+_PATIENCE: Final = timedelta(seconds=30)
 
 
 class ImageActivities:
@@ -33,8 +38,18 @@ class ImageActivities:
     async def pull(self, step: StepInput) -> StepResult:
         """Have the release's image on the engine, under our own tag."""
         async with self._steps.open(StepName.PULL, step) as opened:
-            await ensure_image(self._server, opened)
+            try:
+                await ensure_image(self._server, opened)
+            except StepUnavailable as error:
+                if _is_last_attempt():
+                    raise StepFailed(error.reason, error.message) from error
+                raise
             return StepResult(opened.detail)
+
+
+def _is_last_attempt() -> bool:
+    info = activity.info()
+    return info.current_attempt_scheduled_time - info.scheduled_time > _PATIENCE
 
 
 async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
@@ -45,11 +60,14 @@ async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
     """
     release = opened.release
     name = server.names.image(release.slug, release.sequence)
-    if found := await server.images.find(name):
+    named = await server.images.find(name)
+    # The name alone proves nothing: an installation that is gone may have left it.
+    if named and named.id == release.image.id:
         opened.detail = opened.detail or f"{release.image.reference} is already there"
-        return found
+        return named
     found, digest = await _pinned(server, opened) or await _resolved(server, opened)
-    await server.images.tag(found.id, name)
+    async with server.locks.holding(IMAGES_LOCK):
+        await server.images.tag(found.id, name)
     await opened.pin(Image(reference=release.image.reference, id=found.id, digest=digest))
     opened.log(f"image {release.image.reference} is {found.id}")
     return found
@@ -100,18 +118,22 @@ async def _pulled(server: Server, opened: OpenStep, reference: ImageReference) -
         opened.detail = f"{reference} is on the server"
         return found
     server.reserve.refuse_if_below(server.engine_root, f"Pulling {reference}")
-    watch = _Watch(server, opened, reference)
+    asked = ImageReference.parse(opened.release.image.reference)
+    watch = _Watch(server, opened, asked)
     registry = opened.release.settings.source.registry
     try:
-        await server.images.pull(reference, registry, watch)
+        await server.images.pull(reference, registry, watch, asked=asked)
     except PullStopped:
-        server.reserve.refuse_if_below(server.engine_root, f"Pulling {reference}")
+        server.reserve.refuse_if_below(server.engine_root, f"Pulling {asked}")
         raise
     found = await server.images.find(str(reference))
     if found is None:
-        raise StepFailed(Reason.IMAGE_NOT_FOUND, f"{reference} vanished after its pull.")
-    # The mark says that this installation brought the image, and so may remove it again.
-    await server.images.tag(found.id, server.names.pulled(reference.digest or ""))
+        # An engine that is killed ends the stream without a word.
+        raise StepUnavailable(
+            Reason.ENGINE_UNAVAILABLE, f"The pull of {asked} ended, and the image is not there."
+        )
+    await mark_pulled(server, found, reference.digest or "")
+    opened.log(f"pull {asked}: {watch.last}")
     opened.detail = f"{watch.last}, {found.size / 1e6:.0f} MB unpacked"
     return found
 
@@ -131,7 +153,7 @@ class _Watch:
         self.last = str(progress)
         if activity.is_cancelled():
             return False
-        if time.monotonic() - self._told > _REPORT_SECONDS:
+        if progress.layers and time.monotonic() - self._told > _REPORT_SECONDS:
             self._told = time.monotonic()
             self._opened.log(f"pull {self._reference}: {self.last}")
             self._loop.call_soon_threadsafe(self._opened.progress, self.last)

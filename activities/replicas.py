@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from activities.surroundings import port_taken, with_real_binds
 from aweigh.domain.application import Strategy, chosen_strategy
 from aweigh.domain.container import (
     APPLICATION,
@@ -13,9 +14,8 @@ from aweigh.domain.container import (
     RESTART,
     ROLE,
     SEQUENCE,
+    all_mounts,
     exposed_port,
-    image_volume_mounts,
-    mounts_of,
     replica_spec,
 )
 from aweigh.domain.deployment import Reason
@@ -47,7 +47,7 @@ class Replicas:
             StepError: the engine refused, with the reason.
         """
         self._refuse_unroutable()
-        await self._ensure_surroundings()
+        await self.ensure_surroundings()
         committed = self._server.commits.live(self._release.slug)
         addresses: tuple[str, ...] = ()
         if committed and committed.generation.sequence == self._release.sequence:
@@ -65,23 +65,23 @@ class Replicas:
             exposed = self._image.exposed_tcp
             raise StepFailed(
                 Reason.START_FAILED,
-                f"A domain needs a port, and the image exposes {list(exposed) or 'none'}; "
-                "set the application's `port`.",
+                f"A domain needs a port, and the image {self._release.image.reference} exposes "
+                f"{list(exposed) or 'none'}; set the application's `port`.",
             )
         settings = self._release.settings
         if not (self._image.has_command or settings.command or settings.entrypoint):
             raise StepFailed(
-                Reason.START_FAILED, "The image has no command; set the application's `command`."
+                Reason.START_FAILED,
+                f"The image {self._release.image.reference} has no command; "
+                "set the application's `command`.",
             )
 
-    async def _ensure_surroundings(self) -> None:
+    async def ensure_surroundings(self) -> None:
+        """The networks and volumes that a container of this release is made with."""
         server, release = self._server, self._release
         for network in release.settings.networks:
             await server.networks.ensure_network(server.names.network(network))
-        wanted = mounts_of(server.names, release.slug, release.settings) + image_volume_mounts(
-            server.names, release.slug, release.settings, self._image
-        )
-        for mount in wanted:
+        for mount in all_mounts(server.names, release.slug, release.settings, self._image):
             if not mount.is_bind:
                 labels = {APPLICATION: release.application}
                 await server.networks.ensure_volume(mount.source, labels)
@@ -91,11 +91,7 @@ class Replicas:
         name = server.names.container(release.slug, release.sequence, replica)
         found = await server.engine.container(name)
         if found and found.labels.get(INSTANCE) != server.instance:
-            raise StepFailed(
-                Reason.START_FAILED,
-                f"A container named {name!r} belongs to somebody else; give this installation a "
-                "name prefix of its own (AWEIGH_PREFIX).",
-            )
+            raise foreign_container(name)
         if found and found.status in ("running", "restarting"):
             return False
         if found:  # a start that failed, or that nobody saw through, leaves a container behind
@@ -117,7 +113,7 @@ class Replicas:
                 routing=self._server.routing,
             )
             try:
-                await self._start(spec)
+                await self._start(with_real_binds(self._server, spec))
             except AddressTaken:
                 continue
             except NameTaken as error:
@@ -139,11 +135,7 @@ class Replicas:
     async def _port_taken(self, spec: ContainerSpec, error: StepFailed) -> StepFailed:
         for port in spec.ports:
             if holder := await self._server.holder_of(port.host, port.protocol):
-                return StepFailed(
-                    Reason.PORT_TAKEN,
-                    f"Host port {port.host}/{port.protocol} is taken by {holder}. "
-                    "Stop it, or give the application another port.",
-                )
+                return port_taken(port, holder)
         return StepFailed(Reason.PORT_TAKEN, error.message)
 
     async def _take_address(self) -> str:
@@ -168,10 +160,24 @@ class Replicas:
         )
 
 
+def foreign_container(name: str) -> StepFailed:
+    return StepFailed(
+        Reason.START_FAILED,
+        f"A container named {name!r} belongs to somebody else; give this installation a "
+        "name prefix of its own (AWEIGH_PREFIX).",
+    )
+
+
 async def replicas_of(server: Server, application: str, sequence: int) -> list[Container]:
     labels = {INSTANCE: server.instance, APPLICATION: application, SEQUENCE: str(sequence)}
     found = await server.engine.containers(labels | {ROLE: "replica"})
     return sorted(found, key=lambda one: int(one.name.rpartition("-")[2]))
+
+
+async def jobs_of(server: Server, application: str, sequence: int) -> list[Container]:
+    """The container of a deployment's release command, while there is one."""
+    labels = {INSTANCE: server.instance, APPLICATION: application, SEQUENCE: str(sequence)}
+    return await server.engine.containers(labels | {ROLE: "release"})
 
 
 async def older_replicas(server: Server, release: Release) -> list[Container]:

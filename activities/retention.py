@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from aweigh.adapters.server import Server
     from aweigh.contract import KnownApplication
+    from aweigh.domain.container import ImageFacts
+
+
+#: Held while images get or lose our names: one must not be removed while a release takes it.
+IMAGES_LOCK: Final = "images"
+_DIGEST_TAG: Final = re.compile(r"[a-f0-9]{64}")
 
 
 async def sweep_application(server: Server, known: KnownApplication) -> int:
@@ -25,12 +32,29 @@ async def sweep_application(server: Server, known: KnownApplication) -> int:
 
 async def forget_pulled(server: Server) -> None:
     """Remove images this installation pulled and no release of it names any more."""
-    pulled = await server.images.tags(server.names.pulled_repository)
-    for hexadecimal, image_id in pulled.items():
-        found = await server.images.find(image_id)
-        if found is None or any(tag.startswith(f"{server.names.prefix}/") for tag in found.tags):
-            continue
-        for digest in found.digests:
-            if digest.endswith(f"@sha256:{hexadecimal}"):
-                await server.images.untag(digest)
-        await server.images.untag(f"{server.names.pulled_repository}:{hexadecimal}")
+    async with server.locks.holding(IMAGES_LOCK):
+        pulled = await server.images.tags(server.names.pulled_repository)
+        for tag, image_id in pulled.items():
+            if _DIGEST_TAG.fullmatch(tag):
+                await _forget(server, tag, image_id)
+
+
+async def _forget(server: Server, hexadecimal: str, image_id: str) -> None:
+    found = await server.images.find(image_id)
+    if found is None or any(map(server.names.names_application, found.tags)):
+        return
+    for digest in found.digests:
+        if digest.endswith(f"@sha256:{hexadecimal}"):
+            await server.images.untag(digest)
+    await server.images.untag(server.names.pulled(hexadecimal))
+
+
+async def mark_pulled(server: Server, found: ImageFacts, digest: str) -> None:
+    """Mark an image that this installation brought, so that it may remove it again.
+
+    One that had a name by the same digest before belongs to whoever gave it that name.
+    """
+    mark = server.names.pulled(digest)
+    alike = [name for name in found.digests if name.endswith(f"@{digest}")]
+    if mark in found.tags or len(alike) <= 1:
+        await server.images.tag(found.id, mark)

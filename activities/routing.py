@@ -15,7 +15,7 @@ from activities.step import OpenStep, Steps
 from aweigh.domain.container import exposed_port
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import ProxySilent, StepFailed, StepUnavailable
-from aweigh.domain.generation import DEAD, Generation, render
+from aweigh.domain.generation import DEAD, Generation, proxy_checks_health, render
 
 if TYPE_CHECKING:
     from aweigh.adapters.commits import Commit
@@ -27,6 +27,8 @@ _VERIFY_SECONDS: Final = 10.0
 #: How long a proxy that does not answer is waited for within one attempt.
 _SILENCE_SECONDS: Final = 60.0
 _POLL: Final = 0.02
+#: Longer than the interval of the health check in the file.
+_HEALTH_INTERVAL_SECONDS: Final = 1.5
 #: Traefik's API and its routing change within milliseconds of each other.
 _GUARD_SECONDS: Final = 0.1
 
@@ -42,7 +44,7 @@ class RoutingActivities:
         async with self._steps.open(StepName.SWITCH, step) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
-                server.fence.pass_through(release.application, release.sequence)
+                server.let_through(release)
                 generation = await self._generation(opened)
                 commit = await self._commit(opened, generation)
                 await self._verify(opened, commit)
@@ -94,15 +96,19 @@ class RoutingActivities:
             raise
 
     async def _verify_routed(self, opened: OpenStep, generation: Generation) -> None:
-        answering = 0.0
+        # Where Traefik checks health itself, its first look must not take everything out again.
+        checked = proxy_checks_health(generation, opened.release.settings.health_check)
+        settle = _HEALTH_INTERVAL_SECONDS if checked else 0.0
+        answering = good = 0.0
         began = last = time.monotonic()
         while True:
             seen = await self._look(opened.release, generation)
             now = time.monotonic()
-            if seen == "":
+            good = good + now - last if seen == "" else 0.0
+            if seen == "" and good >= settle:
                 opened.detail = f"the proxy answers with generation {generation.sequence}"
                 return
-            if seen is not None:
+            if seen:
                 answering += now - last
             last = now
             if answering > _VERIFY_SECONDS:

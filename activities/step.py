@@ -18,6 +18,7 @@ from aweigh.contract import StepReport
 from aweigh.domain.deployment import Reason, StepName, StepState
 from aweigh.domain.errors import AweighError, Conflict, StepError, StepFailed, Unavailable
 from aweigh.domain.secret import mask
+from aweigh.domain.text import printable
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -39,6 +40,8 @@ class OpenStep:
     journal: Journal
     api: Api
     detail: str = ""
+    #: What the step's report shows beside the message of its failure; never in a history.
+    evidence: str = ""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def log(self, text: str) -> None:
@@ -62,6 +65,7 @@ class OpenStep:
         """
         report = self._report(StepState.RUNNING).model_copy(update={"image": image})
         await self.api.report(self.release.deployment, self.name, report)
+        self.release = self.release.model_copy(update={"image": image})
 
     def _report(self, state: StepState) -> StepReport:
         info = activity.info()
@@ -71,7 +75,7 @@ class OpenStep:
             attempt=info.attempt,
             started_at=self.started_at,
             finished_at=None if state is StepState.RUNNING else datetime.now(UTC),
-            detail=mask(self.detail, self.release.settings.secrets)[:_LONGEST_MESSAGE],
+            detail=printable(mask(self.detail, self.release.settings.secrets)[:_LONGEST_MESSAGE]),
         )
 
 
@@ -81,7 +85,7 @@ class Steps:
     def __init__(self, api: Api, journal: Journal) -> None:
         self._api = api
         self._journal = journal
-        # A release never changes, so that one question per run is enough.
+        # Nothing of a release changes but its image, here: one question per run is enough.
         self._releases: OrderedDict[tuple[str, str], Release] = OrderedDict()
 
     @asynccontextmanager
@@ -93,8 +97,9 @@ class Steps:
         `last`: before it ends, everything reported so far is sent.
         """
         secrets: list[str] = []
+        run_id = activity.info().workflow_run_id or ""
         async with beating(), in_temporals_words(name, secrets):
-            release = await self._release(name, step)
+            release = await self._release(name, step, run_id)
             secrets += release.settings.secrets
             opened = OpenStep(release, name, self._journal, self._api)
             opened.tell(StepState.RUNNING)
@@ -103,26 +108,32 @@ class Steps:
             except BaseException as error:
                 _tell_failure(opened, error)
                 raise
+            finally:
+                self._keep(opened.release, run_id)
             opened.tell(StepState.SUCCEEDED)
             if last:
                 await self._journal.flush(step.deployment_id)
 
-    async def _release(self, name: StepName, step: StepInput) -> Release:
+    async def _release(self, name: StepName, step: StepInput, run_id: str) -> Release:
         """The release, asked for once a run; that a run begins is reported before.
 
         Raises:
             StepFailed: the deployment has ended.
             Unavailable: the API is away.
         """
-        info = activity.info()
-        run = (step.deployment_id, info.workflow_run_id or "")
-        if run not in self._releases:
-            begins = StepReport(state=StepState.RUNNING, run_id=run[1], attempt=info.attempt)
-            await self._api.report(step.deployment_id, name, begins)
-            self._releases[run] = await self._api.release(step.deployment_id)
-            if len(self._releases) > _RELEASES_KEPT:
-                self._releases.popitem(last=False)
-        return self._releases[run]
+        if known := self._releases.get((step.deployment_id, run_id)):
+            return known
+        attempt = activity.info().attempt
+        begins = StepReport(state=StepState.RUNNING, run_id=run_id, attempt=attempt)
+        await self._api.report(step.deployment_id, name, begins)
+        release = await self._api.release(step.deployment_id)
+        self._keep(release, run_id)
+        return release
+
+    def _keep(self, release: Release, run_id: str) -> None:
+        self._releases[release.deployment, run_id] = release
+        while len(self._releases) > _RELEASES_KEPT:
+            self._releases.popitem(last=False)
 
 
 def _tell_failure(opened: OpenStep, error: BaseException) -> None:
@@ -131,6 +142,7 @@ def _tell_failure(opened: OpenStep, error: BaseException) -> None:
     cancelled = isinstance(error, asyncio.CancelledError)
     opened.detail = "cancelled" if cancelled else str(error) or type(error).__name__
     opened.log(f"{opened.name}: {opened.detail}")
+    opened.detail = f"{opened.detail}\n{opened.evidence}".strip()
     opened.tell(StepState.FAILED)
 
 
@@ -153,7 +165,7 @@ async def in_temporals_words(name: str, secrets: list[str]) -> AsyncIterator[Non
 
 
 def _application_error(error: StepError, secrets: list[str]) -> ApplicationError:
-    message = mask(error.message, secrets)[:_LONGEST_MESSAGE]
+    message = printable(mask(error.message, secrets)[:_LONGEST_MESSAGE])
     final = isinstance(error, StepFailed)
     return ApplicationError(message, type=error.reason, non_retryable=final)
 

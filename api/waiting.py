@@ -14,21 +14,24 @@ from api.schemas import DeploymentAnswer, deployment_answer
 from aweigh.domain.deployment import DeploymentState
 from aweigh.store import deployments
 
-_POLL_SECONDS: Final = 0.1
+#: A deployment is looked at often while it is young; many callers may wait for an old one.
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 0.5
 
 Wait = Annotated[int, Query(ge=0, le=900, description="Seconds to wait for the deployment's end")]
 
 
 async def answer_for(office: Office, deployment_id: str, wait: int) -> Response:
     """202 while it runs, 200 when it succeeded, 424 when it failed within the wait."""
-    deadline = time.monotonic() + wait
+    deadline, pause = time.monotonic() + wait, _FIRST_PAUSE
     while True:
         async with office.store.read() as tx:
             found = await deployments.find(tx, deployment_id)
         shown = deployment_answer(found, office.settings)
         if shown.state.ended or time.monotonic() >= deadline:
             return _answer(shown, waited=wait > 0)
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, _LONGEST_PAUSE)
 
 
 def _answer(shown: DeploymentAnswer, *, waited: bool) -> Response:

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from api.dependencies import Doors, ServerName, ServerToken
 from api.problems import problem
-from aweigh.contract import Inventory, Lease, StepReport
+from aweigh.contract import Fence, Inventory, Lease, Lifted, StepReport
 from aweigh.domain.deployment import DeploymentState, StepName
 from aweigh.domain.errors import Conflict, NotFound
 from aweigh.domain.secret import REVEAL
@@ -72,6 +72,16 @@ async def append_log(
         length = await logs.append(tx, deployment, offset, data)
     taken = length == offset + len(data)
     return JSONResponse({"length": length}, 200 if taken or not data else 409)
+
+
+@router.put("/releases/{deployment}/fence")
+async def lift_counter(office: Doors, server: ServerName, deployment: str, fence: Fence) -> Lifted:
+    """A server has seen a higher sequence: if that is news, count on from there."""
+    async with office.store.write() as tx:
+        row = await _own(tx, server, deployment)
+        made = await deployments.lift(tx, row, fence.highest)
+    office.relay.wake()
+    return Lifted(deployment=made)
 
 
 @router.get("/inventory")

@@ -6,14 +6,12 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from aweigh.domain.deployment import DeploymentState, StepState
-from aweigh.domain.release import Image, Release
+from aweigh.domain.release import Image
 
 #: Says which of possibly several claimants of a server's name is asking.
 IDENTITY_HEADER: Final = "X-Aweigh-Identity"
 #: Seconds after which a server's name may be taken by another identity.
 LEASE_SECONDS: Final = 30
-
-__all__ = ["IDENTITY_HEADER", "LEASE_SECONDS", "Inventory", "Lease", "Release", "StepReport"]
 
 
 class Message(BaseModel):
@@ -32,6 +30,18 @@ class StepReport(Message):
     detail: str = ""
     #: Facts found by the step that pins the release's image.
     image: Image | None = None
+
+
+class Fence(Message):
+    """The highest sequence a server has seen of a deployment's application."""
+
+    highest: int
+
+
+class Lifted(Message):
+    """The deployment that takes the place of one whose sequence was too low; none: it was not."""
+
+    deployment: str | None
 
 
 class Lease(Message):

@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """E-mail address for certificates by ACME; empty: TLS with the proxy's own certificate."""
     acme_server: str = "https://acme-v02.api.letsencrypt.org/directory"
     """Directory of the ACME certificate authority."""
+    acme_ca_file: Path | None = None
+    """Certificate by which the ACME server itself is trusted, where it is a private one."""
 
     @field_validator("prefix", "server")
     @classmethod

@@ -1,15 +1,12 @@
-"""The `aweigh` command."""
+"""The `aweigh` command.
+
+Each command imports what it needs when it runs: the processes of a stack start side by side, and
+none of them should wait for the libraries of the others.
+"""
 
 from typing import Annotated
 
 import typer
-
-import worker.api
-import worker.control
-import worker.server
-from cli import down as down_command
-from cli import up as up_command
-from cli.keys import rotate_keys
 
 app = typer.Typer(help="Self-hosted deployments that cannot get stuck.", no_args_is_help=True)
 workers = typer.Typer(help="Run one of the workers.", no_args_is_help=True)
@@ -26,7 +23,9 @@ def up(
     once: Annotated[bool, typer.Option(help="With --demo: end after it, with its result.")] = False,
 ) -> None:
     """Start the local stack in the foreground; Ctrl-C stops it, applications stay up."""
-    up_command.up(demo=demo, once=once)
+    from cli.up import up as start
+
+    start(demo=demo, once=once)
 
 
 @app.command()
@@ -37,31 +36,41 @@ def down(
     yes: Annotated[bool, typer.Option(help="With --purge: do not ask.")] = False,
 ) -> None:
     """Stop what is left of the local stack."""
-    down_command.down(purge=purge, yes=yes)
+    from cli.down import down as stop
+
+    stop(purge=purge, yes=yes)
 
 
 @app.command()
 def api() -> None:
     """Run the HTTP door and the relay."""
-    worker.api.main()
+    from worker.api import main as run
+
+    run()
 
 
 @keys.command()
 def rotate() -> None:
     """Put a new key first, and seal every secret anew with it."""
+    from cli.keys import rotate_keys
+
     rotate_keys()
 
 
 @workers.command()
 def control() -> None:
     """Run workflows, and the activities that touch the database."""
-    worker.control.main()
+    from worker.control import main as run
+
+    run()
 
 
 @workers.command()
 def server() -> None:
     """Run the steps that touch this server's Docker engine."""
-    worker.server.main()
+    from worker.server import main as run
+
+    run()
 
 
 def main() -> None:

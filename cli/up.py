@@ -6,9 +6,8 @@ import time
 
 from aweigh.domain.errors import AweighError
 from aweigh.settings import Settings
-from cli.demo.show import Demo
-from worker.installation import ADMIN, read_secret
 from worker.process import INTERRUPTED, run
+from worker.secrets import ADMIN, read_secret
 from worker.stack import Stack
 
 
@@ -37,6 +36,8 @@ def up(*, demo: bool, once: bool) -> None:
 
 async def _show(settings: Settings, stop: asyncio.Event) -> int:
     """The demo's exit code; a signal ends it."""
+    from cli.demo.show import Demo
+
     showing = asyncio.create_task(Demo(settings, read_secret(settings.tokens / ADMIN), say).run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({showing, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,9 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import docker
+import hypothesis
 import pytest
 
 from tests.support.stack import Stack, running_stack
+
+# The machine may be slow, and a failure must be the same one for everybody.
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

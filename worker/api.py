@@ -7,8 +7,8 @@ from temporalio.client import Client
 
 from api.app import create_app
 from aweigh.settings import Settings
-from worker.installation import open_store
 from worker.process import run
+from worker.store import open_store
 from worker.temporal import connect
 
 

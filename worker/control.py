@@ -12,9 +12,9 @@ from aweigh.adapters.executions import Executions
 from aweigh.settings import Settings
 from aweigh.store.comparison import Comparison
 from aweigh.store.records import Records
-from worker.installation import open_store
 from worker.process import run
 from worker.schedules import schedule_reconcilers
+from worker.store import open_store
 from worker.temporal import connect_patiently, prepare
 from workflows.deployment import DeploymentWorkflow
 from workflows.lane import ApplicationLane
@@ -48,6 +48,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         ],
         workflow_runner=sandbox(),
         graceful_shutdown_timeout=timedelta(seconds=10),
+        # After a crash, a task for the dead worker's cache waits this long before any may take it.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         identity="control",
     ):  # fmt: skip
         await stop.wait()

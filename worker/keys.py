@@ -7,7 +7,7 @@ from aweigh.store import applications, deployments
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, ReleaseRow
 from aweigh.store.vault import add_key, load_vault
-from worker.installation import keys_file
+from worker.store import keys_file
 
 
 async def rotate(settings: Settings) -> int:

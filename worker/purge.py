@@ -12,7 +12,7 @@ from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
 from aweigh.settings import Settings
 from aweigh.store import servers
-from worker.installation import open_store
+from worker.store import open_store
 
 
 async def instance_of(settings: Settings) -> str | None:

@@ -26,9 +26,9 @@ from aweigh.adapters.server import Server, open_server
 from aweigh.contract import LEASE_SECONDS, Lease
 from aweigh.domain.errors import AweighError, Conflict, StartupError, Unavailable
 from aweigh.settings import Settings
-from worker.installation import identity_of, read_secret
 from worker.keeper import Keeper
 from worker.process import run
+from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
 from workflows.names import pull_queue, steps_queue
 
@@ -66,13 +66,6 @@ async def _reconcile_once(reconciler: ReconcileActivities) -> None:
         await reconciler.run()
     except AweighError as error:
         _log.warning("the first reconciliation failed", error=str(error))
-
-
-def read_serving(settings: Settings) -> int | None:
-    """The process id of the server worker that last began to serve this data."""
-    path = settings.server_data / "serving"
-    text = path.read_text() if path.exists() else ""
-    return int(text) if text.isdigit() else None
 
 
 def _boot() -> str:

@@ -21,7 +21,7 @@ from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
 from worker.installation import install
 from worker.process import CANNOT_START
-from worker.server import read_serving
+from worker.secrets import read_serving
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0

@@ -24,6 +24,7 @@ from activities.routing import RoutingActivities
 from aweigh.domain.deployment import DeploymentState, Reason
 from workflows import policies
 from workflows.failure import Failure, failure_of
+from workflows.markdown import escaped
 from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, pull_queue, steps_queue
 from workflows.policies import Budget
 
@@ -143,8 +144,7 @@ class DeploymentWorkflow:
         # A cancel that arrives as a step ends well is otherwise swallowed.
         if not final and workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError(workflow.cancellation_reason())
-        self._story.append(f"- **{name}** {result.detail}")
-        workflow.set_current_details("\n".join(self._story))
+        self._tell_people(name, result.detail)
         return result
 
     async def _record(self, record: Callable[..., Any], what: Any, summary: str) -> Any:
@@ -160,7 +160,10 @@ class DeploymentWorkflow:
 
     def _tell(self, state: DeploymentState, detail: str = "") -> None:
         workflow.upsert_search_attributes([DEPLOYMENT_STATE.value_set(state)])
-        self._story.append(f"- **{state}** {detail}")
+        self._tell_people(state, detail)
+
+    def _tell_people(self, what: str, detail: str) -> None:
+        self._story.append(f"- **{what}** {escaped(detail)}")
         workflow.set_current_details("\n".join(self._story))
 
 

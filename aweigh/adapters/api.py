@@ -4,9 +4,10 @@ from http import HTTPStatus
 
 import httpx2
 
-from aweigh.contract import IDENTITY_HEADER, Inventory, Lease, Release, StepReport
+from aweigh.contract import IDENTITY_HEADER, Fence, Inventory, Lease, Lifted, StepReport
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
+from aweigh.domain.release import Release
 
 
 class Api:
@@ -68,6 +69,20 @@ class Api:
             return int(answer.json()["length"])
         _refuse(answer)
         return int(answer.json()["length"])
+
+    async def lift(self, deployment_id: str, highest: int) -> str | None:
+        """Tell that a higher sequence stands here than the database may know.
+
+        Returns the deployment that was made in this one's place, if the database did not know.
+
+        Raises:
+            Conflict
+            Unavailable
+        """
+        path = f"/releases/{deployment_id}/fence"
+        answer = await self._ask("PUT", path, json=Fence(highest=highest).model_dump())
+        _refuse(answer)
+        return Lifted.model_validate_json(answer.content).deployment
 
     async def inventory(self) -> Inventory:
         """Raises: Conflict, Unavailable."""

@@ -8,14 +8,16 @@ from typing import Any, Final, TypeVar
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from aweigh.adapters.engine_errors import engine_error
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import LOG_OPTIONS, ContainerSpec
-from aweigh.domain.errors import AddressTaken, NameTaken, StepError
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import AddressTaken, NameTaken, StepError, StepUnavailable
 
 T = TypeVar("T")
-_TIMEOUT_SECONDS: Final = 120
+TIMEOUT_SECONDS: Final = 120
 _POLL_SECONDS: Final = 0.2
 
 
@@ -53,7 +55,7 @@ class Engine:
         """Raises: DockerException when the engine is down."""
         if self._client is None:
             self._client = docker.APIClient(
-                base_url=self._host, version="auto", timeout=_TIMEOUT_SECONDS
+                base_url=self._host, version="auto", timeout=TIMEOUT_SECONDS
             )
         return self._client
 
@@ -65,7 +67,7 @@ class Engine:
         """
         try:
             return await in_thread(lambda: call(self.client()))
-        except (DockerException, RequestException) as error:
+        except (DockerException, RequestException, HTTPError) as error:
             raise self.failed(doing, error) from error
 
     def failed(self, doing: str, error: Exception) -> StepError:
@@ -109,7 +111,7 @@ class Engine:
                     raise NameTaken(spec.name) from error
                 raise
             for network, alias in spec.networks.items():
-                c.connect_container_to_network(spec.name, network, aliases=[alias])
+                _connect(c, spec.name, network, alias)
 
         await self.call(f"create container {spec.name}", created)
 
@@ -140,11 +142,12 @@ class Engine:
         def stopped(c: docker.APIClient) -> None:
             try:
                 # The client's own timeout must outlast the grace.
-                c._post(  # type: ignore[attr-defined]
+                answer = c._post(  # type: ignore[attr-defined]
                     c._url("/containers/{0}/stop", name),  # type: ignore[attr-defined]
                     params={"t": grace},
-                    timeout=_TIMEOUT_SECONDS + grace,
-                ).raise_for_status()
+                    timeout=TIMEOUT_SECONDS + grace,
+                )
+                c._raise_for_status(answer)  # type: ignore[attr-defined]
             except NotFound:
                 return
 
@@ -174,13 +177,15 @@ class Engine:
 
         return await self.call(f"list addresses on {network}", listed)
 
-    async def publisher_of(self, port: int) -> str | None:
-        """The name of the container that publishes a host port."""
+    async def publisher_of(self, port: int, protocol: str) -> Container | None:
+        """The container that publishes a host port."""
 
-        def found(c: docker.APIClient) -> str | None:
-            for one in c.containers(filters={"publish": str(port)}):
-                if any(bound.get("PublicPort") == port for bound in one["Ports"]):
-                    return str(one["Names"][0]).removeprefix("/")
+        def found(c: docker.APIClient) -> Container | None:
+            # The engine's own filter `publish` compares the port inside the container.
+            for one in c.containers():
+                bound = [(known.get("PublicPort"), known.get("Type")) for known in one["Ports"]]
+                if (port, protocol) in bound:
+                    return _inspect(c, one["Id"])
             return None
 
         return await self.call(f"look for port {port}", found)
@@ -243,9 +248,19 @@ def _create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any
         "environment": dict(spec.env),
         "labels": dict(spec.labels),
         "ports": [(port.container, port.protocol) for port in spec.ports],
+        "stop_timeout": spec.stop_grace,  # for an engine that shuts down by itself
         "host_config": c.create_host_config(**host),
         "networking_config": {"EndpointsConfig": {spec.network: endpoint}} if networked else None,
     }
+
+
+def _connect(c: docker.APIClient, name: str, network: str, alias: str) -> None:
+    try:
+        c.connect_container_to_network(name, network, aliases=[alias])
+    except NotFound as error:  # another application's sweep found nobody in it
+        raise StepUnavailable(
+            Reason.START_FAILED, f"network {network} was removed just now"
+        ) from error
 
 
 def _inspect(c: docker.APIClient, name: str) -> Container | None:
@@ -266,7 +281,7 @@ def _inspect(c: docker.APIClient, name: str) -> Container | None:
         out_of_memory=state["OOMKilled"],
         error=state["Error"],
         health=health.get("Status", ""),
-        health_output=" ".join(str(last.get("Output", "")).split())[:300],
+        health_output=str(last.get("Output", "")),
         restarts=raw["RestartCount"],
         addresses={name: _address(network) for name, network in networks.items()},
         started_at=state["StartedAt"],

@@ -8,18 +8,20 @@ import re
 from typing import Final
 
 from docker.errors import APIError, DockerException
+from urllib3.exceptions import HTTPError
 
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
 from aweigh.domain.image import ImageReference
+from aweigh.domain.text import one_line
 
 _DISK_FULL: Final = "no space left on device"
 
 
 def text_of(error: Exception) -> str:
-    """The engine's own words, on one line, cut to a length that fits everywhere."""
+    """The engine's own words, on one line, of a length that fits everywhere."""
     words = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
-    return " ".join(str(words).split())[:600]
+    return one_line(str(words))
 
 
 def engine_error(error: Exception, doing: str) -> StepError:
@@ -31,7 +33,7 @@ def engine_error(error: Exception, doing: str) -> StepError:
         )
     if isinstance(error, APIError) and error.status_code is not None:
         return StepFailed(Reason.START_FAILED, f"{doing}: {text}")
-    if isinstance(error, (DockerException, OSError)):
+    if isinstance(error, (DockerException, OSError, HTTPError)):
         return StepUnavailable(
             Reason.ENGINE_UNAVAILABLE, f"{doing}: the Docker engine does not answer: {text}"
         )
@@ -40,34 +42,58 @@ def engine_error(error: Exception, doing: str) -> StepError:
 
 _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     # pattern, reason, final, what a person can do
-    (_DISK_FULL, Reason.DISK_FULL, True, "the engine's disk is full; free some space"),
+    (_DISK_FULL, Reason.DISK_FULL, True, "the engine's disk is full; free some space, then retry"),
     (r"toomanyrequests|rate limit|429 too many", Reason.RATE_LIMITED, False,
      "the registry limits how often it is asked; wait, or give credentials"),
     (r"verification failed|failed to register layer|unexpected eof|invalid checksum|"
      r"filesystem layer", Reason.IMAGE_CORRUPT, True,
      "a layer arrived damaged; push the image again"),
-    (r"no basic auth credentials|unauthorized|authentication required|denied: |"
-     r"incorrect username|401|403 forbidden", Reason.REGISTRY_AUTH, True,
-     "the registry refused the credentials; set source.registry"),
-    (r"manifest unknown|manifest for .* not found|name unknown|repository does not exist|"
-     r"not found|no such image|pull access denied", Reason.IMAGE_NOT_FOUND, True,
+    # Before "denied": a hosted registry says both of an image it does not have.
+    (r"repository does not exist|pull access denied", Reason.IMAGE_NOT_FOUND, True,
      "check the image's name and tag; a private image needs source.registry"),
-    (r"x509|certificate|tls: |http response to https client", Reason.REGISTRY_UNAVAILABLE, True,
+    (r"no basic auth credentials|unauthorized|authentication required|\bdenied\b|"
+     r"incorrect username|\b401\b|403 forbidden", Reason.REGISTRY_AUTH, True,
+     "the registry refused the credentials, or wants some; set source.registry"),
+    (r"manifest unknown|manifest for .* not found|name unknown|not found|no such image",
+     Reason.IMAGE_NOT_FOUND, True,
+     "check the image's name and tag; a private image needs source.registry"),
+    (r"http response to https client|does not look like a tls handshake",
+     Reason.REGISTRY_UNAVAILABLE, True,
+     "the registry speaks HTTP where the engine expects HTTPS; give it a certificate, or name it "
+     "in the engine's insecure-registries"),
+    (r"x509|certificate|tls: ", Reason.REGISTRY_UNAVAILABLE, True,
      "the engine does not trust the registry's TLS; install its certificate on the server"),
 )  # fmt: skip
+_IS_IT_THERE: Final = "see that the registry runs and that the server reaches it, then retry"
+#: What the engine quotes; a port or a name in it must not be taken for a status or a word.
+_QUOTED: Final = re.compile(r"\"https?://[^\"]*\"|\b[\w.-]+:\d+\b|\bsha256:[a-f0-9]+")
 
 
 def pull_error(text: str, reference: ImageReference) -> StepError:
     """A pull, or asking a registry for a digest, failed with these words of the engine."""
-    words = " ".join(text.split())[:600]
-    what = f"{reference} from {reference.registry}"
+    words = one_line(text)
+    own = words.replace(str(reference), "").replace(reference.repository, "")
+    said = _QUOTED.sub("", own).lower()
     for pattern, reason, final, advice in _PULL:
-        if re.search(pattern, words.lower()):
+        if re.search(pattern, said):
             kind = StepFailed if final else StepUnavailable
-            return kind(reason, f"Could not pull {what}: {words}. What to do: {advice}.")
+            return kind(reason, _pull_message(reference, words, advice))
     return StepUnavailable(
-        Reason.REGISTRY_UNAVAILABLE, f"Could not pull {what}: {words}. It is tried again."
+        Reason.REGISTRY_UNAVAILABLE, _pull_message(reference, words, _IS_IT_THERE)
     )
+
+
+def registry_silent(reference: ImageReference, seconds: float) -> StepError:
+    """Nothing came from the registry for so long."""
+    words = f"the registry has not answered for {seconds:.0f} s"
+    return StepUnavailable(
+        Reason.REGISTRY_UNAVAILABLE, _pull_message(reference, words, _IS_IT_THERE)
+    )
+
+
+def _pull_message(reference: ImageReference, words: str, advice: str) -> str:
+    what = f"{reference} from {reference.registry}"
+    return f"Could not pull {what}: {words}. What to do: {advice}."
 
 
 _PORT_TAKEN: Final = re.compile(

@@ -1,7 +1,7 @@
 """The fence: an older deployment never replaces a newer one, whatever asks for it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aweigh.adapters.files import write_durably
@@ -27,13 +27,14 @@ class Fence:
         path = self._directory / f"{application_id}.json"
         return Mark(**json.loads(path.read_text())) if path.exists() else Mark()
 
-    def pass_through(self, application_id: str, sequence: int) -> None:
-        """Let a sequence through, and close the fence behind it.
+    def pass_through(self, application_id: str, sequence: int, live: int = 0) -> None:
+        """Let a sequence through, and close the fence behind it; `live` is the committed one.
 
         Raises:
             StepFailed: `superseded`: a newer one has begun, or the application is removed.
         """
         mark = self.mark(application_id)
+        mark = replace(mark, highest=max(mark.highest, live))
         if sequence < mark.highest or (mark.removed and sequence == mark.highest):
             what = "the removal of the application" if mark.removed else "a newer deployment"
             raise StepFailed(

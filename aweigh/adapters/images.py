@@ -3,19 +3,26 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import docker
+from docker.auth import encode_header
 from docker.errors import APIError, DockerException, NotFound
-from requests.exceptions import RequestException
+from requests.exceptions import ConnectionError as RequestConnectionError
+from requests.exceptions import ReadTimeout, RequestException
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.engine_errors import pull_error, text_of
+from aweigh.adapters.engine import TIMEOUT_SECONDS, Engine
+from aweigh.adapters.engine_errors import pull_error, registry_silent, text_of
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.application import Registry
 from aweigh.domain.container import ImageFacts
-from aweigh.domain.errors import PullStopped
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import PullStopped, StepUnavailable
 from aweigh.domain.image import ImageReference
+from aweigh.domain.source import Registry
+
+#: How long the engine may ask a registry for a digest, which takes it milliseconds.
+_ASKING_SECONDS: Final = 30.0
 
 
 @dataclass
@@ -24,6 +31,7 @@ class Progress:
 
     done: set[str] = field(default_factory=set)
     bytes_by_layer: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
     layers: set[str] = field(default_factory=set)
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -32,8 +40,12 @@ class Progress:
             return  # the first event's id is the tag
         self.layers.add(layer)
         if status == "Downloading":
-            current = int((event.get("progressDetail") or {}).get("current", 0))
+            detail = event.get("progressDetail") or {}
+            current = int(detail.get("current", 0))
             self.bytes_by_layer[layer] = max(current, self.bytes_by_layer.get(layer, 0))
+            self.totals[layer] = int(detail.get("total", 0))
+        if status == "Download complete":  # the last bytes are not told
+            self.bytes_by_layer[layer] = self.totals.get(layer, 0)
         if status in ("Pull complete", "Already exists"):
             self.done.add(layer)
 
@@ -67,26 +79,34 @@ class Images:
         """
 
         def asked(c: docker.APIClient) -> str:
-            answer = c.inspect_distribution(  # type: ignore[no-untyped-call]
-                str(reference), auth_config=_credentials(registry)
+            # `inspect_distribution`, which cannot be given a timeout of its own.
+            answer = c._get(  # type: ignore[attr-defined]
+                c._url("/distribution/{0}/json", str(reference)),  # type: ignore[attr-defined]
+                headers={"X-Registry-Auth": encode_header(_credentials(registry))},
+                timeout=_ASKING_SECONDS,
             )
-            return str(answer["Descriptor"]["digest"])
+            return str(c._result(answer, True)["Descriptor"]["digest"])  # type: ignore[attr-defined]
 
-        return str(await self._asking(reference, asked))
+        return str(await self._asking(reference, _ASKING_SECONDS, asked))
 
     async def pull(
         self,
         reference: ImageReference,
         registry: Registry | None,
         watch: Callable[[Progress], bool] = lambda progress: True,
+        *,
+        asked: ImageReference | None = None,
     ) -> None:
         """Pull layer by layer; `watch` sees every event, in a thread, and stops it with False.
+
+        `asked` is what errors speak of: the tag a person knows, where `reference` is a digest.
 
         Raises:
             PullStopped: it was stopped.
             StepError: the registry's or the engine's answer, classified.
         """
 
+        named = asked or reference
         progress = Progress()
 
         def pulled(c: docker.APIClient) -> None:
@@ -100,28 +120,39 @@ class Images:
             for event in events:
                 # Errors in the middle of a pull come in a stream that began with 200.
                 if "error" in event:
-                    raise pull_error(str(event["error"]), reference)
+                    raise pull_error(str(event["error"]), named)
                 progress.take(event)
                 if not watch(progress):
                     raise PullStopped(str(reference))
 
-        await self._asking(reference, pulled)
+        await self._asking(named, TIMEOUT_SECONDS, pulled)
 
     async def _asking(
-        self, reference: ImageReference, call: Callable[[docker.APIClient], Any]
+        self, reference: ImageReference, seconds: float, call: Callable[[docker.APIClient], Any]
     ) -> Any:
         try:
             return await in_thread(lambda: call(self._engine.client()))
         except APIError as error:
             raise pull_error(text_of(error), reference) from error
-        except (DockerException, RequestException) as error:
+        except (DockerException, RequestException, HTTPError) as error:
+            # The engine answers everything else at once: it waits for the registry.
+            if _ran_out_of_time(error):
+                raise registry_silent(reference, seconds) from error
             raise self._engine.failed(f"pull {reference}", error) from error
 
     async def tag(self, image_id: str, name: str) -> None:
+        """Raises: StepUnavailable: the image was removed just now."""
         repository, _, tag = name.rpartition(":")
-        await self._engine.call(
-            f"tag {name}", lambda c: c.tag(image_id, repository, tag, force=True)
-        )
+
+        def tagged(c: docker.APIClient) -> None:
+            try:
+                c.tag(image_id, repository, tag, force=True)
+            except NotFound as error:
+                raise StepUnavailable(
+                    Reason.IMAGE_NOT_FOUND, f"The image {image_id} was removed just now."
+                ) from error
+
+        await self._engine.call(f"tag {name}", tagged)
 
     async def untag(self, name: str) -> None:
         """Take one name off an image; the engine deletes it with its last name."""
@@ -166,6 +197,12 @@ class Images:
                 archive, repository=repository, tag=tag, changes=changes
             ),
         )
+
+
+def _ran_out_of_time(error: Exception) -> bool:
+    """Reading a stream, the timeout comes in two other guises."""
+    hidden = isinstance(error, RequestConnectionError) and "Read timed out" in str(error)
+    return hidden or isinstance(error, (ReadTimeout, ReadTimeoutError))
 
 
 def _credentials(registry: Registry | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from aweigh.contract import StepReport
 from aweigh.domain.deployment import StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
 from aweigh.domain.secret import mask
+from aweigh.domain.text import printable
 
 _CHUNK: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
@@ -37,7 +38,7 @@ class Journal:
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
         """Append lines to a deployment's log: masked, each behind its time."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = [_printable(line) for line in mask(text, secrets).splitlines()]
+        lines = [printable(line) for line in mask(text, secrets).splitlines()]
         place = self._place(deployment_id)
         with (place / "log").open("a", encoding="utf-8") as file:
             file.writelines(f"{now} {line}\n" for line in lines)
@@ -125,10 +126,3 @@ class Journal:
             path.unlink()
         place.rmdir()
         self._sent.pop(deployment_id, None)
-
-
-def _printable(line: str) -> str:
-    """Control characters made harmless: a log is read in terminals."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in line
-    )

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import docker
@@ -125,13 +126,14 @@ class Networks:
 
         def made(c: docker.APIClient) -> None:
             try:
-                c.create_network(name, driver="bridge", labels=self._labels, check_duplicate=True)
+                c.create_network(name, driver="bridge", labels=self._identity, check_duplicate=True)
             except APIError as error:
                 if error.status_code != 409:
                     raise
 
         await self._engine.call(f"make network {name}", made)
-        self._refuse_foreign("network", name, (await self._network(name) or {}).get("Labels"))
+        found = (await self._network(name) or {}).get("Labels")
+        self._refuse_foreign("network", name, found, self._identity)
 
     async def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """A named volume of one application."""
@@ -161,11 +163,11 @@ class Networks:
             )
 
     async def remove_unused_networks(self, keep: set[str]) -> None:
-        """Remove our networks that no container is in and nobody wants."""
+        """Remove this server's networks that no container is in and nobody wants."""
 
         def removed(c: docker.APIClient) -> None:
-            label = f"{INSTANCE}={self._labels[INSTANCE]}"
-            for network in c.networks(filters={"label": label}):
+            labels = [f"{key}={value}" for key, value in self._identity.items() if value]
+            for network in c.networks(filters={"label": labels}):
                 if network["Name"] in keep or c.inspect_network(network["Id"])["Containers"]:
                     continue
                 try:
@@ -188,11 +190,23 @@ class Networks:
 
 
 def _host_networks() -> set[ipaddress.IPv4Network]:
+    """The networks this machine is in or has routes to."""
     return {
         ipaddress.IPv4Interface(f"{address.address}/{address.netmask}").network
         for addresses in psutil.net_if_addrs().values()
         for address in addresses
         if address.netmask and "." in address.address
+    } | _routes(Path("/proc/net/route").read_text())
+
+
+def _routes(table: str) -> set[ipaddress.IPv4Network]:
+    """Linux's routing table: destination and mask in hexadecimal, least significant byte first."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    pairs = [(bytes.fromhex(row[1])[::-1], bytes.fromhex(row[7])[::-1]) for row in rows]
+    return {
+        ipaddress.IPv4Network((destination, ipaddress.IPv4Address(mask).exploded))
+        for destination, mask in pairs
+        if any(mask)  # the default route leads everywhere
     }
 
 

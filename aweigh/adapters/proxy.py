@@ -25,6 +25,7 @@ _START_SECONDS: Final = 30.0
 _PULL_SECONDS: Final = 120.0
 _ROUTES: Final = "/etc/aweigh/routes"
 _CERTIFICATES: Final = "/var/lib/aweigh/certificates"
+_AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class ProxyPlan:
     certificates: Path
     acme_email: str = ""
     acme_server: str = ""
+    acme_ca_file: Path | None = None
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -80,6 +82,9 @@ def arguments(plan: ProxyPlan) -> tuple[str, ...]:
 
 
 def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
+    authority: tuple[Mount, ...] = ()
+    if plan.acme_ca_file:
+        authority = (Mount(source=str(plan.acme_ca_file), target=_AUTHORITY, read_only=True),)
     return ContainerSpec(
         name=plan.name,
         image=image.id,
@@ -90,7 +95,9 @@ def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
         mounts=(
             Mount(source=str(plan.routes), target=_ROUTES, read_only=True),
             Mount(source=str(plan.certificates), target=_CERTIFICATES),
+            *authority,
         ),
+        env={"LEGO_CA_CERTIFICATES": _AUTHORITY} if authority else {},
         restart="always",
     )
 

@@ -17,6 +17,7 @@ from aweigh.adapters.proxy import Proxy, ProxyPlan
 from aweigh.adapters.traefik import Traefik
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
+from aweigh.domain.release import Release
 from aweigh.settings import Settings
 
 SERVER_LOCK = "server"
@@ -31,6 +32,8 @@ class Server:
     bridge: Bridge
     routing: Routing
     bind_roots: tuple[Path, ...]
+    #: Paths that no container may ever see: whoever has them has the server.
+    guarded: tuple[Path, ...]
     reserve: Reserve
     engine: Engine
     engine_root: Path
@@ -44,10 +47,20 @@ class Server:
     proxy: Proxy
     traefik: Traefik
 
+    def let_through(self, release: Release) -> None:
+        """Refuse a release that is older than what is live or has begun here.
+
+        Raises:
+            StepFailed: `superseded`.
+        """
+        live = self.commits.live(release.slug)
+        sequence = live.generation.sequence if live else 0
+        self.fence.pass_through(release.application, release.sequence, sequence)
+
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""
-        if container := await self.engine.publisher_of(port):
-            return f"container {container}"
+        if container := await self.engine.publisher_of(port, protocol):
+            return f"container {container.name}"
         return holder_of(port, protocol)
 
 
@@ -67,31 +80,22 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     networks = Networks(engine, instance, identity)
     commits = Commits(data / "routes")
     commits.prepare()
+    engine_root = Path(await engine.root())
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
-    plan = ProxyPlan(
-        name=names.proxy,
-        instance=instance,
-        image=settings.proxy_image,
-        web_port=settings.web_port,
-        web_secure_port=settings.web_secure_port,
-        api_port=settings.proxy_api_port,
-        probe_port=settings.proxy_probe_port,
-        routes=commits.routed,
-        certificates=data / "certificates",
-        acme_email=settings.acme_email,
-        acme_server=settings.acme_server,
-    )
     return Server(
         instance=instance,
         names=names,
         bridge=await networks.bridge(names.bridge, settings.subnet),
-        routing=Routing(certificates=bool(settings.acme_email)),
+        routing=Routing(
+            certificates=bool(settings.acme_email), secure_port=settings.web_secure_port
+        ),
         bind_roots=settings.bind_roots,
+        guarded=_guarded(settings, engine_root),
         reserve=Reserve(
             percent=settings.disk_reserve_percent, smallest=settings.disk_reserve_bytes
         ),
         engine=engine,
-        engine_root=Path(await engine.root()),
+        engine_root=engine_root,
         images=images,
         networks=networks,
         commits=commits,
@@ -99,6 +103,30 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         locks=Locks(data / "locks"),
         addresses=Addresses(data / "next-address"),
         probe=Probe(),
-        proxy=Proxy(plan, engine, images, traefik),
+        proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,
+    )
+
+
+def _guarded(settings: Settings, engine_root: Path) -> tuple[Path, ...]:
+    """Aweigh's own data, the engine's, and its socket."""
+    scheme, _, path = settings.docker_host.partition("://")
+    sockets = (Path(path),) if scheme == "unix" else ()
+    return (settings.data, engine_root, *sockets)
+
+
+def _plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:
+    return ProxyPlan(
+        name=Names(settings.prefix).proxy,
+        instance=instance,
+        image=settings.proxy_image,
+        web_port=settings.web_port,
+        web_secure_port=settings.web_secure_port,
+        api_port=settings.proxy_api_port,
+        probe_port=settings.proxy_probe_port,
+        routes=routes,
+        certificates=settings.server_data / "certificates",
+        acme_email=settings.acme_email,
+        acme_server=settings.acme_server,
+        acme_ca_file=settings.acme_ca_file,
     )

@@ -5,28 +5,16 @@ server worker, so a value that breaks a grammar is refused in all three places.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from aweigh.domain import grammar
-from aweigh.domain.image import ImageReference, is_digest, is_tag
 from aweigh.domain.secret import Secret
+from aweigh.domain.source import ImageSource
+from aweigh.domain.value import PortNumber, Text, Unique, Value
 
 Protocol = Literal["tcp", "udp"]
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-
-
-class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PullPolicy(StrEnum):
-    """When the registry is asked: `if_missing` takes an image of that name from the server."""
-
-    IF_MISSING = "if_missing"
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 class Strategy(StrEnum):
@@ -47,55 +35,16 @@ class Policy(StrEnum):
 def _mount_path(path: str) -> str:
     if not grammar.matches(grammar.MOUNT_PATH, path) or not grammar.is_plain_path(path):
         raise ValueError("must be an absolute path without '.', '..' or empty parts")
-    return path
+    return "/" + path.strip("/")
 
 
-MountPath = Annotated[str, AfterValidator(_mount_path)]
+def _mount_target(path: str) -> str:
+    if path == "/":
+        raise ValueError("nothing can be mounted over the whole container")
+    return _mount_path(path)
 
 
-class Registry(Value):
-    username: Annotated[str, Field(min_length=1, max_length=255)]
-    password: Secret
-
-
-class ImageSource(Value):
-    """An image that somebody else builds."""
-
-    type: Literal["image"] = "image"
-    image: str
-    tag: str | None = None
-    pull: PullPolicy = PullPolicy.IF_MISSING
-    registry: Registry | None = None
-
-    @field_validator("tag")
-    @classmethod
-    def _tag(cls, tag: str | None) -> str | None:
-        if tag is not None and not is_tag(tag):
-            raise ValueError("is not an image tag (letters, digits, '_', '.', '-'; at most 128)")
-        return tag
-
-    @model_validator(mode="after")
-    def _reference(self) -> Self:
-        parsed = ImageReference.parse(self.image)
-        if parsed.tag:
-            raise ValueError("image carries a tag; give it as `tag`")
-        if parsed.digest and self.tag:
-            raise ValueError("image carries a digest, so there can be no `tag`")
-        return self
-
-    @property
-    def reference(self) -> ImageReference:
-        parsed = ImageReference.parse(self.image)
-        if parsed.digest:
-            return parsed
-        return ImageReference(repository=parsed.repository, tag=self.tag or "latest")
-
-    def with_tag(self, tag: str) -> "ImageSource":
-        """The same repository at another tag or digest."""
-        repository = ImageReference.parse(self.image).repository
-        if is_digest(tag):
-            return self.model_copy(update={"image": f"{repository}@{tag}", "tag": None})
-        return ImageSource.model_validate({**dict(self), "image": repository, "tag": tag})
+MountTarget = Annotated[str, AfterValidator(_mount_target)]
 
 
 class Domain(Value):
@@ -122,6 +71,10 @@ class Domain(Value):
             )
         return path
 
+    @property
+    def key(self) -> object:
+        return self.host, self.path
+
 
 class Port(Value):
     """A port of the server that leads to a port of the container, past the proxy."""
@@ -130,12 +83,16 @@ class Port(Value):
     container: PortNumber
     protocol: Protocol = "tcp"
 
+    @property
+    def key(self) -> object:
+        return self.host, self.protocol
+
 
 class Volume(Value):
     """`source` is a path of the server (bind mount) or the name of a volume of the application."""
 
     source: str
-    target: MountPath
+    target: MountTarget
     read_only: bool = False
     exclusive: bool = False
 
@@ -151,6 +108,10 @@ class Volume(Value):
     @property
     def is_bind(self) -> bool:
         return self.source.startswith("/")
+
+    @property
+    def key(self) -> object:
+        return self.target
 
 
 class HealthCheck(Value):
@@ -179,7 +140,7 @@ _SMALLEST_MEMORY = 6 * 1024**2  # the engine refuses less
 
 
 class Resources(Value):
-    cpus: Annotated[float, Field(gt=0, le=1024)] | None = None
+    cpus: Annotated[float, Field(ge=0.01, le=1024)] | None = None
     memory: Annotated[str, Field(pattern=r"^[0-9]{1,15}[bkmg]$")] | None = None
 
     @field_validator("memory")
@@ -194,28 +155,23 @@ class Resources(Value):
         return int(self.memory[:-1]) * _MEMORY_UNITS[self.memory[-1]] if self.memory else None
 
 
-def _unique(field: str, keys: list[object]) -> None:
-    if len(keys) != len(set(keys)):
-        raise ValueError(f"{field}: the same entry is given twice")
-
-
 class ApplicationSettings(Value):
     """Everything that makes up how an application runs, apart from its name and server."""
 
     source: ImageSource
-    env: dict[str, Secret] = {}
-    labels: dict[str, str] = {}
-    networks: tuple[str, ...] = ()
-    domains: tuple[Domain, ...] = ()
+    env: dict[str, Secret] = Field(default_factory=dict)
+    labels: dict[str, Text] = Field(default_factory=dict)
+    networks: Annotated[tuple[str, ...], Unique] = ()
+    domains: Annotated[tuple[Domain, ...], Unique] = ()
     port: PortNumber | None = None
-    ports: tuple[Port, ...] = ()
-    volumes: tuple[Volume, ...] = ()
+    ports: Annotated[tuple[Port, ...], Unique] = ()
+    volumes: Annotated[tuple[Volume, ...], Unique] = ()
     health_check: HealthCheck | None = None
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
     resources: Resources = Resources()
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    release_command: tuple[str, ...] | None = None
+    command: tuple[Text, ...] | None = None
+    entrypoint: tuple[Text, ...] | None = None
+    release_command: tuple[Text, ...] | None = None
     stop_grace: Annotated[int, Field(ge=0, le=3600)] = 10
     drain: Annotated[int, Field(ge=0, le=3600)] = 30
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
@@ -225,11 +181,9 @@ class ApplicationSettings(Value):
     @field_validator("env")
     @classmethod
     def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
-        for name, value in env.items():
+        for name in env:
             if not grammar.matches(grammar.ENV_NAME, name):
                 raise ValueError(f"{name!r} is not an environment variable name")
-            if "\0" in value.get_secret_value():
-                raise ValueError(f"the value of {name} holds a NUL character")
         return env
 
     @field_validator("labels")
@@ -250,19 +204,25 @@ class ApplicationSettings(Value):
                 raise ValueError(f"{name!r} is not a network name")
         return networks
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        _unique("networks", list(self.networks))
-        _unique("domains", [(domain.host, domain.path) for domain in self.domains])
-        _unique("ports", [(port.host, port.protocol) for port in self.ports])
-        _unique("volumes", [volume.target for volume in self.volumes])
-        if self.ports and self.replicas > 1:
-            raise ValueError("ports: a host port can lead to one container only; set replicas to 1")
-        if self.strategy is Strategy.ROLLING and self.ports:
-            raise ValueError("strategy: two releases cannot hold one host port; use recreate")
-        if self.replicas > 1 and any(volume.exclusive for volume in self.volumes):
-            raise ValueError("volumes: an exclusive volume allows one replica only")
-        return self
+    @field_validator("replicas")
+    @classmethod
+    def _replicas(cls, replicas: int, info: ValidationInfo) -> int:
+        if replicas > 1 and info.data.get("ports"):
+            raise ValueError("a host port leads to one container only: set 1, or give no `ports`")
+        if replicas > 1 and any(volume.exclusive for volume in info.data.get("volumes", ())):
+            raise ValueError("an exclusive volume allows one replica only")
+        return replicas
+
+    @field_validator("strategy")
+    @classmethod
+    def _strategy(cls, strategy: Strategy, info: ValidationInfo) -> Strategy:
+        if strategy is Strategy.ROLLING and info.data.get("ports"):
+            raise ValueError("two releases cannot hold one host port; use recreate")
+        if strategy is Strategy.ROLLING and any(
+            volume.exclusive for volume in info.data.get("volumes", ())
+        ):
+            raise ValueError("two releases cannot hold one exclusive volume; use recreate")
+        return strategy
 
     @property
     def secrets(self) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from aweigh.domain.application import ApplicationSettings, Port
 from aweigh.domain.generation import RESOLVER, WEB, WEB_SECURE, Routing, rule
+from aweigh.domain.grammar import RESERVED_LABEL_PREFIXES
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
 
@@ -83,20 +84,27 @@ def labels_of(instance: str, release: Release) -> dict[str, str]:
     }
 
 
+def blanked_labels(image: ImageFacts) -> dict[str, str]:
+    """An image's labels under Traefik's names or ours, emptied.
+
+    Its containers inherit them, and with them it could claim another application's host, or pass
+    for a replica. Traefik reads its own in any case.
+    """
+    return {key: "" for key in image.labels if key.lower().startswith(RESERVED_LABEL_PREFIXES)}
+
+
 def traefik_labels(
     release: Release, image: ImageFacts, port: int | None, routing: Routing
 ) -> dict[str, str]:
     """The standard labels of the route, for people and for a Traefik that reads labels.
 
-    An image's own `traefik.` labels are inherited by its containers, where they could claim
-    another application's host; `traefik.enable=false` on an unrouted container and a full set of
-    our own on a routed one cannot undo them, so they are blanked out one by one.
+    Not beside labels that the image brought: what both say together nobody can tell.
     """
     settings = release.settings
-    labels = {key: "" for key in image.labels if key.startswith("traefik.")}
-    if not settings.domains or labels:
-        return labels | {"traefik.enable": "false"}
-    labels["traefik.enable"] = "true"
+    brought = any(key.lower().startswith("traefik.") for key in image.labels)
+    if not settings.domains or brought:
+        return {"traefik.enable": "false"}
+    labels = {"traefik.enable": "true"}
     labels[f"traefik.http.services.{release.slug}.loadbalancer.server.port"] = str(port)
     for index, domain in enumerate(settings.domains):
         router = f"traefik.http.routers.{release.slug}-{index}"
@@ -130,10 +138,18 @@ def image_volume_mounts(
     """
     mapped = {volume.target.rstrip("/") for volume in settings.volumes}
     return tuple(
-        Mount(source=names.volume(slug, target.strip("/").replace("/", "_")), target=target)
+        Mount(source=names.image_volume(slug, target), target=target)
         for target in image.volumes
         if target.rstrip("/") not in mapped
     )
+
+
+def all_mounts(
+    names: Names, slug: str, settings: ApplicationSettings, image: ImageFacts
+) -> tuple[Mount, ...]:
+    """What the application maps, and the image's own volumes that it does not."""
+    mapped = mounts_of(names, slug, settings)
+    return mapped + image_volume_mounts(names, slug, settings, image)
 
 
 def environment(settings: ApplicationSettings, port: int | None) -> dict[str, str]:
@@ -159,6 +175,7 @@ def replica_spec(
         name=names.container(release.slug, release.sequence, replica),
         image=image.id,
         labels=dict(settings.labels)
+        | blanked_labels(image)
         | traefik_labels(release, image, port, routing)
         | labels_of(instance, release)
         | {REPLICA: str(replica), ROLE: "replica", RESTART: settings.restart},
@@ -168,8 +185,7 @@ def replica_spec(
         network=names.bridge,
         address=address,
         networks={names.network(name): release.slug for name in settings.networks},
-        mounts=mounts_of(names, release.slug, settings)
-        + image_volume_mounts(names, release.slug, settings, image),
+        mounts=all_mounts(names, release.slug, settings, image),
         ports=settings.ports,
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
@@ -187,14 +203,16 @@ def release_command_spec(
     return ContainerSpec(
         name=name,
         image=image.id,
-        labels=labels_of(instance, release) | {ROLE: "release", "traefik.enable": "false"},
+        labels=blanked_labels(image)
+        | labels_of(instance, release)
+        | {ROLE: "release", "traefik.enable": "false"},
         env=environment(settings, None),
         command=settings.release_command,
         entrypoint=settings.entrypoint,
         network=names.bridge,
         # Not the slug: nobody must reach the application at a container that only migrates.
         networks={names.network(network): name for network in settings.networks},
-        mounts=mounts_of(names, release.slug, settings),
+        mounts=all_mounts(names, release.slug, settings, image),
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
     )

@@ -51,6 +51,7 @@ class Routing:
     """How the proxy of this server is set up, as far as a route needs to know."""
 
     certificates: bool  # whether an ACME resolver is configured
+    secure_port: int = 443
 
 
 def rule(domain: Domain) -> str:
@@ -85,7 +86,9 @@ def _routers(
     return routers
 
 
-def _middlewares(generation: Generation, domains: tuple[Domain, ...]) -> dict[str, Any]:
+def _middlewares(
+    generation: Generation, domains: tuple[Domain, ...], routing: Routing
+) -> dict[str, Any]:
     stamp = {GENERATION_HEADER: str(generation.sequence)}
     middlewares: dict[str, Any] = {
         f"{generation.service}_stamp": {
@@ -93,25 +96,41 @@ def _middlewares(generation: Generation, domains: tuple[Domain, ...]) -> dict[st
         }
     }
     if any(domain.tls for domain in domains):
-        https = {"redirectScheme": {"scheme": "https", "permanent": True}}
-        middlewares[f"{generation.service}_https"] = https
+        https = {"scheme": "https", "port": str(routing.secure_port), "permanent": True}
+        middlewares[f"{generation.service}_https"] = {"redirectScheme": https}
     return middlewares
 
 
+def _health_check(check: HealthCheck, host: str) -> dict[str, Any]:
+    """The gate's own question: a check that asks anything else could take a healthy pool out."""
+    asked: dict[str, Any] = {"path": check.path, "interval": "1s", "timeout": "2s"}
+    asked |= {"hostname": host, "followRedirects": False}
+    if check.port:
+        asked["port"] = check.port
+    if check.status:
+        asked["status"] = check.status
+    return asked
+
+
 def _service(
-    generation: Generation, servers: tuple[str, ...], health: HealthCheck | None
+    generation: Generation, servers: tuple[str, ...], settings: ApplicationSettings
 ) -> dict[str, Any]:
+    health = settings.health_check
     balancer: dict[str, Any] = {
         "servers": [{"url": f"http://{address}:{generation.port}"} for address in servers]
     }
-    # Never with one replica: a check on a path the application does not know would turn every
-    # request into a 503, where a crashed single container is back after its restart anyway.
-    if len(generation.addresses) > 1 and health and health.type == "http":
-        check: dict[str, Any] = {"path": health.path, "interval": "1s", "timeout": "2s"}
-        if health.status:
-            check["status"] = health.status
-        balancer["healthCheck"] = check
+    if health and proxy_checks_health(generation, health):
+        balancer["healthCheck"] = _health_check(health, settings.domains[0].host)
     return {generation.service: {"loadBalancer": balancer}}
+
+
+def proxy_checks_health(generation: Generation, health: HealthCheck | None) -> bool:
+    """Whether Traefik itself takes a crashed replica out of the pool.
+
+    Never with one replica: a check on a path the application does not know would turn every
+    request into a 503, where a crashed single container is back after its restart anyway.
+    """
+    return len(generation.addresses) > 1 and health is not None and health.type == "http"
 
 
 def render(
@@ -132,8 +151,8 @@ def render(
             raise ValueError("an empty pool answers every request with 503")
         http = {
             "routers": _routers(generation, settings.domains, routing),
-            "middlewares": _middlewares(generation, settings.domains),
-            "services": _service(generation, pool, settings.health_check),
+            "middlewares": _middlewares(generation, settings.domains, routing),
+            "services": _service(generation, pool, settings),
         }
         text += yaml.safe_dump({"http": http}, sort_keys=False, width=1000)
     if "{{" in text:
@@ -154,5 +173,5 @@ def read(text: str) -> Generation:
         facts = json.loads(first.removeprefix(_FIRST_LINE))
         facts["addresses"] = tuple(facts["addresses"])
         return Generation(**facts)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"its first line is not a generation: {error}") from error

@@ -19,7 +19,8 @@ HOST = re.compile(
 # RFC 3986 path characters without percent-encoding, quotes, backticks or braces.
 URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,255}")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
-ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[a-z2-7]{26}")
+ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
+HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 RESERVED_LABEL_PREFIXES = ("aweigh.", "traefik.")
@@ -31,8 +32,19 @@ def matches(pattern: re.Pattern[str], text: str) -> bool:
 
 def is_plain_path(path: str) -> bool:
     """Whether an absolute path has no `.`, `..` or empty parts that would change its meaning."""
-    parts = path.strip("/").split("/")
+    parts = path.removeprefix("/").removesuffix("/").split("/")
     return path == "/" or all(part not in ("", ".", "..") for part in parts)
+
+
+def text(value: str) -> str:
+    """Text that every database, engine and process takes.
+
+    Raises:
+        ValueError: it holds a NUL, or half of a character.
+    """
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("holds a NUL character, or half of one that takes two")
+    return value
 
 
 def slug_of(name: str) -> str:

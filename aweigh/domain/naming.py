@@ -1,6 +1,12 @@
 """The names of everything Aweigh makes on an engine, derived so that a repeated step finds them."""
 
+import hashlib
+import re
 from dataclasses import dataclass
+from typing import Final
+
+#: What can stand in an engine's name as it is, so that no two of them are given the same one.
+_PLAIN_TARGET: Final = re.compile(r"[A-Za-z0-9./-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,14 @@ class Names:
 
     def volume(self, slug: str, source: str) -> str:
         return f"{self.prefix}-{slug}-{source}"
+
+    def image_volume(self, slug: str, target: str) -> str:
+        """Of a `VOLUME` of the image: begins with `_`, as no name that a user gives can."""
+        name = target.strip("/").replace("/", "_")
+        if not _PLAIN_TARGET.fullmatch(target.strip("/")):
+            readable = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:60]
+            name = f"{readable}-{hashlib.sha256(target.encode()).hexdigest()[:12]}"
+        return self.volume(slug, f"_{name}")
 
     def owns_image(self, name: str) -> bool:
         """Whether an image's name is one that this installation gave it."""
@@ -54,3 +68,7 @@ class Names:
     def pulled(self, digest: str) -> str:
         """The mark on an image that this installation pulled, so that it may remove it."""
         return f"{self.pulled_repository}:{digest.removeprefix('sha256:')}"
+
+    def names_application(self, image: str) -> bool:
+        """Whether an image's name says that a release of this installation needs it."""
+        return image.startswith(f"{self.prefix}/")

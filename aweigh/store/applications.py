@@ -1,6 +1,7 @@
 """Applications: their settings, what they claim on a server, and their end."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from aweigh.domain import grammar
-from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.application import ApplicationSettings, Domain, Port
 from aweigh.domain.deployment import EventKind
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.secret import REVEAL
@@ -73,7 +74,10 @@ async def create(
     seal_settings(tx, row, settings)
     rotate_secret(tx, row)
     tx.session.add(row)
-    await tx.session.flush()
+    try:
+        await tx.session.flush()
+    except IntegrityError as error:  # two callers at once: the database decides
+        raise Conflict(f"the slug {slug!r} was just taken by another application") from error
     await claim(tx, row, settings)
     return Application(row=row, settings=settings)
 
@@ -98,7 +102,20 @@ async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSetti
         Conflict: another application holds one of them.
     """
     await _release_claims(tx, row.id)
-    for index, domain in enumerate(settings.domains):
+    try:
+        await _claim_domains(tx, row, settings.domains)
+        await _claim_ports(tx, row, settings.ports)
+        await tx.session.flush()
+    except IntegrityError as error:  # two callers at once: the database decides
+        raise Conflict("a domain or a host port was just taken by another application") from error
+
+
+# Claims are taken in one order, whatever order they are given in: two callers that want the same
+# ones must not wait for each other.
+
+
+async def _claim_domains(tx: Transaction, row: ApplicationRow, domains: Sequence[Domain]) -> None:
+    for index, domain in sorted(enumerate(domains), key=lambda one: (one[1].host, one[1].path)):
         held = await tx.session.get(DomainClaim, (row.server, domain.host, domain.path))
         if held:
             raise Conflict(
@@ -110,7 +127,10 @@ async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSetti
                 server=row.server, host=domain.host, path=domain.path, application_id=row.id
             )
         )
-    for index, port in enumerate(settings.ports):
+
+
+async def _claim_ports(tx: Transaction, row: ApplicationRow, ports: Sequence[Port]) -> None:
+    for index, port in sorted(enumerate(ports), key=lambda one: (one[1].protocol, one[1].host)):
         holder = await tx.session.get(PortClaim, (row.server, port.protocol, port.host))
         if holder:
             raise Conflict(
@@ -122,10 +142,6 @@ async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSetti
                 server=row.server, protocol=port.protocol, port=port.host, application_id=row.id
             )
         )
-    try:
-        await tx.session.flush()
-    except IntegrityError as error:  # two callers at once: the database decides
-        raise Conflict("a domain or a host port was just taken by another application") from error
 
 
 async def _release_claims(tx: Transaction, application_id: str) -> None:
@@ -135,9 +151,14 @@ async def _release_claims(tx: Transaction, application_id: str) -> None:
 
 async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
     """Raises: NotFound."""
-    column = ApplicationRow.id if id_or_slug.startswith("app_") else ApplicationRow.slug
-    query = select(ApplicationRow).where(column == id_or_slug, ApplicationRow.removed_at.is_(None))
-    row = await tx.session.scalar(query.with_for_update() if lock else query)
+    row = None
+    is_id = grammar.matches(grammar.ENTITY_ID, id_or_slug)
+    if is_id or grammar.matches(grammar.SLUG, id_or_slug):
+        column = ApplicationRow.id if is_id else ApplicationRow.slug
+        query = select(ApplicationRow).where(
+            column == id_or_slug, ApplicationRow.removed_at.is_(None)
+        )
+        row = await tx.session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise NotFound(f"there is no application {id_or_slug!r}")
     return _opened(tx, row)
@@ -151,11 +172,12 @@ async def find_by_hook(tx: Transaction, hook: str, secret: str) -> Application:
     Raises:
         NotFound: there is no such hook with this secret.
     """
+    asked = hook if grammar.matches(grammar.HOOK, hook) else ""
     query = select(ApplicationRow).where(
-        ApplicationRow.hook == hook, ApplicationRow.removed_at.is_(None)
+        ApplicationRow.hook == asked, ApplicationRow.removed_at.is_(None)
     )
     row = await tx.session.scalar(query.with_for_update())
-    known = secret_of(tx, row) if row else new_secret("awds")
+    known = secret_of(tx, row) if row else tx.vault.open_decoy()
     if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
         raise NotFound("there is no such deploy hook, or its secret is another one")
     return _opened(tx, row)

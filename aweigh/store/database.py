@@ -1,27 +1,37 @@
 """Transactions on SQLite or PostgreSQL: the same code and the same migrations for both."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from aweigh.domain.errors import Unavailable
+from aweigh.domain.errors import Invalid, Unavailable
 from aweigh.store.vault import Vault
 
-#: How long a writer waits for the SQLite lock before the call is answered with 503.
-BUSY_TIMEOUT_MS: Final = 5_000
-_MIGRATIONS = Path(__file__).parent / "migrations"
+#: Seconds that a writer waits for the SQLite lock before the call is answered with 503.
+PATIENCE: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,9 +46,12 @@ class Transaction:
 class Store:
     """The database."""
 
-    def __init__(self, url: str, vault: Vault) -> None:
-        self._url = make_url(url)
-        self._engine = _engine(self._url)
+    def __init__(self, url: str, vault: Vault, patience: float = PATIENCE) -> None:
+        self.url = make_url(url)
+        self._engine = _engine(self.url, patience)
+        # One moment, however many questions; in SQLite every transaction sees one anyway.
+        one_moment = {} if sqlite_path(self.url) else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self._engine.execution_options(**one_moment)
         self._vault = vault
         # SQLite's own waiting is neither fair nor cheap; within a process, writers queue here.
         self._writer = asyncio.Lock()
@@ -49,9 +62,10 @@ class Store:
 
         Raises:
             Unavailable: the database is locked or gone.
+            Invalid: a value holds characters that a database does not take.
         """
-        with _as_unavailable():
-            async with AsyncSession(self._engine, expire_on_commit=False) as session:
+        with _in_our_words():
+            async with AsyncSession(self._reader, expire_on_commit=False) as session:
                 yield Transaction(session, self._vault)
 
     @asynccontextmanager
@@ -60,9 +74,10 @@ class Store:
 
         Raises:
             Unavailable: the database is locked or gone; nothing was written.
+            Invalid: a value holds characters that a database does not take.
         """
         engine = self._engine.execution_options(write=True)
-        with _as_unavailable():
+        with _in_our_words():
             async with (
                 self._one_writer(),
                 AsyncSession(engine, expire_on_commit=False) as session,
@@ -71,47 +86,45 @@ class Store:
                 yield Transaction(session, self._vault)
 
     def _one_writer(self) -> AbstractAsyncContextManager[None]:
-        return self._writer if _sqlite_path(self._url) else nullcontext()
-
-    async def migrate(self) -> None:
-        """Bring the schema to this version; creates an SQLite file that is not there yet."""
-        if path := _sqlite_path(self._url):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        await asyncio.to_thread(migrate, self._url)
+        return self._writer if sqlite_path(self.url) else nullcontext()
 
     async def close(self) -> None:
         await self._engine.dispose()
 
 
-class _as_unavailable:
+@contextmanager
+def _in_our_words() -> Iterator[None]:
     """Turns "locked" and "gone" of either database into Unavailable."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OperationalError | DisconnectionError):
-            raise Unavailable(f"the database does not answer: {error.args[0]}") from error
-
-
-def migrate(url: URL, revision: str = "head") -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
+    try:
+        yield
+    except (DataError, UnicodeEncodeError) as error:
+        raise Invalid("body", "holds characters that cannot be stored") from error
+    except SQLAlchemyError as error:
+        if not _is_absence(error):
+            raise
+        raise Unavailable(f"the database does not answer: {error.args[0]}") from error
 
 
-def _sqlite_path(url: URL) -> str | None:
+def _is_absence(error: Exception) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    # A file that is no database (any more) is a plain DatabaseError, which others derive from.
+    away = isinstance(error, OperationalError | DisconnectionError | PoolTimeout)
+    return away or type(error) is DatabaseError
+
+
+def sqlite_path(url: URL) -> str | None:
+    """The file of an SQLite database; none for another kind."""
     return url.database if url.get_backend_name() == "sqlite" else None
 
 
-def _engine(url: URL) -> AsyncEngine:
-    path = _sqlite_path(url)
+def _engine(url: URL, patience: float) -> AsyncEngine:
+    path = sqlite_path(url)
     if path is None:
         return create_async_engine(url, pool_pre_ping=True)
     # mode=rw: a database file that has gone is an error, never a new and empty database.
-    uri = url.set(database=f"file:{path}", query={"mode": "rw", "uri": "true"})
-    engine = create_async_engine(uri, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    uri = url.set(database=f"file:{quote(path)}", query={"mode": "rw", "uri": "true"})
+    engine = create_async_engine(uri, connect_args={"timeout": patience})
     _listen(engine, Path(path))
     return engine
 
@@ -132,11 +145,21 @@ def _listen(engine: AsyncEngine, path: Path) -> None:
     def _checkout(_connection: Any, record: Any, _proxy: Any) -> None:
         # SQLite goes on writing into a file that was deleted; the pool then asks for a new
         # connection, which finds that there is none.
-        if not path.exists() or path.stat().st_ino != record.info["inode"]:
-            raise DisconnectionError(f"{path} has gone")
+        _refuse_gone(path, record.info)
 
     @event.listens_for(sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         # IMMEDIATE: a writer waits for the lock at the start, where nothing is half done.
         write = connection.get_execution_options().get("write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    @event.listens_for(sync_engine, "commit")
+    def _commit(connection: Connection) -> None:
+        # Nobody must be told that what stands in a deleted file was taken.
+        _refuse_gone(path, connection.info)
+
+
+def _refuse_gone(path: Path, info: Mapping[str, Any]) -> None:
+    """Raises: DisconnectionError."""
+    if not path.exists() or path.stat().st_ino != info["inode"]:
+        raise DisconnectionError(f"{path} has gone")

@@ -1,17 +1,19 @@
 """Deployments: how they are admitted, and what is known of them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select
 
+from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import DeploymentState, EventKind, Trigger
+from aweigh.domain.deployment import DeploymentState, EventKind, StepName, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
-from aweigh.store import outbox
+from aweigh.domain.source import PullPolicy
+from aweigh.store import applications, outbox
 from aweigh.store.applications import Application, settings_text
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
@@ -85,7 +87,8 @@ def remember(tx: Transaction, application_id: str, key: Key, deployment_id: str)
 async def admit(tx: Transaction, application: Application, order: Order) -> str:
     """Write everything a new deployment of the current settings is made of.
 
-    Without a tag the live image is taken again, by content.
+    Without a tag the live image is taken again, by content; not with `pull: always`, which says
+    that the tag moves.
 
     Raises:
         Conflict: the application is being removed.
@@ -99,8 +102,9 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
         source = settings.source.with_tag(order.tag)
         settings = settings.model_copy(update={"source": source})
         image = Image(reference=str(source.reference))
-    elif live := await live_image(tx, application.row):
-        image = live if live.reference == image.reference else image
+    elif settings.source.pull is not PullPolicy.ALWAYS:
+        live = await live_image(tx, application.row)
+        image = live if live and live.reference == image.reference else image
     release_id = _new_release(tx, application.row, settings, image)
     return await _new_deployment(tx, application, release_id, order)
 
@@ -110,6 +114,19 @@ async def admit_again(
 ) -> str:
     """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt."""
     return await _new_deployment(tx, application, earlier.release_id, order)
+
+
+async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
+    """Count on from a server's highest sequence, and deploy the same release again from there.
+
+    None when the counter stands there already: then a newer deployment is known, and wins.
+    """
+    application = await applications.find(tx, row.application_id, lock=True)
+    if application.row.last_sequence >= highest:
+        return None
+    application.row.last_sequence = highest
+    order = Order(trigger=Trigger.RETRY, actor=row.actor, retry_of=row.id, tag=row.tag)
+    return await admit_again(tx, application, row, order)
 
 
 async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
@@ -176,8 +193,10 @@ def record_event(tx: Transaction, deployment: DeploymentRow, kind: EventKind) ->
 
 async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -> DeploymentRow:
     """Raises: NotFound."""
-    query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
-    row = await tx.session.scalar(query.with_for_update() if lock else query)
+    row = None
+    if grammar.matches(grammar.ENTITY_ID, deployment_id):
+        query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
+        row = await tx.session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id!r}")
     return row
@@ -191,9 +210,14 @@ async def find(tx: Transaction, deployment_id: str) -> Deployment:
 async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
     application = await tx.session.get_one(ApplicationRow, row.application_id)
     release = await tx.session.get_one(ReleaseRow, row.release_id)
-    query = select(StepRow).where(StepRow.deployment_id == row.id).order_by(StepRow.started_at)
-    steps = tuple(await tx.session.scalars(query))
+    query = select(StepRow).where(StepRow.deployment_id == row.id)
+    steps = tuple(sorted(await tx.session.scalars(query), key=_began))
     return Deployment(row=row, application=application, image=_image(release), steps=steps)
+
+
+def _began(step: StepRow) -> tuple[datetime, int]:
+    """When a step began; of two that began together, the one a deployment does first."""
+    return step.started_at, list(StepName).index(StepName(step.name))
 
 
 async def page(

@@ -11,8 +11,11 @@ Kind = Literal["app", "dep", "rel", "srv", "chn", "tok"]
 
 
 def new_id(kind: Kind) -> str:
-    """A prefix and a base32 UUIDv7: ids of one kind sort by the time they were made."""
-    return f"{kind}_{base64.b32encode(uuid_utils.uuid7().bytes).decode().rstrip('=').lower()}"
+    """A prefix and a base32 UUIDv7: ids of one kind sort by the time they were made.
+
+    The "extended hex" alphabet, whose order is that of the digits' values.
+    """
+    return f"{kind}_{base64.b32hexencode(uuid_utils.uuid7().bytes).decode().rstrip('=').lower()}"
 
 
 def new_secret(prefix: str) -> str:

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState
+from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.domain.errors import Conflict
 from aweigh.store import applications, outbox
 from aweigh.store.database import Transaction
@@ -21,21 +21,31 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.attempts = 1
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
-    elif row.run_id:  # it ran before: a reset from its very beginning
-        _reopen(tx, row, run_id)
+    else:
+        _reopen(tx, row, run_id)  # a reset from its very beginning
     return row.state == DeploymentState.STARTED and row.run_id == run_id
 
 
-def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
-    """A workflow reset by hand runs a failed deployment again: one more attempt of it."""
+def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> bool:
+    """A workflow reset by hand runs a failed deployment again: one more attempt of it.
+
+    False for a run that another one has taken the place of: what it says comes late.
+    """
     if row.run_id == run_id:
-        return
+        return True
+    if row.run_id is None and DeploymentState(row.state).ended:
+        return False  # it ended before any run: there is nothing to go on with
+    if run_id in row.earlier_runs.splitlines():
+        return False
+    if row.run_id:
+        row.earlier_runs += f"{row.run_id}\n"
     if row.state == DeploymentState.FAILED:
         row.state = DeploymentState.STARTED
         row.attempts += 1
         row.reason = row.message = row.finished_at = row.superseded_by = None
         record_event(tx, row, EventKind.STARTED)
     row.run_id = run_id
+    return True
 
 
 async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
@@ -49,15 +59,18 @@ async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
     row.finished_at = tx.now
     record_event(tx, row, EventKind.SUCCEEDED)
     await _ended(tx, row)
-    application = await tx.session.get_one(ApplicationRow, row.application_id)
-    if application.live is None or row.sequence > await _sequence_of(tx, application.live):
+    application = await tx.session.get_one(ApplicationRow, row.application_id, with_for_update=True)
+    if application.removed_at is None and await _is_newest(tx, application, row):
         application.live, application.live_since = row.id, tx.now
-    if row.tag:
-        await _take_tag(tx, row)
+        if row.tag or row.trigger == Trigger.ROLLBACK:
+            await _take_tag(tx, row)
 
 
-async def _sequence_of(tx: Transaction, deployment_id: str) -> int:
-    return (await find_row(tx, deployment_id)).sequence
+async def _is_newest(tx: Transaction, application: ApplicationRow, row: DeploymentRow) -> bool:
+    """Not so for a record that comes late, after that of a newer deployment."""
+    if application.live is None:
+        return True
+    return row.sequence > (await find_row(tx, application.live)).sequence
 
 
 async def _take_tag(tx: Transaction, row: DeploymentRow) -> None:
@@ -82,8 +95,8 @@ async def failed(
 ) -> None:
     """The deployment did not become live; one that ended already stays as it ended."""
     row = await find_row(tx, deployment_id, lock=True)
-    if run_id:
-        _reopen(tx, row, run_id)
+    if run_id and not _reopen(tx, row, run_id):
+        return
     if DeploymentState(row.state).ended:
         return
     row.state = DeploymentState.FAILED
@@ -108,10 +121,11 @@ async def report_step(tx: Transaction, deployment_id: str, name: str, report: St
     """Take a server worker's word on one step; a run id not seen before reopens a failed one.
 
     Raises:
-        Conflict: the deployment ended, and this report is of the run that ended.
+        Conflict: the deployment ended, and this report is of the run that ended or an earlier one.
     """
     row = await find_row(tx, deployment_id, lock=True)
-    _reopen(tx, row, report.run_id)
+    if not _reopen(tx, row, report.run_id):
+        raise Conflict(f"{deployment_id} goes on in run {row.run_id}; this is an earlier run")
     if row.state == DeploymentState.FAILED and report.state is StepState.RUNNING:
         raise Conflict(f"{deployment_id} has ended as {row.state} / {row.reason}")
     step = await tx.session.get(StepRow, (deployment_id, name))

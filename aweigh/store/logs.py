@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 
 from aweigh.store.database import Transaction
+from aweigh.store.deployments import find_row
 from aweigh.store.tables import LogChunk
 
 
@@ -20,7 +21,11 @@ async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) 
     """Append what follows `offset`; the length the log has now.
 
     Anything but the exact end is refused by returning a length other than `offset + len(data)`.
+
+    Raises:
+        NotFound: there is no such deployment.
     """
+    await find_row(tx, deployment_id, lock=True)  # one at a time: the end must not move
     have = await length(tx, deployment_id)
     if offset != have or not data:
         return have

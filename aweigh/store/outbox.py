@@ -7,7 +7,7 @@ lost with a terminated lane, so the relay repeats it until something has come of
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from aweigh.store.database import Transaction
 from aweigh.store.tables import OutboxRow
@@ -42,8 +42,5 @@ async def due(tx: Transaction, limit: int = 100) -> list[OutboxRow]:
 
 async def handed_over(tx: Transaction, row_ids: list[int]) -> None:
     """Told once: tell again later, unless a record closes the row before."""
-    for row_id in row_ids:
-        row = await tx.session.get(OutboxRow, row_id)
-        if row:
-            row.attempts += 1
-            row.next_at = tx.now + REPEAT_AFTER
+    again = {"attempts": OutboxRow.attempts + 1, "next_at": tx.now + REPEAT_AFTER}
+    await tx.session.execute(update(OutboxRow).where(OutboxRow.id.in_(row_ids)).values(**again))

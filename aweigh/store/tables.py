@@ -121,6 +121,7 @@ class DeploymentRow(Base):
     retry_of: Mapped[str | None]
     superseded_by: Mapped[str | None]
     run_id: Mapped[str | None]
+    earlier_runs: Mapped[str] = mapped_column(Text, default="")  # one run id a line
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -14,6 +14,7 @@ from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from aweigh.adapters.files import sync_directory, write_durably
 from aweigh.domain.errors import AweighError, StartupError
 
 _VERSION: Final = "v1"
@@ -37,6 +38,9 @@ class Owner:
         return f"{self.kind}/{self.id}"
 
 
+_DECOY: Final = Owner(kind="decoy", id="")
+
+
 class Vault:
     """Seals with the current key, opens with any key it holds.
 
@@ -47,6 +51,7 @@ class Vault:
         self._keys = dict(keys)
         self._path = path
         self.current = next(iter(self._keys))
+        self._decoy = self.seal(_DECOY, secrets.token_urlsafe(32))
 
     @property
     def key_ids(self) -> frozenset[str]:
@@ -72,6 +77,10 @@ class Vault:
             raise SealBroken(f"a value of {sealed_for} stands in the place of {owner}")
         return text
 
+    def open_decoy(self) -> str:
+        """A secret of nobody, at the cost of opening a real one."""
+        return self.open(_DECOY, self._decoy)
+
 
 def key_id_of(sealed: str) -> str:
     return sealed[len(_VERSION) + 1 : PREFIX_LENGTH - 1]
@@ -85,16 +94,14 @@ def create_keys(path: Path) -> None:
     """Write a keys file with one new key, readable by its owner only."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(_new_line())
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
 
 
 def add_key(path: Path) -> None:
     """Put a new current key before the others, by one atomic rename."""
-    temporary = path.with_suffix(".new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(_new_line() + path.read_text())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_durably(path, _new_line() + path.read_text())
 
 
 def _read_keys(path: Path) -> dict[str, Fernet]:

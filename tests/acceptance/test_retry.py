@@ -174,3 +174,19 @@ async def test_a_rollback_makes_the_older_image_live_again(
     assert back.json()["image"]["id"] == older["image"]["id"]
     live = (await stack.call("GET", f"/v1/applications/{app['id']}")).json()
     assert (live["live"]["deployment"], live["source"]["tag"]) == (back.json()["id"], "v1")
+
+
+async def test_a_database_restored_from_a_backup_counts_on_from_what_is_live(
+    stack: Stack, repository: str
+) -> None:
+    app = await application(stack, "again-restored", repository)
+    await stack.deploy(app, "v1")
+    fence = stack.data / "server" / "fences" / f"{app['id']}.json"
+    fence.write_text('{"highest": 40, "removed": false}')  # what the lost part of the database knew
+
+    first = await failed(stack, app, "v1")
+
+    assert first["reason"] == "superseded"
+    newest = (await stack.call("GET", "/v1/deployments", params={"application": app["id"]})).json()
+    again = await stack.deployment(newest["items"][0]["id"], wait=60)
+    assert (again["sequence"], again["state"], again["retry_of"]) == (41, "succeeded", first["id"])

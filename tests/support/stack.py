@@ -44,7 +44,7 @@ def free_ports(count: int) -> list[int]:
 class Stack:
     """A running `aweigh up` and a client for its API."""
 
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     data: Path
     process: asyncio.subprocess.Process | None = None
     client: httpx2.AsyncClient = field(init=False)
@@ -217,9 +217,16 @@ def new_stack(directory: Path, **settings: str) -> Stack:
 async def running_stack(directory: Path, **settings: str) -> AsyncIterator[Stack]:
     """A stack that runs, and of which nothing is left afterwards."""
     stack = new_stack(directory, **settings)
+    async with stopped_afterwards(stack):
+        yield stack
+
+
+@asynccontextmanager
+async def stopped_afterwards(stack: Stack) -> AsyncIterator[None]:
+    """The stack runs inside the block, and nothing of it is left behind it."""
     try:
         await stack.start()
-        yield stack
+        yield
     finally:
         if stack.process and stack.process.returncode is None:
             await stack.stop()

@@ -189,6 +189,7 @@ def upgrade() -> None:
         sa.Column("retry_of", sa.String(length=255), nullable=True),
         sa.Column("superseded_by", sa.String(length=255), nullable=True),
         sa.Column("run_id", sa.String(length=255), nullable=True),
+        sa.Column("earlier_runs", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,84 @@
+"""The installation's network, on a real engine."""
+
+import ipaddress
+import secrets
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.networks import Networks, _routes
+from aweigh.domain.errors import StartupError
+from tests.support.stack import remove_leftovers
+
+pytestmark = pytest.mark.docker
+SOCKET = "unix:///var/run/docker.sock"
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    prefix = f"t{secrets.token_hex(3)}"
+    yield prefix
+    remove_leftovers(prefix)
+
+
+def networks(instance: str = "one", identity: str = "machine") -> Networks:
+    return Networks(Engine(SOCKET), instance, identity)
+
+
+async def test_a_subnet_that_nobody_uses_is_chosen_once(
+    engine: docker.DockerClient, name: str
+) -> None:
+    bridge = await networks().bridge(name, "")
+    again = await networks().bridge(name, "")
+
+    others = [
+        config["Subnet"]
+        for network in engine.networks.list()
+        if network.name != name
+        for config in network.attrs["IPAM"]["Config"] or []
+    ]
+    assert again == bridge
+    assert bridge.subnet.prefixlen == 16
+    assert not any(bridge.subnet.overlaps(ipaddress.ip_network(one)) for one in others)
+
+
+async def test_applications_cannot_reach_each_other_over_it(
+    engine: docker.DockerClient, name: str
+) -> None:
+    await networks().bridge(name, "")
+
+    options = engine.networks.get(name).attrs["Options"]
+    assert options["com.docker.network.bridge.enable_icc"] == "false"
+
+
+async def test_a_subnet_that_overlaps_one_of_the_machine_is_refused(name: str) -> None:
+    with pytest.raises(
+        StartupError, match=r"AWEIGH_SUBNET 127\.0\.0\.0/16 overlaps 127\.0\.0\.0/8"
+    ):
+        await networks().bridge(name, "127.0.0.0/16")
+
+
+async def test_a_network_of_another_installation_is_refused(name: str) -> None:
+    await networks("one").bridge(name, "")
+
+    with pytest.raises(StartupError, match="AWEIGH_PREFIX"):
+        await networks("two").bridge(name, "")
+
+
+async def test_another_server_worker_of_the_same_installation_is_refused(name: str) -> None:
+    await networks("one", "machine").bridge(name, "")
+
+    with pytest.raises(StartupError, match="AWEIGH_PREFIX"):
+        await networks("one", "clone").bridge(name, "")
+
+
+def test_routes_are_read_from_the_kernels_table() -> None:
+    table = (
+        "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+        "eth0 00000000 010200C0 0003 0 0 0 00000000 0 0 0\n"
+        "tun0 0000C90A 00000000 0001 0 0 0 0000FFFF 0 0 0\n"
+    )
+
+    assert _routes(table) == {ipaddress.ip_network("10.201.0.0/16")}

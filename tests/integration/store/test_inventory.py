@@ -1,0 +1,65 @@
+"""What the database expects on one server, for the reconciler and the sweep."""
+
+from aweigh.contract import Inventory, KnownApplication, KnownDeployment
+from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.store import applications, lifecycle, servers
+from aweigh.store.database import Store
+from tests.support.installation import SERVER, new_application, new_deployment, start, succeed
+
+
+async def inventory(store: Store, keep: int = 2, server: str = SERVER) -> Inventory:
+    async with store.read() as tx:
+        return await servers.inventory(tx, server, keep)
+
+
+async def test_every_application_is_told_with_its_deployments(store: Store) -> None:
+    application = await new_application(store)
+    ended, begun, waiting = [await new_deployment(store, application) for _ in range(3)]
+    await succeed(store, ended)
+    await start(store, begun)
+
+    assert await inventory(store) == Inventory(
+        instance="0123456789abcdef",
+        applications=(
+            KnownApplication(
+                id=application, slug="shop", live=ended, highest_sequence=3, keep=(1, 3, 2),
+                deployments=(
+                    KnownDeployment(id=waiting, sequence=3, state=DeploymentState.CREATED),
+                    KnownDeployment(id=begun, sequence=2, state=DeploymentState.STARTED),
+                    KnownDeployment(id=ended, sequence=1, state=DeploymentState.SUCCEEDED),
+                ),
+            ),
+        ),
+    )  # fmt: skip
+
+
+async def test_images_of_the_last_releases_and_of_what_is_in_flight_stay(store: Store) -> None:
+    application = await new_application(store)
+    made = [await new_deployment(store, application) for _ in range(6)]
+    for one in (made[0], made[1], made[3]):
+        await succeed(store, one)
+    async with store.write() as tx:
+        await lifecycle.failed(tx, made[4], Reason.UNHEALTHY, "no")
+
+    (known,) = (await inventory(store)).applications
+
+    assert set(known.keep) == {4, 2, 3, 6}
+
+
+async def test_a_removed_application_is_told_as_removed(store: Store) -> None:
+    application = await new_application(store)
+    await succeed(store, await new_deployment(store, application))
+    async with store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        await applications.ask_removal(tx, found, volumes=False)
+        await applications.removed(tx, application)
+
+    (known,) = (await inventory(store)).applications
+
+    assert (known.removed, known.live, known.highest_sequence) == (True, None, 2)
+
+
+async def test_another_servers_applications_are_not_told(store: Store) -> None:
+    await new_application(store)
+
+    assert (await inventory(store, server="eu-1")).applications == ()

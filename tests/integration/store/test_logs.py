@@ -1,0 +1,92 @@
+"""The log of a deployment: bytes in order, addressed by offset."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from aweigh.domain.errors import NotFound
+from aweigh.store import logs
+from aweigh.store.database import Store
+from tests.support.installation import new_application, new_deployment
+
+
+@pytest.fixture
+async def deployment(store: Store) -> str:
+    return await new_deployment(store, await new_application(store))
+
+
+async def append(store: Store, deployment_id: str, offset: int, data: bytes) -> int:
+    async with store.write() as tx:
+        return await logs.append(tx, deployment_id, offset, data)
+
+
+async def read(store: Store, deployment_id: str, start: int, end: int | None = None) -> bytes:
+    async with store.read() as tx:
+        return await logs.read(tx, deployment_id, start, end)
+
+
+async def test_a_log_begins_empty(store: Store, deployment: str) -> None:
+    assert await append(store, deployment, 0, b"") == 0
+    assert await read(store, deployment, 0) == b""
+
+
+async def test_what_is_appended_at_the_end_is_taken(store: Store, deployment: str) -> None:
+    assert await append(store, deployment, 0, b"one\n") == 4
+    assert await append(store, deployment, 4, b"two\n") == 8
+
+    assert await read(store, deployment, 0) == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("offset", [0, 3, 5, 10**30])
+async def test_what_is_not_at_the_exact_end_is_refused(
+    store: Store, deployment: str, offset: int
+) -> None:
+    await append(store, deployment, 0, b"one\n")
+
+    assert await append(store, deployment, offset, b"two\n") == 4
+
+    assert await read(store, deployment, 0) == b"one\n"
+
+
+async def test_bytes_stay_bytes(store: Store, deployment: str) -> None:
+    data = bytes(range(256))
+
+    assert await append(store, deployment, 0, data) == 256
+
+    assert await read(store, deployment, 0) == data
+
+
+async def test_of_many_appends_at_one_offset_one_is_taken(store: Store, deployment: str) -> None:
+    lengths = await asyncio.gather(
+        *(append(store, deployment, 0, b"x" * number) for number in range(1, 9))
+    )
+
+    assert len(await read(store, deployment, 0)) in range(1, 9)
+    assert set(lengths) == {len(await read(store, deployment, 0))}
+
+
+async def test_logs_do_not_mix(store: Store, deployment: str) -> None:
+    other = await new_deployment(store, await new_application(store, "blog"))
+
+    await append(store, deployment, 0, b"shop\n")
+    await append(store, other, 0, b"blog\n")
+
+    assert await read(store, deployment, 0) == b"shop\n"
+    assert await read(store, other, 0) == b"blog\n"
+
+
+async def test_a_log_of_no_deployment_is_refused(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await append(store, "dep_aaaaaaaaaaaaaaaaaaaaaaaaaa", 0, b"x")
+
+
+async def test_any_range_can_be_read(store: Store, deployment: str) -> None:
+    text = b"abcdefghi"
+    for offset, chunk in ((0, b"ab"), (2, b"cdefg"), (7, b"hi")):
+        await append(store, deployment, offset, chunk)
+
+    async with store.read() as tx:
+        for start, end in itertools.product(range(11), [None, *range(11), 100]):
+            read_back = await logs.read(tx, deployment, start, end)
+            assert (start, end, read_back) == (start, end, text[start:end])

@@ -1,0 +1,158 @@
+"""Runs of one deployment's workflow: a reset opens a failed one again, and old runs stay quiet."""
+
+import pytest
+
+from aweigh.contract import StepReport
+from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState
+from aweigh.domain.errors import Conflict
+from aweigh.store import deployments, lifecycle
+from aweigh.store.database import Store
+from aweigh.store.tables import DeploymentRow
+from tests.support.installation import events_of, new_application, new_deployment, start, succeed
+
+
+@pytest.fixture
+async def failed(store: Store) -> str:
+    """A deployment whose first run failed."""
+    made = await new_deployment(store, await new_application(store))
+    await start(store, made, "run-1")
+    await fail(store, made, "run-1")
+    return made
+
+
+async def fail(store: Store, deployment_id: str, run_id: str) -> None:
+    async with store.write() as tx:
+        message = f"{run_id} failed"
+        await lifecycle.failed(tx, deployment_id, Reason.UNHEALTHY, message, run_id=run_id)
+
+
+async def report(
+    store: Store, deployment_id: str, run_id: str, state: StepState = StepState.RUNNING
+) -> None:
+    async with store.write() as tx:
+        said = StepReport(state=state, run_id=run_id, attempt=1)
+        await lifecycle.report_step(tx, deployment_id, "create", said)
+
+
+async def row_of(store: Store, deployment_id: str) -> DeploymentRow:
+    async with store.read() as tx:
+        return await deployments.find_row(tx, deployment_id)
+
+
+async def test_a_step_of_a_new_run_opens_a_failed_deployment_again(
+    store: Store, failed: str
+) -> None:
+    await report(store, failed, "run-2")
+
+    row = await row_of(store, failed)
+    assert (row.state, row.run_id, row.attempts) == (DeploymentState.STARTED, "run-2", 2)
+    assert (row.reason, row.message, row.finished_at) == (None, None, None)
+    assert (await events_of(store, failed))[-1] == EventKind.STARTED
+
+
+async def test_a_run_from_the_very_beginning_opens_it_too(store: Store, failed: str) -> None:
+    assert await start(store, failed, "run-2")
+
+    row = await row_of(store, failed)
+    assert (row.state, row.run_id, row.attempts) == (DeploymentState.STARTED, "run-2", 2)
+
+
+async def test_a_new_run_may_fail_again(store: Store, failed: str) -> None:
+    await report(store, failed, "run-2")
+
+    await fail(store, failed, "run-2")
+
+    row = await row_of(store, failed)
+    assert (row.state, row.message) == (DeploymentState.FAILED, "run-2 failed")
+
+
+async def test_a_failure_of_a_run_that_reported_nothing_counts_as_an_attempt(
+    store: Store, failed: str
+) -> None:
+    await fail(store, failed, "run-2")
+
+    row = await row_of(store, failed)
+    assert (row.state, row.message, row.attempts) == (DeploymentState.FAILED, "run-2 failed", 2)
+
+
+async def test_a_new_run_may_succeed(store: Store, failed: str) -> None:
+    await report(store, failed, "run-2")
+
+    await succeed(store, failed, "run-2")
+
+    assert (await row_of(store, failed)).state == DeploymentState.SUCCEEDED
+
+
+async def test_the_run_that_failed_is_told_so(store: Store, failed: str) -> None:
+    with pytest.raises(Conflict, match="has ended as failed / unhealthy"):
+        await report(store, failed, "run-1")
+
+    assert (await row_of(store, failed)).state == DeploymentState.FAILED
+
+
+async def test_the_undo_of_the_run_that_failed_is_still_written_down(
+    store: Store, failed: str
+) -> None:
+    await report(store, failed, "run-1", StepState.SUCCEEDED)
+
+    async with store.read() as tx:
+        found = await deployments.find(tx, failed)
+    assert found.row.state == DeploymentState.FAILED
+    assert [(step.name, step.state) for step in found.steps] == [("create", "succeeded")]
+
+
+@pytest.mark.parametrize("state", list(StepState))
+async def test_a_late_report_of_an_earlier_run_opens_nothing(
+    store: Store, failed: str, state: StepState
+) -> None:
+    await report(store, failed, "run-2")
+    await fail(store, failed, "run-2")
+
+    with pytest.raises(Conflict, match="earlier run"):
+        await report(store, failed, "run-1", state)
+
+    row = await row_of(store, failed)
+    assert (row.state, row.run_id, row.attempts) == (DeploymentState.FAILED, "run-2", 2)
+
+
+async def test_a_late_report_of_an_earlier_run_does_not_disturb_the_running_one(
+    store: Store, failed: str
+) -> None:
+    await report(store, failed, "run-2")
+
+    with pytest.raises(Conflict, match="earlier run"):
+        await report(store, failed, "run-1")
+
+    assert (await row_of(store, failed)).run_id == "run-2"
+    assert await start(store, failed, "run-2")
+
+
+async def test_a_late_failure_of_an_earlier_run_does_not_end_the_running_one(
+    store: Store, failed: str
+) -> None:
+    await report(store, failed, "run-2")
+
+    await fail(store, failed, "run-1")
+
+    row = await row_of(store, failed)
+    assert (row.state, row.run_id) == (DeploymentState.STARTED, "run-2")
+
+
+async def test_an_earlier_run_does_not_start_it_again(store: Store, failed: str) -> None:
+    await report(store, failed, "run-2")
+    await fail(store, failed, "run-2")
+
+    assert not await start(store, failed, "run-1")
+
+    assert (await row_of(store, failed)).state == DeploymentState.FAILED
+
+
+async def test_runs_are_remembered_however_many_there_were(store: Store, failed: str) -> None:
+    for number in range(2, 8):
+        await report(store, failed, f"run-{number}")
+        await fail(store, failed, f"run-{number}")
+
+    for number in range(1, 7):
+        with pytest.raises(Conflict, match="earlier run"):
+            await report(store, failed, f"run-{number}")
+    assert (await row_of(store, failed)).attempts == 7

@@ -1,0 +1,72 @@
+"""What can be seen of an application from outside: by HTTP, on the engine, in the API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import docker
+import httpx2
+from docker.models.containers import Container
+
+from tests.support.stack import Stack
+
+T = TypeVar("T")
+
+
+async def ask(stack: Stack, host: str, path: str = "/") -> httpx2.Response:
+    """One request through the proxy, on a connection of its own."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        url = f"http://127.0.0.1:{stack.web_port}{path}"
+        return await client.get(url, headers={"Host": host})
+
+
+def containers(engine: docker.DockerClient, prefix: str, slug: str) -> list[Container]:
+    """Every container of an application, running or not."""
+    return list(engine.containers.list(all=True, filters={"name": f"^/{prefix}-{slug}-[0-9]"}))
+
+
+async def picture(
+    engine: docker.DockerClient, stack: Stack, application: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that a failed deployment must leave as it was."""
+    shown = (await stack.call("GET", f"/v1/applications/{application['id']}")).json()
+    answers = {
+        domain["host"]: (await ask(stack, domain["host"], domain["path"])).text
+        for domain in shown["domains"]
+    }
+    found = containers(engine, stack.prefix, application["slug"])
+    return {
+        "answers": answers,
+        "containers": {
+            one.name: (one.id, one.status, one.attrs["State"]["StartedAt"]) for one in found
+        },
+        "live": shown["live"],
+        "source": shown["source"],
+    }
+
+
+async def step(stack: Stack, deployment_id: str, name: str) -> dict[str, Any]:
+    """A step of a deployment, empty while there is none."""
+    answer = await stack.call("GET", f"/v1/deployments/{deployment_id}/steps")
+    found = [one for one in answer.json()["items"] if one["name"] == name]
+    return dict(found[0]) if found else {}
+
+
+async def until(check: Callable[[], Awaitable[T]], seconds: float = 60) -> T:
+    """What the check gives, as soon as that is something."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if found := await check():
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def swept(stack: Stack, deployment_id: str) -> None:
+    """Wait until the last step of a deployment, which nobody waits for, is done."""
+
+    async def done() -> bool:
+        return (await step(stack, deployment_id, "sweep")).get("state") == "succeeded"
+
+    await until(done)

@@ -1,0 +1,153 @@
+"""A real registry with real images in it."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+
+from tests.support.images import Variant, make_variant
+from tests.support.stack import free_ports
+
+USER, PASSWORD = "alice", "correct-horse-battery"
+_MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+class Registry:
+    """`docker-registry`; two of them may serve one storage, one of them asking for a password."""
+
+    def __init__(
+        self, storage: Path, *, password: str | None = None, address: str = "127.0.0.1"
+    ) -> None:
+        self.port = free_ports(1)[0]
+        self.address = address
+        self.host = f"{address}:{self.port}"
+        self._storage = storage
+        self._password = password
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._storage.mkdir(parents=True, exist_ok=True)
+        settings: dict[str, Any] = {
+            "version": "0.1",
+            "log": {"level": "warn"},
+            "http": {"addr": self.host},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self._storage)},
+                "delete": {"enabled": True},
+            },
+        }
+        if self._password:
+            users = self._storage / f"users-{self.port}"
+            line = subprocess.run(
+                ["htpasswd", "-Bbn", USER, self._password], check=True, capture_output=True
+            )
+            users.write_bytes(line.stdout)
+            settings["auth"] = {"htpasswd": {"realm": "test", "path": str(users)}}
+        file = self._storage / f"registry-{self.port}.yml"
+        file.write_text(yaml.safe_dump(settings))
+        with (self._storage / f"registry-{self.port}.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["docker-registry", "serve", str(file)], stdout=log, stderr=log
+            )
+        while not listens(self.address, self.port):
+            assert self._process.poll() is None, "docker-registry did not start"
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+
+    def push(
+        self,
+        client: docker.DockerClient,
+        repository: str,
+        tag: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        variant: Variant = Variant.PLAIN,
+        layer_bytes: int = 0,
+    ) -> str:
+        """Make an image of the sample application and leave it in the registry only; its digest.
+
+        With `layer_bytes` it has a layer of its own, which a pull has to download.
+        """
+        name = f"{self.host}/{repository}"
+        # Equal images are one image to the engine, so that no test could tell whose it is.
+        unique = {"UNIQUE": secrets.token_hex(8), **(environment or {})}
+        make_variant(client, variant, repository=name, tag=tag, environment=unique)
+        if layer_bytes:
+            files = {"Dockerfile": f"FROM {name}:{tag}\nCOPY blob /blob\n".encode()}
+            context = _context(files | {"blob": os.urandom(layer_bytes)})
+            client.images.build(fileobj=context, custom_context=True, tag=f"{name}:{tag}", rm=True)
+        digest = ""
+        for event in client.api.push(name, tag=tag, stream=True, decode=True, auth_config={}):
+            assert "error" not in event, event
+            digest = (event.get("aux") or {}).get("Digest", digest)
+        client.images.remove(f"{name}:{tag}")
+        return digest
+
+    def delete(self, repository: str, tag: str) -> None:
+        """Take a tag away from the registry, as its owner may at any time."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        accept = {"Accept": _MANIFESTS}
+        connection.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers=accept)
+        digest = connection.getresponse().headers["Docker-Content-Digest"]
+        connection.close()
+        connection.request("DELETE", f"/v2/{repository}/manifests/{digest}")
+        answer = connection.getresponse()
+        assert answer.status == 202, answer.read()
+        connection.close()
+
+
+def _context(files: Mapping[str, bytes]) -> io.BytesIO:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    target.seek(0)
+    return target
+
+
+def listens(address: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), 1):
+        return True
+    return False
+
+
+@contextmanager
+def running_registries(directory: Path) -> Iterator[tuple[Registry, Registry]]:
+    """One storage, served openly and behind a password."""
+    both = Registry(directory), Registry(directory, password=PASSWORD)
+    try:
+        for one in both:
+            one.start()
+        yield both
+    finally:
+        for one in both:
+            one.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def forget_images(client: docker.DockerClient, *hosts: str) -> None:
+    """Take every name in these registries off the engine."""
+    for image in client.images.list():
+        names = [*image.tags, *image.attrs.get("RepoDigests", [])]
+        for name in names:
+            if name.startswith(tuple(f"{host}/" for host in hosts)):
+                with suppress(docker.errors.ImageNotFound):  # went with a tag of its repository
+                    client.images.remove(name, force=True)

@@ -1,0 +1,265 @@
+"""What the engine is told about a container."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from inline_snapshot import snapshot
+
+from aweigh.domain.application import Port
+from aweigh.domain.container import (
+    ContainerSpec,
+    ImageFacts,
+    exposed_port,
+    release_command_spec,
+    replica_spec,
+)
+from aweigh.domain.generation import Routing
+from aweigh.domain.naming import Names
+from aweigh.domain.release import Image, Release
+from tests.support.installation import settings_of
+
+NAMES = Names("aweigh")
+IMAGE = ImageFacts(id="sha256:1", exposed_tcp=(8000,))
+
+
+def release_of(**fields: Any) -> Release:
+    return Release(
+        deployment="dep_1", application="app_1", slug="shop", server="local", sequence=7,
+        image=Image(reference="a", id="sha256:1"), settings=settings_of(**fields),
+    )  # fmt: skip
+
+
+def replica(
+    image: ImageFacts = IMAGE, *, certificates: bool = False, **fields: Any
+) -> ContainerSpec:
+    release = release_of(**fields)
+    return replica_spec(
+        instance="0123456789abcdef", names=NAMES, release=release, image=image, replica=1,
+        address="10.201.1.0", port=exposed_port(release.settings, image),
+        routing=Routing(certificates=certificates),
+    )  # fmt: skip
+
+
+def release_command(image: ImageFacts = IMAGE, **fields: Any) -> ContainerSpec:
+    return release_command_spec(
+        instance="0123456789abcdef", names=NAMES, release=release_of(**fields), image=image
+    )
+
+
+def test_a_plain_replica() -> None:
+    assert asdict(replica()) == snapshot(
+        {
+            "name": "aweigh-shop-7-1",
+            "image": "sha256:1",
+            "labels": {
+                "traefik.enable": "false",
+                "aweigh.instance": "0123456789abcdef",
+                "aweigh.application": "app_1",
+                "aweigh.deployment": "dep_1",
+                "aweigh.sequence": "7",
+                "aweigh.replica": "1",
+                "aweigh.role": "replica",
+                "aweigh.restart": "unless-stopped",
+            },
+            "env": {"PORT": "8000"},
+            "command": None,
+            "entrypoint": None,
+            "network": "aweigh",
+            "address": "10.201.1.0",
+            "networks": {},
+            "mounts": (),
+            "ports": (),
+            "cpus": None,
+            "memory_bytes": None,
+            "restart": "unless-stopped",
+            "stop_grace": 10,
+        }
+    )
+
+
+def test_a_replica_with_everything() -> None:
+    spec = replica(
+        env={"TOKEN": "geheim", "PORT": "9000"}, labels={"team": "a"}, networks=["backend"],
+        volumes=[{"source": "data", "target": "/data"},
+                 {"source": "/srv", "target": "/srv", "read_only": True}],
+        ports=[{"host": 8080, "container": 80}], command=["serve"], entrypoint=["/bin/sh", "-c"],
+        resources={"cpus": 0.5, "memory": "512m"}, stop_grace=3, restart="always",
+    )  # fmt: skip
+
+    assert asdict(spec) == snapshot(
+        {
+            "name": "aweigh-shop-7-1",
+            "image": "sha256:1",
+            "labels": {
+                "team": "a",
+                "traefik.enable": "false",
+                "aweigh.instance": "0123456789abcdef",
+                "aweigh.application": "app_1",
+                "aweigh.deployment": "dep_1",
+                "aweigh.sequence": "7",
+                "aweigh.replica": "1",
+                "aweigh.role": "replica",
+                "aweigh.restart": "always",
+            },
+            "env": {"PORT": "9000", "TOKEN": "geheim"},
+            "command": ("serve",),
+            "entrypoint": ("/bin/sh", "-c"),
+            "network": "aweigh",
+            "address": "10.201.1.0",
+            "networks": {"aweigh-backend": "shop"},
+            "mounts": (
+                {"source": "aweigh-shop-data", "target": "/data", "read_only": False},
+                {"source": "/srv", "target": "/srv", "read_only": True},
+            ),
+            "ports": (Port(host=8080, container=80),),
+            "cpus": 0.5,
+            "memory_bytes": 536870912,
+            "restart": "always",
+            "stop_grace": 3,
+        }
+    )
+
+
+def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> None:
+    spec = release_command(
+        release_command=["migrate", "--all"], env={"TOKEN": "geheim"}, networks=["backend"],
+        volumes=[{"source": "data", "target": "/data"}], domains=[{"host": "a.b"}],
+        ports=[{"host": 8080, "container": 80}], resources={"memory": "512m"},
+    )  # fmt: skip
+
+    assert asdict(spec) == snapshot(
+        {
+            "name": "aweigh-shop-7-release",
+            "image": "sha256:1",
+            "labels": {
+                "aweigh.instance": "0123456789abcdef",
+                "aweigh.application": "app_1",
+                "aweigh.deployment": "dep_1",
+                "aweigh.sequence": "7",
+                "aweigh.role": "release",
+                "traefik.enable": "false",
+            },
+            "env": {"TOKEN": "geheim"},
+            "command": ("migrate", "--all"),
+            "entrypoint": None,
+            "network": "aweigh",
+            "address": None,
+            "networks": {"aweigh-backend": "aweigh-shop-7-release"},
+            "mounts": ({"source": "aweigh-shop-data", "target": "/data", "read_only": False},),
+            "ports": (),
+            "cpus": None,
+            "memory_bytes": 536870912,
+            "restart": "no",
+            "stop_grace": 10,
+        }
+    )
+
+
+def traefik(spec: ContainerSpec) -> dict[str, str]:
+    return {key: value for key, value in spec.labels.items() if "traefik" in key.lower()}
+
+
+def test_an_application_with_domains_carries_the_standard_labels() -> None:
+    domains = [{"host": "a.b"}, {"host": "c.d", "path": "/api", "tls": False}]
+
+    assert traefik(replica(domains=domains, certificates=True)) == snapshot(
+        {
+            "traefik.enable": "true",
+            "traefik.http.services.shop.loadbalancer.server.port": "8000",
+            "traefik.http.routers.shop-0.rule": "Host(`a.b`)",
+            "traefik.http.routers.shop-0.entrypoints": "websecure",
+            "traefik.http.routers.shop-0.service": "shop",
+            "traefik.http.routers.shop-0.tls": "true",
+            "traefik.http.routers.shop-0.tls.certresolver": "acme",
+            "traefik.http.routers.shop-1.rule": "Host(`c.d`) && PathPrefix(`/api`)",
+            "traefik.http.routers.shop-1.entrypoints": "web",
+            "traefik.http.routers.shop-1.service": "shop",
+        }
+    )
+
+
+def test_without_acme_a_label_names_no_resolver() -> None:
+    assert [key for key in traefik(replica(domains=[{"host": "a.b"}])) if "resolver" in key] == []
+
+
+def test_an_application_without_domains_is_closed_to_a_traefik_that_reads_labels() -> None:
+    assert traefik(replica()) == {"traefik.enable": "false"}
+
+
+STRANGE = {
+    "traefik.enable": "true",
+    "traefik.http.routers.x.rule": "Host(`bank.example.com`)",
+    "Traefik.HTTP.Routers.y.Rule": "Host(`bank.example.com`)",
+    "team": "b",
+}
+
+
+@pytest.mark.parametrize("domains", [[], [{"host": "a.b"}]], ids=["unrouted", "routed"])
+def test_an_image_cannot_claim_a_route_by_its_own_labels(domains: list[dict[str, str]]) -> None:
+    spec = replica(ImageFacts(id="sha256:1", exposed_tcp=(80,), labels=STRANGE), domains=domains)
+
+    assert traefik(spec) == {
+        "traefik.enable": "false",
+        "traefik.http.routers.x.rule": "",
+        "Traefik.HTTP.Routers.y.Rule": "",
+    }
+
+
+def test_an_image_cannot_claim_a_route_by_its_release_command() -> None:
+    image = ImageFacts(id="sha256:1", labels=STRANGE)
+
+    assert traefik(release_command(image)) == {
+        "traefik.enable": "false",
+        "traefik.http.routers.x.rule": "",
+        "Traefik.HTTP.Routers.y.Rule": "",
+    }
+
+
+def test_our_labels_win_over_those_of_an_image() -> None:
+    theirs = dict.fromkeys(replica().labels, "stolen") | {"aweigh.other": "stolen"}
+    image = ImageFacts(id="sha256:1", labels=theirs)
+
+    for spec in (replica(image), release_command(image)):
+        assert "stolen" not in {**theirs, **spec.labels}.values()
+
+
+def sources(spec: ContainerSpec) -> dict[str, str]:
+    return {mount.target: mount.source for mount in spec.mounts}
+
+
+def test_a_volume_of_the_image_becomes_a_named_one_of_the_application() -> None:
+    image = ImageFacts(id="sha256:1", volumes=("/data", "/var/lib/x"))
+    volumes = [{"source": "mine", "target": "/data"}]
+
+    expected = {"/data": "aweigh-shop-mine", "/var/lib/x": "aweigh-shop-_var_lib_x"}
+    assert sources(replica(image, volumes=volumes)) == expected
+    assert sources(release_command(image, volumes=volumes)) == expected
+
+
+def test_volumes_of_an_image_do_not_mix_with_each_other_or_with_ours() -> None:
+    image = ImageFacts(id="sha256:1", volumes=("/a/b", "/a_b", "/data"))
+
+    found = sources(replica(image, volumes=[{"source": "data", "target": "/srv"}]))
+
+    assert len(set(found.values())) == 4
+
+
+@pytest.mark.parametrize(
+    ("port", "exposed", "told"),
+    [
+        (None, (), {}),
+        (None, (8000,), {"PORT": "8000"}),
+        (None, (80, 443), {}),
+        (9000, (80, 443), {"PORT": "9000"}),
+        (9000, (), {"PORT": "9000"}),
+    ],
+)
+def test_an_application_is_told_where_to_listen(
+    port: int | None, exposed: tuple[int, ...], told: dict[str, str]
+) -> None:
+    assert replica(ImageFacts(id="sha256:1", exposed_tcp=exposed), port=port).env == told
+
+
+def test_no_secret_is_printed_with_a_specification() -> None:
+    assert "geheim" not in repr(replica(env={"TOKEN": "geheim"}))

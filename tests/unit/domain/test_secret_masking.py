@@ -1,0 +1,37 @@
+"""A secret is hidden whole and in parts, wherever a text was cut."""
+
+import pytest
+
+from aweigh.domain.secret import HIDDEN, mask
+from aweigh.domain.text import CUT, one_line, printable
+
+SECRET = "correct horse  battery staple"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET,
+        "correct horse battery staple",  # white space run together
+        "correct hor",  # the end of what was kept
+        f"correct horse  batt{CUT}",  # cut by us
+    ],
+)
+def test_a_secret_is_hidden_in_every_shape_it_takes(text: str) -> None:
+    assert mask(f"the password is {text}", [SECRET]).startswith(f"the password is {HIDDEN}")
+    assert "correct" not in mask(f"the password is {text}", [SECRET])
+
+
+def test_each_line_of_a_secret_is_hidden_by_itself() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADAN\n-----END KEY-----"
+
+    assert mask("it read: MIIEvQIBADAN!", [key]) == f"it read: {HIDDEN}!"
+
+
+def test_a_long_text_on_one_line_shows_that_it_was_cut() -> None:
+    assert one_line("a\n b\tc", 600) == "a b c"
+    assert one_line("x" * 10, 4) == f"xxxx{CUT}"
+
+
+def test_control_characters_become_harmless() -> None:
+    assert printable("\x1b[31mred\r\nnext\tcolumn") == "\\x1b[31mred\\x0d\nnext\tcolumn"

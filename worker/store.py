@@ -1,0 +1,39 @@
+"""Opening the database of an installation."""
+
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from aweigh.domain.errors import StartupError
+from aweigh.settings import Settings
+from aweigh.store.database import Store, Transaction
+from aweigh.store.tables import ApplicationRow, ReleaseRow
+from aweigh.store.vault import PREFIX_LENGTH, key_id_of, load_vault
+
+
+def keys_file(settings: Settings) -> Path:
+    return settings.data / "keys"
+
+
+async def open_store(settings: Settings) -> Store:
+    """The database, with the keys to what is sealed in it.
+
+    Raises:
+        StartupError: a key is missing.
+    """
+    store = Store(settings.database, load_vault(keys_file(settings)))
+    async with store.read() as tx:
+        await _refuse_unknown_keys(tx)
+    return store
+
+
+async def _refuse_unknown_keys(tx: Transaction) -> None:
+    """Raises: StartupError."""
+    for column in (ApplicationRow.settings, ApplicationRow.secret, ReleaseRow.settings):
+        prefixes = select(func.substr(column, 1, PREFIX_LENGTH)).distinct()
+        for prefix in await tx.session.scalars(prefixes):
+            if key_id_of(prefix) not in tx.vault.key_ids:
+                raise StartupError(
+                    f"values are sealed with key {key_id_of(prefix)}, which is not in the keys "
+                    "file; restore it from a backup"
+                )
