@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from benchmarks import swap
+from benchmarks import deployment, swap
 from benchmarks.machine import circumstances
 from benchmarks.page import Section, Table, put
 from benchmarks.yard import SOCKET
@@ -18,6 +18,7 @@ from benchmarks.yard import SOCKET
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
     "swap": swap.measure,
+    "deployment": deployment.measure,
 }
 
 

@@ -46,6 +46,10 @@ class BareDeployer:
         self.live = new
         return self.steps
 
+    def clear(self) -> None:
+        if self.live:
+            self.yard.remove(self.live)
+
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
         began = time.monotonic()

@@ -103,9 +103,10 @@ async def running_traefik(directory: Path) -> AsyncIterator[BareTraefik]:
         name="bare", instance="bench", image="", web_port=web, web_secure_port=secure,
         api_port=api, probe_port=probe, routes=routes, certificates=directory,
     )  # fmt: skip
-    flags = [flag for flag in arguments(plan) if not flag.startswith("--providers.file.directory")]
-    command = [Path(sys.executable).parent / "traefik", *flags, f"--providers.file.directory={routes}"]
+    watched = "--providers.file.directory="
+    flags = [flag for flag in arguments(plan) if not flag.startswith(watched)]
+    binary = str(Path(sys.executable).parent / "traefik")
     log = directory / "bare-traefik.log"
-    async with program(command, log) as process:
+    async with program([binary, *flags, f"{watched}{routes}"], log) as process:
         await until_listening(process, web, log)
         yield BareTraefik(plan)

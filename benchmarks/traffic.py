@@ -93,11 +93,13 @@ def _seen(quick: Report, slow: Report, during: Report, version: str) -> Seen:
         lost=quick.failed + slow.failed,
         kinds={
             kind: quick.kinds.get(kind, 0) + slow.kinds.get(kind, 0)
-            for kind in quick.kinds | slow.kinds
+            for kind in {*quick.kinds, *slow.kinds}
             if kind != "ok"
         },
         first_new=quick.first_seen[version],
-        last_old=max((at for known, at in quick.last_seen.items() if known != version), default=0.0),
+        last_old=max(
+            (at for known, at in quick.last_seen.items() if known != version), default=0.0
+        ),
         p99=max(latency.p99 for latency in during.latencies.values()),
     )
 

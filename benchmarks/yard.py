@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import docker
 
+from aweigh.domain.container import LOG_OPTIONS
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.stack import remove_leftovers
@@ -55,7 +56,7 @@ class Yard:
         host = self.client.create_host_config(
             network_mode=self.network,
             restart_policy={"Name": "unless-stopped"},
-            log_config={"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+            log_config=docker.types.LogConfig(type="json-file", config=dict(LOG_OPTIONS)),
             port_bindings={PORT: ("127.0.0.1", publish)} if publish else None,
         )
         self.client.create_container(
