@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from benchmarks import deployment, swap
+from benchmarks import deployment, door, swap
 from benchmarks.machine import circumstances
 from benchmarks.page import Section, Table, put
 from benchmarks.yard import SOCKET
@@ -19,6 +19,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
     "swap": swap.measure,
     "deployment": deployment.measure,
+    "door": door.measure,
 }
 
 
