@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from cli.demo.load import Run, running
+from cli.demo.load import running
 from tests.support.images import temporary_repository
 from tests.support.moment import Moment, engine_does, file_appears, stopping
 from tests.support.shop import Shop, containers_of, fast_flows, lost, slow_flow, unfinished_files
@@ -80,7 +80,12 @@ async def test_the_whole_stack_is_killed_at_every_step(
             await temporal.get_workflow_handle(f"deployment/{deployment['id']}").result()
             print("end", time.monotonic() - began)
             end = await stack.deployment(deployment["id"])
-        print(run.sent, run.failed, run.versions, [(s["name"], s["attempts"], s["state"], s["detail"]) for s in end["steps"]])
+        print(
+            run.sent,
+            run.failed,
+            run.versions,
+            [(s["name"], s["attempts"], s["state"], s["detail"]) for s in end["steps"]],
+        )
         assert run.failed == 0, lost(run.report())
         assert containers_of(engine, stack, "shop") == ["shop-2-0"]
         assert unfinished_files(stack) == []
