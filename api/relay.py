@@ -37,6 +37,7 @@ class Relay:
         self._connect = connect
         self._wake = asyncio.Event()
         self.connected = False
+        self._error = ""
 
     def wake(self) -> None:
         """Something was written that wants handing over now."""
@@ -56,9 +57,10 @@ class Relay:
                         await self._wake.wait()
 
     def _say(self, *, connected: bool, error: str = "") -> None:
-        if connected != self.connected or error:
+        """Log what changed: an absence may last for hours."""
+        if (connected, error) != (self.connected, self._error):
             _log.log(20 if connected else 30, "temporal", connected=connected, error=error)
-        self.connected = connected
+        self.connected, self._error = connected, error
 
     async def _hand_over_due(self) -> bool:
         """Whether there may be more."""
