@@ -85,21 +85,18 @@ async def test_a_call_is_for_those_who_may(door: Door, needed: str, method: str,
         assert answer.status_code not in (401, 403)
 
 
+NO_TOKENS = ["", "Bearer", "Bearer ", "Bearer awg_guess", "Basic YTpi", "awg_guess"]
+
+
 @pytest.mark.parametrize(("method", "path"), [call[1:] for call in CALLS[::6]])
-@pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer ", "Bearer awg_guess", "Basic YTpi", "awg_guess"]
-)
-async def test_nobody_comes_in_without_a_token(
-    door: Door, method: str, path: str, header: str | None
-) -> None:
-    headers = {"Authorization": header} if header is not None else {}
+async def test_nobody_comes_in_without_a_token(door: Door, method: str, path: str) -> None:
+    for headers in ({}, *({"Authorization": value} for value in NO_TOKENS)):
+        answer = await door.client.request(method, path, headers=headers)
 
-    answer = await door.client.request(method, path, headers=headers)
-
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["type"] == "urn:aweigh:problem:unauthorized"
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "urn:aweigh:problem:unauthorized"
 
 
 async def test_a_token_that_was_taken_back_stops_working(door: Door) -> None:
