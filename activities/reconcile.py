@@ -113,6 +113,11 @@ class ReconcileActivities:
         if commit and sequence == commit.generation.sequence:
             return one.labels.get(ROLE) != "replica"
         states = {deployment.sequence: deployment.state for deployment in known.deployments}
+        if commit and sequence < commit.generation.sequence:
+            # What is live has not ended its deployment: that one still drains the older ones.
+            live = states.get(commit.generation.sequence)
+            if live is None or not live.ended:
+                return False
         return sequence in states and states[sequence].ended
 
     async def _make_again(self, commit: Commit) -> None:
