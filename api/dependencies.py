@@ -4,11 +4,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.relay import Relay
 from aweigh.contract import IDENTITY_HEADER
+from aweigh.domain import grammar
 from aweigh.settings import Settings
 from aweigh.store import servers, tokens
 from aweigh.store.database import Store
@@ -28,6 +29,9 @@ def _office(request: Request) -> Office:
     office: Office = request.app.state.office
     return office
 
+
+#: The `next` of the page before.
+Cursor = Annotated[str | None, Query(pattern=f"^{grammar.ENTITY_ID.pattern}$")]
 
 Doors = Annotated[Office, Depends(_office)]
 
