@@ -29,7 +29,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _LOCK: Final = "stack.lock"
 
 #: Without these the dev server looks for work 20 times a second: 50 ms a hop.
-_TUNING: Final[Mapping[str, str]] = {
+TUNING: Final[Mapping[str, str]] = {
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
     "matching.numTaskqueueReadPartitions": "1",
@@ -66,7 +66,7 @@ def temporal_command(settings: Settings) -> list[str]:
         # sync of the disk instead of several.
         "--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full",
     ]  # fmt: skip
-    for key, value in _TUNING.items():
+    for key, value in TUNING.items():
         command += ["--dynamic-config-value", f"{key}={value}"]
     return command
 

@@ -54,8 +54,10 @@ class Commits:
         A hard link keeps it: going back then needs a rename only, also on a full disk.
         """
         path = (self.routed if routed else self.unrouted) / f"{generation.slug}.yml"
-        if path.exists() and read(path.read_text()).sequence < generation.sequence:
-            kept = self._kept / path.name
+        kept = self._kept / path.name
+        if not path.exists():
+            kept.unlink(missing_ok=True)  # what it replaced in the other directory is not ours
+        elif read(path.read_text()).sequence < generation.sequence:
             kept.unlink(missing_ok=True)
             os.link(path, kept)
         write_durably(path, text, self._temporary / path.name, mode=0o644)

@@ -74,6 +74,11 @@ class Stack:
 
     async def start(self) -> None:
         """Start it and wait until it says that it is ready."""
+        await self.launch()
+        await self.ready()
+
+    async def launch(self) -> None:
+        """Start it, no more."""
         self.data.mkdir(parents=True, exist_ok=True)
         log = (self.data / "up.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
@@ -81,6 +86,10 @@ class Stack:
             env=dict(self.environment), stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         log.close()
+
+    async def ready(self) -> None:
+        """Wait until it serves."""
+        assert self.process is not None
         async with asyncio.timeout(START_SECONDS):
             while not await self._serving():
                 assert self.process.returncode is None, self.output()
@@ -126,6 +135,18 @@ class Stack:
         for part in parts or tuple(pids):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pids[part], signal.SIGKILL)
+
+    def children(self) -> list[int]:
+        """The process ids of all its parts but `up`, found at once."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    async def crash(self) -> None:
+        """`kill -9` of everything; the engine, the proxy and the applications live on."""
+        self.kill()
+        assert self.process is not None
+        await self.process.wait()
 
     async def stop(self) -> int:
         """Ctrl-C; the exit code."""
@@ -201,6 +222,8 @@ def new_stack(directory: Path, **settings: str) -> Stack:
     ports = free_ports(len(_PORTS) + 1)
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("AWEIGH_")},
+        # Without cached bytecode every process of a stack takes seconds to start.
+        "PYTHONDONTWRITEBYTECODE": "",
         "AWEIGH_DATA": str(data),
         "AWEIGH_PREFIX": name,
         "AWEIGH_TEMPORAL_ADDRESS": f"127.0.0.1:{ports[-1]}",
