@@ -151,9 +151,12 @@ class Replicas:
         """The replicas there are, in order."""
         return await replicas_of(self._server, self._release.application, self._release.sequence)
 
+    def _strategy(self) -> Strategy:
+        return chosen_strategy(self._release.settings, self._image.volumes)
+
     async def make_way(self) -> None:
         """`recreate`: stop what is live and keep it, so that it can run again."""
-        if chosen_strategy(self._release.settings) is not Strategy.RECREATE:
+        if self._strategy() is not Strategy.RECREATE:
             return
         older = await older_replicas(self._server, self._release)
         await asyncio.gather(

@@ -44,6 +44,12 @@ class Lifted(Message):
     deployment: str | None
 
 
+class LogLength(Message):
+    """How many bytes of a deployment's log the API has."""
+
+    length: int
+
+
 class Lease(Message):
     """A server worker asks for, or renews, its server's name.
 

@@ -56,8 +56,11 @@ def _greet(settings: Settings, seconds: float) -> None:
     say(f"  API           {settings.api_base}")
     say(f"  Temporal's UI {settings.ui_base}/namespaces/{settings.temporal_namespace}")
     say(f"  Logs          {settings.data / 'logs'}")
-    say(f"  Admin token   {read_secret(settings.tokens / ADMIN)}")
-    say(f"                (kept in {settings.tokens / ADMIN})")
+    if sys.stdout.isatty():  # never into a log
+        say(f"  Admin token   {read_secret(settings.tokens / ADMIN)}")
+        say(f"                (kept in {settings.tokens / ADMIN})")
+    else:
+        say(f"  Admin token   in {settings.tokens / ADMIN}")
     say("Ctrl-C stops the stack; running applications stay up.")
 
 

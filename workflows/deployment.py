@@ -39,6 +39,8 @@ class DeploymentOrder:
     server: str
     sequence: int
     reference: str
+    #: Nothing older was in the way when the lane started it.
+    proceed: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class DeploymentWorkflow:
     def __init__(self, order: DeploymentOrder) -> None:
         self._order = order
         self._step = StepInput(order.deployment_id, order.application_id, order.sequence)
-        self._may_proceed = False
+        self._may_proceed = order.proceed
         self._touched_server = False
         self._story: list[str] = []
 

@@ -95,14 +95,16 @@ class ApplicationLane:
             return  # the relay repeats itself until the deployment's own record
         if self._newest is None or turn.sequence > self._newest.sequence:
             self._newest = turn
+        # Alone, it need not be told to proceed: that would cost it a round trip.
+        alone = turn is self._newest and not self._entries and not self._inbox
         try:
-            child = await self._start(turn)
+            child = await self._start(turn, proceed=alone)
         except WorkflowAlreadyStartedError:
             await self._heal(turn)
         else:
-            self._entries.append(_Entry(turn, child))
+            self._entries.append(_Entry(turn, child, proceeding=alone))
 
-    async def _start(self, turn: Turn) -> ChildWorkflowHandle[Any, Any]:
+    async def _start(self, turn: Turn, *, proceed: bool) -> ChildWorkflowHandle[Any, Any]:
         options: dict[str, Any] = {
             "id": turn.workflow_id,
             "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -111,7 +113,7 @@ class ApplicationLane:
         }
         if turn.removal:
             removal = RemovalOrder(
-                turn.application_id, turn.slug, turn.server, turn.sequence, turn.volumes
+                turn.application_id, turn.slug, turn.server, turn.sequence, turn.volumes, proceed
             )
             summary = f"remove {turn.slug} from {turn.server}"
             return await workflow.start_child_workflow(
@@ -119,7 +121,7 @@ class ApplicationLane:
             )
         order = DeploymentOrder(
             turn.deployment_id, turn.application_id, turn.slug, turn.server, turn.sequence,
-            turn.reference,
+            turn.reference, proceed,
         )  # fmt: skip
         summary = f"{turn.slug}@{turn.reference.rpartition(':')[2]} → {turn.server}"
         return await workflow.start_child_workflow(

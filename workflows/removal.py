@@ -22,6 +22,8 @@ class RemovalOrder:
     server: str
     sequence: int
     volumes: bool
+    #: Nothing older was in the way when the lane started it.
+    proceed: bool = False
 
 
 @workflow.defn(name="RemovalWorkflow")
@@ -30,7 +32,7 @@ class RemovalWorkflow:
 
     @workflow.init
     def __init__(self, order: RemovalOrder) -> None:
-        self._may_proceed = False
+        self._may_proceed = order.proceed
 
     @workflow.signal
     def proceed(self) -> None:

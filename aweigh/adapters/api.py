@@ -1,20 +1,31 @@
 """The server worker's side of the contract with the API."""
 
 from http import HTTPStatus
+from typing import TypeVar
 
 import httpx2
+from pydantic import BaseModel, ValidationError
 
-from aweigh.contract import IDENTITY_HEADER, Fence, Inventory, Lease, Lifted, StepReport
+from aweigh.contract import IDENTITY_HEADER, Fence, Inventory, Lease, Lifted, LogLength, StepReport
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
 from aweigh.domain.release import Release
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Api:
     """Calls with the worker's own token, which opens nothing but this server's releases."""
 
-    def __init__(self, base_url: str, token: str, identity: str) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        identity: str,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         self._client = httpx2.AsyncClient(
+            transport=transport,
             base_url=f"{base_url}/v1/worker",
             headers={"Authorization": f"Bearer {token}", IDENTITY_HEADER: identity},
             timeout=10,
@@ -50,7 +61,7 @@ class Api:
         if answer.status_code == HTTPStatus.NOT_FOUND:
             raise StepFailed(Reason.SUPERSEDED, f"{deployment_id} is neither in flight nor live.")
         _refuse(answer)
-        return Release.model_validate_json(answer.content)
+        return _read(Release, answer)
 
     async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
         """Raises: StepFailed (the deployment has ended), Conflict, Unavailable."""
@@ -65,10 +76,10 @@ class Api:
         answer = await self._ask(
             "PUT", f"/releases/{deployment_id}/log", params={"offset": offset}, content=data
         )
-        if answer.status_code == HTTPStatus.CONFLICT and "length" in answer.json():
-            return int(answer.json()["length"])
-        _refuse(answer)
-        return int(answer.json()["length"])
+        conflict = answer.status_code == HTTPStatus.CONFLICT
+        if not (conflict and b'"length"' in answer.content):
+            _refuse(answer)
+        return _read(LogLength, answer).length
 
     async def lift(self, deployment_id: str, highest: int) -> str | None:
         """Tell that a higher sequence stands here than the database may know.
@@ -82,22 +93,30 @@ class Api:
         path = f"/releases/{deployment_id}/fence"
         answer = await self._ask("PUT", path, json=Fence(highest=highest).model_dump())
         _refuse(answer)
-        return Lifted.model_validate_json(answer.content).deployment
+        return _read(Lifted, answer).deployment
 
     async def inventory(self) -> Inventory:
         """Raises: Conflict, Unavailable."""
         answer = await self._ask("GET", "/inventory")
         _refuse(answer)
-        return Inventory.model_validate_json(answer.content)
+        return _read(Inventory, answer)
 
 
 def _refuse(answer: httpx2.Response) -> None:
-    if answer.is_error:
+    if not answer.is_success:
         raise Conflict(f"the API refused ({answer.status_code}): {_detail(answer)}")
+
+
+def _read(kind: type[Shape], answer: httpx2.Response) -> Shape:
+    """Raises: Unavailable: something else answered in the API's place."""
+    try:
+        return kind.model_validate_json(answer.content)
+    except ValidationError as error:
+        raise Unavailable(f"what answered is not the API: no {kind.__name__}") from error
 
 
 def _detail(answer: httpx2.Response) -> str:
     try:
-        return str(answer.json().get("detail", ""))
-    except ValueError:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
         return answer.text[:200]

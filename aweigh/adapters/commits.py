@@ -65,9 +65,10 @@ class Commits:
         A hard link keeps it: going back then needs a rename only, also on a full disk.
         """
         path = (self.routed if routed else self.unrouted) / f"{generation.slug}.yml"
-        before = _read(path)
-        if before and before.generation.sequence < generation.sequence:
-            kept = self._kept / path.name
+        before, kept = _read(path), self._kept / path.name
+        if before is None:
+            kept.unlink(missing_ok=True)  # what it replaced in the other directory is not ours
+        elif before.generation.sequence < generation.sequence:
             kept.unlink(missing_ok=True)
             os.link(path, kept)
         write_durably(path, text, self._temporary / path.name, mode=0o644)

@@ -16,6 +16,8 @@ from aweigh.domain.image import ImageReference
 from aweigh.domain.text import one_line
 
 _DISK_FULL: Final = "no space left on device"
+#: What docker-py has when there was no answer, and what stands between says when it got none.
+_NO_ANSWER: Final = (None, 502, 503, 504)
 
 
 def text_of(error: Exception) -> str:
@@ -31,7 +33,7 @@ def engine_error(error: Exception, doing: str) -> StepError:
         return StepFailed(
             Reason.DISK_FULL, f"{doing}: the engine's disk is full. Free some space, then retry."
         )
-    if isinstance(error, APIError) and error.status_code is not None:
+    if isinstance(error, APIError) and error.status_code not in _NO_ANSWER:
         return StepFailed(Reason.START_FAILED, f"{doing}: {text}")
     if isinstance(error, (DockerException, OSError, HTTPError)):
         return StepUnavailable(
@@ -48,8 +50,11 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     (r"verification failed|failed to register layer|unexpected eof|invalid checksum|"
      r"filesystem layer", Reason.IMAGE_CORRUPT, True,
      "a layer arrived damaged; push the image again"),
+    (r"no matching manifest|match the specified platform", Reason.IMAGE_NOT_FOUND, True,
+     "build the image for this server's platform too"),
     # Before "denied": a hosted registry says both of an image it does not have.
-    (r"repository does not exist|pull access denied", Reason.IMAGE_NOT_FOUND, True,
+    (r"repository does not exist|pull access denied|invalid reference format",
+     Reason.IMAGE_NOT_FOUND, True,
      "check the image's name and tag; a private image needs source.registry"),
     (r"no basic auth credentials|unauthorized|authentication required|\bdenied\b|"
      r"incorrect username|\b401\b|403 forbidden", Reason.REGISTRY_AUTH, True,
@@ -94,14 +99,3 @@ def registry_silent(reference: ImageReference, seconds: float) -> StepError:
 def _pull_message(reference: ImageReference, words: str, advice: str) -> str:
     what = f"{reference} from {reference.registry}"
     return f"Could not pull {what}: {words}. What to do: {advice}."
-
-
-_PORT_TAKEN: Final = re.compile(
-    r"(bind for |listen (tcp|udp)[46]? ).*?:(?P<port>\d+)[: ].*(already allocated|already in use)"
-)
-
-
-def taken_port(text: str) -> int | None:
-    """The host port a failed start complains about."""
-    found = _PORT_TAKEN.search(text.lower())
-    return int(found["port"]) if found else None

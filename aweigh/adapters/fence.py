@@ -45,8 +45,9 @@ class Fence:
             self._write(application_id, Mark(highest=sequence))
 
     def close(self, application_id: str, sequence: int) -> None:
-        """Leave a tombstone: nothing up to this sequence comes back."""
-        self._write(application_id, Mark(highest=sequence, removed=True))
+        """Leave a tombstone: nothing up to this sequence, or any that has begun, comes back."""
+        highest = max(sequence, self.mark(application_id).highest)
+        self._write(application_id, Mark(highest=highest, removed=True))
 
     def _write(self, application_id: str, mark: Mark) -> None:
         write_durably(self._directory / f"{application_id}.json", json.dumps(asdict(mark)))

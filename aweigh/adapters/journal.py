@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from pydantic import ValidationError
 
 from aweigh.adapters.api import Api
 from aweigh.adapters.files import write_durably
@@ -22,6 +23,8 @@ from aweigh.domain.text import printable
 
 _CHUNK: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
+#: What comes together travels together; a step as short as this is told of once, at its end.
+_GATHER_SECONDS: Final = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -70,6 +73,7 @@ class Journal:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await self._wake.wait()
+                    await asyncio.sleep(_GATHER_SECONDS)
             self._wake.clear()
             for place in sorted(self._directory.iterdir()):
                 try:
@@ -79,13 +83,13 @@ class Journal:
                     break
                 except Conflict as error:
                     _log.warning("the API does not take a log", error=str(error))
-            await asyncio.sleep(0.05)  # lines that come together travel together
 
     async def _ship(self, place: Path) -> None:
         for path in sorted(place.glob("*.step")):
             text = path.read_text()
-            report = StepReport.model_validate_json(text)
-            with contextlib.suppress(StepFailed):  # it has ended; nobody asks any more
+            # Suppressed: one that a power cut tore, and one of what has ended; nobody asks for it.
+            with contextlib.suppress(ValidationError, StepFailed):
+                report = StepReport.model_validate_json(text)
                 await self._api.report(place.name, StepName(path.stem), report)
             if path.read_text() == text:  # else a newer report took its place meanwhile
                 path.unlink()
@@ -97,22 +101,28 @@ class Journal:
             return
         deployment_id = place.name
         if deployment_id not in self._sent:
-            await self._find_place(place)
-        base = int((place / "base").read_text())
+            self._continue(place, await self._api.append_log(deployment_id, 0, b""))
         while (sent := self._sent[deployment_id]) < log.stat().st_size:
             with log.open("rb") as file:
                 file.seek(sent)
                 data = file.read(_CHUNK)
+            base = int((place / "base").read_text())
             length = await self._api.append_log(deployment_id, base + sent, data)
-            self._sent[deployment_id] = length - base
+            self._continue(place, length)
 
-    async def _find_place(self, place: Path) -> None:
-        """How much the API has, and where this file begins in it: the part before was forgotten."""
-        length = await self._api.append_log(place.name, 0, b"")
-        base = place / "base"
-        if not base.exists():
-            write_durably(base, str(length))
-        self._sent[place.name] = length - int(base.read_text())
+    def _continue(self, place: Path, length: int) -> None:
+        """Go on where the API is, which has `length` bytes.
+
+        This file begins at `base` of them: what stood before was sent, and forgotten. Where the API
+        has less than that (a restored database), or more than there is here (a power cut), the file
+        is taken to begin or end where the API is: what comes next must not be lost.
+        """
+        file, size = place / "base", (place / "log").stat().st_size
+        known = int(file.read_text()) if file.exists() else length
+        base = min(max(known, length - size), length)
+        if base != known or not file.exists():
+            write_durably(file, str(base))
+        self._sent[place.name] = length - base
 
     def forget(self, deployment_id: str) -> None:
         """Remove a deployment's files, if everything in them was sent."""

@@ -1,6 +1,7 @@
 """Asking a container from outside whether it is healthy."""
 
 import asyncio
+import os
 from typing import Final
 
 import httpx2
@@ -49,4 +50,6 @@ class Probe:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return str(error) or type(error).__name__

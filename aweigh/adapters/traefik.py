@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -40,7 +41,12 @@ class Traefik:
     async def _ask(self, path: str) -> dict[str, Any] | None:
         """None where Traefik knows no such thing. Raises: ProxySilent."""
         answer = await self._get(f"{self._api}/{path}")
-        return dict(answer.json()) if answer.is_success else None
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        try:
+            return dict(answer.raise_for_status().json())
+        except (httpx2.HTTPError, ValueError, TypeError) as error:
+            raise ProxySilent from error  # what is in trouble, or is not Traefik, proves nothing
 
     async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         try:

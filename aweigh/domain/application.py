@@ -233,11 +233,17 @@ class ApplicationSettings(Value):
         return values
 
 
-def chosen_strategy(settings: ApplicationSettings) -> Strategy:
-    """`recreate` where two releases at a time would be wrong, else `rolling`."""
+def chosen_strategy(settings: ApplicationSettings, image_volumes: tuple[str, ...] = ()) -> Strategy:
+    """`recreate` where two releases at a time would be wrong, else `rolling`.
+
+    `image_volumes` are the paths of the image's own volumes, which become the application's.
+    """
     if settings.strategy is not Strategy.AUTO:
         return settings.strategy
-    writable = any(not volume.read_only for volume in settings.volumes)
+    mapped = {volume.target.rstrip("/") for volume in settings.volumes}
+    writable = any(not volume.read_only for volume in settings.volumes) or any(
+        path.rstrip("/") not in mapped for path in image_volumes
+    )
     exclusive = any(volume.exclusive for volume in settings.volumes)
     if settings.ports or exclusive or (writable and not settings.domains):
         return Strategy.RECREATE

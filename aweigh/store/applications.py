@@ -120,7 +120,7 @@ async def _claim_domains(tx: Transaction, row: ApplicationRow, domains: Sequence
         if held:
             raise Conflict(
                 f"domains[{index}]: {domain.host}{domain.path} is routed to another application "
-                f"on server {row.server} ({held.application_id})"
+                f"on server {row.server}: {await _name_of(tx, held.application_id)}"
             )
         tx.session.add(
             DomainClaim(
@@ -135,13 +135,18 @@ async def _claim_ports(tx: Transaction, row: ApplicationRow, ports: Sequence[Por
         if holder:
             raise Conflict(
                 f"ports[{index}]: host port {port.host}/{port.protocol} of server {row.server} "
-                f"is held by another application ({holder.application_id})"
+                f"is held by another application: {await _name_of(tx, holder.application_id)}"
             )
         tx.session.add(
             PortClaim(
                 server=row.server, protocol=port.protocol, port=port.host, application_id=row.id
             )
         )
+
+
+async def _name_of(tx: Transaction, application_id: str) -> str:
+    row = await tx.session.get_one(ApplicationRow, application_id)
+    return f"{row.slug} ({row.id})"
 
 
 async def _release_claims(tx: Transaction, application_id: str) -> None:

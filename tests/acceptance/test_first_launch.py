@@ -19,18 +19,18 @@ def repository(engine: docker.DockerClient) -> Iterator[str]:
     with temporary_repository(engine) as name:
         for tag in ("v1", "v2"):
             make_image(
-                engine, repository=name, tag=tag, environment={"NAME": "shop", "VERSION": tag}
+                engine, repository=name, tag=tag, environment={"NAME": "launch", "VERSION": tag}
             )
         make_image(engine, repository=name, tag="broken", environment={"EXIT_CODE": "3"})
         yield name
 
 
 @pytest.fixture(scope="module")
-async def shop(stack: Stack, repository: str) -> dict[str, Any]:
+async def launched(stack: Stack, repository: str) -> dict[str, Any]:
     return await stack.create(
-        "shop",
+        "launch",
         {"type": "image", "image": repository, "tag": "v1"},
-        domains=[{"host": "shop.localhost", "tls": False}],
+        domains=[{"host": "launch.localhost", "tls": False}],
         health_check={"type": "http", "path": "/healthz"},
     )
 
@@ -46,24 +46,24 @@ def containers(engine: docker.DockerClient, stack: Stack, slug: str) -> list[str
 
 
 async def test_a_hook_makes_each_version_live_and_takes_the_old_one_away(
-    engine: docker.DockerClient, stack: Stack, shop: dict[str, Any]
+    engine: docker.DockerClient, stack: Stack, launched: dict[str, Any]
 ) -> None:
-    first = await stack.deploy(shop, "v1")
+    first = await stack.deploy(launched, "v1")
     assert (first.status_code, first.json()["state"]) == (200, "succeeded")
-    assert (await ask(stack, "shop.localhost")).text == "shop v1\n"
+    assert (await ask(stack, "launch.localhost")).text == "launch v1\n"
 
-    second = await stack.deploy(shop, "v2")
+    second = await stack.deploy(launched, "v2")
 
     assert (second.status_code, second.json()["state"]) == (200, "succeeded")
-    assert (await ask(stack, "shop.localhost")).text == "shop v2\n"
-    assert containers(engine, stack, "shop") == [f"shop-{second.json()['sequence']}-0"]
-    application = (await stack.call("GET", f"/v1/applications/{shop['id']}")).json()
+    assert (await ask(stack, "launch.localhost")).text == "launch v2\n"
+    assert containers(engine, stack, "launch") == [f"launch-{second.json()['sequence']}-0"]
+    application = (await stack.call("GET", f"/v1/applications/{launched['id']}")).json()
     assert application["live"]["deployment"] == second.json()["id"]
     assert application["source"]["tag"] == "v2"
 
 
-async def test_every_step_and_the_log_can_be_read(stack: Stack, shop: dict[str, Any]) -> None:
-    deployment = (await stack.deploy(shop, "v1")).json()
+async def test_every_step_and_the_log_can_be_read(stack: Stack, launched: dict[str, Any]) -> None:
+    deployment = (await stack.deploy(launched, "v1")).json()
 
     steps = (await stack.call("GET", f"/v1/deployments/{deployment['id']}/steps")).json()["items"]
 
@@ -75,28 +75,28 @@ async def test_every_step_and_the_log_can_be_read(stack: Stack, shop: dict[str, 
 
 
 async def test_a_repeated_call_with_the_same_key_is_the_same_deployment(
-    stack: Stack, shop: dict[str, Any]
+    stack: Stack, launched: dict[str, Any]
 ) -> None:
-    first = await stack.deploy(shop, "v1", key="build-17")
-    again = await stack.deploy(shop, "v1", key="build-17")
+    first = await stack.deploy(launched, "v1", key="build-17")
+    again = await stack.deploy(launched, "v1", key="build-17")
 
     assert again.json()["id"] == first.json()["id"]
 
 
 async def test_a_container_that_exits_turns_ci_red_and_leaves_the_live_one_alone(
-    engine: docker.DockerClient, stack: Stack, shop: dict[str, Any]
+    engine: docker.DockerClient, stack: Stack, launched: dict[str, Any]
 ) -> None:
-    live = (await stack.deploy(shop, "v2")).json()
+    live = (await stack.deploy(launched, "v2")).json()
 
-    failed = await stack.deploy(shop, "broken")
+    failed = await stack.deploy(launched, "broken")
 
     assert failed.status_code == 424
     deployment = failed.json()["deployment"]
     assert (deployment["state"], deployment["reason"]) == ("failed", "start_failed")
     assert "code 3" in deployment["message"]
-    assert (await ask(stack, "shop.localhost")).text == "shop v2\n"
-    assert containers(engine, stack, "shop") == [f"shop-{live['sequence']}-0"]
-    application = (await stack.call("GET", f"/v1/applications/{shop['id']}")).json()
+    assert (await ask(stack, "launch.localhost")).text == "launch v2\n"
+    assert containers(engine, stack, "launch") == [f"launch-{live['sequence']}-0"]
+    application = (await stack.call("GET", f"/v1/applications/{launched['id']}")).json()
     assert application["source"]["tag"] == "v2"
 
 

@@ -119,10 +119,10 @@ async def test_a_domain_with_tls_answers_there_and_redirects_from_plain_http(
 
 async def test_with_several_replicas_all_of_them_answer(stack: Stack, repository: str) -> None:
     app = await application(
-        stack, "many", repository, replicas=3, health_check={"type": "http", "path": "/healthz"}
+        stack, "triplets", repository, replicas=3, health_check={"type": "http", "path": "/healthz"}
     )
 
     assert (await stack.deploy(app)).status_code == 200
 
-    text = (stack.data / "server" / "routes" / "routed" / "many.yml").read_text()
+    text = (stack.data / "server" / "routes" / "routed" / "triplets.yml").read_text()
     assert text.count("url: http://") == 3

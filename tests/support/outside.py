@@ -70,3 +70,25 @@ async def swept(stack: Stack, deployment_id: str) -> None:
         return (await step(stack, deployment_id, "sweep")).get("state") == "succeeded"
 
     await until(done)
+
+
+async def change(stack: Stack, application: Mapping[str, Any], **settings: Any) -> None:
+    """Change settings of an application, or take them away."""
+    answer = await stack.call("PATCH", f"/v1/applications/{application['id']}", json=settings)
+    assert answer.is_success, answer.text
+
+
+async def failing(
+    engine: docker.DockerClient, stack: Stack, application: Mapping[str, Any], **settings: Any
+) -> dict[str, Any]:
+    """The deployment with these settings, which fails and leaves what is live untouched."""
+    await change(stack, application, **settings)
+    before = await picture(engine, stack, application)
+    answer = await stack.deploy(application)
+    await change(stack, application, **dict.fromkeys(settings))
+    assert answer.status_code == 424, answer.text
+    after = await picture(engine, stack, application)
+    assert (after["answers"], after["containers"], after["live"]) == (
+        before["answers"], before["containers"], before["live"],
+    )  # fmt: skip
+    return dict(answer.json()["deployment"])

@@ -39,7 +39,8 @@ async def test_a_domain_that_is_taken_is_named_with_its_holder(store: Store) -> 
             await create_application(tx, "blog", domains=[{"host": "blog.example.com"}, SHOP])
 
     assert str(caught.value) == (
-        f"domains[1]: shop.example.com/ is routed to another application on server local ({holder})"
+        "domains[1]: shop.example.com/ is routed to another application on server local: "
+        f"shop ({holder})"
     )
 
 
@@ -51,7 +52,8 @@ async def test_a_port_that_is_taken_is_named_with_its_holder(store: Store) -> No
             await create_application(tx, "blog", ports=[port(8080)])
 
     assert str(caught.value) == (
-        f"ports[0]: host port 8080/tcp of server local is held by another application ({holder})"
+        "ports[0]: host port 8080/tcp of server local is held by another application: "
+        f"shop ({holder})"
     )
 
 

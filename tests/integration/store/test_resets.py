@@ -156,3 +156,15 @@ async def test_runs_are_remembered_however_many_there_were(store: Store, failed:
         with pytest.raises(Conflict, match="earlier run"):
             await report(store, failed, f"run-{number}")
     assert (await row_of(store, failed)).attempts == 7
+
+
+async def test_one_that_ended_before_any_run_is_opened_by_none(store: Store) -> None:
+    made = await new_deployment(store, await new_application(store))
+    async with store.write() as tx:
+        await lifecycle.failed(tx, made, Reason.CANCELLED, "It was cancelled.")
+
+    with pytest.raises(Conflict):
+        await report(store, made, "run-1")
+    assert not await start(store, made, "run-1")
+
+    assert (await row_of(store, made)).state == DeploymentState.FAILED

@@ -1,0 +1,62 @@
+"""A server that cannot take a deployment: its disk is full, or its worker is away."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.faulty_proxy import Fault
+from tests.support.outside import picture, until
+from tests.support.second_server import second_server
+from tests.support.stack import Stack
+from tests.support.world import World, assert_says
+
+pytestmark = pytest.mark.docker
+
+
+async def test_a_disk_that_is_too_full_is_said_before_anything_is_pulled(
+    world: World, stack: Stack, tmp_path: Path
+) -> None:
+    world.push("bulky", "v1")
+    proxy = world.faulty[Fault.NONE]
+    asked = len(proxy.requests)
+    source = {"type": "image", "image": f"{proxy.host}/bulky", "tag": "v1"}
+    reserve = str(10**15)
+    async with second_server(stack, tmp_path, "full", AWEIGH_DISK_RESERVE_BYTES=reserve):
+        app = await stack.create("bulky", source, server="full")
+        failed = (await stack.deploy(app)).json()["deployment"]
+
+    assert_says(failed, "disk_full", "931322.6 GiB stay in reserve", "Free some space, then retry")
+    assert re.search(r"needs room: [0-9.]+ GiB of [0-9.]+ GiB are free", failed["message"])
+    assert [one["name"] for one in failed["steps"]] == ["preflight"]
+    assert proxy.requests[asked:] == []
+
+
+@pytest.mark.long  # a minute is what a server worker may take to start again
+async def test_a_server_whose_worker_is_down_is_offline_after_a_minute(world: World) -> None:
+    stack = world.stack
+    app = await world.live("offline")
+    before = await picture(world.engine, stack, app)
+    pids = stack.pids()
+    os.kill(pids["up"], signal.SIGSTOP)  # it would start the worker again
+    try:
+        os.kill(pids["server"], signal.SIGKILL)
+        began = time.monotonic()
+        failed = (await stack.deploy(app, wait=200)).json()["deployment"]
+        seconds = time.monotonic() - began
+    finally:
+        os.kill(pids["up"], signal.SIGCONT)
+
+    assert_says(failed, "server_offline", "server worker of local", "Start it, then retry")
+    assert 55 < seconds < 100
+    assert await picture(world.engine, stack, app) == before
+    await until(lambda: back(stack, pids["server"]))
+    assert (await stack.deploy(app)).status_code == 200
+
+
+async def back(stack: Stack, dead: int) -> bool:
+    serving = (stack.data / "server" / "serving").read_text()
+    return serving != str(dead) and int(serving) == stack.pids().get("server")

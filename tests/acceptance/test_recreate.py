@@ -1,0 +1,204 @@
+"""Where two releases at a time would be wrong: host ports and volumes."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from cli.demo.image import PYTHON, make_image
+from tests.support.door import door
+from tests.support.images import temporary_repository
+from tests.support.outside import change, containers, failing, step
+from tests.support.programs import begins_with, releases_with, runs
+from tests.support.stack import Stack, free_ports
+from tests.support.world import assert_says
+
+pytestmark = pytest.mark.docker
+
+#: Fails where another process has the volume, as a database would.
+ALONE = """
+import fcntl
+lock = open("/data/lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+os.set_inheritable(lock.fileno(), True)
+"""
+NOTES = 'open("/data/starts", "a").write("{}\\n"); open("/state/starts", "a").write("{}\\n")'
+
+
+@pytest.fixture(scope="module")
+def repository(engine: docker.DockerClient) -> Iterator[str]:
+    root = ("USER 0",)  # new volumes belong to root
+    with temporary_repository(engine) as name:
+        make_image(engine, repository=name, tag="v1", environment={}, instructions=root)
+        make_image(
+            engine, repository=name, tag="volume", environment={},
+            instructions=(*root, "VOLUME /data"),
+        )  # fmt: skip
+        yield name
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
+async def published(stack: Stack, repository: str, port: int) -> dict[str, Any]:
+    """An application that is live at a port of the server."""
+    source = {"type": "image", "image": repository, "tag": "v1"}
+    app = await stack.create("published", source, ports=[{"host": port, "container": 8000}])
+    assert (await stack.deploy(app)).status_code == 200
+    return app
+
+
+def at(port: int) -> dict[str, Any]:
+    return {"ports": [{"host": port, "container": 8000}]}
+
+
+def holding_a_port(port: int = 0) -> Any:
+    return asyncio.start_server(lambda *_: None, "0.0.0.0", port)  # noqa: S104
+
+
+async def test_a_host_port_that_a_process_holds_is_found_before_anything_is_stopped(
+    engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
+) -> None:
+    async with await holding_a_port() as server:
+        taken = server.sockets[0].getsockname()[1]
+        failed = await failing(engine, stack, published, **at(taken))
+        await change(stack, published, **at(port))
+
+    assert_says(failed, "port_taken", f"Host port {taken}/tcp is taken by", f"(pid {os.getpid()})")
+    assert await step(stack, failed["id"], "create") == {}
+
+
+async def test_a_host_port_that_another_container_holds(
+    engine: docker.DockerClient,
+    stack: Stack,
+    repository: str,
+    published: dict[str, Any],
+    port: int,
+) -> None:
+    [taken] = free_ports(1)
+    other = engine.containers.run(
+        f"{repository}:v1", name=f"{repository}-holder", detach=True, ports={"8000/tcp": taken}
+    )
+    try:
+        failed = await failing(engine, stack, published, **at(taken))
+        await change(stack, published, **at(port))
+    finally:
+        other.remove(force=True, v=True)
+
+    assert_says(failed, "port_taken", f"Host port {taken}/tcp is taken by container {other.name}")
+
+
+async def test_a_port_taken_at_the_last_moment_gives_the_old_containers_back(
+    engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
+) -> None:
+    """The release command, between preflight and start, gives the time to take it."""
+    [before] = containers(engine, stack.prefix, "published")
+    [taken] = free_ports(1)
+    async with door(engine, stack.prefix) as at_door:
+        await change(stack, published, **at(taken), **releases_with(at_door.knock))
+        deploying = asyncio.create_task(stack.deploy(published))
+        await at_door.knocked.wait()
+        async with await holding_a_port(taken):
+            at_door.opened.set()
+            failed = (await deploying).json()["deployment"]
+    await change(stack, published, **at(port), **dict.fromkeys(releases_with("")))
+
+    assert_says(failed, "port_taken", f"Host port {taken}/tcp is taken by", f"(pid {os.getpid()})")
+    await assert_runs_as_before(engine, stack, before, port)
+
+
+async def assert_runs_as_before(
+    engine: docker.DockerClient, stack: Stack, before: Container, port: int
+) -> None:
+    [now] = containers(engine, stack.prefix, "published")
+    assert (now.id, now.status) == (before.id, "running")
+    assert now.attrs["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+
+
+async def test_the_old_containers_are_parked_and_brought_back(
+    engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
+) -> None:
+    [before] = containers(engine, stack.prefix, "published")
+    async with door(engine, stack.prefix) as at_door:
+        await change(stack, published, **runs(f"{at_door.knock}; raise SystemExit(5)"))
+        deploying = asyncio.create_task(stack.deploy(published))
+        await at_door.knocked.wait()
+        before.reload()
+        parked = before.status, before.attrs["HostConfig"]["RestartPolicy"]["Name"]
+        at_door.opened.set()
+        failed = (await deploying).json()["deployment"]
+    await change(stack, published, **dict.fromkeys(runs("")))
+
+    assert parked == ("exited", "no")
+    assert_says(failed, "start_failed", "code 5")
+    await assert_runs_as_before(engine, stack, before, port)
+
+
+async def test_two_releases_never_have_such_a_volume_at_a_time(
+    stack: Stack, repository: str
+) -> None:
+    """One that is exclusive, one of a database, and one that the database's image declares."""
+    exclusive = {
+        "volumes": [{"source": "data", "target": "/data", "exclusive": True}],
+        "domains": [{"host": "exclusive.localhost", "tls": False}],
+    }
+
+    async def deployed_twice(name: str, tag: str, **settings: Any) -> list[str | None]:
+        source = {"type": "image", "image": repository, "tag": tag}
+        app = await stack.create(name, source, **begins_with(ALONE), **settings)
+        return [(await stack.deploy(app)).json().get("state") for _ in range(2)]
+
+    states = await asyncio.gather(
+        deployed_twice("exclusive", "v1", **exclusive),
+        deployed_twice("database", "v1", volumes=[{"source": "data", "target": "/data"}]),
+        deployed_twice("image-database", "volume"),
+    )
+
+    assert states == [["succeeded", "succeeded"]] * 3
+
+
+async def test_a_shared_volume_of_a_routed_application_is_there_for_both(
+    stack: Stack, repository: str
+) -> None:
+    """What proves the test above: here the second release does meet the first."""
+    source = {"type": "image", "image": repository, "tag": "volume"}
+    domains = [{"host": "shared.localhost", "tls": False}]
+    app = await stack.create("shared", source, domains=domains, **begins_with(ALONE))
+
+    first, second = [await stack.deploy(app) for _ in range(2)]
+
+    assert first.json()["state"] == "succeeded"
+    assert second.json()["deployment"]["reason"] == "start_failed"
+    assert "BlockingIOError" in await stack.log(second.json()["deployment"]["id"])
+
+
+async def test_data_outlives_the_swap_in_volumes_of_the_application_and_of_the_image(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    source = {"type": "image", "image": repository, "tag": "volume"}
+    app = await stack.create(
+        "keeper", source, volumes=[{"source": "state", "target": "/state"}],
+        **begins_with(NOTES.format("first", "first")),
+    )  # fmt: skip
+    await stack.deploy(app)
+    await change(stack, app, **begins_with(NOTES.format("second", "second")))
+
+    assert (await stack.deploy(app)).status_code == 200
+
+    [container] = containers(engine, stack.prefix, "keeper")
+    for path in ("/data/starts", "/state/starts"):
+        read = container.exec_run([PYTHON, "-c", f"print(open({path!r}).read())"])
+        assert read.output.decode().split() == ["first", "second"]
+    mounted = {mount["Destination"]: mount["Name"] for mount in container.attrs["Mounts"]}
+    own = engine.volumes.list(filters={"name": f"{stack.prefix}-keeper-"})
+    assert sorted(mounted.values()) == sorted(volume.name for volume in own)
+    assert sorted(mounted) == ["/data", "/state"]

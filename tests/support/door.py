@@ -1,0 +1,43 @@
+"""A door on the server at which a container knocks, so that a test acts at just that moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import docker
+
+
+@dataclass
+class Door:
+    """`knock` is Python code that goes on once the door is opened."""
+
+    knock: str = ""
+    knocked: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def gateway_of(engine: docker.DockerClient, prefix: str) -> str:
+    """The address of this machine on an installation's bridge."""
+    return str(engine.networks.get(prefix).attrs["IPAM"]["Config"][0]["Gateway"])
+
+
+@asynccontextmanager
+async def door(engine: docker.DockerClient, prefix: str) -> AsyncIterator[Door]:
+    """A door that containers on this installation's bridge reach."""
+    made = Door()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.knocked.set()
+        await made.opened.wait()
+        writer.close()
+
+    async with await asyncio.start_server(answer, gateway_of(engine, prefix)) as server:
+        address = server.sockets[0].getsockname()
+        made.knock = f"import socket; socket.create_connection({address}).recv(1)"
+        try:
+            yield made
+        finally:
+            made.opened.set()

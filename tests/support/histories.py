@@ -1,0 +1,114 @@
+"""`python -m tests.support.histories`: record the histories that a changed workflow must replay.
+
+Only needed when a change is meant to alter what running workflows do, behind
+`workflow.patched()`: then record anew, beside the old files, never instead of them.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from aweigh.domain.deployment import Reason
+from tests.support.stage import Stage, start_temporal, theatre
+
+DIRECTORY = Path(__file__).parents[1] / "workflows" / "histories"
+
+
+async def _succeeded(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"succeeded": stage.deployment(1), "lane": stage.lane()}
+
+
+async def _failed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.user_fault("health", Reason.UNHEALTHY)
+    stage.world.world_fault("pull", Reason.ENGINE_UNAVAILABLE)
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"failed": stage.deployment(1)}
+
+
+async def _superseded(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.hold("health", f"{stage.name}.1")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached[f"{stage.name}.1", "health"].wait()
+    await stage.submit(stage.turn(2))
+    await stage.ended(1, 2)
+    await stage.lane_ended()
+    return {
+        "superseded": stage.deployment(1),
+        "superseding": stage.deployment(2),
+        "lane-superseding": stage.lane(),
+    }
+
+
+async def _cancelled(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.hold("create")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "create"].wait()
+    await stage.deployment(1).cancel()
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"cancelled": stage.deployment(1)}
+
+
+async def _reset(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.user_fault("health", Reason.UNHEALTHY)
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    await stage.reset(1)
+    await stage.ended_as(1, "succeeded")
+    return {"reset": stage.deployment(1)}
+
+
+async def _in_progress(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.hold("health")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "health"].wait()
+    return {"in-progress": stage.deployment(1), "lane-in-progress": stage.lane()}
+
+
+async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    turn = stage.turn(1, removal=True)
+    await stage.submit(turn)
+    await stage.lane_ended()
+    return {"removal": stage.client.get_workflow_handle(turn.workflow_id)}
+
+
+STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
+    _succeeded, _failed, _superseded, _cancelled, _reset, _in_progress, _removed,
+)  # fmt: skip
+
+
+def _without_traces(value: Any) -> Any:
+    """Stack traces name the machine they were recorded on, and play no part in a replay."""
+    if isinstance(value, dict):
+        return {
+            key: "" if key == "stackTrace" else _without_traces(one) for key, one in value.items()
+        }
+    return [_without_traces(one) for one in value] if isinstance(value, list) else value
+
+
+async def record() -> None:
+    """Play every story and write down what Temporal remembers of it."""
+    DIRECTORY.mkdir(exist_ok=True)
+    async with await start_temporal() as started, theatre(started.client) as house:
+        for story in STORIES:
+            async with house.stage() as stage:
+                for name, handle in (await story(stage)).items():
+                    history = await handle.fetch_history()
+                    plain = _without_traces(json.loads(history.to_json()))
+                    text = json.dumps(plain, indent=1)
+                    (DIRECTORY / f"{name}.json").write_text(text + "\n")
+                await stage.let_everything_go()
+
+
+if __name__ == "__main__":
+    asyncio.run(record())

@@ -1,0 +1,94 @@
+"""An older deployment never replaces a newer one."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aweigh.adapters.fence import Fence, Mark
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed
+
+
+@pytest.fixture
+def fence(tmp_path: Path) -> Fence:
+    return Fence(tmp_path)
+
+
+def refused(fence: Fence, sequence: int, live: int = 0) -> StepFailed:
+    with pytest.raises(StepFailed) as caught:
+        fence.pass_through("app_1", sequence, live)
+    return caught.value
+
+
+def test_a_newer_one_passes_and_closes_the_fence_behind_it(fence: Fence) -> None:
+    fence.pass_through("app_1", 1)
+    fence.pass_through("app_1", 3)
+
+    error = refused(fence, 2)
+
+    assert error.reason is Reason.SUPERSEDED
+    assert error.message == "Sequence 2 is older than 3, a newer deployment, on this server."
+
+
+def test_the_steps_of_one_deployment_all_pass(fence: Fence) -> None:
+    for _ in range(3):
+        fence.pass_through("app_1", 2)
+
+    assert fence.mark("app_1") == Mark(highest=2)
+
+
+def test_applications_do_not_stand_in_each_others_way(fence: Fence) -> None:
+    fence.pass_through("app_1", 9)
+
+    fence.pass_through("app_2", 1)
+
+
+def test_what_is_live_counts_like_what_has_begun(fence: Fence) -> None:
+    fence.pass_through("app_1", 2)
+
+    assert refused(fence, 3, live=4).reason is Reason.SUPERSEDED
+    fence.pass_through("app_1", 4, live=4)
+
+
+def test_the_mark_outlives_the_process(fence: Fence, tmp_path: Path) -> None:
+    fence.pass_through("app_1", 3)
+
+    assert refused(Fence(tmp_path), 2).reason is Reason.SUPERSEDED
+
+
+def test_nothing_up_to_a_removal_comes_back(fence: Fence) -> None:
+    fence.pass_through("app_1", 2)
+    fence.close("app_1", 3)
+
+    for sequence in (1, 2, 3):
+        assert "the removal of the application" in refused(fence, sequence).message
+
+
+def test_a_removal_that_is_repeated_stays_a_removal(fence: Fence) -> None:
+    fence.close("app_1", 3)
+    fence.close("app_1", 3)
+
+    assert fence.mark("app_1") == Mark(highest=3, removed=True)
+
+
+def test_a_late_removal_does_not_open_the_fence_for_what_was_refused(fence: Fence) -> None:
+    fence.pass_through("app_1", 7)
+    fence.close("app_1", 5)
+
+    assert refused(fence, 6).reason is Reason.SUPERSEDED
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=12))
+def test_whatever_is_asked_the_mark_never_falls(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[bool, int]]
+) -> None:
+    fence = Fence(tmp_path_factory.mktemp("fence"))
+    for close, sequence in asked:
+        before = fence.mark("app_1").highest
+        try:
+            (fence.close if close else fence.pass_through)("app_1", sequence)
+        except StepFailed:
+            assert sequence <= before
+        assert fence.mark("app_1").highest == max(before, sequence)

@@ -1,0 +1,141 @@
+"""One deployment, step by step, through everything that can go wrong."""
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+
+from aweigh.domain.deployment import Reason
+from tests.support.stage import Stage, Theatre
+from workflows.names import DEPLOYMENT_STATE
+
+ORDER = ["preflight", "pull", "release", "create", "health", "switch", "drain", "remove"]
+BEFORE_THE_SWITCH = ["preflight", "pull", "release", "create", "health"]
+
+
+async def test_the_steps_run_in_order_and_the_record_says_succeeded(stage: Stage) -> None:
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+
+    described = await stage.deployment(1).describe()
+    assert stage.world.steps_of(f"{stage.name}.1") == [*ORDER, "sweep"]
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+    assert described.typed_search_attributes[DEPLOYMENT_STATE] == "succeeded"
+    assert await described.static_summary() == f"shop@v1 → {stage.name}"
+
+
+@pytest.mark.parametrize("step", [*BEFORE_THE_SWITCH, "switch"])
+async def test_a_step_that_fails_for_good_undoes_everything(stage: Stage, step: str) -> None:
+    stage.world.user_fault(step, Reason.UNHEALTHY)
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+
+    with pytest.raises(WorkflowFailureError):
+        await stage.deployment(1).result()
+    failure = stage.world.failures[f"{stage.name}.1"]
+    assert (failure.reason, failure.message) == (Reason.UNHEALTHY, f"{step} broke")
+    assert stage.world.containers == set()
+    assert stage.world.live is None
+    assert ("undo" in stage.world.steps_of(f"{stage.name}.1")) == (step != "preflight")
+
+
+@pytest.mark.parametrize("step", ORDER)
+async def test_a_step_that_the_world_hindered_is_tried_again(stage: Stage, step: str) -> None:
+    stage.world.world_fault(step, Reason.ENGINE_UNAVAILABLE)
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+    assert stage.world.steps_of(f"{stage.name}.1").count(step) == 2
+
+
+@pytest.mark.parametrize("step", BEFORE_THE_SWITCH)
+async def test_a_cancel_before_the_switch_leaves_nothing(stage: Stage, step: str) -> None:
+    stage.world.hold(step)
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", step].wait()
+
+    await stage.deployment(1).cancel()
+    await stage.ended(1)
+
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.CANCELLED
+    assert stage.world.containers == set()
+    with pytest.raises(WorkflowFailureError):
+        await stage.deployment(1).result()
+
+
+@pytest.mark.parametrize("step", ["switch", "drain", "remove"])
+async def test_a_cancel_at_the_switch_or_after_it_comes_too_late(stage: Stage, step: str) -> None:
+    held = stage.world.hold(step)
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", step].wait()
+
+    await stage.deployment(1).cancel()
+    held.set()
+    await stage.ended(1)
+
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+    assert stage.world.live == f"{stage.name}.1"
+
+
+@pytest.mark.parametrize("step", ["drain", "remove"])
+async def test_what_cannot_be_done_after_the_switch_does_not_undo_it(
+    stage: Stage, step: str
+) -> None:
+    stage.world.user_fault(step, Reason.INTERNAL)
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+    assert stage.world.live == f"{stage.name}.1"
+
+
+async def test_an_undo_that_cannot_be_done_is_never_called_cancelled(stage: Stage) -> None:
+    stage.world.hold("create")
+    stage.world.user_fault("undo", Reason.ENGINE_UNAVAILABLE)
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "create"].wait()
+
+    await stage.deployment(1).cancel()
+    await stage.ended(1)
+
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.ENGINE_UNAVAILABLE
+
+
+async def test_one_that_ended_before_it_began_touches_nothing(house: Theatre, stage: Stage) -> None:
+    house.records.ended_before.add(f"{stage.name}.1")
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+
+    assert stage.world.ran == []
+
+
+async def test_a_terminated_deployment_does_not_hold_the_lane(stage: Stage) -> None:
+    stage.world.hold("health", f"{stage.name}.1")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached[f"{stage.name}.1", "health"].wait()
+
+    await stage.deployment(1).terminate()
+    await stage.submit(stage.turn(2))
+    await stage.ended(2)
+
+    described = await stage.deployment(1).describe()
+    assert described.status is WorkflowExecutionStatus.TERMINATED
+    assert stage.world.live == f"{stage.name}.2"
+
+
+async def test_a_second_delivery_of_a_failed_deployment_runs_nothing(stage: Stage) -> None:
+    stage.world.user_fault("health", Reason.UNHEALTHY)
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    ran = list(stage.world.ran)
+
+    await stage.submit(stage.turn(1))
+    await stage.lane_ended()
+
+    assert stage.world.ran == ran
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "failed"]
