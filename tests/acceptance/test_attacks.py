@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from cli.demo.image import PYTHON, make_image
+from tests.support.door import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, until
 from tests.support.programs import releases_with, runs
@@ -209,7 +210,7 @@ async def test_a_container_cannot_reach_what_listens_on_the_servers_loopback(
 ) -> None:
     """Neither Temporal, nor the API, nor the proxy's own API and probe entry point."""
     [container] = containers(engine, stack.prefix, "victim")
-    gateway = engine.networks.get(stack.prefix).attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = gateway_of(engine, stack.prefix)
     ports = [int(stack.environment[key]) for key in stack.environment if key.endswith("_PORT")
              and key.startswith("AWEIGH_") and "WEB" not in key]  # fmt: skip
     ports.append(int(stack.temporal_address.rpartition(":")[2]))

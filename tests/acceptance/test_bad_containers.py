@@ -1,5 +1,6 @@
 """Containers that do not become healthy: what is said of them, and what is left alone."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -149,24 +150,26 @@ while True:
     assert time.monotonic() - began < 20
 
 
-@pytest.mark.parametrize(
-    ("tag", "check", "passed"),
-    [
-        ("v1", {"type": "http", "path": "/status/204", "status": 204}, r"http: GET .*answered 204"),
-        ("v1", None, r"tcp: 10[.0-9]+:8000 accepts connections"),
-        ("healthcheck", None, r"image: HEALTHCHECK is healthy"),
-        ("no_port", None, r"uptime: up for 5 s"),
-    ],
-    ids=["http", "tcp", "image", "uptime"],
-)
-async def test_the_gate_that_was_passed_is_named(
-    stack: Stack, repository: str, tag: str, check: dict[str, Any] | None, passed: str
-) -> None:
-    source = {"type": "image", "image": repository, "tag": tag}
-    app = await stack.create(f"gate-{len(passed)}", source, health_check=check)
+async def test_the_gate_that_was_passed_is_named(stack: Stack, repository: str) -> None:
+    """The one that was set, else the best one that the image allows."""
 
-    deployed = (await stack.deploy(app)).json()
+    async def passed(tag: str, check: dict[str, Any] | None = None) -> str:
+        source = {"type": "image", "image": repository, "tag": tag}
+        name = f"gate-{tag.replace('_', '-')}-{'set' if check else 'chosen'}"
+        app = await stack.create(name, source, health_check=check)
+        deployed = (await stack.deploy(app)).json()
+        assert deployed["state"] == "succeeded"
+        # Its health check would run five times a second for as long as the stack does.
+        await stack.call("DELETE", f"/v1/applications/{app['id']}")
+        return str((await step(stack, deployed["id"], "health"))["detail"])
 
-    assert deployed["state"] == "succeeded"
-    shown = (await step(stack, deployed["id"], "health"))["detail"]
-    assert re.fullmatch(passed, shown), shown
+    http, tcp, image, uptime = await asyncio.gather(
+        passed("v1", {"type": "http", "path": "/status/204", "status": 204}),
+        passed("v1"),
+        passed("healthcheck"),
+        passed("no_port"),
+    )
+
+    assert re.fullmatch(r"http: GET http://10[.0-9]+:8000/status/204 was answered 204", http)
+    assert re.fullmatch(r"tcp: 10[.0-9]+:8000 accepts connections", tcp)
+    assert (image, uptime) == ("image: HEALTHCHECK is healthy", "uptime: up for 5 s")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import docker
 import pytest
 
 from cli.demo.image import PYTHON, make_image
+from tests.support.door import door
 from tests.support.images import temporary_repository
 from tests.support.outside import containers
 from tests.support.programs import releases_with
@@ -144,16 +144,15 @@ async def test_a_directory_that_becomes_a_link_after_the_check_is_checked_again(
     """The release command runs between preflight and the container: time enough to swap it."""
     path = allowing.root / "swapped"
     path.mkdir()
-
-    async def swap(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        shutil.rmtree(path)
+    async with door(engine, allowing.prefix) as at_door:
+        deploying = asyncio.create_task(
+            allowing.deploy("swapping", str(path), **releases_with(at_door.knock))
+        )
+        await at_door.knocked.wait()
+        path.rmdir()
         path.symlink_to("/")
-        writer.close()
-
-    gateway = engine.networks.get(allowing.prefix).attrs["IPAM"]["Config"][0]["Gateway"]
-    async with await asyncio.start_server(swap, gateway) as door:
-        knock = f"import socket; socket.create_connection({door.sockets[0].getsockname()}).recv(1)"
-        failed = await allowing.deploy("swapping", str(path), **releases_with(knock))
+        at_door.opened.set()
+        failed = await deploying
 
     assert_says(failed, "start_failed", f"{path} (which leads to /) are not allowed")
     assert failed["steps"][2]["detail"] == "exit code 0"

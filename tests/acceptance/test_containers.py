@@ -1,5 +1,6 @@
 """What an application asks for is really set on its containers, and what runs beside them."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -100,22 +101,31 @@ async def test_command_and_entrypoint_replace_those_of_the_image(
     assert "an entrypoint of its own ['two words']" in container.logs().decode()
 
 
-def reach(container: Container, host: str) -> str:
+async def reach(container: Container, host: str) -> str:
     """What a container gets when it calls another one."""
-    return str(container.exec_run([PYTHON, "-c", REACH, host]).output.decode().strip())
+    command = [PYTHON, "-c", REACH, host]
+    return str((await asyncio.to_thread(container.exec_run, command)).output.decode().strip())
 
 
 async def test_applications_reach_each_other_on_a_common_network_and_nowhere_else(
     engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:
-    front = await live(engine, stack, repository, "front", networks=["back"])
-    store = await live(engine, stack, repository, "store", networks=["back"])
-    loner = await live(engine, stack, repository, "loner")
+    front, store, loner = await asyncio.gather(
+        live(engine, stack, repository, "front", networks=["back"]),
+        live(engine, stack, repository, "store", networks=["back"]),
+        live(engine, stack, repository, "loner"),
+    )
     bridge = store.attrs["NetworkSettings"]["Networks"][stack.prefix]["IPAddress"]
 
-    assert (reach(front, "store"), reach(store, "front")) == ("connected", "connected")
-    assert reach(front, bridge) == reach(loner, bridge) == "TimeoutError"
-    assert reach(loner, "store") == "gaierror"
+    got = await asyncio.gather(
+        reach(front, "store"),
+        reach(store, "front"),
+        reach(front, bridge),
+        reach(loner, bridge),
+        reach(loner, "store"),
+    )
+
+    assert got == ["connected", "connected", "TimeoutError", "TimeoutError", "gaierror"]
 
 
 async def test_a_release_command_runs_once_for_each_deployment(

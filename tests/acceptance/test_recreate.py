@@ -10,9 +10,10 @@ import pytest
 from docker.models.containers import Container
 
 from cli.demo.image import PYTHON, make_image
+from tests.support.door import door
 from tests.support.images import temporary_repository
-from tests.support.outside import change, containers, failing, step, until
-from tests.support.programs import begins_with, releases_with
+from tests.support.outside import change, containers, failing, step
+from tests.support.programs import begins_with, releases_with, runs
 from tests.support.stack import Stack, free_ports
 from tests.support.world import assert_says
 
@@ -26,7 +27,6 @@ fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 os.set_inheritable(lock.fileno(), True)
 """
 NOTES = 'open("/data/starts", "a").write("{}\\n"); open("/state/starts", "a").write("{}\\n")'
-ILL = {"env": {"UNHEALTHY": "1"}, "health_check": {"type": "http", "deadline": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def at(port: int) -> dict[str, Any]:
     return {"ports": [{"host": port, "container": 8000}]}
 
 
-def holding_a_port() -> Any:
-    return asyncio.start_server(lambda *_: None, "0.0.0.0")  # noqa: S104
+def holding_a_port(port: int = 0) -> Any:
+    return asyncio.start_server(lambda *_: None, "0.0.0.0", port)  # noqa: S104
 
 
 async def test_a_host_port_that_a_process_holds_is_found_before_anything_is_stopped(
@@ -98,21 +98,16 @@ async def test_a_host_port_that_another_container_holds(
 async def test_a_port_taken_at_the_last_moment_gives_the_old_containers_back(
     engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
 ) -> None:
+    """The release command, between preflight and start, gives the time to take it."""
     [before] = containers(engine, stack.prefix, "published")
     [taken] = free_ports(1)
-    holders = []
-
-    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        holders.append(await asyncio.start_server(lambda *_: None, "0.0.0.0", taken))  # noqa: S104
-        writer.close()
-
-    gateway = engine.networks.get(stack.prefix).attrs["IPAM"]["Config"][0]["Gateway"]
-    async with await asyncio.start_server(take, gateway) as door:
-        # The release command, between preflight and start, has the port taken away.
-        knock = f"import socket; socket.create_connection({door.sockets[0].getsockname()}).recv(1)"
-        await change(stack, published, **at(taken), **releases_with(knock))
-        failed = (await stack.deploy(published)).json()["deployment"]
-    holders[0].close()
+    async with door(engine, stack.prefix) as at_door:
+        await change(stack, published, **at(taken), **releases_with(at_door.knock))
+        deploying = asyncio.create_task(stack.deploy(published))
+        await at_door.knocked.wait()
+        async with await holding_a_port(taken):
+            at_door.opened.set()
+            failed = (await deploying).json()["deployment"]
     await change(stack, published, **at(port), **dict.fromkeys(releases_with("")))
 
     assert_says(failed, "port_taken", f"Host port {taken}/tcp is taken by", f"(pid {os.getpid()})")
@@ -133,47 +128,42 @@ async def test_the_old_containers_are_parked_and_brought_back(
     engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
 ) -> None:
     [before] = containers(engine, stack.prefix, "published")
-    await change(stack, published, **ILL)
-
-    async def both() -> bool:
-        return len(containers(engine, stack.prefix, "published")) == 2
-
-    deploying = asyncio.create_task(stack.deploy(published))
-    await until(both)
-    before.reload()
-    parked = before.status, before.attrs["HostConfig"]["RestartPolicy"]["Name"]
-    failed = (await deploying).json()["deployment"]
-    await change(stack, published, **dict.fromkeys(ILL))
+    async with door(engine, stack.prefix) as at_door:
+        await change(stack, published, **runs(f"{at_door.knock}; raise SystemExit(5)"))
+        deploying = asyncio.create_task(stack.deploy(published))
+        await at_door.knocked.wait()
+        before.reload()
+        parked = before.status, before.attrs["HostConfig"]["RestartPolicy"]["Name"]
+        at_door.opened.set()
+        failed = (await deploying).json()["deployment"]
+    await change(stack, published, **dict.fromkeys(runs("")))
 
     assert parked == ("exited", "no")
-    assert failed["reason"] == "unhealthy"
+    assert_says(failed, "start_failed", "code 5")
     await assert_runs_as_before(engine, stack, before, port)
 
 
-@pytest.mark.parametrize(
-    ("name", "tag", "settings"),
-    [
-        (
-            "exclusive",
-            "v1",
-            {
-                "volumes": [{"source": "data", "target": "/data", "exclusive": True}],
-                "domains": [{"host": "exclusive.localhost", "tls": False}],
-            },
-        ),
-        ("database", "v1", {"volumes": [{"source": "data", "target": "/data"}]}),
-        ("image-database", "volume", {}),
-    ],
-)
 async def test_two_releases_never_have_such_a_volume_at_a_time(
-    stack: Stack, repository: str, name: str, tag: str, settings: dict[str, Any]
+    stack: Stack, repository: str
 ) -> None:
-    source = {"type": "image", "image": repository, "tag": tag}
-    app = await stack.create(name, source, **begins_with(ALONE), **settings)
+    """One that is exclusive, one of a database, and one that the database's image declares."""
+    exclusive = {
+        "volumes": [{"source": "data", "target": "/data", "exclusive": True}],
+        "domains": [{"host": "exclusive.localhost", "tls": False}],
+    }
 
-    states = [(await stack.deploy(app)).json().get("state") for _ in range(2)]
+    async def deployed_twice(name: str, tag: str, **settings: Any) -> list[str | None]:
+        source = {"type": "image", "image": repository, "tag": tag}
+        app = await stack.create(name, source, **begins_with(ALONE), **settings)
+        return [(await stack.deploy(app)).json().get("state") for _ in range(2)]
 
-    assert states == ["succeeded", "succeeded"]
+    states = await asyncio.gather(
+        deployed_twice("exclusive", "v1", **exclusive),
+        deployed_twice("database", "v1", volumes=[{"source": "data", "target": "/data"}]),
+        deployed_twice("image-database", "volume"),
+    )
+
+    assert states == [["succeeded", "succeeded"]] * 3
 
 
 async def test_a_shared_volume_of_a_routed_application_is_there_for_both(

@@ -21,7 +21,7 @@ import yaml
 from tests.support.images import Variant, make_variant
 from tests.support.stack import free_ports
 
-USER, PASSWORD = "alice", "correct-horse-battery"
+USER, PASSWORD = "alice", f"correct-horse-{secrets.token_hex(8)}"
 _MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -52,7 +52,10 @@ class Registry:
         if self._password:
             users = self._storage / f"users-{self.port}"
             line = subprocess.run(
-                ["htpasswd", "-Bbn", USER, self._password], check=True, capture_output=True
+                ["htpasswd", "-iBn", USER],
+                input=self._password.encode(),
+                check=True,
+                capture_output=True,
             )
             users.write_bytes(line.stdout)
             settings["auth"] = {"htpasswd": {"realm": "test", "path": str(users)}}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.door import Door, open_door
+from tests.support.api_door import Door, open_door
 from tests.support.installation import Databases, open_store
 
 

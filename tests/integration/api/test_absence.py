@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.support.door import Door, open_door
+from tests.support.api_door import Door, open_door
 from tests.support.installation import Databases, open_store
 
 MEGABYTE = 1024 * 1024

@@ -6,7 +6,7 @@ import pytest
 from dirty_equals import IsStr
 
 from aweigh.store import applications
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import settings_of
 
 SHOP = "/v1/applications/shop"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from dirty_equals import IsDatetime, IsStr
 
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import IMAGE
 
 SECRETS = {

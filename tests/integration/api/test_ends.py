@@ -8,7 +8,7 @@ from dirty_equals import IsPartialDict
 
 from aweigh.domain.deployment import Reason
 from aweigh.store import applications, lifecycle, outbox
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import start, succeed
 
 SHOP = "/v1/applications/shop"

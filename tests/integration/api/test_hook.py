@@ -7,7 +7,7 @@ from dirty_equals import IsDatetime, IsStr
 
 from aweigh.domain.deployment import Reason
 from aweigh.store import lifecycle
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import IMAGE, succeed
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.door import Door
+from tests.support.api_door import Door
 
 KEY = {"Idempotency-Key": "build-7"}
 

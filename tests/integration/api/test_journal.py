@@ -12,7 +12,7 @@ from aweigh.domain.deployment import Reason, StepName, StepState
 from aweigh.domain.errors import Conflict, StepFailed
 from aweigh.domain.release import Image
 from aweigh.store import lifecycle
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import IMAGE, start
 
 LEASE = Lease(identity="identity-1", boot="boot-1", worker_version="1")

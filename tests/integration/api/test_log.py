@@ -13,7 +13,7 @@ from api.following import follow
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import StepState
 from aweigh.store import deployments, lifecycle, logs
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import succeed
 
 TEXT = b"one\ntwo\nthree\n"

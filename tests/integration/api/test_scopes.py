@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.door import BEARERS, Door
+from tests.support.api_door import BEARERS, Door
 
 READ, DEPLOY, ADMIN, SERVER = "read", "deploy", "admin", "server"
 

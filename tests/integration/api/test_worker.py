@@ -9,7 +9,7 @@ from dirty_equals import IsPartialDict
 from aweigh.contract import IDENTITY_HEADER
 from aweigh.domain.deployment import Reason
 from aweigh.store import lifecycle, servers
-from tests.support.door import Door
+from tests.support.api_door import Door
 from tests.support.installation import IMAGE, start, succeed
 
 HOLDER = {IDENTITY_HEADER: "identity-1"}
