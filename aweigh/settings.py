@@ -3,6 +3,7 @@
 Each is an environment variable with the prefix `AWEIGH_`; docs/settings.md lists them all.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Self
@@ -100,8 +101,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _worker_speaks_tls(self) -> Self:
         url = urlsplit(self.api_base)
-        loopback = url.hostname in ("localhost", "::1") or (url.hostname or "").startswith("127.")
-        if url.scheme != "https" and not (url.scheme == "http" and loopback):
+        host = url.hostname or ""
+        within = url.scheme == "http" and _is_loopback(host)
+        if not host or not (url.scheme == "https" or within):
             raise ValueError("api_url must be https: secrets travel over it")
         return self
 
@@ -129,3 +131,10 @@ class Settings(BaseSettings):
     @property
     def token_file(self) -> Path:
         return self.server_token_file or self.tokens / f"server-{self.server}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -136,13 +136,17 @@ async def test_a_file_that_was_deleted_is_unavailable(sqlite: Store, file: Path)
     assert not file.exists()
 
 
+@pytest.mark.parametrize("flushed", [True, False])
+@pytest.mark.parametrize("whole", [True, False], ids=["with its log", "alone"])
 async def test_a_file_that_is_deleted_during_a_write_is_told_before_the_answer(
-    sqlite: Store, file: Path
+    sqlite: Store, file: Path, flushed: bool, whole: bool
 ) -> None:
     async def put_without_a_file() -> None:
         async with sqlite.write() as tx:
             tx.session.add(MetaRow(key="one", value="x"))
-            remove(file)
+            if flushed:
+                await tx.session.flush()
+            remove(file) if whole else file.unlink()
 
     with pytest.raises(Unavailable):
         await put_without_a_file()
