@@ -1,6 +1,6 @@
 """What goes into and comes out of the steps: ids and small facts, never settings or secrets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aweigh.domain.deployment import Reason
 
@@ -74,6 +74,10 @@ class LiveDeployments:
     """The deployments whose committed file stands on the server, and that answer."""
 
     deployments: list[str]
+    #: Those whose file stands there while the proxy is silent: nobody can tell whether they answer.
+    unsure: list[str] = field(default_factory=list)
+    #: False when the server could not be asked at all.
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,14 @@ class RecordsInput:
 
     server: str
     live: list[str]
+    unsure: list[str] = field(default_factory=list)
+    asked: bool = True
+
+    def is_live(self, deployment_id: str) -> bool | None:
+        """None where that cannot be told."""
+        if not self.asked or deployment_id in self.unsure:
+            return None
+        return deployment_id in self.live
 
 
 @dataclass(frozen=True)

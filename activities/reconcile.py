@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from temporalio import activity
 
 from activities.inputs import LiveDeployments, ReconcileInput
-from activities.replicas import Replicas, replicas_of
+from activities.repair import Repair
+from activities.replicas import replicas_of
 from activities.retention import forget_pulled, sweep_application
 from activities.step import beating, in_temporals_words
 from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, SEQUENCE
 from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.errors import ProxySilent, StepError
+from aweigh.domain.errors import AweighError, ProxySilent, StepError
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
     from aweigh.adapters.journal import Journal
     from aweigh.adapters.server import Server
-    from aweigh.contract import KnownApplication
+    from aweigh.contract import Inventory, KnownApplication
 
 _log = structlog.get_logger(__name__)
+
+#: Time to end for a container that has no connection left.
+_STOP_SECONDS: Final = 10
 
 
 class ReconcileActivities:
@@ -38,6 +42,7 @@ class ReconcileActivities:
         self._server = server
         self._api = api
         self._journal = journal
+        self._repair = Repair(server, api)
 
     @activity.defn(name="reconcile_server")
     async def reconcile(self, _: ReconcileInput) -> LiveDeployments:
@@ -48,21 +53,17 @@ class ReconcileActivities:
     async def run(self) -> LiveDeployments:
         inventory = await self._api.inventory()
         containers = await self._by_application()
-        known = {one.id: one for one in inventory.applications}
-        for stranger in containers.keys() - known.keys():
-            names = [one.name for one in containers[stranger]]
-            _log.warning("containers of an unknown application", containers=names)
-        if any(self._server.commits.routed.glob("*.yml")):
-            async with self._server.locks.holding("server"):
-                await self._server.proxy.ensure()
-        live = [
-            deployment
-            for application in inventory.applications
-            if (deployment := await self._application(application, containers[application.id]))
-        ]
+        self._report_strangers(inventory, containers)
+        await self._ensure_proxy()
+        live: list[str] = []
+        unsure: list[str] = []
+        for application in inventory.applications:
+            commit, answers = await self._application(application, containers[application.id])
+            if commit and answers is not False:
+                (live if answers else unsure).append(commit.generation.deployment)
         await forget_pulled(self._server)
         await self._server.networks.remove_unused_networks({self._server.bridge.name})
-        return LiveDeployments(live)
+        return LiveDeployments(live, unsure)
 
     async def _by_application(self) -> defaultdict[str, list[Container]]:
         found: defaultdict[str, list[Container]] = defaultdict(list)
@@ -71,80 +72,99 @@ class ReconcileActivities:
                 found[one.labels[APPLICATION]].append(one)
         return found
 
+    def _report_strangers(
+        self, inventory: Inventory, containers: dict[str, list[Container]]
+    ) -> None:
+        known = {one.id for one in inventory.applications}
+        for stranger in containers.keys() - known:
+            names = [one.name for one in containers[stranger]]
+            _log.warning("containers of an unknown application", containers=names)
+        for path in self._server.commits.unreadable():
+            _log.error("the proxy reloads nothing while this file is there", file=str(path))
+
+    async def _ensure_proxy(self) -> None:
+        if not any(self._server.commits.routed.glob("*.yml")):
+            return
+        try:
+            async with self._server.locks.holding("server"):
+                await self._server.proxy.ensure()
+        except StepError as error:
+            _log.error("the proxy cannot be had", error=str(error))
+
     async def _application(
         self, known: KnownApplication, containers: list[Container]
-    ) -> str | None:
-        """The application's live deployment, if it answers."""
+    ) -> tuple[Commit | None, bool | None]:
+        """The application's committed file, and whether it answers; None: that cannot be told."""
         async with self._server.locks.holding(known.id):
-            commit = self._take_back_failed(known)
-            for one in containers:
-                if self._is_leftover(one, known, commit):
-                    await self._server.engine.remove(one.name)
-                    _log.info("removed a leftover", container=one.name)
-            in_flight = any(not one.state.ended for one in known.deployments)
-            if commit and not in_flight:
-                await self._make_again(commit)
+            self._server.commits.discard_unfinished(known.slug)
+            commit = await self._repair.route(known)
+            await self._remove_leftovers(known, commit, containers)
+            if commit and not known.in_flight:
+                await self._repair.containers(commit)
+                if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
+                    self._server.commits.forget_older(commit.generation)
         await sweep_application(self._server, known)
         for deployment in known.deployments:
             if deployment.state.ended and deployment.id != known.live:
                 self._journal.forget(deployment.id)
-        return commit.generation.deployment if commit and await self._answers(commit) else None
+        return commit, await self._answers(commit) if commit else False
 
-    def _take_back_failed(self, known: KnownApplication) -> Commit | None:
-        """The committed file; one that a failed deployment left is taken back where it can be."""
-        commit = self._server.commits.live(known.slug)
-        if commit is None:
-            return None
-        states = {one.sequence: one.state for one in known.deployments}
-        if states.get(commit.generation.sequence) is not DeploymentState.FAILED:
-            return commit
-        if not self._server.commits.has_kept(commit):
-            _log.warning("a failed deployment is live", file=str(commit.path))
-            return commit
-        self._server.commits.go_back(commit)
-        return self._server.commits.live(known.slug)
+    async def _remove_leftovers(
+        self, known: KnownApplication, commit: Commit | None, containers: list[Container]
+    ) -> None:
+        leftovers = [one for one in containers if _is_leftover(one, known, commit)]
+        older = [one for one in leftovers if commit and one.running and _is_older(one, commit)]
+        if commit and older and not await self._is_done_with(commit, older):
+            leftovers = [one for one in leftovers if one not in older]
+        for one in leftovers:
+            if one in older:
+                await self._server.engine.stop(one.name, _STOP_SECONDS)
+            await self._server.engine.remove(one.name)
+            _log.info("removed a leftover", container=one.name)
 
-    def _is_leftover(self, one: Container, known: KnownApplication, commit: Commit | None) -> bool:
-        sequence = int(one.labels.get(SEQUENCE, "0"))
-        if known.removed:
-            return True
-        if sequence > known.highest_sequence:
+    async def _is_done_with(self, commit: Commit, older: list[Container]) -> bool:
+        """Whether what was live before has answered its last request, or has had its time."""
+        if not await self._answers(commit):
             return False
-        if commit and sequence == commit.generation.sequence:
-            return one.labels.get(ROLE) != "replica"
-        states = {deployment.sequence: deployment.state for deployment in known.deployments}
-        if commit and sequence < commit.generation.sequence:
-            # What is live has not ended its deployment: that one still drains the older ones.
-            live = states.get(commit.generation.sequence)
-            if live is None or not live.ended:
-                return False
-        return sequence in states and states[sequence].ended
-
-    async def _make_again(self, commit: Commit) -> None:
-        """Containers of the live generation that are gone: same name, address and image."""
-        generation = commit.generation
-        running = await replicas_of(self._server, generation.application, generation.sequence)
-        if len(running) == len(generation.addresses):
-            return
-        image = await self._server.images.find(generation.image_id)
-        if image is None:
-            _log.error("a live container is gone, and its image too", slug=generation.slug)
-            return
+        bridge = self._server.bridge.name
+        addresses = tuple(one.addresses[bridge] for one in older if one.addresses.get(bridge))
+        if await self._server.traefik.connections_to(addresses) == 0:
+            return True
         try:
-            release = await self._api.release(generation.deployment)
-            await Replicas(self._server, release, image).ensure()
-        except StepError as error:
-            _log.error("a live container is gone", slug=generation.slug, error=str(error))
-        else:
-            _log.warning("made a live container again", slug=generation.slug)
+            release = await self._api.release(commit.generation.deployment)
+        except AweighError:
+            return False
+        return commit.age > release.settings.drain
 
-    async def _answers(self, commit: Commit) -> bool:
+    async def _answers(self, commit: Commit) -> bool | None:
         generation = commit.generation
         if commit.path.parent == self._server.commits.routed:
             try:
                 pool = await self._server.traefik.pool(generation)
             except ProxySilent:
-                return False
+                return None
             return pool is not None and bool(pool) and pool <= frozenset(generation.urls)
         running = await replicas_of(self._server, generation.application, generation.sequence)
         return bool(running) and all(one.running for one in running)
+
+
+def _is_leftover(one: Container, known: KnownApplication, commit: Commit | None) -> bool:
+    """Whether a container belongs to an ended deployment that is not live."""
+    sequence = int(one.labels.get(SEQUENCE, "0"))
+    state = known.state_of(sequence)
+    if known.removed:
+        return True
+    if sequence > known.highest_sequence or state is None or not state.ended:
+        return False
+    if commit and sequence == commit.generation.sequence:
+        return one.labels.get(ROLE) != "replica"
+    if commit and _is_older(one, commit):
+        # While the deployment that took its place goes on, it drains and removes it itself.
+        mine = known.state_of(commit.generation.sequence)
+        return mine is not None and mine.ended
+    live = next((it.sequence for it in known.deployments if it.id == known.live), None)
+    return sequence != live  # its file was lost and could not be written again
+
+
+def _is_older(one: Container, commit: Commit) -> bool:
+    return int(one.labels.get(SEQUENCE, "0")) < commit.generation.sequence

@@ -20,6 +20,7 @@ from aweigh.domain.container import (
 )
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
+from aweigh.domain.generation import Generation
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
@@ -168,6 +169,22 @@ def foreign_container(name: str) -> StepFailed:
         Reason.START_FAILED,
         f"A container named {name!r} belongs to somebody else; give this installation a "
         "name prefix of its own (AWEIGH_PREFIX).",
+    )
+
+
+def generation_of(
+    server: Server, release: Release, image: ImageFacts, replicas: list[Container]
+) -> Generation:
+    """What the committed file of these replicas says."""
+    return Generation(
+        instance=server.instance,
+        application=release.application,
+        slug=release.slug,
+        deployment=release.deployment,
+        sequence=release.sequence,
+        image_id=image.id,
+        addresses=tuple(one.addresses[server.bridge.name] for one in replicas),
+        port=exposed_port(release.settings, image),
     )
 
 

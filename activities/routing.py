@@ -10,16 +10,16 @@ from temporalio import activity
 
 from activities.generation import healthy_generation
 from activities.inputs import StepInput, StepResult
-from activities.replicas import older_replicas, replicas_of
+from activities.replicas import generation_of, older_replicas, replicas_of
 from activities.step import OpenStep, Steps
-from aweigh.domain.container import exposed_port
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import ProxySilent, StepFailed, StepUnavailable
-from aweigh.domain.generation import DEAD, Generation, proxy_checks_health, render
+from aweigh.domain.generation import DEAD, proxy_checks_health, render
 
 if TYPE_CHECKING:
     from aweigh.adapters.commits import Commit
     from aweigh.adapters.server import Server
+    from aweigh.domain.generation import Generation
     from aweigh.domain.release import Release
 
 #: How long the proxy, while it answers, may say otherwise before the commit is taken back.
@@ -64,16 +64,7 @@ class RoutingActivities:
             image = await server.images.find(server.names.image(release.slug, release.sequence))
         if image is None or len(running) != expected:
             raise StepUnavailable(Reason.START_FAILED, "The new containers are not all there.")
-        return Generation(
-            instance=server.instance,
-            application=release.application,
-            slug=release.slug,
-            deployment=release.deployment,
-            sequence=release.sequence,
-            image_id=image.id,
-            addresses=tuple(one.addresses[server.bridge.name] for one in running),
-            port=exposed_port(release.settings, image),
-        )
+        return generation_of(server, release, image, running)
 
     async def _commit(self, opened: OpenStep, generation: Generation) -> Commit:
         settings = opened.release.settings

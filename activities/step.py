@@ -115,7 +115,7 @@ class Steps:
                 await self._journal.flush(step.deployment_id)
 
     async def _release(self, name: StepName, step: StepInput, run_id: str) -> Release:
-        """The release, asked for once a run; that a run begins is reported before.
+        """The release, asked for once a run; a run that begins anew reopens what had ended.
 
         Raises:
             StepFailed: the deployment has ended.
@@ -123,10 +123,13 @@ class Steps:
         """
         if known := self._releases.get((step.deployment_id, run_id)):
             return known
-        attempt = activity.info().attempt
-        begins = StepReport(state=StepState.RUNNING, run_id=run_id, attempt=attempt)
-        await self._api.report(step.deployment_id, name, begins)
-        release = await self._api.release(step.deployment_id)
+        try:
+            release = await self._api.release(step.deployment_id)
+        except StepFailed:
+            attempt = activity.info().attempt
+            begins = StepReport(state=StepState.RUNNING, run_id=run_id, attempt=attempt)
+            await self._api.report(step.deployment_id, name, begins)
+            release = await self._api.release(step.deployment_id)
         self._keep(release, run_id)
         return release
 
@@ -182,5 +185,5 @@ async def beating() -> AsyncIterator[None]:
 
 async def _beat() -> None:
     while True:
+        await asyncio.sleep(_BEAT_SECONDS)  # most steps end before, and cost Temporal no beat
         activity.heartbeat()
-        await asyncio.sleep(_BEAT_SECONDS)

@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from api import applications, deployments, health, hooks, problems, tokens, worker
 from api.dependencies import Office
+from api.limits import LengthLimit
 from api.relay import Relay
 from aweigh import __version__
 from aweigh.settings import Settings
@@ -38,6 +39,7 @@ def create_app(
 
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=_LARGEST_BODY)
+    app.add_middleware(LengthLimit, longest=_LARGEST_BODY)
     app.state.office = Office(settings, store, relay)
     problems.install(app)
     for room in (hooks, applications, deployments, tokens, worker, health):

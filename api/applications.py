@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
-from api.dependencies import Admin, Deployer, Doors, Reader
+from api.dependencies import Admin, Cursor, Deployer, Doors, Reader
+from api.idempotency import KeyHeader, key_of
 from api.schemas import DeploymentRequest, LiveAnswer, NewApplication, application_answer
 from api.waiting import Wait, answer_for
 from aweigh.domain.application import ApplicationSettings
@@ -42,7 +43,7 @@ def _doors(tx: Transaction, application: Application) -> dict[str, str]:
 async def list_applications(
     office: Doors,
     _: Reader,
-    after: str | None = None,
+    after: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> dict[str, Any]:
     async with office.store.read() as tx:
@@ -72,7 +73,9 @@ async def change_application(
     office: Doors, bearer: Admin, application: str, change: Annotated[dict[str, Any], Body()]
 ) -> dict[str, Any]:
     """A JSON merge patch (RFC 7396) of the settings; `"deploy": true` deploys them at once."""
-    deploy = change.pop("deploy", False) is True
+    deploy = change.pop("deploy", False)
+    if not isinstance(deploy, bool):
+        raise Invalid("deploy", "is neither true nor false")
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
         changed = Application(row=found.row, settings=_merged(found.settings, change))
@@ -166,11 +169,18 @@ async def replace_part(
 
 @router.post("/{application}/deployments", status_code=202)
 async def deploy(
-    office: Doors, bearer: Deployer, application: str, asked: DeploymentRequest, wait: Wait = 0
+    office: Doors,
+    bearer: Deployer,
+    application: str,
+    asked: DeploymentRequest | None = None,
+    idempotency_key: KeyHeader = None,
+    wait: Wait = 0,
 ) -> Any:
+    tag = asked.tag if asked else None
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        order = Order(trigger=Trigger.MANUAL, actor=bearer.name, tag=asked.tag)
-        deployment_id = await deployments.admit(tx, found, order)
+        key = key_of("deployments", idempotency_key, tag=tag)
+        order = Order(trigger=Trigger.MANUAL, actor=bearer.name, tag=tag)
+        deployment_id = await deployments.admit_once(tx, found, order, key)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)

@@ -4,14 +4,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.relay import Relay
 from aweigh.contract import IDENTITY_HEADER
+from aweigh.domain import grammar
 from aweigh.settings import Settings
 from aweigh.store import servers, tokens
-from aweigh.store.database import Store
+from aweigh.store.database import Store, Transaction
 from aweigh.store.tokens import Bearer, Scope
 
 
@@ -29,6 +30,9 @@ def _office(request: Request) -> Office:
     return office
 
 
+#: The `next` of the page before.
+Cursor = Annotated[str | None, Query(pattern=f"^{grammar.ENTITY_ID.pattern}$")]
+
 Doors = Annotated[Office, Depends(_office)]
 
 _bearer = HTTPBearer(auto_error=False)
@@ -37,17 +41,19 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 def _scope(needed: Scope) -> Callable[[Doors, _Credentials], Coroutine[Any, Any, Bearer]]:
     async def check(office: Doors, credentials: _Credentials) -> Bearer:
-        found = None
-        if credentials:
-            async with office.store.read() as tx:
-                found = await tokens.authenticate(tx, credentials.credentials)
-        if found is None:
-            raise HTTPException(401, "A valid token is needed: Authorization: Bearer awg_…")
-        if not found.scope.allows(needed):
-            raise HTTPException(403, f"This token has the scope {found.scope}, not {needed}.")
-        return found
+        async with office.store.read() as tx:
+            return await _allowed(tx, credentials, needed)
 
     return check
+
+
+async def _allowed(tx: Transaction, credentials: _Credentials, needed: Scope) -> Bearer:
+    found = await tokens.authenticate(tx, credentials.credentials) if credentials else None
+    if found is None:
+        raise HTTPException(401, "A valid token is needed: Authorization: Bearer awg_…")
+    if not found.scope.allows(needed):
+        raise HTTPException(403, f"This token has the scope {found.scope}, not {needed}.")
+    return found
 
 
 Reader = Annotated[Bearer, Depends(_scope(Scope.READ))]
@@ -56,10 +62,10 @@ Admin = Annotated[Bearer, Depends(_scope(Scope.ADMIN))]
 ServerToken = Annotated[Bearer, Depends(_scope(Scope.SERVER))]
 
 
-async def _holder(request: Request, office: Doors, bearer: ServerToken) -> str:
+async def _holder(request: Request, office: Doors, credentials: _Credentials) -> str:
     """The server whose name this worker holds."""
-    server = bearer.server or ""
     async with office.store.read() as tx:
+        server = (await _allowed(tx, credentials, Scope.SERVER)).server or ""
         await servers.check_holder(tx, server, request.headers.get(IDENTITY_HEADER, ""))
     return server
 

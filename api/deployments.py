@@ -1,11 +1,12 @@
 """Deployments: read, followed, cancelled, tried again."""
 
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.dependencies import Deployer, Doors, Office, Reader
+from api.dependencies import Cursor, Deployer, Doors, Office, Reader
 from api.following import follow
 from api.ranges import ranged
 from api.schemas import deployment_answer
@@ -17,6 +18,7 @@ from aweigh.store.deployments import Order
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 _PAGE: Final = 50
+_OFFSET: Final = re.compile(r"[0-9]{1,18}")
 
 
 @router.get("")
@@ -25,7 +27,7 @@ async def list_deployments(
     _: Reader,
     application: str | None = None,
     state: DeploymentState | None = None,
-    before: str | None = None,
+    before: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = _PAGE,
 ) -> dict[str, Any]:
     async with office.store.read() as tx:
@@ -60,8 +62,8 @@ async def read_log(office: Doors, _: Reader, request: Request, deployment: str) 
         data = b"" if _streams(request) else await logs.read(tx, deployment, 0)
     if not _streams(request):
         return ranged(data, request.headers.get("range"))
-    last = request.headers.get("last-event-id", "0")
-    events = follow(office.store, deployment, int(last) if last.isdigit() else 0)
+    last = _OFFSET.fullmatch(request.headers.get("last-event-id", ""))
+    events = follow(office.store, deployment, int(last[0]) if last else 0)
     return StreamingResponse(events, media_type="text/event-stream")
 
 

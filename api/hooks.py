@@ -1,6 +1,5 @@
 """The deploy hook: what CI calls."""
 
-import hashlib
 import json
 from typing import Annotated, Any
 
@@ -8,15 +7,14 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
 from api.dependencies import Doors
+from api.idempotency import KeyHeader, key_of
 from api.waiting import Wait, answer_for
-from aweigh.domain import grammar
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid
 from aweigh.store import applications, deployments
-from aweigh.store.deployments import Key, Order
+from aweigh.store.deployments import Order
 
 router = APIRouter(prefix="/v1/events", tags=["hooks"])
-_DOOR = "hook"
 
 
 @router.post("/{deploy_hook}", status_code=202)
@@ -25,7 +23,7 @@ async def deploy_hook(
     request: Request,
     deploy_hook: str,
     x_deploy_secret: Annotated[str, Header()] = "",
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: KeyHeader = None,
     tag: Annotated[str | None, Query()] = None,
     wait: Wait = 0,
 ) -> Response:
@@ -35,15 +33,11 @@ async def deploy_hook(
         # Who asks comes before what is asked: a stranger learns nothing from a 422.
         application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
         asked = _tag(body, tag)
-        key = _key(idempotency_key, asked)
-        known = await deployments.remembered(tx, application.row.id, key) if key else None
-        if known is None:
-            order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
-            known = await deployments.admit(tx, application, order)
-            if key:
-                deployments.remember(tx, application.row.id, key, known)
+        key = key_of("hook", idempotency_key, tag=asked)
+        order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
+        deployment_id = await deployments.admit_once(tx, application, order, key)
     office.relay.wake()
-    return await answer_for(office, known, wait)
+    return await answer_for(office, deployment_id, wait)
 
 
 def _tag(body: bytes, query: str | None) -> str | None:
@@ -59,15 +53,6 @@ def _tag(body: bytes, query: str | None) -> str | None:
     tag = parsed.get("tag")
     if tag is not None and not isinstance(tag, str):
         raise Invalid("tag", "is not a string")
-    if tag and query and tag != query:
+    if tag is not None and query is not None and tag != query:
         raise Invalid("tag", "differs between body and query")
-    return tag or query
-
-
-def _key(value: str | None, tag: str | None) -> Key | None:
-    if value is None:
-        return None
-    if not grammar.matches(grammar.IDEMPOTENCY_KEY, value):
-        raise Invalid("Idempotency-Key", "holds 1 to 255 printable ASCII characters, no spaces")
-    asked = json.dumps({"tag": tag})
-    return Key(door=_DOOR, value=value, body_hash=hashlib.sha256(asked.encode()).hexdigest())
+    return query if tag is None else tag

@@ -22,6 +22,15 @@ _KINDS: dict[type[AweighError], tuple[HTTPStatus, str]] = {
 }
 
 
+#: Stable names; the phrases of HTTP have changed with the versions of Python.
+_HTTP: dict[int, str] = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+}
+
+
 def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
     body = {
         "type": f"urn:aweigh:problem:{kind}",
@@ -36,15 +45,23 @@ def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def too_large() -> JSONResponse:
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large.")
+
+
 def _fields(errors: Any) -> list[dict[str, str]]:
     """Which field, and what is wrong with it; never the value, which may be a secret."""
-    return [
-        {
-            "field": ".".join(str(part) for part in error["loc"] if part != "body") or "body",
-            "message": str(error["msg"]).removeprefix("Value error, "),
-        }
-        for error in errors
-    ]
+    return [_field(error["type"], error["loc"], str(error["msg"])) for error in errors]
+
+
+def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, str]:
+    if kind == "json_invalid":  # its place is an offset
+        return {"field": "body", "message": "is not JSON"}
+    parts = place[1:] if place[:1] == ("body",) else place
+    return {
+        "field": ".".join(map(str, parts)) or "body",
+        "message": message.removeprefix("Value error, "),
+    }
 
 
 def _invalid(errors: list[dict[str, str]]) -> JSONResponse:
@@ -54,26 +71,45 @@ def _invalid(errors: list[dict[str, str]]) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Register the one handler for each kind of error."""
+    app.add_exception_handler(RequestValidationError, _request)
+    app.add_exception_handler(ValidationError, _value)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(AweighError, _ours)
+    app.add_exception_handler(Exception, _unexpected)
 
-    @app.exception_handler(RequestValidationError)
-    async def _request(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _invalid(_fields(error.errors()))
 
-    @app.exception_handler(ValidationError)
-    async def _value(_: Request, error: ValidationError) -> JSONResponse:
-        return _invalid(_fields(error.errors(include_input=False, include_context=False)))
+async def _request(_: Request, error: Any) -> JSONResponse:
+    return _invalid(_fields(error.errors()))
 
-    @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        kind = HTTPStatus(error.status_code).name.lower()
-        return problem(error.status_code, kind, str(error.detail))
 
-    @app.exception_handler(AweighError)
-    async def _ours(request: Request, error: AweighError) -> JSONResponse:
-        if isinstance(error, Invalid):
-            return _invalid([{"field": error.field, "message": error.message}])
-        for kind, (status, name) in _KINDS.items():
-            if isinstance(error, kind):
-                return problem(status, name, str(error))
-        _log.error("unexpected error", path=request.url.path, error=str(error))
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.")
+async def _value(_: Request, error: Any) -> JSONResponse:
+    return _invalid(_fields(error.errors(include_input=False, include_context=False)))
+
+
+async def _http(_: Request, error: Any) -> JSONResponse:
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for an unreadable body
+        return _invalid([{"field": "body", "message": "is not JSON"}])
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return too_large()
+    kind = _HTTP.get(error.status_code, "http")
+    answer = problem(error.status_code, kind, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _ours(request: Request, error: Any) -> JSONResponse:
+    if isinstance(error, Invalid):
+        return _invalid([{"field": error.field, "message": error.message}])
+    for kind, (status, name) in _KINDS.items():
+        if isinstance(error, kind):
+            return problem(status, name, str(error))
+    _log.error("unexpected error", path=request.url.path, error=str(error))
+    return _internal()
+
+
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    return _internal()  # and the server logs the error
+
+
+def _internal() -> JSONResponse:
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.")

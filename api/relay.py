@@ -25,6 +25,7 @@ from workflows.lane import ApplicationLane, LaneInput, Turn
 _LOOK_SECONDS: Final = 1.0
 _PATIENCE: Final = timedelta(seconds=5)
 _AT_ONCE: Final = 50
+_LONGEST_ERROR: Final = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Relay:
         self._connect = connect
         self._wake = asyncio.Event()
         self.connected = False
+        self._error = ""
 
     def wake(self) -> None:
         """Something was written that wants handing over now."""
@@ -50,15 +52,19 @@ class Relay:
             except (RPCError, RuntimeError, AweighError) as error:
                 self._say(connected=False, error=str(error))
                 more = False
+            except Exception:  # noqa: BLE001 (everything that was accepted waits for this loop)
+                _log.exception("the relay goes on after an error")
+                more = False
             if not more:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_SECONDS):
                         await self._wake.wait()
 
     def _say(self, *, connected: bool, error: str = "") -> None:
-        if connected != self.connected or error:
+        """Log what changed: an absence may last for hours."""
+        if (connected, error) != (self.connected, self._error):
             _log.log(20 if connected else 30, "temporal", connected=connected, error=error)
-        self.connected = connected
+        self.connected, self._error = connected, error
 
     async def _hand_over_due(self) -> bool:
         """Whether there may be more."""
@@ -70,17 +76,16 @@ class Relay:
         results = await asyncio.gather(
             *(self._hand_over(client, row) for row in rows), return_exceptions=True
         )
-        done = [
-            row.id
+        errors = {
+            row.id: result
             for row, result in zip(rows, results, strict=True)
-            if not isinstance(result, BaseException)
-        ]
+            if isinstance(result, BaseException)
+        }
         async with self._store.write() as tx:
-            await outbox.handed_over(tx, done)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        self._say(connected=True)
+            await outbox.handed_over(tx, [row.id for row in rows if row.id not in errors])
+            await outbox.postpone(tx, list(errors))
+        away = any(isinstance(error, RPCError) for error in errors.values())
+        self._say(connected=not away, error="; ".join(map(repr, errors.values()))[:_LONGEST_ERROR])
         return len(rows) == _AT_ONCE
 
     async def _hand_over(self, client: Client, row: OutboxRow) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState
@@ -15,10 +15,17 @@ from aweigh.store.applications import Application
 from aweigh.store.deployments import Deployment
 
 
+def _printable(name: str) -> str:
+    """Names are shown in terminals and in Temporal's UI."""
+    if not name.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    return name
+
+
 class NewApplication(ApplicationSettings):
     """The settings of an application, its name and its server."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
     server: str = "local"
 
     def settings(self) -> ApplicationSettings:

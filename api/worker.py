@@ -69,9 +69,8 @@ async def append_log(
     data = await request.body()
     async with office.store.write() as tx:
         await _own(tx, server, deployment)
-        length = await logs.append(tx, deployment, offset, data)
-    taken = length == offset + len(data)
-    return JSONResponse({"length": length}, 200 if taken or not data else 409)
+        appended = await logs.append(tx, deployment, offset, data)
+    return JSONResponse({"length": appended.length}, 200 if appended.taken else 409)
 
 
 @router.put("/releases/{deployment}/fence")

@@ -81,6 +81,14 @@ class KnownApplication(Message):
     deployments: tuple[KnownDeployment, ...] = ()
     removed: bool = False
 
+    @property
+    def in_flight(self) -> bool:
+        return any(not one.state.ended for one in self.deployments)
+
+    def state_of(self, sequence: int) -> DeploymentState | None:
+        """None for a sequence that the database does not know."""
+        return next((one.state for one in self.deployments if one.sequence == sequence), None)
+
 
 class Inventory(Message):
     """Everything the database expects on one server, for the reconciler."""

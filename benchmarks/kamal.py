@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,11 +58,10 @@ def build() -> Path:
     binary = caches / "aweigh" / "benchmarks" / f"kamal-proxy-{VERSION}"
     if binary.exists():
         return binary
-    go = shutil.which("go") or "/usr/local/go/bin/go"
     print(f"Building kamal-proxy {VERSION} ...", flush=True)
     unfinished = binary.with_suffix(".new")
     subprocess.run(
-        [go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", unfinished, PACKAGE],
+        ["go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", unfinished, PACKAGE],
         cwd=SOURCE, env={**os.environ, "CGO_ENABLED": "0"}, check=True,
     )  # fmt: skip
     return unfinished.replace(binary)

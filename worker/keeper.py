@@ -20,8 +20,8 @@ from aweigh.adapters.engine import Container
 from aweigh.adapters.server import Server
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.container import INSTANCE
-from aweigh.domain.errors import AweighError
-from aweigh.domain.generation import render
+from aweigh.domain.errors import AweighError, StepFailed
+from aweigh.domain.generation import proxy_checks_health, render
 
 _RECHECK_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 1.0
@@ -34,23 +34,35 @@ class Keeper:
         self._server = server
         self._api = api
         self._changed = asyncio.Event()
-        self._out: set[str] = set()  # slugs with a replica out of the pool
 
     async def run(self) -> None:
         """Follow the engine's events for ever, looking again while a replica is out."""
         loop = asyncio.get_running_loop()
+        self._changed.set()  # what happened before anybody listened
         threading.Thread(target=self._listen, args=(loop,), daemon=True).start()
+        incomplete: set[str] = set()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_RECHECK_SECONDS if self._out else None):
+                async with asyncio.timeout(_RECHECK_SECONDS if incomplete else None):
                     await self._changed.wait()
             self._changed.clear()
-            try:
-                for commit in self._server.commits.all():
-                    await self._keep(commit)
-            except (AweighError, OSError, ValueError) as error:
-                _log.warning("the pools could not be checked", error=str(error))
-                await asyncio.sleep(_RECHECK_SECONDS)
+            incomplete = {
+                commit.generation.slug
+                for commit in self._server.commits.all()
+                if not await self._is_complete(commit, told=commit.generation.slug in incomplete)
+            }
+
+    async def _is_complete(self, commit: Commit, *, told: bool) -> bool:
+        """Whether every replica is in the pool, or nobody has to look after it."""
+        try:
+            return await self._keep(commit)
+        except StepFailed:
+            return True  # its deployment is neither in flight nor live
+        except (AweighError, OSError, ValueError) as error:
+            if not told:
+                _log.warning("a pool cannot be checked", slug=commit.generation.slug,
+                             error=str(error))  # fmt: skip
+            return False
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread of its own: the stream ends without a word when the engine goes."""
@@ -63,30 +75,29 @@ class Keeper:
             loop.call_soon_threadsafe(self._changed.set)
             threading.Event().wait(_RECONNECT_SECONDS)
 
-    async def _keep(self, commit: Commit) -> None:
+    async def _keep(self, commit: Commit) -> bool:
         generation = commit.generation
         routed = commit.path.parent == self._server.commits.routed
         if not routed or len(generation.addresses) < 2:
-            return
+            return True
         settings = (await self._api.release(generation.deployment)).settings
-        if settings.health_check and settings.health_check.type == "http":
-            return
+        if proxy_checks_health(generation, settings.health_check):
+            return True
         async with self._server.locks.holding(generation.application):
             if self._server.commits.live(generation.slug) != commit:
-                return
-            await self._rewrite(commit, settings)
+                return True
+            return await self._rewrite(commit, settings)
 
-    async def _rewrite(self, commit: Commit, settings: ApplicationSettings) -> None:
+    async def _rewrite(self, commit: Commit, settings: ApplicationSettings) -> bool:
         generation = commit.generation
         running = await replicas_of(self._server, generation.application, generation.sequence)
         answering = [await self._answering(one, generation.port or 0) for one in running]
         servers = tuple(one for one in generation.addresses if one in answering)
-        whole = len(servers) == len(generation.addresses)
-        (self._out.discard if whole else self._out.add)(generation.slug)
         text = render(generation, settings, self._server.routing, servers or None)
         if text != commit.path.read_text():
             _log.warning("the pool changes", slug=generation.slug, servers=servers)
             self._server.commits.rewrite(commit, text)
+        return len(servers) == len(generation.addresses)
 
     async def _answering(self, one: Container, port: int) -> str | None:
         """The address of a replica that takes requests."""

@@ -25,7 +25,7 @@ class ReconcileWorkflow:
     @workflow.run
     async def run(self, order: ReconcileOrder) -> None:
         live = await self._server(order)
-        records = RecordsInput(order.server, live.deployments)
+        records = RecordsInput(order.server, live.deployments, live.unsure, live.asked)
         compared: RecordsReconciled = await workflow.execute_activity_method(
             ComparisonActivities.compare,
             records,
@@ -49,4 +49,4 @@ class ReconcileWorkflow:
             )
         except FailureError as error:
             workflow.logger.warning("the server cannot be asked: %s", error)
-            return LiveDeployments([])
+            return LiveDeployments([], asked=False)

@@ -6,6 +6,7 @@ the highest sequence over both.
 """
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,11 @@ class Commit:
 
     path: Path
     generation: Generation
+
+    @property
+    def age(self) -> float:
+        """Seconds since the file was written."""
+        return time.time() - self.path.stat().st_mtime
 
 
 class Commits:
@@ -41,12 +47,17 @@ class Commits:
 
     def of(self, slug: str) -> list[Commit]:
         paths = [directory / f"{slug}.yml" for directory in (self.routed, self.unrouted)]
-        return [Commit(path, read(path.read_text())) for path in paths if path.exists()]
+        return [commit for path in paths if (commit := _read(path))]
 
     def all(self) -> list[Commit]:
         """The live generation of every application."""
         slugs = {path.stem for path in (*self.routed.glob("*.yml"), *self.unrouted.glob("*.yml"))}
         return [commit for slug in sorted(slugs) if (commit := self.live(slug))]
+
+    def unreadable(self) -> list[Path]:
+        """Files that Aweigh did not write, or that somebody changed: one stops every reload."""
+        paths = (*self.routed.iterdir(), *self.unrouted.iterdir())
+        return sorted(path for path in paths if _read(path) is None)
 
     def commit(self, generation: Generation, text: str, *, routed: bool) -> Commit:
         """Make a generation live. The file it replaces is kept until `forget` or `go_back`.
@@ -54,10 +65,10 @@ class Commits:
         A hard link keeps it: going back then needs a rename only, also on a full disk.
         """
         path = (self.routed if routed else self.unrouted) / f"{generation.slug}.yml"
-        kept = self._kept / path.name
-        if not path.exists():
+        before, kept = _read(path), self._kept / path.name
+        if before is None:
             kept.unlink(missing_ok=True)  # what it replaced in the other directory is not ours
-        elif read(path.read_text()).sequence < generation.sequence:
+        elif before.generation.sequence < generation.sequence:
             kept.unlink(missing_ok=True)
             os.link(path, kept)
         write_durably(path, text, self._temporary / path.name, mode=0o644)
@@ -73,16 +84,16 @@ class Commits:
 
     def go_back(self, commit: Commit) -> Generation | None:
         """Undo a commit that did not verify, if it is still the one that stands."""
-        if not commit.path.exists() or read(commit.path.read_text()) != commit.generation:
+        if _read(commit.path) != commit:
             return None
         kept = self._kept / commit.path.name
-        before = read(kept.read_text()) if kept.exists() else None
-        if before and before.application == commit.generation.application:
+        before = _read(kept)
+        if before and before.generation.application == commit.generation.application:
             kept.replace(commit.path)
         else:
             commit.path.unlink()
         sync_directory(commit.path.parent)
-        return before
+        return before.generation if before else None
 
     def forget_older(self, generation: Generation) -> None:
         """After a verified switch: one that changed its directory loses the lower file."""
@@ -92,8 +103,20 @@ class Commits:
                 sync_directory(commit.path.parent)
         (self._kept / f"{generation.slug}.yml").unlink(missing_ok=True)
 
+    def discard_unfinished(self, slug: str) -> None:
+        """A file whose writer died before it could rename it."""
+        (self._temporary / f"{slug}.yml").unlink(missing_ok=True)
+
     def remove(self, slug: str) -> None:
-        for commit in self.of(slug):
-            commit.path.unlink()
-            sync_directory(commit.path.parent)
+        for directory in (self.routed, self.unrouted):
+            (directory / f"{slug}.yml").unlink(missing_ok=True)
+            sync_directory(directory)
         (self._kept / f"{slug}.yml").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Commit | None:
+    """None where there is no file, or none of ours: whoever commits next writes it anew."""
+    try:
+        return Commit(path, read(path.read_text()))
+    except (FileNotFoundError, IsADirectoryError, ValueError):
+        return None

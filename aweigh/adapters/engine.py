@@ -36,6 +36,7 @@ class Container:
     health: str = ""  # starting, healthy, unhealthy; empty: no HEALTHCHECK
     health_output: str = ""
     restarts: int = 0
+    restart: str = ""  # its policy now; `aweigh.restart` says what it was made with
     addresses: Mapping[str, str] = field(default_factory=dict)  # by network
     started_at: str = ""
 
@@ -283,6 +284,7 @@ def _inspect(c: docker.APIClient, name: str) -> Container | None:
         health=health.get("Status", ""),
         health_output=str(last.get("Output", "")),
         restarts=raw["RestartCount"],
+        restart=raw["HostConfig"]["RestartPolicy"]["Name"],
         addresses={name: _address(network) for name, network in networks.items()},
         started_at=state["StartedAt"],
     )

@@ -23,6 +23,8 @@ from aweigh.domain.text import printable
 
 _CHUNK: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
+#: What comes together travels together; a step as short as this is told of once, at its end.
+_GATHER_SECONDS: Final = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -71,6 +73,7 @@ class Journal:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await self._wake.wait()
+                    await asyncio.sleep(_GATHER_SECONDS)
             self._wake.clear()
             for place in sorted(self._directory.iterdir()):
                 try:
@@ -80,7 +83,6 @@ class Journal:
                     break
                 except Conflict as error:
                     _log.warning("the API does not take a log", error=str(error))
-            await asyncio.sleep(0.05)  # lines that come together travel together
 
     async def _ship(self, place: Path) -> None:
         for path in sorted(place.glob("*.step")):

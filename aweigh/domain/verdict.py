@@ -34,9 +34,13 @@ def judge(
     *,
     started_at: datetime | None,
     now: datetime,
-    live: bool,
+    live: bool | None,
 ) -> Verdict:
-    """`live`: the server's committed file names the deployment, and it answers."""
+    """`live`: the server's committed file names the deployment, and it answers.
+
+    None says that nobody can tell. Then one that has begun on the server is left, until it is
+    late: it may have become live, and would have to stay so.
+    """
     late = started_at is not None and now - started_at > DEADLINE
     if status is WorkflowStatus.RUNNING and not late:
         return Verdict.LEAVE
@@ -44,4 +48,6 @@ def judge(
         return Verdict.HAND_OVER
     if live:
         return Verdict.SUCCEEDED
+    if live is None and state is DeploymentState.STARTED and not late:
+        return Verdict.LEAVE
     return Verdict.TIMED_OUT if status is WorkflowStatus.RUNNING else Verdict.TERMINATED

@@ -1,5 +1,6 @@
 """The database's open deployments, compared with Temporal and with what a server says is live."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -18,19 +19,23 @@ _MESSAGES = {
 }
 
 
+Live = Callable[[str], bool | None]
+"""Whether a deployment is live on its server; None where that cannot be told."""
+
+
 class Comparison:
     def __init__(self, store: Store, executions: Executions) -> None:
         self._store = store
         self._executions = executions
 
-    async def run(self, server: str, live: set[str]) -> int:
+    async def run(self, server: str, live: Live) -> int:
         """End what nobody else can end, hand over again what was lost; how many were changed."""
         open_rows = await self._open(server)
         for application_id in {row.application_id for row in open_rows}:
             if await self._executions.is_stuck(lane_id(application_id)):
                 # The relay starts it anew, with everything that is still open.
                 await self._executions.terminate(lane_id(application_id), "its task keeps failing")
-        changed = [await self._compare(row, row.id in live) for row in open_rows]
+        changed = [await self._compare(row, live(row.id)) for row in open_rows]
         return sum(changed)
 
     async def _open(self, server: str) -> list[DeploymentRow]:
@@ -41,7 +46,7 @@ class Comparison:
         async with self._store.read() as tx:
             return list(await tx.session.scalars(query))
 
-    async def _compare(self, row: DeploymentRow, live: bool) -> bool:
+    async def _compare(self, row: DeploymentRow, live: bool | None) -> bool:
         workflow_id = deployment_workflow_id(row.id)
         status = await self._executions.status(workflow_id)
         verdict = judge(

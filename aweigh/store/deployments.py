@@ -109,6 +109,24 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
     return await _new_deployment(tx, application, release_id, order)
 
 
+async def admit_once(
+    tx: Transaction, application: Application, order: Order, key: Key | None
+) -> str:
+    """A new deployment, or the one that an earlier call with this key made.
+
+    Raises:
+        Conflict: the application is being removed.
+        Invalid: the tag is not one, or the key was used with another body.
+    """
+    if key is None:
+        return await admit(tx, application, order)
+    known = await remembered(tx, application.row.id, key)
+    if known is None:
+        known = await admit(tx, application, order)
+        remember(tx, application.row.id, key, known)
+    return known
+
+
 async def admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
 ) -> str:

@@ -1,5 +1,7 @@
 """The log of a deployment: bytes in order, addressed by offset."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import func, select
 
 from aweigh.store.database import Transaction
@@ -17,10 +19,16 @@ async def length(tx: Transaction, deployment_id: str) -> int:
     return (await tx.session.scalar(query)) or 0
 
 
-async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) -> int:
-    """Append what follows `offset`; the length the log has now.
+@dataclass(frozen=True)
+class Appended:
+    """The length the log has now, and whether the data is part of it."""
 
-    Anything but the exact end is refused by returning a length other than `offset + len(data)`.
+    length: int
+    taken: bool
+
+
+async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) -> Appended:
+    """Append what follows `offset`, if that is the exact end.
 
     Raises:
         NotFound: there is no such deployment.
@@ -28,9 +36,9 @@ async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) 
     await find_row(tx, deployment_id, lock=True)  # one at a time: the end must not move
     have = await length(tx, deployment_id)
     if offset != have or not data:
-        return have
+        return Appended(have, taken=not data)
     tx.session.add(LogChunk(deployment_id=deployment_id, offset=offset, data=data))
-    return have + len(data)
+    return Appended(have + len(data), taken=True)
 
 
 async def read(tx: Transaction, deployment_id: str, start: int, end: int | None = None) -> bytes:

@@ -17,6 +17,7 @@ CANCEL: Final = "cancel"
 REMOVE: Final = "remove"
 
 REPEAT_AFTER: Final = timedelta(seconds=30)
+TRY_AGAIN_AFTER: Final = timedelta(seconds=1)
 
 
 async def put(tx: Transaction, kind: str, subject: str) -> None:
@@ -37,10 +38,20 @@ async def close(tx: Transaction, kind: str, subject: str) -> None:
 
 async def due(tx: Transaction, limit: int = 100) -> list[OutboxRow]:
     query = select(OutboxRow).where(OutboxRow.next_at <= tx.now)
-    return list(await tx.session.scalars(query.order_by(OutboxRow.id).limit(limit)))
+    # What waits longest comes first, so that what fails again and again holds nothing up.
+    query = query.order_by(OutboxRow.next_at, OutboxRow.id).limit(limit)
+    return list(await tx.session.scalars(query))
 
 
 async def handed_over(tx: Transaction, row_ids: list[int]) -> None:
     """Told once: tell again later, unless a record closes the row before."""
     again = {"attempts": OutboxRow.attempts + 1, "next_at": tx.now + REPEAT_AFTER}
     await tx.session.execute(update(OutboxRow).where(OutboxRow.id.in_(row_ids)).values(**again))
+
+
+async def postpone(tx: Transaction, row_ids: list[int]) -> None:
+    """They could not be told: soon again, behind everything else that is due."""
+    soon = tx.now + TRY_AGAIN_AFTER
+    await tx.session.execute(
+        update(OutboxRow).where(OutboxRow.id.in_(row_ids)).values(next_at=soon)
+    )

@@ -29,7 +29,7 @@ async def lease(tx: Transaction, name: str, asked: Lease) -> None:
     Raises:
         Conflict: another identity holds it, or the same one on another machine.
     """
-    row = await tx.session.get_one(ServerRow, name, with_for_update=True)
+    row = await _row(tx, name, lock=True)
     free = row.lease_until is None or row.lease_until < tx.now
     same = (row.identity, row.boot) == (asked.identity, asked.boot)
     if not (free or same):
@@ -44,9 +44,17 @@ async def lease(tx: Transaction, name: str, asked: Lease) -> None:
 
 async def check_holder(tx: Transaction, name: str, identity: str) -> None:
     """Raises: Conflict."""
-    row = await tx.session.get_one(ServerRow, name)
+    row = await _row(tx, name)
     if row.identity != identity:
         raise Conflict(f"the name {name!r} is held by another server worker ({row.identity})")
+
+
+async def _row(tx: Transaction, name: str, *, lock: bool = False) -> ServerRow:
+    """Raises: Conflict."""
+    row = await tx.session.get(ServerRow, name, with_for_update=lock or None)
+    if row is None:
+        raise Conflict(f"there is no server {name!r}, though there is a token for it")
+    return row
 
 
 async def instance(tx: Transaction) -> str:

@@ -2,21 +2,23 @@
 
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
 from cli.demo.load import Run, running
 from tests.support.images import temporary_repository
-from tests.support.moment import Moment, engine_does, file_appears, stopping
+from tests.support.moment import Moment, container_appears, file_appears, step_begins, stopping
+from tests.support.outside import swept
 from tests.support.shop import Shop, containers_of, fast_flows, lost, slow_flow, unfinished_files
 from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.docker
+
+STEPS = ("preflight", "pull", "create", "health", "switch", "drain", "remove", "sweep")
 
 
 @pytest.fixture(scope="module")
@@ -25,62 +27,113 @@ def repository(engine: docker.DockerClient) -> Iterator[str]:
         yield name
 
 
-def step_begins(stack: Stack, deployment_id: str, step: str) -> Moment:
-    """A server worker writes its steps to disk before it does them."""
-    return file_appears(stack.data / "server" / "journal" / deployment_id, f"{step}.step")
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One that nobody else's tests are on."""
+    async with running_stack(tmp_path_factory.mktemp("crashes")) as own:
+        yield own
 
 
 @asynccontextmanager
-async def standing_still(stack: Stack, *parts: str) -> AsyncIterator[None]:
-    pids = stack.pids()
-    for part in parts:
-        os.kill(pids[part], signal.SIGSTOP)
-    yield
-    for part in parts:
-        os.kill(pids[part], signal.SIGCONT)
+async def loaded_shop(
+    engine: docker.DockerClient, stack: Stack, repository: str, name: str
+) -> AsyncIterator[tuple[Shop, Run]]:
+    """An application that is live at v1, and asked all the time until the block ends."""
+    shop = Shop(stack, name, repository)
+    for version in ("v1", "v2"):
+        shop.make(engine, version, ON_SIGTERM="exit")
+    await shop.open("v1", stop_grace=1)
+    async with running(shop.load([*fast_flows(100), slow_flow(2, 2)])) as run:
+        yield shop, run
+    assert run.failed == 0, lost(run.report())
+    assert set(run.versions) == {"v1", "v2"}
+
+
+def go_on(stack: Stack) -> None:
+    for pid in stack.children():
+        os.kill(pid, signal.SIGCONT)
 
 
 async def crash_at(stack: Stack, moment: Moment) -> None:
     """Start the stack, and kill all of it at that moment."""
-    began = time.monotonic()
-    async with stopping(stack.children, moment) as stopped:
-        await stack.launch()
+    await stack.launch()
+    async with stopping(stack, moment) as stopped:
         await stopped()
-    print("  crash after", round(time.monotonic() - began, 1))
     await stack.crash()
 
 
-async def test_the_whole_stack_is_killed_at_every_step(
-    engine: docker.DockerClient, repository: str, tmp_path: Path
+async def workflow_ends(stack: Stack, deployment: dict[str, Any]) -> None:
+    client = await stack.temporal()
+    await client.get_workflow_handle(f"deployment/{deployment['id']}").result()
+
+
+async def assert_done(
+    engine: docker.DockerClient, shop: Shop, deployment: dict[str, Any], killed: set[str]
 ) -> None:
-    async with running_stack(tmp_path) as stack:
-        shop = Shop(stack, "shop", repository)
-        for version in ("v1", "v2"):
-            shop.make(engine, version, ON_SIGTERM="exit")
-        await shop.open("v1", stop_grace=1)
-        async with running(shop.load([*fast_flows(100), slow_flow(2, 2)])) as run:
-            async with standing_still(stack, "control", "server"):
-                deployment = (await stack.deploy(shop.application, "v2", wait=0)).json()
-                await stack.crash()
-            began = time.monotonic()
-            for step in ("preflight", "pull", "create"):
-                print(step)
-                await crash_at(stack, step_begins(stack, deployment["id"], step))
-            await crash_at(stack, engine_does("create", f"{stack.prefix}-shop-2-0"))
-            for step in ("health", "switch"):
-                print(step)
-                await crash_at(stack, step_begins(stack, deployment["id"], step))
-            await crash_at(stack, file_appears(shop.route.parent, shop.route.name))
-            for step in ("drain", "remove", "sweep"):
-                print(step)
-                await crash_at(stack, step_begins(stack, deployment["id"], step))
-            await stack.start()
-            print("up")
-            temporal = await stack.temporal()
-            await temporal.get_workflow_handle(f"deployment/{deployment['id']}").result()
-            print("end", time.monotonic() - began)
-            end = await stack.deployment(deployment["id"])
-        print(run.sent, run.failed, run.versions, [(s["name"], s["attempts"], s["state"], s["detail"]) for s in end["steps"]])
-        assert run.failed == 0, lost(run.report())
-        assert containers_of(engine, stack, "shop") == ["shop-2-0"]
-        assert unfinished_files(stack) == []
+    """It succeeded, the killed steps were taken up again, and nothing is left over."""
+    await swept(shop.stack, deployment["id"])  # reported in the background
+    end = await shop.stack.deployment(deployment["id"])
+    live = (await shop.stack.call("GET", f"/v1/applications/{shop.name}")).json()["live"]
+    again = {step["name"] for step in end["steps"] if step["attempts"] > 1}
+    assert (end["state"], live["deployment"]) == ("succeeded", end["id"])
+    assert again >= killed
+    assert {step["state"] for step in end["steps"]} == {"succeeded"}
+    assert containers_of(engine, shop.stack, shop.name) == [f"{shop.name}-{end['sequence']}-0"]
+    assert unfinished_files(shop.stack) == []
+    assert shop.is_committed("v2")
+
+
+async def accepted(shop: Shop, *waiting: str) -> dict[str, Any]:
+    """A deployment of v2 that begins as soon as these parts of the stack go on."""
+    parts = shop.stack.pids()
+    for part in waiting:
+        os.kill(parts[part], signal.SIGSTOP)
+    return dict((await shop.stack.deploy(shop.application, "v2", wait=0)).json())
+
+
+async def test_the_whole_stack_is_killed_at_every_step(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    async with loaded_shop(engine, stack, repository, "whole") as (shop, _):
+        deployment = await accepted(shop, "control", "server")
+        await stack.crash()
+        for step in STEPS:
+            await crash_at(stack, step_begins(stack, deployment["id"], step))
+            if step == "create":
+                await crash_at(stack, container_appears(f"{stack.prefix}-whole-2-0"))
+            if step == "switch":
+                await crash_at(stack, file_appears(shop.route))
+        await stack.start()
+        await workflow_ends(stack, deployment)
+        await assert_done(engine, shop, deployment, killed=set(STEPS))
+
+
+async def kill_alone(
+    engine: docker.DockerClient, stack: Stack, repository: str, part: str, steps: Sequence[str]
+) -> None:
+    async with loaded_shop(engine, stack, repository, f"{part}-{len(steps)}") as (shop, _):
+        deployment = await accepted(shop, "server")
+        for step in steps:
+            async with stopping(stack, step_begins(stack, deployment["id"], step)) as stopped:
+                go_on(stack)
+                await stopped()
+            stack.kill(part)
+        go_on(stack)
+        await workflow_ends(stack, deployment)
+        await stack.ready()
+        await assert_done(engine, shop, deployment, set(steps) if part == "server" else set())
+
+
+@pytest.mark.parametrize("part", ["server", "control", "api"])
+async def test_one_part_is_killed_as_containers_are_made_switched_and_drained(
+    engine: docker.DockerClient, stack: Stack, repository: str, part: str
+) -> None:
+    await kill_alone(engine, stack, repository, part, ("create", "switch", "drain"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", ["server", "control", "api", "temporal"])
+async def test_one_part_is_killed_at_every_step(
+    engine: docker.DockerClient, stack: Stack, repository: str, part: str
+) -> None:
+    await kill_alone(engine, stack, repository, part, STEPS)

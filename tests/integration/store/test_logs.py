@@ -18,7 +18,7 @@ async def deployment(store: Store) -> str:
 
 async def append(store: Store, deployment_id: str, offset: int, data: bytes) -> int:
     async with store.write() as tx:
-        return await logs.append(tx, deployment_id, offset, data)
+        return (await logs.append(tx, deployment_id, offset, data)).length
 
 
 async def read(store: Store, deployment_id: str, start: int, end: int | None = None) -> bytes:
@@ -47,6 +47,14 @@ async def test_what_is_not_at_the_exact_end_is_refused(
     assert await append(store, deployment, offset, b"two\n") == 4
 
     assert await read(store, deployment, 0) == b"one\n"
+
+
+async def test_the_same_bytes_again_are_not_taken_again(store: Store, deployment: str) -> None:
+    async with store.write() as tx:
+        first = await logs.append(tx, deployment, 0, b"one\n")
+        again = await logs.append(tx, deployment, 0, b"one\n")
+
+    assert (first, again) == (logs.Appended(4, taken=True), logs.Appended(4, taken=False))
 
 
 async def test_bytes_stay_bytes(store: Store, deployment: str) -> None:

@@ -147,6 +147,18 @@ async def test_what_is_older_comes_first_and_no_more_than_asked_for(
     assert [row.subject for row in rows] == made[:3]
 
 
+async def test_what_could_not_be_told_comes_soon_and_behind_the_rest(
+    store: Store, application: str
+) -> None:
+    failing = await new_deployment(store, application)
+    async with store.write() as tx:
+        await outbox.postpone(tx, [row.id for row in await outbox.due(tx)])
+    made = await new_deployment(store, application)
+
+    assert await due(store) == [(outbox.DEPLOY, made)]
+    assert await due(store, 2) == [(outbox.DEPLOY, made), (outbox.DEPLOY, failing)]
+
+
 async def test_a_row_that_is_closed_during_its_hand_over_stays_closed(
     store: Store, deployment: str
 ) -> None:

@@ -69,3 +69,11 @@ async def test_a_server_that_is_not_there_is_named(store: Store) -> None:
             await servers.known(tx, "moon")
 
     assert caught.value.field == "server"
+
+
+async def test_a_server_that_is_not_there_has_no_holder(store: Store) -> None:
+    async with store.write() as tx:
+        with pytest.raises(Conflict, match="there is no server 'moon'"):
+            await servers.lease(tx, "moon", ask())
+        with pytest.raises(Conflict, match="there is no server 'moon'"):
+            await servers.check_holder(tx, "moon", "a")

@@ -40,3 +40,23 @@ def test_nothing_stays_open_for_ever(
     verdict = judge(state, status, started_at=started_at, now=NOW, live=live)
 
     assert verdict is (if_live if live else if_not)
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "late", "expected"),
+    [
+        (STARTED, CLOSED, False, Verdict.LEAVE),
+        (STARTED, UNKNOWN, False, Verdict.LEAVE),
+        (STARTED, CLOSED, True, Verdict.TERMINATED),
+        (STARTED, RUNNING, True, Verdict.TIMED_OUT),
+        (CREATED, CLOSED, False, Verdict.TERMINATED),
+        (CREATED, UNKNOWN, False, Verdict.HAND_OVER),
+    ],
+)
+def test_what_may_have_become_live_is_left_while_its_server_cannot_be_asked(
+    state: DeploymentState, status: WorkflowStatus, late: bool, expected: Verdict
+) -> None:
+    began = NOW - DEADLINE + timedelta(seconds=-1 if late else 1)
+    started_at = began if state is STARTED else None
+
+    assert judge(state, status, started_at=started_at, now=NOW, live=None) is expected

@@ -1,0 +1,126 @@
+"""Putting a live application right: its file and its containers, as far as they can be known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from activities.replicas import Replicas, generation_of, replicas_of, unpark
+from aweigh.domain.container import RESTART
+from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.errors import AweighError
+from aweigh.domain.generation import render
+
+if TYPE_CHECKING:
+    from aweigh.adapters.api import Api
+    from aweigh.adapters.commits import Commit
+    from aweigh.adapters.engine import Container
+    from aweigh.adapters.server import Server
+    from aweigh.contract import KnownApplication, KnownDeployment
+    from aweigh.domain.generation import Generation
+
+_log = structlog.get_logger(__name__)
+
+_STOPPED: Final = ("created", "exited")
+#: With these restart policies no end of a container is meant to be its last.
+_ENDLESS: Final = ("always", "unless-stopped")
+
+
+class Repair:
+    """Called under the application's lock."""
+
+    def __init__(self, server: Server, api: Api) -> None:
+        self._server = server
+        self._api = api
+
+    async def route(self, known: KnownApplication) -> Commit | None:
+        """The committed file; one that is lost, or that a failed deployment left, is put right."""
+        commits = self._server.commits
+        commit = commits.live(known.slug)
+        if commit and known.state_of(commit.generation.sequence) is not DeploymentState.FAILED:
+            return commit
+        if commit and commits.has_kept(commit):
+            commits.go_back(commit)
+            _log.warning("took back what a failed deployment left", slug=known.slug)
+            return commits.live(known.slug)
+        if known.removed or known.in_flight:
+            return commit
+        live = next((one for one in known.deployments if one.id == known.live), None)
+        if live:
+            return await self._write_again(known, live) or commit
+        if commit:  # nothing was ever live that could be gone back to
+            commits.go_back(commit)
+        return None
+
+    async def _write_again(self, known: KnownApplication, live: KnownDeployment) -> Commit | None:
+        """The live deployment's file, if the server still has everything that stands in it."""
+        server = self._server
+        if server.fence.mark(known.id).highest > known.highest_sequence:
+            _report_lost_route(known, "the database is older than this server")
+            return None
+        try:
+            release = await self._api.release(live.id)
+            replicas = await replicas_of(server, known.id, live.sequence)
+            image = await server.images.find(replicas[0].image_id) if replicas else None
+            if image is None or len(replicas) != release.settings.replicas:
+                _report_lost_route(known, "its containers are not all there")
+                return None
+            generation = generation_of(server, release, image, replicas)
+            text = render(generation, release.settings, server.routing)
+        except (AweighError, ValueError) as error:
+            _report_lost_route(known, str(error))
+            return None
+        _log.warning("wrote a lost route again", slug=known.slug)
+        return server.commits.commit(generation, text, routed=bool(release.settings.domains))
+
+    async def containers(self, commit: Commit) -> None:
+        """The live generation's: made again where they are gone, started where they stopped."""
+        generation = commit.generation
+        found = await replicas_of(self._server, generation.application, generation.sequence)
+        for one in found:
+            if not (one.running or one.status == "restarting" or _shall_run(one)):
+                _log.warning("a live container does not run", container=one.name, status=one.status)
+        stopped = [one for one in found if _shall_run(one)]
+        missing = len(generation.addresses) - len(found)
+        if not stopped and missing <= 0:
+            return
+        try:
+            await unpark(self._server, stopped)
+            if missing > 0:
+                await self._make_again(generation)
+        except AweighError as error:
+            _log.error("a live container cannot be had again", slug=generation.slug,
+                       error=str(error))  # fmt: skip
+        else:
+            _log.warning("live containers run again", slug=generation.slug, made=missing,
+                         started=[one.name for one in stopped])  # fmt: skip
+
+    async def _make_again(self, generation: Generation) -> None:
+        """Same name, address and image.
+
+        Raises:
+            AweighError
+        """
+        image = await self._server.images.find(generation.image_id)
+        if image is None:
+            raise AweighError(f"its image {generation.image_id} is gone too; deploy again")
+        release = await self._api.release(generation.deployment)
+        await Replicas(self._server, release, image).ensure()
+
+
+def _shall_run(one: Container) -> bool:
+    """Whether a container stands still that its application's restart policy would have run.
+
+    Stopped or killed by hand it would stay so, while the proxy sends it requests. An application
+    is taken off its server by removing it.
+    """
+    if one.status not in _STOPPED:
+        return False
+    policy = one.labels.get(RESTART, "no")
+    made_way = one.restart != policy  # for a deployment that nobody could undo
+    return policy in _ENDLESS or (policy == "on-failure" and (made_way or one.exit_code != 0))
+
+
+def _report_lost_route(known: KnownApplication, why: str) -> None:
+    _log.error("a route is lost; deploy the application again", slug=known.slug, why=why)

@@ -1,0 +1,27 @@
+"""`Idempotency-Key`: a call that is repeated makes what the first one made."""
+
+import hashlib
+import json
+from typing import Annotated
+
+from fastapi import Header
+
+from aweigh.domain import grammar
+from aweigh.domain.errors import Invalid
+from aweigh.store.deployments import Key
+
+KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
+
+
+def key_of(door: str, value: str | None, **asked: str | None) -> Key | None:
+    """The caller's key, with a hash of what it asked for.
+
+    Raises:
+        Invalid: it is not a key.
+    """
+    if value is None:
+        return None
+    if not grammar.matches(grammar.IDEMPOTENCY_KEY, value):
+        raise Invalid("Idempotency-Key", "holds 1 to 255 printable ASCII characters, no spaces")
+    body = json.dumps(asked, sort_keys=True)
+    return Key(door=door, value=value, body_hash=hashlib.sha256(body.encode()).hexdigest())

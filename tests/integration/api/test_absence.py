@@ -1,0 +1,134 @@
+"""What is answered while a part is away, and what is never read."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.support.api_door import Door, open_door
+from tests.support.installation import Databases, open_store
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+async def file(databases: Databases) -> Path:
+    return Path(make_url(databases.new()).database or "")
+
+
+@pytest.fixture
+async def fragile(file: Path, tmp_path: Path) -> AsyncIterator[Door]:
+    """A door before a database that will be gone."""
+    async with (
+        open_store(f"sqlite+aiosqlite:///{file}") as store,
+        open_door(store, tmp_path) as opened,
+    ):
+        yield opened
+
+
+def remove(file: Path) -> None:
+    for path in file.parent.glob(f"{file.name}*"):
+        path.unlink()
+
+
+async def test_without_its_database_every_call_is_answered_503(fragile: Door, file: Path) -> None:
+    shop = await fragile.create()
+    made = await fragile.deploy(shop)
+    remove(file)
+
+    for answer in (
+        await fragile.hook(shop),
+        await fragile.call("GET", "/v1/applications"),
+        await fragile.call("GET", f"/v1/deployments/{made}"),
+        await fragile.call("POST", "/v1/applications/shop/deployments", json={}),
+        await fragile.client.get("/readyz"),
+    ):
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json()["type"] == "urn:aweigh:problem:unavailable"
+    assert (await fragile.client.get("/healthz")).status_code == 200
+    assert not file.exists()
+
+
+async def test_what_was_answered_503_was_not_taken(fragile: Door, file: Path) -> None:
+    shop = await fragile.create()
+    backup = file.read_bytes()
+    for path in file.parent.glob(f"{file.name}-wal"):
+        backup_of_log = path.read_bytes()
+        wal = path
+    remove(file)
+    assert (await fragile.hook(shop)).status_code == 503
+
+    file.write_bytes(backup)
+    wal.write_bytes(backup_of_log)
+
+    assert (await fragile.get("/v1/deployments"))["items"] == []
+    assert (await fragile.hook(shop)).status_code == 202
+
+
+@pytest.mark.parametrize("path", ["/v1/applications", "/v1/events/hook_x", "/v1/nowhere"])
+async def test_a_body_that_is_too_large_is_refused(door: Door, path: str) -> None:
+    answer = await door.call("POST", path, content=b" " * (MEGABYTE + 1))
+
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "urn:aweigh:problem:too_large", "title": "Request Entity Too Large",
+        "status": 413, "detail": "The body is too large.",
+    }  # fmt: skip
+
+
+async def test_a_body_that_does_not_tell_its_length_is_counted(door: Door) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 65536
+
+    answer = await door.hook(await door.create(), content=endless())
+
+    assert answer.status_code == 413
+    assert answer.json()["type"] == "urn:aweigh:problem:too_large"
+
+
+async def test_a_body_of_exactly_a_megabyte_is_read(door: Door) -> None:
+    assert (await door.hook(await door.create(), content=b" " * MEGABYTE)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "/v1/nowhere", 404, "not_found"),
+        ("DELETE", "/v1/applications", 405, "method_not_allowed"),
+    ],
+)
+async def test_errors_have_one_form(
+    door: Door, method: str, path: str, status: int, kind: str
+) -> None:
+    answer = await door.call(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == f"urn:aweigh:problem:{kind}"
+
+
+async def test_a_method_that_is_not_allowed_tells_which_are(door: Door) -> None:
+    answer = await door.call("DELETE", "/v1/applications")
+
+    assert set(answer.headers["allow"].split(", ")) >= {"GET"}
+
+
+async def test_an_error_of_ours_has_the_same_form_and_tells_nothing(door: Door) -> None:
+    async def broken() -> None:
+        raise RuntimeError("correct-horse")
+
+    door.app.add_api_route("/v1/broken", broken)
+
+    answer = await door.client.get("/v1/broken")
+
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "urn:aweigh:problem:internal", "title": "Internal Server Error", "status": 500,
+        "detail": "Something went wrong here.",
+    }  # fmt: skip

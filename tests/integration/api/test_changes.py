@@ -1,0 +1,182 @@
+"""Settings of an application, changed at the door."""
+
+from typing import Any
+
+import pytest
+from dirty_equals import IsStr
+
+from aweigh.store import applications
+from tests.support.api_door import Door
+from tests.support.installation import settings_of
+
+SHOP = "/v1/applications/shop"
+
+
+async def change(door: Door, **fields: Any) -> dict[str, Any]:
+    answer = await door.call("PATCH", SHOP, json=fields)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_change_is_a_merge_patch(door: Door) -> None:
+    made = await door.create(
+        env={"A": "1", "B": "2"}, labels={"team": "a"}, replicas=2,
+        resources={"cpus": 1, "memory": "512m"}, networks=["x"],
+    )  # fmt: skip
+    unchanged = {key: made[key] for key in ("source", "labels", "domains", "id", "created_at")}
+
+    changed = await change(
+        door, env={"A": None, "C": "3"}, replicas=None, resources={"cpus": 2}, networks=["y", "z"]
+    )
+
+    assert {key: changed[key] for key in unchanged} == unchanged
+    assert changed["env"] == ["B", "C"]
+    assert changed["replicas"] == 1
+    assert changed["resources"] == {"cpus": 2.0, "memory": "512m"}
+    assert changed["networks"] == ["y", "z"]
+    assert changed["updated_at"] > made["updated_at"]
+    assert "deploy_secret" not in changed
+    assert await door.get(f"{SHOP}/env") == {"B": "2", "C": "3"}
+
+
+async def test_secrets_survive_a_change_of_something_else(door: Door) -> None:
+    registry = {"username": "ci", "password": "battery-staple"}
+    await door.create(source={"registry": registry}, env={"A": "correct-horse"})
+
+    await change(door, replicas=2, source={"tag": "v2"})
+
+    async with door.store.read() as tx:
+        settings = (await applications.find(tx, "shop")).settings
+    assert settings == settings_of(
+        source={"tag": "v2", "registry": registry}, env={"A": "correct-horse"}, replicas=2
+    )
+
+
+async def test_a_part_can_be_taken_away(door: Door) -> None:
+    await door.create(
+        source={"registry": {"username": "ci", "password": "x"}}, health_check={"type": "tcp"}
+    )
+
+    changed = await change(door, source={"registry": None}, health_check=None)
+
+    assert (changed["source"]["registry"], changed["health_check"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": "other"}, "name"),
+        ({"server": "other"}, "server"),
+        ({"slug": "other"}, "slug"),
+        ({"id": "app_1"}, "id"),
+        ({"source": None}, "source"),
+        ({"source": {"image": None}}, "source.image"),
+        ({"source": {"type": "svn"}}, "source.type"),
+        ({"env": {"A": {"b": "correct-horse"}}}, "env.A"),
+        ({"replicas": "many"}, "replicas"),
+        ({"deploy": "yes"}, "deploy"),
+        ({"deploy": 1}, "deploy"),
+    ],
+    ids=range(11),
+)
+async def test_a_wrong_change_names_its_field_and_changes_nothing(
+    door: Door, fields: dict[str, Any], field: str
+) -> None:
+    await door.create(env={"A": "1"})
+    before = await door.get(SHOP)
+
+    answer = await door.call("PATCH", SHOP, json={"labels": {"new": "x"}} | fields)
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert "correct-horse" not in answer.text
+    assert await door.get(SHOP) == before
+
+
+async def test_a_change_never_deploys_by_itself(door: Door) -> None:
+    await door.create()
+
+    await change(door, replicas=2)
+    await change(door, replicas=3, deploy=False)
+
+    assert (await door.get("/v1/deployments"))["items"] == []
+
+
+async def test_a_change_deploys_where_asked_to(door: Door) -> None:
+    await door.create()
+
+    await change(door, replicas=2, deploy=True)
+
+    (made,) = (await door.get("/v1/deployments"))["items"]
+    assert (made["trigger"], made["actor"], made["state"]) == ("manual", "admin", "created")
+
+
+async def test_a_change_that_conflicts_neither_changes_nor_deploys(door: Door) -> None:
+    domains = [{"host": "a.b"}]
+    await door.create("blog", domains=domains)
+    await door.create()
+    before = await door.get(SHOP)
+
+    answer = await door.call("PATCH", SHOP, json={"domains": domains, "deploy": True})
+
+    assert answer.status_code == 409
+    assert await door.get(SHOP) == before
+    assert (await door.get("/v1/deployments"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("labels", {"team": "b"}),
+        ("volumes", [{"source": "data", "target": "/data", "read_only": True, "exclusive": False}]),
+        ("ports", [{"host": 8080, "container": 80, "protocol": "tcp"}]),
+        ("domains", [{"host": "a.b", "path": "/", "tls": False}]),
+    ],
+)
+async def test_a_part_can_be_replaced_and_read_by_itself(door: Door, part: str, value: Any) -> None:
+    await door.create(labels={"team": "a"})
+
+    answer = await door.call("PUT", f"{SHOP}/{part}", json=value)
+
+    assert answer.status_code == 200
+    assert answer.json()[part] == value
+    assert await door.get(f"{SHOP}/{part}", scope="read") == value
+
+
+async def test_the_variables_can_be_replaced_and_only_an_admin_reads_them(door: Door) -> None:
+    await door.create(env={"A": "1"})
+
+    answer = await door.call("PUT", f"{SHOP}/env", json={"TOKEN": "correct-horse"})
+
+    assert answer.json()["env"] == ["TOKEN"]
+    assert "correct-horse" not in answer.text
+    assert await door.get(f"{SHOP}/env") == {"TOKEN": "correct-horse"}
+    assert (await door.call("GET", f"{SHOP}/env", scope="deploy")).status_code == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("part", ["source", "settings2", "model_config", "%00"])
+async def test_a_part_that_is_none_is_not_found(door: Door, method: str, part: str) -> None:
+    await door.create()
+
+    answer = await door.call(method, f"{SHOP}/{part}", json={})
+
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:aweigh:problem:not_found"
+
+
+async def test_a_wrong_part_names_its_field(door: Door) -> None:
+    await door.create()
+
+    answer = await door.call("PUT", f"{SHOP}/domains", json=[{"host": "A.b"}])
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "domains.0.host", "message": IsStr}]
+
+
+@pytest.mark.parametrize("name", ["nobody", "app_00000000000000000000000000", "%00", "%ff", "A"])
+async def test_what_is_not_there_is_not_found(door: Door, name: str) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = await door.call(method, f"/v1/applications/{name}", json={})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,173 @@
+"""The deploy hook: what CI calls."""
+
+from typing import Any
+
+import pytest
+from dirty_equals import IsDatetime, IsStr
+
+from aweigh.domain.deployment import Reason
+from aweigh.store import lifecycle
+from tests.support.api_door import Door
+from tests.support.installation import IMAGE, succeed
+
+
+async def test_a_call_is_answered_with_its_deployment(door: Door) -> None:
+    shop = await door.create()
+
+    answer = await door.hook(shop, json={"tag": "v2"})
+
+    assert answer.status_code == 202
+    made = answer.json()
+    assert answer.headers["location"] == f"/v1/deployments/{made['id']}"
+    assert made == {
+        "id": IsStr(regex=r"dep_[0-9a-v]{26}"), "application": {"id": shop["id"], "name": "shop"},
+        "server": "local", "sequence": 1, "state": "created", "reason": None, "message": None,
+        "trigger": "hook", "actor": "hook", "reference": "v2", "commit": None,
+        "image": {"reference": f"{IMAGE}:v2", "id": None, "digest": None}, "attempts": 0,
+        "created_at": IsDatetime(iso_string=True), "started_at": None, "finished_at": None,
+        "retry_of": None, "superseded_by": None, "steps": [],
+        "workflow": {"id": f"deployment/{made['id']}", "run_id": None,
+                     "url": IsStr(regex=f".*/workflows/deployment%2F{made['id']}")},
+        "links": {"self": f"/v1/deployments/{made['id']}",
+                  "log": f"/v1/deployments/{made['id']}/log"},
+    }  # fmt: skip
+    assert await door.get(f"/v1/deployments/{made['id']}") == made
+
+
+@pytest.mark.parametrize(
+    ("options", "reference"),
+    [
+        ({}, None),
+        ({"content": b""}, None),
+        ({"content": b"  \n"}, None),
+        ({"json": {}}, None),
+        ({"json": {"tag": None}}, None),
+        ({"json": {"repository": "acme/shop", "pushed": 1}}, None),
+        ({"json": {"tag": "v2"}}, "v2"),
+        ({"params": {"tag": "v2"}}, "v2"),
+        ({"json": {"tag": "v2"}, "params": {"tag": "v2"}}, "v2"),
+        ({"json": {"tag": f"sha256:{'a' * 64}"}}, f"sha256:{'a' * 64}"),
+    ],
+    ids=range(10),
+)
+async def test_a_tag_stands_in_the_body_or_the_query(
+    door: Door, options: dict[str, Any], reference: str | None
+) -> None:
+    answer = await door.hook(await door.create(), **options)
+
+    assert (answer.status_code, answer.json()["reference"]) == (202, reference)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        ({"content": b"{"}, "body", "is not JSON"),
+        ({"content": b"tag=v2"}, "body", "is not JSON"),
+        ({"content": b'{"tag": "\xff"}'}, "body", "is not JSON"),
+        ({"content": b"[" * 100_000}, "body", "is not JSON"),
+        ({"content": b"[]"}, "body", "is not a JSON object"),
+        ({"content": b"null"}, "body", "is not a JSON object"),
+        ({"json": {"tag": 2}}, "tag", "is not a string"),
+        ({"json": {"tag": ""}}, "tag", "is not an image tag or digest"),
+        ({"params": {"tag": ""}}, "tag", "is not an image tag or digest"),
+        ({"json": {"tag": "v 2"}}, "tag", "is not an image tag or digest"),
+        ({"json": {"tag": "v2\0"}}, "tag", "is not an image tag or digest"),
+        ({"content": b'{"tag": "\\ud800"}'}, "tag", "is not an image tag or digest"),
+        ({"json": {"tag": "v2"}, "params": {"tag": "v3"}}, "tag", "differs between body and query"),
+        ({"json": {"tag": "v2"}, "params": {"tag": ""}}, "tag", "differs between body and query"),
+        ({"params": {"wait": "901"}}, "query.wait", IsStr(regex="Input should be less.*")),
+        ({"params": {"wait": "soon"}}, "query.wait", IsStr(regex="Input should be a valid int.*")),
+    ],
+    ids=range(16),
+)
+async def test_what_is_wrong_with_a_call_is_named_and_deploys_nothing(
+    door: Door, options: dict[str, Any], field: str, message: str
+) -> None:
+    answer = await door.hook(await door.create(), **options)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": field, "message": message}]
+    assert (await door.get("/v1/deployments"))["items"] == []
+
+
+async def test_a_stranger_learns_nothing(door: Door) -> None:
+    shop = await door.create()
+    unknown = shop | {"deploy_hook": f"hook_{'x' * 43}"}
+    blog = await door.create("blog")
+
+    answers = [
+        await door.hook(shop, secret="wrong"),
+        await door.hook(shop, secret=""),
+        await door.hook(shop, secret=blog["deploy_secret"]),
+        await door.hook(unknown),
+        await door.hook(shop | {"deploy_hook": "nonsense"}),
+        await door.hook(shop, secret="wrong", content=b"{"),
+        await door.hook(unknown, content=b"{"),
+        await door.hook(shop, secret="wrong", headers={"Idempotency-Key": "not a key"}),
+        await door.hook(unknown, headers={"Idempotency-Key": "not a key"}),
+        await door.client.post(f"/v1/events/{shop['deploy_hook']}"),
+    ]
+
+    first = answers[0]
+    assert first.status_code == 404
+    assert first.json()["type"] == "urn:aweigh:problem:not_found"
+    for answer in answers:
+        assert (answer.status_code, answer.content) == (404, first.content)
+        assert answer.headers == first.headers
+
+
+async def test_an_old_secret_stops_working_at_once(door: Door) -> None:
+    shop = await door.create()
+
+    rotated = (await door.call("POST", "/v1/applications/shop/settings/rotate")).json()
+
+    assert (await door.hook(shop)).status_code == 404
+    assert (await door.hook(shop | {"deploy_secret": rotated["deploy_secret"]})).status_code == 404
+    assert (await door.hook(rotated)).status_code == 202
+
+
+async def test_a_call_waits_for_nobody_while_temporal_is_away(door: Door) -> None:
+    answer = await door.hook(await door.create())
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "created")
+    assert (await door.get("/readyz")) == {"status": "ok", "temporal": False}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_wait_ends_with_the_deployment(door: Door, ended: bool) -> None:
+    shop = await door.create()
+    key = {"Idempotency-Key": "1"}
+    made = await door.deploy(shop, headers=key)
+    if ended:
+        await succeed(door.store, made)
+
+    answer = await door.hook(shop, headers=key, params={"wait": 60 if ended else 0})
+
+    assert answer.status_code == (200 if ended else 202)
+    assert answer.json()["id"] == made
+
+
+async def test_a_wait_for_one_that_failed_carries_the_deployment(door: Door) -> None:
+    shop = await door.create()
+    key = {"Idempotency-Key": "1"}
+    made = await door.deploy(shop, headers=key)
+    async with door.store.write() as tx:
+        await lifecycle.failed(tx, made, Reason.UNHEALTHY, "It did not answer.", run_id="run-1")
+
+    for answer in (
+        await door.hook(shop, headers=key, params={"wait": 60}),
+        await door.call("GET", f"/v1/deployments/{made}", params={"wait": 60}),
+    ):
+        assert answer.status_code == 424
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json() == {
+            "type": "urn:aweigh:problem:deployment_failed", "title": "Failed Dependency",
+            "status": 424, "detail": "unhealthy: It did not answer.",
+            "deployment": await door.get(f"/v1/deployments/{made}"),
+        }  # fmt: skip
+
+
+async def test_a_wait_that_ran_out_answers_as_it_is(door: Door) -> None:
+    answer = await door.hook(await door.create(), params={"wait": 1})
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "created")

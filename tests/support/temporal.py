@@ -1,0 +1,55 @@
+"""A Temporal that a test can look into, as far as the relay knows one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from workflows.lane import Turn
+
+
+def rpc_error(status: RPCStatusCode) -> RPCError:
+    return RPCError(status.name.lower(), status, b"")
+
+
+@dataclass
+class FakeTemporal:
+    """Takes what is handed over; knows the workflows it was told to know."""
+
+    handed_over: list[tuple[str, Turn]] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    #: What it answers to everything about one workflow or lane.
+    failing: Mapping[str, Exception] = field(default_factory=dict)
+    away: bool = False
+
+    async def connect(self) -> Client:
+        if self.away:
+            raise RuntimeError("Temporal is away")
+        return cast(Client, self)
+
+    async def start_workflow(self, _workflow: Any, _input: Any, **options: Any) -> None:
+        self._fail(options["id"])
+        (turn,) = options["start_signal_args"]
+        self.handed_over.append((options["id"], turn))
+
+    def get_workflow_handle(self, workflow_id: str) -> "FakeHandle":
+        return FakeHandle(self, workflow_id)
+
+    def _fail(self, workflow_id: str) -> None:
+        if error := self.failing.get(workflow_id):
+            raise error
+
+
+@dataclass(frozen=True)
+class FakeHandle:
+    temporal: FakeTemporal
+    id: str
+
+    async def cancel(self, **_: Any) -> None:
+        self.temporal._fail(self.id)
+        if self.id not in self.temporal.known:
+            raise rpc_error(RPCStatusCode.NOT_FOUND)
+        self.temporal.cancelled.append(self.id)
