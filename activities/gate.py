@@ -41,6 +41,8 @@ class Gate:
         self._opened = opened
         self._check = check
         self._port = check.port or port
+        # Staying up takes as long as it takes: a deadline could only end it too early.
+        self._deadline = max(check.deadline, check.seconds if check.type == "uptime" else 0)
         self._secrets = opened.release.settings.secrets
 
     async def pass_all(self, containers: list[Container]) -> str:
@@ -53,6 +55,10 @@ class Gate:
             raise StepFailed(
                 Reason.UNHEALTHY,
                 f"The {self._check.type} health check needs a port; set the application's `port`.",
+            )
+        if self._check.type == "image" and not all(one.health for one in containers):
+            raise StepFailed(
+                Reason.UNHEALTHY, "The image has no HEALTHCHECK; set another `health_check`."
             )
         waiting = [asyncio.create_task(self._pass(one)) for one in containers]
         try:
@@ -70,26 +76,36 @@ class Gate:
             if time.monotonic() - looked > _LOOK_SECONDS or self._check.type in ("image", "uptime"):
                 container = await self._alive(container)
                 looked = time.monotonic()
-            answer = await self._ask(container, time.monotonic() - started)
+            container, answer = await self._asked(container, time.monotonic() - started)
             seen = answer.what
             if answer.healthy:
                 await self._alive(container)
                 return seen
-            if time.monotonic() - started > self._check.deadline:
+            if time.monotonic() - started > self._deadline:
                 await self._tell_last_lines(container)
                 raise StepFailed(
                     Reason.UNHEALTHY,
-                    f"{container.name} was not healthy within {self._check.deadline} s: {seen}. "
+                    f"{container.name} was not healthy within {self._deadline} s: {seen}. "
                     "Its last lines are in the deployment's log.",
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
+    async def _asked(self, container: Container, seconds: float) -> tuple[Container, Seen]:
+        """What the probe sees; the address of a container that exits meanwhile never answers."""
+        asking = asyncio.create_task(self._ask(container, seconds))
+        try:
+            while not (await asyncio.wait({asking}, timeout=_LOOK_SECONDS))[0]:
+                container = await self._alive(container)
+            return container, asking.result()
+        finally:
+            asking.cancel()
+
     async def _ask(self, container: Container, seconds: float) -> Seen:
         if self._check.type == "image":
-            status = container.health or "absent"
             output = one_line(mask(container.health_output, self._secrets), _SHOWN_WIDTH)
-            return Seen(status == "healthy", f"HEALTHCHECK is {status} {output}".rstrip())
+            what = f"HEALTHCHECK is {container.health} {output}".rstrip()
+            return Seen(container.health == "healthy", what)
         if self._check.type == "uptime":
             return Seen(seconds >= self._check.seconds, f"up for {seconds:.0f} s")
         address = container.addresses.get(self._server.bridge.name, "")

@@ -81,11 +81,13 @@ async def _pinned(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | N
     if found := await server.images.find(image.id):
         opened.detail = f"{image.reference}, the same image as before"
         return found, image.digest
-    if image.digest is None:
+    never = opened.release.settings.source.pull is PullPolicy.NEVER
+    if image.digest is None or never:
+        why = "the pull policy is `never`" if never else "no registry is known to have it"
         raise StepFailed(
             Reason.IMAGE_NOT_FOUND,
-            f"The image {image.id} of {image.reference} is no longer on the server, and no "
-            "registry is known to have it. Deploy a tag instead.",
+            f"The image {image.id} of {image.reference} is no longer on the server, and {why}. "
+            "Deploy a tag instead.",
         )
     reference = ImageReference.parse(image.reference).at(image.digest)
     return await _pulled(server, opened, reference), image.digest

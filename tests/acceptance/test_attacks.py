@@ -55,7 +55,8 @@ async def victim(stack: Stack, repository: str) -> dict[str, Any]:
         "victim", source(repository), ports=[{"host": port, "container": 8000}],
         domains=[{"host": "victim.localhost", "path": "/", "tls": False}],
     )  # fmt: skip
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+    assert answer.status_code == 200, answer.text
     return app
 
 
@@ -88,7 +89,8 @@ async def test_labels_of_an_image_take_no_route(
 ) -> None:
     name = f"thief-{len(domains)}"
     app = await stack.create(name, source(repository, "thief"), domains=domains)
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+    assert answer.status_code == 200, answer.text
 
     [container] = containers(engine, stack.prefix, name)
     claimed = {key: container.labels[key] for key in STOLEN}

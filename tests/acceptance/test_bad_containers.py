@@ -37,7 +37,8 @@ async def live(stack: Stack, repository: str) -> dict[str, Any]:
         {"type": "image", "image": repository, "tag": "v1"},
         domains=[{"host": "bad-containers.localhost", "tls": False}],
     )
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+    assert answer.status_code == 200, answer.text
     return app
 
 
@@ -124,6 +125,17 @@ async def test_one_whose_own_healthcheck_fails(stack: Stack, repository: str) ->
     assert_says(failed, "unhealthy", "HEALTHCHECK is unhealthy")
 
 
+async def test_one_without_the_healthcheck_that_is_asked_for_is_not_waited_for(
+    engine: docker.DockerClient, stack: Stack, live: dict[str, Any]
+) -> None:
+    began = time.monotonic()
+
+    failed = await failing(engine, stack, live, health_check={"type": "image"})
+
+    assert_says(failed, "unhealthy", "The image has no HEALTHCHECK")
+    assert time.monotonic() - began < 30
+
+
 async def test_one_that_answers_drop_by_drop_does_not_hold_the_gate(
     engine: docker.DockerClient, stack: Stack, live: dict[str, Any]
 ) -> None:
@@ -155,7 +167,7 @@ async def test_the_gate_that_was_passed_is_named(stack: Stack, repository: str) 
 
     async def passed(tag: str, check: dict[str, Any] | None = None) -> str:
         source = {"type": "image", "image": repository, "tag": tag}
-        name = f"gate-{tag.replace('_', '-')}-{'set' if check else 'chosen'}"
+        name = f"gate-{tag.replace('_', '-')}-{check['type'] if check else 'chosen'}"
         app = await stack.create(name, source, health_check=check)
         deployed = (await stack.deploy(app)).json()
         assert deployed["state"] == "succeeded"
@@ -163,13 +175,15 @@ async def test_the_gate_that_was_passed_is_named(stack: Stack, repository: str) 
         await stack.call("DELETE", f"/v1/applications/{app['id']}")
         return str((await step(stack, deployed["id"], "health"))["detail"])
 
-    http, tcp, image, uptime = await asyncio.gather(
+    http, tcp, image, uptime, longer = await asyncio.gather(
         passed("v1", {"type": "http", "path": "/status/204", "status": 204}),
         passed("v1"),
         passed("healthcheck"),
         passed("no_port"),
+        passed("no_port", {"type": "uptime", "seconds": 2, "deadline": 1}),
     )
 
     assert re.fullmatch(r"http: GET http://10[.0-9]+:8000/status/204 was answered 204", http)
     assert re.fullmatch(r"tcp: 10[.0-9]+:8000 accepts connections", tcp)
     assert (image, uptime) == ("image: HEALTHCHECK is healthy", "uptime: up for 5 s")
+    assert longer == "uptime: up for 2 s"

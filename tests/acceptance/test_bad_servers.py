@@ -54,7 +54,8 @@ async def test_a_server_whose_worker_is_down_is_offline_after_a_minute(world: Wo
     assert 55 < seconds < 100
     assert await picture(world.engine, stack, app) == before
     await until(lambda: back(stack, pids["server"]))
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+    assert answer.status_code == 200, answer.text
 
 
 async def back(stack: Stack, dead: int) -> bool:

@@ -173,7 +173,8 @@ async def test_a_release_command_that_fails_leaves_everything_as_it_was(
     name = f"unmigrated-{len(words)}"
     source = {"type": "image", "image": repository, "tag": "v1"}
     app = await stack.create(name, source, domains=[{"host": f"{name}.localhost", "tls": False}])
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+    assert answer.status_code == 200, answer.text
 
     failed = await failing(engine, stack, app, **settings)
 

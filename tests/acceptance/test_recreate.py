@@ -51,7 +51,8 @@ async def published(stack: Stack, repository: str, port: int) -> dict[str, Any]:
     """An application that is live at a port of the server."""
     source = {"type": "image", "image": repository, "tag": "v1"}
     app = await stack.create("published", source, ports=[{"host": port, "container": 8000}])
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+    assert answer.status_code == 200, answer.text
     return app
 
 
@@ -192,7 +193,9 @@ async def test_data_outlives_the_swap_in_volumes_of_the_application_and_of_the_i
     await stack.deploy(app)
     await change(stack, app, **begins_with(NOTES.format("second", "second")))
 
-    assert (await stack.deploy(app)).status_code == 200
+    answer = await stack.deploy(app)
+
+    assert answer.status_code == 200, answer.text
 
     [container] = containers(engine, stack.prefix, "keeper")
     for path in ("/data/starts", "/state/starts"):

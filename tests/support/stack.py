@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ import httpx2
 from temporalio.client import Client
 
 START_SECONDS = 90
+#: Below the range from which Linux takes the ports of outgoing connections.
+_OUTSIDE = range(15_000, 32_000)
 _PORTS = (
     "AWEIGH_API_PORT",
     "AWEIGH_TEMPORAL_UI_PORT",
@@ -30,14 +34,18 @@ _PORTS = (
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody listens on just now, all different.
+
+    None that the kernel would give: until it is listened on, a connection might get it.
+    """
+    found: list[int] = []
+    for port in random.sample(_OUTSIDE, len(_OUTSIDE)):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("0.0.0.0", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 @dataclass
@@ -261,9 +269,11 @@ async def stopped_afterwards(stack: Stack) -> AsyncIterator[None]:
 def remove_leftovers(prefix: str) -> None:
     """Everything on the engine whose name begins with the prefix of a test's stack."""
     client = docker.APIClient(base_url="unix:///var/run/docker.sock", version="auto")
-    for container in client.containers(all=True):
-        if container["Names"][0].startswith(f"/{prefix}-"):
-            client.remove_container(container["Id"], force=True, v=True)
+    found = [
+        one for one in client.containers(all=True) if one["Names"][0].startswith(f"/{prefix}-")
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda one: client.remove_container(one["Id"], force=True, v=True), found))
     for network in client.networks():
         if network["Name"] == prefix or network["Name"].startswith(f"{prefix}-"):
             client.remove_network(network["Id"])
