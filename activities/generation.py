@@ -88,15 +88,16 @@ class GenerationActivities:
             return spec.name
         if found:  # a worker died between create and start
             await server.engine.remove(spec.name)
-        await Replicas(server, release, image).ensure_surroundings()
-        await server.engine.create(with_real_binds(server, spec))
-        try:
-            await server.engine.start(spec.name)
-        except StepFailed as error:
-            raise StepFailed(
-                Reason.RELEASE_COMMAND_FAILED,
-                f"The release command could not be started: {error.message}. Nothing was switched.",
-            ) from error
+        async with Replicas(server, release, image).surroundings():
+            await server.engine.create(with_real_binds(server, spec))
+            try:
+                await server.engine.start(spec.name)
+            except StepFailed as error:
+                raise StepFailed(
+                    Reason.RELEASE_COMMAND_FAILED,
+                    f"The release command could not be started: {error.message}. "
+                    "Nothing was switched.",
+                ) from error
         return spec.name
 
     @activity.defn(name="create")

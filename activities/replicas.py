@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from activities.surroundings import port_taken, with_real_binds
@@ -48,17 +49,17 @@ class Replicas:
             StepError: the engine refused, with the reason.
         """
         self._refuse_unroutable()
-        await self.ensure_surroundings()
         committed = self._server.commits.live(self._release.slug)
         addresses: tuple[str, ...] = ()
         if committed and committed.generation.sequence == self._release.sequence:
             addresses = committed.generation.addresses  # made again where they were
-        made = await asyncio.gather(
-            *(
-                self._ensure_one(replica, addresses[replica] if addresses else None)
-                for replica in range(self._release.settings.replicas)
+        async with self.surroundings():
+            made = await asyncio.gather(
+                *(
+                    self._ensure_one(replica, addresses[replica] if addresses else None)
+                    for replica in range(self._release.settings.replicas)
+                )
             )
-        )
         return any(made)
 
     def _refuse_unroutable(self) -> None:
@@ -77,15 +78,16 @@ class Replicas:
                 "set the application's `command`.",
             )
 
-    async def ensure_surroundings(self) -> None:
-        """The networks and volumes that a container of this release is made with."""
+    @asynccontextmanager
+    async def surroundings(self) -> AsyncIterator[None]:
+        """Have the networks and volumes that a container of this release is made with."""
         server, release = self._server, self._release
-        for network in release.settings.networks:
-            await server.networks.ensure_network(server.names.network(network))
         for mount in all_mounts(server.names, release.slug, release.settings, self._image):
             if not mount.is_bind:
                 labels = {APPLICATION: release.application}
                 await server.networks.ensure_volume(mount.source, labels)
+        async with server.networks.held(map(server.names.network, release.settings.networks)):
+            yield
 
     async def _ensure_one(self, replica: int, address: str | None) -> bool:
         server, release = self._server, self._release

@@ -105,8 +105,9 @@ class Steps:
             opened.tell(StepState.RUNNING)
             try:
                 yield opened
-            except BaseException as error:
+            except (Exception, asyncio.CancelledError) as error:
                 _tell_failure(opened, error)
+                await self._journal.flush(step.deployment_id)  # it may be the deployment's end
                 raise
             finally:
                 self._keep(opened.release, run_id)
@@ -140,8 +141,6 @@ class Steps:
 
 
 def _tell_failure(opened: OpenStep, error: BaseException) -> None:
-    if isinstance(error, GeneratorExit):
-        return
     cancelled = isinstance(error, asyncio.CancelledError)
     opened.detail = "cancelled" if cancelled else str(error) or type(error).__name__
     opened.log(f"{opened.name}: {opened.detail}")

@@ -23,6 +23,8 @@ from aweigh.domain.text import printable
 
 _CHUNK: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
+#: How long a step waits at its end for what it reported to be sent; all of it is on disk.
+_PATIENCE_SECONDS: Final = 3.0
 #: What comes together travels together; a step as short as this is told of once, at its end.
 _GATHER_SECONDS: Final = 0.1
 _log = structlog.get_logger(__name__)
@@ -57,9 +59,9 @@ class Journal:
         self._wake.set()
 
     async def flush(self, deployment_id: str) -> None:
-        """Send everything of one deployment now, if the API is there."""
-        with contextlib.suppress(Unavailable, Conflict):
-            async with self._shipping:
+        """Send everything of one deployment now, if the API is there and quick."""
+        with contextlib.suppress(Unavailable, Conflict, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._shipping:
                 await self._ship(self._place(deployment_id))
 
     def _place(self, deployment_id: str) -> Path:

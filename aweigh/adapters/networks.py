@@ -1,7 +1,9 @@
 """Networks and volumes on the engine: made once, and never those of somebody else."""
 
+import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +50,8 @@ class Networks:
         self._engine = engine
         self._labels = {INSTANCE: instance}
         self._identity = {INSTANCE: instance, IDENTITY: identity}
+        # The engine makes two networks of one name when it is asked twice at once.
+        self._changing = asyncio.Lock()
 
     async def bridge(self, name: str, wanted: str) -> Bridge:
         """The installation's bridge, made if it is not there, in a subnet nobody uses.
@@ -121,8 +125,25 @@ class Networks:
 
         await self._engine.call(f"make network {bridge.name}", made)
 
-    async def ensure_network(self, name: str) -> None:
-        """A network on which applications that name it reach each other."""
+    @asynccontextmanager
+    async def held(self, names: Iterable[str]) -> AsyncIterator[None]:
+        """Have the networks on which applications reach each other.
+
+        None is removed before the block has made containers in them.
+
+        Raises:
+            StepFailed: one belongs to somebody else.
+        """
+        wanted = list(names)
+        if not wanted:
+            yield
+            return
+        async with self._changing:
+            for name in wanted:
+                await self._ensure_network(name)
+            yield
+
+    async def _ensure_network(self, name: str) -> None:
 
         def made(c: docker.APIClient) -> None:
             try:
@@ -167,8 +188,14 @@ class Networks:
 
         def removed(c: docker.APIClient) -> None:
             labels = [f"{key}={value}" for key, value in self._identity.items() if value]
+            # Stopped containers too: they could not start again without theirs.
+            used = {
+                name
+                for container in c.containers(all=True)
+                for name in container["NetworkSettings"]["Networks"]
+            }
             for network in c.networks(filters={"label": labels}):
-                if network["Name"] in keep or c.inspect_network(network["Id"])["Containers"]:
+                if network["Name"] in keep | used:
                     continue
                 try:
                     c.remove_network(network["Id"])
@@ -176,7 +203,8 @@ class Networks:
                     if error.status_code not in (403, 404):  # in use after all, or gone
                         raise
 
-        await self._engine.call("remove unused networks", removed)
+        async with self._changing:
+            await self._engine.call("remove unused networks", removed)
 
     async def remove_volumes(self, labels: Mapping[str, str]) -> None:
         """Remove every volume of ours that carries these labels."""

@@ -1,5 +1,6 @@
 """The installation's network, on a real engine."""
 
+import asyncio
 import ipaddress
 import secrets
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.networks import Networks, _routes
 from aweigh.domain.errors import StartupError
+from tests.support.images import Variant, make_variant, temporary_repository
 from tests.support.stack import remove_leftovers
 
 pytestmark = pytest.mark.docker
@@ -72,6 +74,39 @@ async def test_another_server_worker_of_the_same_installation_is_refused(name: s
 
     with pytest.raises(StartupError, match="AWEIGH_PREFIX"):
         await networks("one", "clone").bridge(name, "")
+
+
+async def test_a_network_that_many_want_at_once_is_made_once(
+    engine: docker.DockerClient, name: str
+) -> None:
+    ours = networks()
+
+    async def wanted() -> None:
+        async with ours.held([f"{name}-back"]):
+            pass
+
+    await asyncio.gather(*(wanted() for _ in range(8)))
+
+    assert len(engine.networks.list(names=[f"{name}-back"])) == 1
+
+
+async def test_a_network_is_kept_for_a_container_that_does_not_run(
+    engine: docker.DockerClient, name: str
+) -> None:
+    ours = networks(instance=name)
+    with temporary_repository(engine) as repository:
+        image = make_variant(engine, Variant.PLAIN, repository=repository, tag="v1")
+        async with ours.held([f"{name}-back", f"{name}-idle"]):
+            container = engine.containers.create(
+                image, name=f"{name}-stopped", network=f"{name}-back"
+            )
+
+        await ours.remove_unused_networks(keep=set())
+
+        left = [one.name for one in engine.networks.list(names=[name])]
+        container.start()
+        container.remove(force=True)
+    assert left == [f"{name}-back"]
 
 
 def test_routes_are_read_from_the_kernels_table() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from activities.reconcile import ReconcileActivities
+from activities.reconcile import _is_leftover
 from aweigh.adapters.commits import Commit
 from aweigh.adapters.engine import Container
 from aweigh.contract import KnownApplication, KnownDeployment
@@ -36,8 +36,7 @@ def is_leftover(known: KnownApplication, tmp_path: Any) -> bool:
         id="1", name="shop-1-0", labels={SEQUENCE: str(OLD), ROLE: "replica"}, image_id="",
         status="running",
     )  # fmt: skip
-    reconciler = ReconcileActivities(None, None, None)  # type: ignore[arg-type]
-    return reconciler._is_leftover(old, known, Commit(tmp_path / "shop.yml", generation))
+    return _is_leftover(old, known, Commit(tmp_path / "shop.yml", generation))
 
 
 @pytest.mark.parametrize(
