@@ -105,7 +105,7 @@ async def test_removing_an_application_takes_everything_of_it_away(
 ) -> None:
     source = {"type": "image", "image": repository, "tag": "v1"}
     gone = await stack.create(
-        "gone", source, domains=[{"host": "gone.localhost", "tls": False}], networks=["back"],
+        "gone", source, domains=[{"host": "gone.localhost", "tls": False}], networks=["gone"],
         volumes=[{"source": "data", "target": "/data"}],
     )  # fmt: skip
     assert (await stack.deploy(gone)).status_code == 200
@@ -117,4 +117,4 @@ async def test_removing_an_application_takes_everything_of_it_away(
     assert containers(engine, stack, "gone") == []
     assert (await ask(stack, "gone.localhost")).status_code == 404
     assert engine.volumes.list(filters={"name": f"{stack.prefix}-gone-"}) == []
-    assert engine.networks.list(names=[f"{stack.prefix}-back"]) == []
+    assert engine.networks.list(names=[f"{stack.prefix}-gone"]) == []
