@@ -1,7 +1,7 @@
 """One deployment: the deploy algorithm in sentences."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from workflows import policies
 from workflows.failure import Failure, failure_of
 from workflows.markdown import escaped
 from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, pull_queue, steps_queue
+from workflows.persistence import to_the_end
 from workflows.policies import Budget
 
 
@@ -73,11 +74,11 @@ class DeploymentWorkflow:
             await self._make_live()
         except (asyncio.CancelledError, FailureError) as error:
             failure = failure_of(error, order.server, workflow.cancellation_reason())
-            await self._give_up(failure)
+            await to_the_end(self._give_up(failure))
             raise ApplicationError(
                 failure.message, type=failure.reason, non_retryable=True
             ) from error
-        await _to_the_end(self._finish())
+        await to_the_end(self._finish())
         return DeploymentResult(DeploymentState.SUCCEEDED)
 
     async def _start(self) -> None:
@@ -97,7 +98,7 @@ class DeploymentWorkflow:
             await self._do(GenerationActivities.release, policies.RELEASE)
         await self._do(GenerationActivities.create, policies.CREATE)
         await self._do(GenerationActivities.health, policies.HEALTH)
-        await _to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
+        await to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
 
     async def _finish(self) -> None:
         """Past the point of no return: what cannot be done now passes to the reconciler."""
@@ -167,12 +168,3 @@ class DeploymentWorkflow:
     def _tell_people(self, what: str, detail: str) -> None:
         self._story.append(f"- **{what}** {escaped(detail)}")
         workflow.set_current_details("\n".join(self._story))
-
-
-async def _to_the_end(work: Coroutine[Any, Any, Any]) -> None:
-    """Wait for something that a cancel must not interrupt: at and past the point of no return."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task

@@ -13,6 +13,7 @@ from activities.record import RecordActivities
 from workflows import policies
 from workflows.failure import failure_of
 from workflows.names import CONTROL_QUEUE, steps_queue
+from workflows.persistence import to_the_end
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ class RemovalWorkflow:
             await self._remove(order)
         except (asyncio.CancelledError, FailureError) as error:
             failure = failure_of(error, order.server, workflow.cancellation_reason())
-            await self._record(order, failure.message)
+            await to_the_end(self._record(order, failure.message))
             raise
-        await self._record(order, None)
+        await to_the_end(self._record(order, None))
 
     async def _remove(self, order: RemovalOrder) -> None:
         await workflow.execute_activity_method(

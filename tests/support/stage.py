@@ -235,6 +235,15 @@ class Stage:
             with suppress(WorkflowFailureError):
                 await self.deployment(sequence).result()
 
+    async def cancel_arrived(self, sequence: int) -> None:
+        """Wait until the deployment's workflow was told to cancel."""
+        async with asyncio.timeout(60):
+            while True:
+                described = await self.deployment(sequence).describe()
+                if described.raw_description.workflow_extended_info.cancel_requested:
+                    return
+                await asyncio.sleep(0.01)
+
     def lane(self) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(self.lane_id)
 

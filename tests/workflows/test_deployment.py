@@ -104,6 +104,42 @@ async def test_an_undo_that_cannot_be_done_is_never_called_cancelled(stage: Stag
     assert stage.world.failures[f"{stage.name}.1"].reason is Reason.ENGINE_UNAVAILABLE
 
 
+@pytest.mark.parametrize("cancels", [1, 2])
+async def test_a_cancel_while_it_gives_up_changes_nothing(stage: Stage, cancels: int) -> None:
+    stage.world.user_fault("create", Reason.START_FAILED)
+    held = stage.world.hold("undo")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "undo"].wait()
+
+    for _ in range(cancels):
+        await stage.deployment(1).cancel()
+    await stage.cancel_arrived(1)
+    held.set()
+    await stage.ended(1)
+
+    failure = stage.world.failures[f"{stage.name}.1"]
+    assert (failure.reason, failure.message) == (Reason.START_FAILED, "create broke")
+    with pytest.raises(WorkflowFailureError):
+        await stage.deployment(1).result()
+    described = await stage.deployment(1).describe()
+    assert described.status is WorkflowExecutionStatus.FAILED
+
+
+async def test_one_that_is_superseded_while_it_gives_up_is_recorded(stage: Stage) -> None:
+    stage.world.user_fault("create", Reason.START_FAILED, f"{stage.name}.1")
+    held = stage.world.hold("undo", f"{stage.name}.1")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached[f"{stage.name}.1", "undo"].wait()
+
+    await stage.submit(stage.turn(2))
+    await stage.cancel_arrived(1)
+    held.set()
+    await stage.ended(1, 2)
+
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.START_FAILED
+    assert stage.world.live == f"{stage.name}.2"
+
+
 async def test_one_that_ended_before_it_began_touches_nothing(house: Theatre, stage: Stage) -> None:
     house.records.ended_before.add(f"{stage.name}.1")
 
