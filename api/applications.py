@@ -92,7 +92,20 @@ def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> Applicatio
         if fixed in change:
             raise Invalid(fixed, "cannot be changed")
     known = settings.model_dump(mode="json", context=REVEAL)
-    return ApplicationSettings.model_validate(_merge(known, change))
+    return _without_misled_credentials(
+        settings, ApplicationSettings.model_validate(_merge(known, change)), change
+    )
+
+
+def _without_misled_credentials(
+    before: ApplicationSettings, after: ApplicationSettings, change: dict[str, Any]
+) -> ApplicationSettings:
+    """Stored credentials are for the registry they were given for, and go to no other."""
+    moved = before.source.reference.registry != after.source.reference.registry
+    if not moved or "registry" in change["source"]:
+        return after
+    source = after.source.model_copy(update={"registry": None})
+    return after.model_copy(update={"source": source})
 
 
 def _merge(target: Any, patch: Any) -> Any:

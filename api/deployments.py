@@ -89,7 +89,7 @@ async def _cancel(office: Office, deployment_id: str, wait: int) -> Response:
             raise Conflict(f"{deployment_id} has ended already ({row.state})")
         await outbox.put(tx, outbox.CANCEL, deployment_id)
     office.relay.wake()
-    return await answer_for(office, deployment_id, wait)
+    return await answer_for(office, deployment_id, wait, wanted=DeploymentState.FAILED)
 
 
 @router.post("/{deployment}/retry", status_code=202)

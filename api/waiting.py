@@ -23,8 +23,14 @@ _PAUSE_BY_AGE: Final = 0.05
 Wait = Annotated[int, Query(ge=0, le=900, description="Seconds to wait for the deployment's end")]
 
 
-async def answer_for(office: Office, deployment_id: str, wait: int) -> Response:
-    """202 while it runs, 200 when it succeeded, 424 when it failed within the wait."""
+async def answer_for(
+    office: Office,
+    deployment_id: str,
+    wait: int,
+    *,
+    wanted: DeploymentState = DeploymentState.SUCCEEDED,
+) -> Response:
+    """202 while it runs; within the wait, 200 when it ended as wanted, else 424."""
     began = time.monotonic()
     while (age := time.monotonic() - began) < wait:
         async with office.store.read() as tx:
@@ -34,16 +40,21 @@ async def answer_for(office: Office, deployment_id: str, wait: int) -> Response:
         await asyncio.sleep(min(max(age * _PAUSE_BY_AGE, _SHORTEST_PAUSE), _LONGEST_PAUSE))
     async with office.store.read() as tx:
         found = await deployments.find(tx, deployment_id)
-    return _answer(deployment_answer(found, office.settings), waited=wait > 0)
+    shown = deployment_answer(found, office.settings)
+    ended = wait > 0 and shown.state.ended
+    return _unwanted(shown) if ended and shown.state is not wanted else _wanted(shown, ended=ended)
 
 
-def _answer(shown: DeploymentAnswer, *, waited: bool) -> Response:
-    body = shown.model_dump(mode="json")
-    if waited and shown.state is DeploymentState.FAILED:
-        return problem(
-            HTTPStatus.FAILED_DEPENDENCY, "deployment_failed",
-            f"{shown.reason}: {shown.message}", deployment=body,
-        )  # fmt: skip
-    succeeded = waited and shown.state is DeploymentState.SUCCEEDED
-    status = HTTPStatus.OK if succeeded else HTTPStatus.ACCEPTED
-    return JSONResponse(body, status, {"Location": shown.links.self})
+def _wanted(shown: DeploymentAnswer, *, ended: bool) -> Response:
+    status = HTTPStatus.OK if ended else HTTPStatus.ACCEPTED
+    return JSONResponse(shown.model_dump(mode="json"), status, {"Location": shown.links.self})
+
+
+def _unwanted(shown: DeploymentAnswer) -> Response:
+    said = f"{shown.reason}: {shown.message}" if shown.reason else "It has succeeded meanwhile."
+    return problem(
+        HTTPStatus.FAILED_DEPENDENCY,
+        f"deployment_{shown.state}",
+        said,
+        deployment=shown.model_dump(mode="json"),
+    )

@@ -15,7 +15,7 @@ LEASE_SECONDS: Final = 30
 
 
 class Message(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class StepReport(Message):

@@ -1,7 +1,6 @@
 """`aweigh worker server`: the steps that touch this server's Docker engine."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -106,13 +105,13 @@ async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    """Raises: ExceptionGroup: it ended by an error; the block is cancelled at once."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 @asynccontextmanager

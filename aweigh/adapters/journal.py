@@ -83,8 +83,9 @@ class Journal:
                         await self._ship(place)
                 except Unavailable:
                     break
-                except Conflict as error:
-                    _log.warning("the API does not take a log", error=str(error))
+                except (Conflict, OSError) as error:
+                    # One deployment's log, or a full disk: the others are still to be sent.
+                    _log.warning("a log cannot be sent", deployment=place.name, error=str(error))
 
     async def _ship(self, place: Path) -> None:
         for path in sorted(place.glob("*.step")):

@@ -20,8 +20,6 @@ from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
 from aweigh.settings import Settings
 
-SERVER_LOCK = "server"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Server:

@@ -8,7 +8,7 @@ from aweigh.domain.application import ApplicationSettings
 class Image(BaseModel):
     """An image: what was asked for and, once known, what it is by content."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     reference: str
     id: str | None = None
@@ -18,7 +18,7 @@ class Image(BaseModel):
 class Release(BaseModel):
     """What one deployment makes live on one server."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     deployment: str
     application: str

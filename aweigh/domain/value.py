@@ -10,7 +10,8 @@ PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What is wrong is said without the value, which may be a secret.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 Text = Annotated[str, AfterValidator(grammar.text)]

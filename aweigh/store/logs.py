@@ -41,8 +41,8 @@ async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) 
     return Appended(have + len(data), taken=True)
 
 
-async def read(tx: Transaction, deployment_id: str, start: int, end: int | None = None) -> bytes:
-    """The bytes from `start` up to `end` (exclusive)."""
+async def read(tx: Transaction, deployment_id: str, start: int) -> bytes:
+    """The bytes from `start` on."""
     first = (
         select(func.max(LogChunk.offset))
         .where(LogChunk.deployment_id == deployment_id, LogChunk.offset <= start)
@@ -53,11 +53,9 @@ async def read(tx: Transaction, deployment_id: str, start: int, end: int | None 
         .where(LogChunk.deployment_id == deployment_id, LogChunk.offset >= func.coalesce(first, 0))
         .order_by(LogChunk.offset)
     )
-    if end is not None:
-        query = query.where(LogChunk.offset < end)
     chunks = list(await tx.session.scalars(query))
     if not chunks:
         return b""
     base = chunks[0].offset
     text = b"".join(chunk.data for chunk in chunks)
-    return text[max(start - base, 0) : None if end is None else end - base]
+    return text[max(start - base, 0) :]

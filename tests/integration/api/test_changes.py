@@ -52,6 +52,27 @@ async def test_secrets_survive_a_change_of_something_else(door: Door) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("image", "kept"), [("registry.a/shop", True), ("registry.a/blog", True), ("other/shop", False)]
+)
+async def test_credentials_go_to_no_other_registry(door: Door, image: str, kept: bool) -> None:
+    registry = {"username": "ci", "password": "battery-staple"}
+    await door.create(source={"image": "registry.a/shop", "registry": registry})
+
+    changed = await change(door, source={"image": image})
+
+    assert changed["source"]["registry"] == ({"username": "ci"} if kept else None)
+
+
+async def test_credentials_may_be_given_with_another_registry(door: Door) -> None:
+    registry = {"username": "ci", "password": "battery-staple"}
+    await door.create(source={"image": "registry.a/shop", "registry": registry})
+
+    changed = await change(door, source={"image": "other/shop", "registry": registry})
+
+    assert changed["source"]["registry"] == {"username": "ci"}
+
+
 async def test_a_part_can_be_taken_away(door: Door) -> None:
     await door.create(
         source={"registry": {"username": "ci", "password": "x"}}, health_check={"type": "tcp"}

@@ -1,5 +1,6 @@
 """Cancels, retries, rollbacks and removals: asked for at the door."""
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -43,6 +44,30 @@ async def test_a_cancel_is_accepted_while_temporal_is_away(
 
     assert (answer.status_code, answer.json()["state"]) == (202, state)
     assert (outbox.CANCEL, made) in await due(door)
+
+
+@pytest.mark.parametrize(("succeeds", "status"), [(False, 200), (True, 424)])
+async def test_a_cancel_that_is_waited_for_says_whether_it_came_in_time(
+    door: Door, succeeds: bool, status: int
+) -> None:
+    made = await door.deploy(await door.create())
+    await start(door.store, made)
+
+    answer, _ = await asyncio.gather(
+        post(door, f"/v1/deployments/{made}/cancel?wait=60"),
+        end_once_cancelled(door, made, succeeds),
+    )
+
+    assert answer.status_code == status
+    shown = answer.json()["deployment"] if succeeds else answer.json()
+    assert shown["state"] == ("succeeded" if succeeds else "failed")
+
+
+async def end_once_cancelled(door: Door, deployment_id: str, succeeds: bool) -> None:
+    async with asyncio.timeout(30):
+        while (outbox.CANCEL, deployment_id) not in await due(door):
+            await asyncio.sleep(0.01)
+    await (succeed(door.store, deployment_id) if succeeds else fail(door, deployment_id))
 
 
 @pytest.mark.parametrize("end", [succeed, None])

@@ -230,3 +230,15 @@ async def test_control_characters_are_made_harmless(
     await journal.flush(ONE)
 
     assert lines(api) == shown
+
+
+async def test_a_disk_that_is_full_for_one_does_not_end_the_sending(
+    journal: Journal, api: WorkerApi, tmp_path: Path
+) -> None:
+    journal.write(ONE, "cannot be noted", [])
+    (tmp_path / ONE / ".base.new").mkdir()  # what is written there fails
+
+    async with shipping(journal):
+        await until(lambda: api.requests)
+        journal.write(TWO, "goes on", [])
+        await until(lambda: lines(api, TWO) == ["goes on"])

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.release import Image, Release
@@ -100,3 +101,13 @@ def test_no_secret_is_left_in_a_masked_text(secrets: list[str], text: str) -> No
     masked = mask(" ".join([text, *secrets, text]), secrets)
 
     assert [one for one in secrets if one in masked] == []
+
+
+def test_no_secret_is_in_the_words_of_a_refusal() -> None:
+    settings = {"source": {"image": "shop"}, "env": {"A B": "correct-horse"}, "other": "battery"}
+
+    with pytest.raises(ValidationError) as refused:
+        ApplicationSettings.model_validate(settings)
+
+    assert "correct-horse" not in str(refused.value)
+    assert "battery" not in str(refused.value)
