@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from activities.replicas import (
 )
 from activities.step import OpenStep, Steps
 from activities.surroundings import with_real_binds
+from activities.together import together
 from aweigh.domain.container import DEPLOYMENT, release_command_spec
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
@@ -126,9 +126,8 @@ class GenerationActivities:
         async with self._open(StepName.REMOVE, step, last=True) as opened:
             release = opened.release
             older = await older_replicas(self._server, release)
-            grace = release.settings.stop_grace
-            await asyncio.gather(*(self._server.engine.stop(one.name, grace) for one in older))
-            await asyncio.gather(*(self._server.engine.remove(one.name) for one in older))
+            await together(self._server.engine.stop(one.name) for one in older)
+            await together(self._server.engine.remove(one.name) for one in older)
             for job in await jobs_of(self._server, release.application, release.sequence):
                 await self._server.engine.remove(job.name)
             opened.detail = ", ".join(one.name for one in older) or "nothing older"
@@ -139,22 +138,28 @@ class GenerationActivities:
     async def undo(self, step: StepInput) -> StepResult:
         """Leave the application as it was: nothing of this deployment stays."""
         async with self._steps.open(StepName.UNDO, step, last=True) as opened:
-            release, server = opened.release, self._server
-            async with server.locks.holding(release.application):
-                live = server.commits.live(release.slug)
-                if live and live.generation.sequence == release.sequence:
-                    server.commits.go_back(live)
-                mine = await replicas_of(server, release.application, release.sequence)
-                jobs = await jobs_of(server, release.application, release.sequence)
-                await asyncio.gather(*(server.engine.remove(one.name) for one in mine + jobs))
-                live = server.commits.live(release.slug)
-                if live:
-                    sequence = live.generation.sequence
-                    kept = await replicas_of(server, release.application, sequence)
-                    await unpark(server, kept)
-            opened.detail = ", ".join(one.name for one in mine) or "there was nothing"
+            async with self._server.locks.holding(opened.release.application):
+                if self._server.is_verified(opened.release):
+                    opened.detail = "it is live, and stays"
+                else:
+                    await self._take_away(opened)
             opened.log(f"undone: {opened.detail}")
             return StepResult(opened.detail)
+
+    async def _take_away(self, opened: OpenStep) -> None:
+        release, server = opened.release, self._server
+        live = server.commits.live(release.slug)
+        if live and live.generation.sequence == release.sequence:
+            server.commits.go_back(live)
+        mine = await replicas_of(server, release.application, release.sequence)
+        jobs = await jobs_of(server, release.application, release.sequence)
+        await together(server.engine.remove(one.name) for one in mine + jobs)
+        live = server.commits.live(release.slug)
+        # A newer deployment may have made what is live stop for it, and starts it again itself.
+        if live and server.fence.mark(release.application).highest <= release.sequence:
+            kept = await replicas_of(server, release.application, live.generation.sequence)
+            await unpark(server, kept)
+        opened.detail = ", ".join(one.name for one in mine) or "there was nothing"
 
 
 async def healthy_generation(server: Server, opened: OpenStep, *, lock: bool) -> Replicas:

@@ -12,6 +12,7 @@ from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
 from activities.retention import forget_pulled, sweep_application
 from activities.step import OpenStep, Steps, beating, in_temporals_words
 from activities.surroundings import refuse_binds, refuse_taken_ports
+from activities.together import together
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import ProxySilent, StepFailed
@@ -101,8 +102,8 @@ class HousekeepingActivities:
             await self._until_unrouted(live.generation)
         labels = {INSTANCE: server.instance, APPLICATION: removal.application_id}
         containers = await server.engine.containers(labels)
-        await asyncio.gather(*(server.engine.stop(one.name, 10) for one in containers))
-        await asyncio.gather(*(server.engine.remove(one.name) for one in containers))
+        await together(server.engine.stop(one.name) for one in containers)
+        await together(server.engine.remove(one.name) for one in containers)
         repository = server.names.image_repository(removal.slug)
         for tag in await server.images.tags(repository):
             await server.images.untag(f"{repository}:{tag}")

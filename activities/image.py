@@ -125,16 +125,18 @@ async def _pulled(server: Server, opened: OpenStep, reference: ImageReference) -
     registry = opened.release.settings.source.registry
     try:
         await server.images.pull(reference, registry, watch, asked=asked)
-    except PullStopped:
-        server.reserve.refuse_if_below(server.engine_root, f"Pulling {asked}")
-        raise
+    except PullStopped as stopped:
+        raise watch.refusal or stopped from stopped
     found = await server.images.find(str(reference))
     if found is None:
         # An engine that is killed ends the stream without a word.
         raise StepUnavailable(
             Reason.ENGINE_UNAVAILABLE, f"The pull of {asked} ended, and the image is not there."
         )
-    await mark_pulled(server, found, reference.digest or "")
+    async with server.locks.holding(IMAGES_LOCK):  # a sweep forgets what no application names
+        await mark_pulled(server, found, reference.digest or "")
+        release = opened.release
+        await server.images.tag(found.id, server.names.image(release.slug, release.sequence))
     opened.log(f"pull {asked}: {watch.last}")
     opened.detail = f"{watch.last}, {found.size / 1e6:.0f} MB unpacked"
     return found
@@ -150,6 +152,8 @@ class _Watch:
         self._loop = asyncio.get_running_loop()
         self._told = 0.0
         self.last = ""
+        #: Why it was stopped, if not for a cancel.
+        self.refusal: StepFailed | None = None
 
     def __call__(self, progress: Progress) -> bool:
         self.last = str(progress)
@@ -157,10 +161,15 @@ class _Watch:
             return False
         if progress.layers and time.monotonic() - self._told > _REPORT_SECONDS:
             self._told = time.monotonic()
-            self._opened.log(f"pull {self._reference}: {self.last}")
-            self._loop.call_soon_threadsafe(self._opened.progress, self.last)
+            self._loop.call_soon_threadsafe(self._tell, self.last)
             try:
-                self._server.reserve.refuse_if_below(self._server.engine_root, "The pull")
-            except StepFailed:
+                doing = f"Pulling {self._reference}"
+                self._server.reserve.refuse_if_below(self._server.engine_root, doing)
+            except StepFailed as error:
+                self.refusal = error
                 return False
         return True
+
+    def _tell(self, how_far: str) -> None:
+        self._opened.log(f"pull {self._reference}: {how_far}")
+        self._opened.progress(how_far)

@@ -9,13 +9,14 @@ import structlog
 from temporalio import activity
 
 from activities.inputs import LiveDeployments, ReconcileInput
+from activities.proxy_view import proxys_view
 from activities.repair import Repair
 from activities.replicas import replicas_of
 from activities.retention import forget_pulled, sweep_application
 from activities.step import beating, in_temporals_words
 from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, SEQUENCE
 from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.errors import AweighError, ProxySilent, StepError
+from aweigh.domain.errors import AweighError, StepError
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-#: Time to end for a container that has no connection left.
-_STOP_SECONDS: Final = 10
+#: How long an application that is at work is waited for: the others shall not wait for it.
+_PATIENCE_SECONDS: Final = 5.0
 
 
 class ReconcileActivities:
@@ -58,7 +59,7 @@ class ReconcileActivities:
         live: list[str] = []
         unsure: list[str] = []
         for application in inventory.applications:
-            commit, answers = await self._application(application, containers[application.id])
+            commit, answers = await self._put_right(application, containers[application.id])
             if commit and answers is not False:
                 (live if answers else unsure).append(commit.generation.deployment)
         await forget_pulled(self._server)
@@ -91,11 +92,29 @@ class ReconcileActivities:
         except StepError as error:
             _log.error("the proxy cannot be had", error=str(error))
 
+    async def _put_right(
+        self, known: KnownApplication, containers: list[Container]
+    ) -> tuple[Commit | None, bool | None]:
+        """The application's committed file, and whether it answers; None: that cannot be told.
+
+        What is in the way of one application is in no other's way.
+        """
+        try:
+            return await self._application(known, containers)
+        except TimeoutError:
+            _log.info("at work, and left alone", slug=known.slug)
+        except (AweighError, OSError, LookupError, ValueError) as error:
+            _log.error("cannot be put right", slug=known.slug, error=str(error))
+        return self._server.commits.live(known.slug), None
+
     async def _application(
         self, known: KnownApplication, containers: list[Container]
     ) -> tuple[Commit | None, bool | None]:
-        """The application's committed file, and whether it answers; None: that cannot be told."""
-        async with self._server.locks.holding(known.id):
+        """Raises: TimeoutError: a step of it, or its removal, goes on."""
+        async with self._server.locks.holding(known.id, patience=_PATIENCE_SECONDS):
+            if self._server.fence.mark(known.id).highest > known.highest_sequence:
+                # Begun since the inventory was made, or made before the database was restored.
+                return self._server.commits.live(known.slug), None
             self._server.commits.discard_unfinished(known.slug)
             commit = await self._repair.route(known)
             await self._remove_leftovers(known, commit, containers)
@@ -118,7 +137,7 @@ class ReconcileActivities:
             leftovers = [one for one in leftovers if one not in older]
         for one in leftovers:
             if one in older:
-                await self._server.engine.stop(one.name, _STOP_SECONDS)
+                await self._server.engine.stop(one.name)
             await self._server.engine.remove(one.name)
             _log.info("removed a leftover", container=one.name)
 
@@ -140,10 +159,11 @@ class ReconcileActivities:
         generation = commit.generation
         if commit.path.parent == self._server.commits.routed:
             try:
-                pool = await self._server.traefik.pool(generation)
-            except ProxySilent:
+                release = await self._api.release(generation.deployment)
+            except AweighError:
                 return None
-            return pool is not None and bool(pool) and pool <= frozenset(generation.urls)
+            seen = await proxys_view(self._server, release, generation)
+            return None if seen is None else seen == ""
         running = await replicas_of(self._server, generation.application, generation.sequence)
         return bool(running) and all(one.running for one in running)
 

@@ -38,7 +38,7 @@ class Repair:
         """The committed file; one that is lost, or that a failed deployment left, is put right."""
         commits = self._server.commits
         commit = commits.live(known.slug)
-        if commit and known.state_of(commit.generation.sequence) is not DeploymentState.FAILED:
+        if commit and not self._is_left_by_a_failure(known, commit):
             return commit
         if commit and commits.has_kept(commit):
             commits.go_back(commit)
@@ -53,12 +53,14 @@ class Repair:
             commits.go_back(commit)
         return None
 
+    def _is_left_by_a_failure(self, known: KnownApplication, commit: Commit) -> bool:
+        sequence = commit.generation.sequence
+        verified = self._server.fence.mark(known.id).verified
+        return known.state_of(sequence) is DeploymentState.FAILED and verified != sequence
+
     async def _write_again(self, known: KnownApplication, live: KnownDeployment) -> Commit | None:
         """The live deployment's file, if the server still has everything that stands in it."""
         server = self._server
-        if server.fence.mark(known.id).highest > known.highest_sequence:
-            _report_lost_route(known, "the database is older than this server")
-            return None
         try:
             release = await self._api.release(live.id)
             replicas = await replicas_of(server, known.id, live.sequence)

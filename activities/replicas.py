@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from activities.surroundings import port_taken, with_real_binds
+from activities.together import together
 from aweigh.domain.application import Strategy, chosen_strategy
 from aweigh.domain.container import (
     APPLICATION,
@@ -54,11 +54,9 @@ class Replicas:
         if committed and committed.generation.sequence == self._release.sequence:
             addresses = committed.generation.addresses  # made again where they were
         async with self.surroundings():
-            made = await asyncio.gather(
-                *(
-                    self._ensure_one(replica, addresses[replica] if addresses else None)
-                    for replica in range(self._release.settings.replicas)
-                )
+            made = await together(
+                self._ensure_one(replica, addresses[replica] if addresses else None)
+                for replica in range(self._release.settings.replicas)
             )
         return any(made)
 
@@ -161,9 +159,7 @@ class Replicas:
         if self._strategy() is not Strategy.RECREATE:
             return
         older = await older_replicas(self._server, self._release)
-        await asyncio.gather(
-            *(park(self._server, one, self._release.settings.stop_grace) for one in older)
-        )
+        await together(park(self._server, one) for one in older)
 
 
 def foreign_container(name: str) -> StepFailed:
@@ -212,15 +208,17 @@ async def older_replicas(server: Server, release: Release) -> list[Container]:
     ]
 
 
-async def park(server: Server, container: Container, grace: int) -> None:
+async def park(server: Server, container: Container) -> None:
     """Stop a container for good, restart policy first: an engine that restarts must not run it."""
     await server.engine.set_restart(container.name, "no")
-    await server.engine.stop(container.name, grace)
+    await server.engine.stop(container.name)
 
 
 async def unpark(server: Server, containers: Iterable[Container]) -> None:
     """Run parked containers again, as they were."""
     for container in containers:
+        policy = container.labels.get(RESTART, "no")
+        if container.restart != policy:  # also of one that was not stopped yet
+            await server.engine.set_restart(container.name, policy)
         if not container.running:
-            await server.engine.set_restart(container.name, container.labels.get(RESTART, "no"))
             await server.engine.start(container.name)

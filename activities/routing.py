@@ -10,17 +10,17 @@ from temporalio import activity
 
 from activities.generation import healthy_generation
 from activities.inputs import StepInput, StepResult
+from activities.proxy_view import proxys_view
 from activities.replicas import generation_of, older_replicas, replicas_of
 from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import ProxySilent, StepFailed, StepUnavailable
-from aweigh.domain.generation import DEAD, proxy_checks_health, render
+from aweigh.domain.errors import StepFailed, StepUnavailable
+from aweigh.domain.generation import proxy_checks_health, render
 
 if TYPE_CHECKING:
     from aweigh.adapters.commits import Commit
     from aweigh.adapters.server import Server
     from aweigh.domain.generation import Generation
-    from aweigh.domain.release import Release
 
 #: How long the proxy, while it answers, may say otherwise before the commit is taken back.
 _VERIFY_SECONDS: Final = 10.0
@@ -48,6 +48,7 @@ class RoutingActivities:
                 generation = await self._generation(opened)
                 commit = await self._commit(opened, generation)
                 await self._verify(opened, commit)
+                server.fence.verify(release.application, release.sequence)
                 server.commits.forget_older(generation)
             opened.log(f"live: generation {release.sequence}; {opened.detail}")
             return StepResult(opened.detail)
@@ -82,9 +83,12 @@ class RoutingActivities:
                 await self._verify_routed(opened, commit.generation)
             else:
                 await self._verify_unrouted(opened)
-        except StepFailed:
-            await self._go_back(opened, commit)
-            raise
+        except StepFailed as error:
+            if not self._server.is_verified(opened.release):
+                await self._go_back(opened, commit)
+                raise
+            # The switch had succeeded before: from there it goes forward only.
+            opened.detail = f"live before this attempt, but: {error.message}"
 
     async def _verify_routed(self, opened: OpenStep, generation: Generation) -> None:
         # Where Traefik checks health itself, its first look must not take everything out again.
@@ -93,7 +97,7 @@ class RoutingActivities:
         answering = good = 0.0
         began = last = time.monotonic()
         while True:
-            seen = await self._look(opened.release, generation)
+            seen = await proxys_view(self._server, opened.release, generation)
             now = time.monotonic()
             good = good + now - last if seen == "" else 0.0
             if seen == "" and good >= settle:
@@ -110,25 +114,6 @@ class RoutingActivities:
                 # A silent proxy proves nothing, so nothing is taken back for it.
                 raise StepUnavailable(Reason.VERIFY_FAILED, "The proxy does not answer.")
             await asyncio.sleep(_POLL)
-
-    async def _look(self, release: Release, generation: Generation) -> str | None:
-        """What is wrong with the proxy's view: empty for nothing, None when it is silent."""
-        try:
-            pool = await self._server.traefik.pool(generation)
-            if pool is None:
-                return "its router is not enabled"
-            if pool != frozenset(generation.urls):
-                return f"its pool is {sorted(pool)}"
-            check, domain = release.settings.health_check, release.settings.domains[0]
-            http = check is not None and check.type == "http" and check.port is None
-            path = check.path if check and http else domain.path
-            answer = await self._server.traefik.probe(release.slug, domain.host, path)
-        except ProxySilent:
-            return None
-        if answer.generation != generation.sequence:
-            return f"generation {answer.generation} answered"
-        good = check.accepts(answer.status) if check and http else answer.status not in DEAD
-        return "" if good else f"the answer through it was {answer.status}"
 
     async def _verify_unrouted(self, opened: OpenStep) -> None:
         release = opened.release
@@ -148,8 +133,7 @@ class RoutingActivities:
         release, server = opened.release, self._server
         older = await older_replicas(server, release)
         if older and not any(one.running for one in older):
-            opened.log("what was live before does not run; the new release stays")
-            return
+            return  # `undo` starts them first
         before = server.commits.go_back(commit)
         opened.log(f"taken back; live is {before.sequence if before else 'nothing'}")
 

@@ -161,7 +161,7 @@ async def in_temporals_words(name: str, secrets: list[str]) -> AsyncIterator[Non
     except Conflict as error:
         refused = StepFailed(Reason.SERVER_OFFLINE, f"This server worker may not act: {error}")
         raise _application_error(refused, secrets) from None
-    except (AweighError, OSError, ValueError) as error:
+    except (AweighError, OSError, ValueError, LookupError) as error:
         unexpected = StepError(Reason.INTERNAL, f"{name}: {error or type(error).__name__}")
         raise _application_error(unexpected, secrets) from None
 

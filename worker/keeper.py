@@ -25,6 +25,8 @@ from aweigh.domain.generation import proxy_checks_health, render
 
 _RECHECK_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 1.0
+#: How long an application that is at work is waited for: the others shall not wait for it.
+_PATIENCE_SECONDS: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +85,7 @@ class Keeper:
         settings = (await self._api.release(generation.deployment)).settings
         if proxy_checks_health(generation, settings.health_check):
             return True
-        async with self._server.locks.holding(generation.application):
+        async with self._server.locks.holding(generation.application, patience=_PATIENCE_SECONDS):
             if self._server.commits.live(generation.slug) != commit:
                 return True
             return await self._rewrite(commit, settings)

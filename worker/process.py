@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from aweigh.settings import Settings
 CANNOT_START: Final = 3
 #: Ended by a signal before its work was done (128 + SIGINT).
 INTERRUPTED: Final = 130
+_THREADS: Final = 128
 
 
 def load_settings() -> Settings:
@@ -57,6 +59,8 @@ async def _until_signalled(
 ) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Python's own choice follows the processors; these wait, for an engine, and for many at once.
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
     return await main(settings, stop)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from aweigh.adapters.api import Api
 from aweigh.adapters.journal import Journal
 from aweigh.adapters.server import Server, open_server
 from aweigh.contract import LEASE_SECONDS, Lease
-from aweigh.domain.errors import AweighError, Conflict, StartupError, Unavailable
+from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
 from aweigh.settings import Settings
 from worker.keeper import Keeper
 from worker.process import run
@@ -32,6 +32,11 @@ from worker.temporal import connect_patiently
 from workflows.names import pull_queue, steps_queue
 
 _PULLS_AT_ONCE: Final = 3
+#: Heartbeats go out as they are made: by default the SDK holds back four of five.
+_OPTIONS: Final[Mapping[str, Any]] = {
+    "graceful_shutdown_timeout": timedelta(seconds=10),
+    "max_heartbeat_throttle_interval": timedelta(seconds=1),
+}
 _RENEW_SECONDS: Final = LEASE_SECONDS / 3
 
 _log = structlog.get_logger(__name__)
@@ -41,9 +46,9 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     identity = identity_of(settings)
     api = Api(settings.api_base, read_secret(settings.token_file), identity)
     lease = Lease(identity=identity, boot=_boot(), worker_version=__version__)
-    await _take_name(api, lease, settings)
+    await _take_name(api, lease)
     instance = (await api.inventory()).instance
-    server = await open_server(settings, instance, identity)
+    server = await _open_patiently(settings, instance, identity)
     journal = Journal(settings.server_data / "journal", api)
     reconciler = ReconcileActivities(server, api, journal)
     client = await connect_patiently(settings)
@@ -63,7 +68,7 @@ async def _reconcile_once(reconciler: ReconcileActivities) -> None:
     """What a crash left behind is not left until the schedule comes round."""
     try:
         await reconciler.run()
-    except AweighError as error:
+    except (AweighError, OSError) as error:
         _log.warning("the first reconciliation failed", error=str(error))
 
 
@@ -72,21 +77,40 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-async def _take_name(api: Api, lease: Lease, settings: Settings) -> None:
-    """Raises: StartupError when another server worker goes on holding the name."""
-    refused = ""
-    for _ in range(2 * LEASE_SECONDS):
+async def _take_name(api: Api, lease: Lease) -> None:
+    """Wait for the API, however long it is away.
+
+    Raises:
+        StartupError: another server worker goes on holding the name.
+    """
+    refused = 0
+    while True:
         try:
             await api.lease(lease)
         except Unavailable as error:
             _log.warning("waiting for the API", error=str(error))
         except Conflict as error:
-            refused = str(error)
-            _log.warning("the server's name is held", error=refused)
+            refused += 1
+            _log.warning("the server's name is held", error=str(error))
+            if refused > 2 * LEASE_SECONDS:
+                raise StartupError(str(error)) from error
         else:
             return
         await asyncio.sleep(1)
-    raise StartupError(refused or f"the API at {settings.api_base} does not answer")
+
+
+async def _open_patiently(settings: Settings, instance: str, identity: str) -> Server:
+    """Wait for the engine, which may come up later than this.
+
+    Raises:
+        StartupError: the prefix or the subnet belongs to somebody else.
+    """
+    while True:
+        try:
+            return await open_server(settings, instance, identity)
+        except StepUnavailable as error:
+            _log.warning("waiting for the engine", error=str(error))
+        await asyncio.sleep(1)
 
 
 async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
@@ -139,7 +163,7 @@ async def _workers(
                 reconciler.reconcile,
             ],
             max_concurrent_activities=100,
-            graceful_shutdown_timeout=timedelta(seconds=10),
+            **_OPTIONS,
             identity=identity,
         ),
         Worker(
@@ -147,7 +171,7 @@ async def _workers(
             task_queue=pull_queue(settings.server),
             activities=[images.pull],
             max_concurrent_activities=_PULLS_AT_ONCE,
-            graceful_shutdown_timeout=timedelta(seconds=10),
+            **_OPTIONS,
             identity=identity,
         ),
     ):  # fmt: skip

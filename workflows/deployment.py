@@ -114,8 +114,7 @@ class DeploymentWorkflow:
             try:
                 await self._do(GenerationActivities.undo, policies.UNDO, final=True)
             except FailureError as error:
-                # Not gone, as far as anybody knows: saying "cancelled" would be a lie.
-                failure = failure_of(error, self._order.server, None)
+                failure = failure.not_undone(failure_of(error, self._order.server, None))
         record = FailedRecord(
             self._order.deployment_id, failure.reason, failure.message, failure.superseded_by
         )

@@ -1,7 +1,7 @@
 """From what Temporal raises to the reason and the sentence a person reads."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio.exceptions import (
     ActivityError,
@@ -24,6 +24,15 @@ class Failure:
     reason: Reason
     message: str
     superseded_by: str | None = None
+
+    def not_undone(self, why: "Failure") -> "Failure":
+        """What is said of it when undoing it failed too.
+
+        Not gone, as far as anybody knows: saying "cancelled" would be a lie.
+        """
+        gone = self.reason in (Reason.CANCELLED, Reason.SUPERSEDED)
+        message = f"{self.message} Undoing it failed: {why.message}"
+        return replace(self, reason=why.reason if gone else self.reason, message=message)
 
 
 def cancellation(why: str | None) -> Failure:

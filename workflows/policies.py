@@ -57,7 +57,8 @@ PULL: Final = Budget(
 RELEASE: Final = Budget(
     attempt=timedelta(minutes=60), total=timedelta(minutes=70), waiting=_OFFLINE
 )
-CREATE: Final = Budget(attempt=timedelta(minutes=10), total=timedelta(minutes=20), waiting=_OFFLINE)
+#: Longer than the longest stop grace (an hour): `recreate` stops what is live first.
+CREATE: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
 #: Longer than the longest deadline an application may set for its gate (an hour).
 HEALTH: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=75), waiting=_OFFLINE)
 SWITCH: Final = Budget(attempt=timedelta(minutes=3), total=timedelta(minutes=10), waiting=_OFFLINE)

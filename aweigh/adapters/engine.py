@@ -60,8 +60,10 @@ class Engine:
             )
         return self._client
 
-    async def call(self, doing: str, call: Callable[[docker.APIClient], T]) -> T:
-        """Run one or more calls in a thread.
+    async def call(
+        self, doing: str, call: Callable[[docker.APIClient], T], *, wanted: bool = False
+    ) -> T:
+        """Run one or more calls in a thread; `wanted`: to make what somebody asked for.
 
         Raises:
             StepError: what the engine's error means for a deployment.
@@ -69,12 +71,12 @@ class Engine:
         try:
             return await in_thread(lambda: call(self.client()))
         except (DockerException, RequestException, HTTPError) as error:
-            raise self.failed(doing, error) from error
+            raise self.failed(doing, error, wanted=wanted) from error
 
-    def failed(self, doing: str, error: Exception) -> StepError:
+    def failed(self, doing: str, error: Exception, *, wanted: bool = False) -> StepError:
         if not isinstance(error, APIError):
             self._client = None  # made anew: an engine that comes back may speak another version
-        return engine_error(error, doing)
+        return engine_error(error, doing, wanted=wanted)
 
     async def version(self) -> str:
         return str((await self.call("ask for the version", lambda c: c.version()))["Version"])
@@ -114,7 +116,7 @@ class Engine:
             for network, alias in spec.networks.items():
                 _connect(c, spec.name, network, alias)
 
-        await self.call(f"create container {spec.name}", created)
+        await self.call(f"create container {spec.name}", created, wanted=True)
 
     async def start(self, name: str) -> None:
         """Start it.
@@ -135,17 +137,17 @@ class Engine:
                     raise AddressTaken(name) from error
                 raise
 
-        await self.call(f"start container {name}", started)
+        await self.call(f"start container {name}", started, wanted=True)
 
-    async def stop(self, name: str, grace: int) -> None:
-        """Stop it within `grace` seconds; one that is stopped or gone is fine."""
+    async def stop(self, name: str) -> None:
+        """Stop it within the grace it was made with; one that is stopped or gone is fine."""
 
         def stopped(c: docker.APIClient) -> None:
             try:
+                grace = c.inspect_container(name)["Config"].get("StopTimeout") or 0
                 # The client's own timeout must outlast the grace.
                 answer = c._post(  # type: ignore[attr-defined]
                     c._url("/containers/{0}/stop", name),  # type: ignore[attr-defined]
-                    params={"t": grace},
                     timeout=TIMEOUT_SECONDS + grace,
                 )
                 c._raise_for_status(answer)  # type: ignore[attr-defined]

@@ -26,15 +26,20 @@ def text_of(error: Exception) -> str:
     return one_line(str(words))
 
 
-def engine_error(error: Exception, doing: str) -> StepError:
-    """An engine call other than a pull failed."""
+def engine_error(error: Exception, doing: str, *, wanted: bool) -> StepError:
+    """An engine call other than a pull failed.
+
+    `wanted`: it was to make what somebody asked for, so a refusal is the answer to that. Any other
+    call that an engine cannot do (5xx) is worth another try.
+    """
     text = text_of(error)
     if _DISK_FULL in text.lower():
         return StepFailed(
             Reason.DISK_FULL, f"{doing}: the engine's disk is full. Free some space, then retry."
         )
     if isinstance(error, APIError) and error.status_code not in _NO_ANSWER:
-        return StepFailed(Reason.START_FAILED, f"{doing}: {text}")
+        kind = StepFailed if wanted or error.status_code < 500 else StepUnavailable
+        return kind(Reason.START_FAILED, f"{doing}: {text}")
     if isinstance(error, (DockerException, OSError, HTTPError)):
         return StepUnavailable(
             Reason.ENGINE_UNAVAILABLE, f"{doing}: the Docker engine does not answer: {text}"

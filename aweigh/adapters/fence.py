@@ -15,6 +15,8 @@ class Mark:
 
     highest: int = 0
     removed: bool = False
+    #: The last one whose switch succeeded: from there on nothing takes it back.
+    verified: int = 0
 
 
 class Fence:
@@ -42,7 +44,13 @@ class Fence:
                 f"Sequence {sequence} is older than {mark.highest}, {what}, on this server.",
             )
         if sequence > mark.highest:
-            self._write(application_id, Mark(highest=sequence))
+            self._write(application_id, Mark(highest=sequence, verified=mark.verified))
+
+    def verify(self, application_id: str, sequence: int) -> None:
+        """The point of no return: this sequence is live, and was seen to answer."""
+        mark = self.mark(application_id)
+        if mark.verified != sequence:
+            self._write(application_id, replace(mark, verified=sequence))
 
     def close(self, application_id: str, sequence: int) -> None:
         """Leave a tombstone: nothing up to this sequence, or any that has begun, comes back."""

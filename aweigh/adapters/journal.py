@@ -5,7 +5,8 @@ are sent as soon as the API takes them.
 """
 
 import asyncio
-import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -42,25 +43,38 @@ class Journal:
 
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
         """Append lines to a deployment's log: masked, each behind its time."""
+        with self._noted(deployment_id):
+            self._write(deployment_id, text, secrets)
+        self._wake.set()
+
+    def _write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = [printable(line) for line in mask(text, secrets).splitlines()]
         place = self._place(deployment_id)
         with (place / "log").open("a", encoding="utf-8") as file:
             file.writelines(f"{now} {line}\n" for line in lines)
-        self._wake.set()
 
     def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
         """Tell where a step stands, as soon as the API takes it; a later report replaces it."""
-        path = self._place(deployment_id) / f"{step}.step"
-        # Renamed but not synced: it must outlive this process, not the machine.
-        temporary = path.with_suffix(".new")
-        temporary.write_text(report.model_dump_json())
-        temporary.replace(path)
+        with self._noted(deployment_id):
+            path = self._place(deployment_id) / f"{step}.step"
+            # Renamed but not synced: it must outlive this process, not the machine.
+            temporary = path.with_suffix(".new")
+            temporary.write_text(report.model_dump_json())
+            temporary.replace(path)
         self._wake.set()
+
+    @contextmanager
+    def _noted(self, deployment_id: str) -> Iterator[None]:
+        """A full disk keeps words from being written, and no step from being done."""
+        try:
+            yield
+        except OSError as error:
+            _log.error("cannot be written down", deployment=deployment_id, error=str(error))
 
     async def flush(self, deployment_id: str) -> None:
         """Send everything of one deployment now, if the API is there and quick."""
-        with contextlib.suppress(Unavailable, Conflict, TimeoutError):
+        with suppress(Unavailable, Conflict, TimeoutError, OSError):
             async with asyncio.timeout(_PATIENCE_SECONDS), self._shipping:
                 await self._ship(self._place(deployment_id))
 
@@ -72,7 +86,7 @@ class Journal:
     async def ship(self) -> None:
         """Send what stands on disk, for ever."""
         while True:
-            with contextlib.suppress(TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE_SECONDS):
                     await self._wake.wait()
                     await asyncio.sleep(_GATHER_SECONDS)
@@ -91,7 +105,7 @@ class Journal:
         for path in sorted(place.glob("*.step")):
             text = path.read_text()
             # Suppressed: one that a power cut tore, and one of what has ended; nobody asks for it.
-            with contextlib.suppress(ValidationError, StepFailed):
+            with suppress(ValidationError, StepFailed):
                 report = StepReport.model_validate_json(text)
                 await self._api.report(place.name, StepName(path.stem), report)
             if path.read_text() == text:  # else a newer report took its place meanwhile

@@ -21,15 +21,23 @@ class Locks:
         self._tasks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
-    async def holding(self, name: str) -> AsyncIterator[None]:
-        """Hold the lock of that name: an application's id, or `server` for all of them."""
-        async with self._tasks[name]:
+    async def holding(self, name: str, *, patience: float | None = None) -> AsyncIterator[None]:
+        """Hold the lock of that name: an application's id, or `server` for all of them.
+
+        Raises:
+            TimeoutError: another task of this process held it for `patience` seconds.
+        """
+        async with asyncio.timeout(patience):
+            await self._tasks[name].acquire()
+        try:
             descriptor = os.open(self._directory / name, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 await _flock(descriptor)
                 yield
             finally:
                 os.close(descriptor)
+        finally:
+            self._tasks[name].release()
 
 
 async def _flock(descriptor: int) -> None:

@@ -55,6 +55,12 @@ class Server:
         sequence = live.generation.sequence if live else 0
         self.fence.pass_through(release.application, release.sequence, sequence)
 
+    def is_verified(self, release: Release) -> bool:
+        """Whether it is live and past its point of no return."""
+        live = self.commits.live(release.slug)
+        committed = live is not None and live.generation.sequence == release.sequence
+        return committed and self.fence.mark(release.application).verified == release.sequence
+
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""
         if container := await self.engine.publisher_of(port, protocol):

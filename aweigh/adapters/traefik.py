@@ -1,16 +1,19 @@
 """What the running proxy says of itself, and how it answers."""
 
+import asyncio
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.errors import ProxySilent
 from aweigh.domain.generation import GENERATION_HEADER, PROBE_HEADER, Generation
+
+#: How long an application may take to begin its answer to a probe.
+_APPLICATION_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,9 @@ class Traefik:
         except (httpx2.HTTPError, ValueError, TypeError) as error:
             raise ProxySilent from error  # what is in trouble, or is not Traefik, proves nothing
 
-    async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+    async def _get(self, url: str) -> httpx2.Response:
         try:
-            return await self._client.get(url, headers=headers)
+            return await self._client.get(url)
         except httpx2.HTTPError as error:
             raise ProxySilent from error
 
@@ -73,16 +76,27 @@ class Traefik:
         """Raises: ProxySilent."""
         return await self._ask(f"http/services/{generation.service}@file") is not None
 
-    async def probe(self, slug: str, host: str, path: str) -> Answer:
+    async def probe(self, slug: str, host: str, path: str) -> Answer | None:
         """One request to an application through the proxy, past the user's own middlewares.
+
+        Only the head of the answer is waited for: its body may never end. None when the
+        application takes too long, of which the proxy is innocent.
 
         Raises:
             ProxySilent
         """
         headers = {"Host": host, PROBE_HEADER: slug}
-        answer = await self._get(f"{self._probe}{path}", headers)
-        stamp = answer.headers.get(GENERATION_HEADER, "")
-        return Answer(answer.status_code, int(stamp) if stamp.isdigit() else None)
+        request = self._client.stream(
+            "GET", f"{self._probe}{path}", headers=headers, timeout=_APPLICATION_SECONDS
+        )
+        try:
+            async with asyncio.timeout(_APPLICATION_SECONDS), request as answer:
+                stamp = answer.headers.get(GENERATION_HEADER, "")
+                return Answer(answer.status_code, int(stamp) if stamp.isdigit() else None)
+        except (httpx2.ReadTimeout, TimeoutError):
+            return None
+        except httpx2.HTTPError as error:
+            raise ProxySilent from error
 
     async def connections_to(self, addresses: tuple[str, ...]) -> int | None:
         """Open connections from the host's network, where the proxy is, to these addresses.

@@ -7,7 +7,7 @@ from typing import Final
 from aweigh.domain.deployment import DeploymentState
 
 #: The sum of the budgets of all steps: no healthy deployment takes longer.
-DEADLINE: Final = timedelta(hours=8)
+DEADLINE: Final = timedelta(hours=9)
 
 
 class WorkflowStatus(StrEnum):

@@ -41,6 +41,7 @@ def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> bool:
         row.earlier_runs += f"{row.run_id}\n"
     if row.state == DeploymentState.FAILED:
         row.state = DeploymentState.STARTED
+        row.started_at = tx.now  # its deadline counts from here
         row.attempts += 1
         row.reason = row.message = row.finished_at = row.superseded_by = None
         record_event(tx, row, EventKind.STARTED)

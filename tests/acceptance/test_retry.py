@@ -1,9 +1,7 @@
 """Trying again: over HTTP, and by the very commands the docs give for Temporal's command line."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -11,6 +9,7 @@ import pytest
 
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
+from tests.support.resetting import task_before, temporal
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
@@ -40,18 +39,6 @@ async def failed(stack: Stack, app: dict[str, Any], tag: str) -> dict[str, Any]:
     answer = await stack.deploy(app, tag)
     assert answer.status_code == 424, answer.text
     return dict(answer.json()["deployment"])
-
-
-async def temporal(stack: Stack, *arguments: str) -> str:
-    """Run Temporal's own command line."""
-    binary = Path(sys.executable).parent / "temporal"
-    process = await asyncio.create_subprocess_exec(
-        binary, *arguments, "--namespace", "aweigh", "--address", stack.temporal_address,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output = (await process.communicate())[0].decode()
-    assert process.returncode == 0, output
-    return output
 
 
 async def ended(stack: Stack, deployment_id: str, attempts: int) -> dict[str, Any]:
@@ -115,7 +102,7 @@ async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
     )
     first = await failed(stack, app, "v1")
     assert first["reason"] == "unhealthy"
-    number = await _task_before(stack, first["id"], "health")
+    number = await task_before(stack, first["id"], "health")
 
     await temporal(
         stack, "workflow", "reset", "--workflow-id", f"deployment/{first['id']}",
@@ -128,17 +115,6 @@ async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
     assert steps["health"]["started_at"] > first["finished_at"]
     assert steps["create"]["started_at"] < first["finished_at"]
     assert engine.containers.list(all=True, filters={"name": f"{stack.prefix}-again-step-"}) == []
-
-
-async def _task_before(stack: Stack, deployment_id: str, step: str) -> str:
-    """The number of the `WorkflowTaskCompleted` event right before a step was scheduled."""
-    client = await stack.temporal()
-    history = await client.get_workflow_handle(f"deployment/{deployment_id}").fetch_history()
-    for event in history.events:
-        scheduled = event.activity_task_scheduled_event_attributes
-        if scheduled.activity_id == step:
-            return str(scheduled.workflow_task_completed_event_id)
-    raise AssertionError(f"{step} was never scheduled")
 
 
 async def test_a_reset_of_an_older_deployment_is_superseded_by_what_is_live(

@@ -140,6 +140,17 @@ async def test_one_that_is_superseded_while_it_gives_up_is_recorded(stage: Stage
     assert stage.world.live == f"{stage.name}.2"
 
 
+async def test_an_undo_that_cannot_be_done_does_not_hide_why_it_was_needed(stage: Stage) -> None:
+    stage.world.user_fault("health", Reason.UNHEALTHY)
+    stage.world.user_fault("undo", Reason.ENGINE_UNAVAILABLE)
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+
+    failure = stage.world.failures[f"{stage.name}.1"]
+    assert failure.reason is Reason.UNHEALTHY
+    assert failure.message == "health broke Undoing it failed: undo broke"
+
+
 async def test_one_that_ended_before_it_began_touches_nothing(house: Theatre, stage: Stage) -> None:
     house.records.ended_before.add(f"{stage.name}.1")
 

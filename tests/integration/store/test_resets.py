@@ -47,6 +47,8 @@ async def test_a_step_of_a_new_run_opens_a_failed_deployment_again(
     row = await row_of(store, failed)
     assert (row.state, row.run_id, row.attempts) == (DeploymentState.STARTED, "run-2", 2)
     assert (row.reason, row.message, row.finished_at) == (None, None, None)
+    assert row.started_at is not None  # from here its deadline counts
+    assert row.started_at > row.created_at
     assert (await events_of(store, failed))[-1] == EventKind.STARTED
 
 

@@ -132,10 +132,19 @@ def test_words_in_an_images_name_mislead_nobody(name: str) -> None:
 def test_what_an_engine_call_failed_of_is_told(
     error: Exception, reason: Reason, kind: type[StepError]
 ) -> None:
-    told = engine_error(error, "create container x")
+    told = engine_error(error, "create container x", wanted=True)
 
     assert (told.reason, type(told)) == (reason, kind)
     assert told.message.startswith("create container x: ")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(500, AGAIN), (409, FINAL), (404, FINAL)])
+def test_what_nobody_asked_for_is_tried_again_when_the_engine_cannot_do_it(
+    status: int, kind: type[StepError]
+) -> None:
+    told = engine_error(answer(status, "containerd is gone"), "remove container x", wanted=False)
+
+    assert type(told) is kind
 
 
 def test_the_engines_own_words_stand_on_one_line_and_end() -> None:

@@ -92,3 +92,14 @@ def test_whatever_is_asked_the_mark_never_falls(
         except StepFailed:
             assert sequence <= before
         assert fence.mark("app_1").highest == max(before, sequence)
+
+
+def test_what_was_verified_stays_so_until_a_newer_one_is(fence: Fence) -> None:
+    fence.pass_through("app_1", 4)
+    fence.verify("app_1", 4)
+
+    fence.pass_through("app_1", 5)
+    assert fence.mark("app_1") == Mark(highest=5, verified=4)
+
+    fence.verify("app_1", 5)
+    assert fence.mark("app_1") == Mark(highest=5, verified=5)

@@ -242,3 +242,15 @@ async def test_a_disk_that_is_full_for_one_does_not_end_the_sending(
         await until(lambda: api.requests)
         journal.write(TWO, "goes on", [])
         await until(lambda: lines(api, TWO) == ["goes on"])
+
+
+async def test_what_cannot_be_written_down_is_in_nobodys_way(
+    journal: Journal, api: WorkerApi, tmp_path: Path
+) -> None:
+    (tmp_path / ONE).write_text("where the directory should be")
+
+    journal.write(ONE, "a line", [])
+    journal.report(ONE, StepName.CREATE, report())
+    await journal.flush(ONE)
+
+    assert api.text(ONE) == ""

@@ -140,3 +140,13 @@ async def test_a_wait_for_another_process_that_is_cancelled_leaves_the_lock(
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await take(locks, "app_1")
+
+
+async def test_whoever_is_impatient_goes_without_it(locks: Locks) -> None:
+    async with locks.holding("app_1"):
+        with pytest.raises(TimeoutError):
+            async with locks.holding("app_1", patience=0.01):
+                pass
+
+    async with locks.holding("app_1", patience=0.01):
+        pass

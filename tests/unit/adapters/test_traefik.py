@@ -1,7 +1,9 @@
 """What the running proxy says of itself, and how it answers."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -106,3 +108,38 @@ async def test_something_else_on_the_proxys_port_proves_nothing() -> None:
         with pytest.raises(ProxySilent):
             await traefik.pool(GENERATION)
         await traefik.close()
+
+
+async def test_an_application_that_takes_too_long_is_not_a_silent_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aweigh.adapters.traefik._APPLICATION_SECONDS", 0.1)
+    async with silent() as port:
+        traefik = Traefik(api_port=1, probe_port=port)
+
+        assert await traefik.probe("shop", "a.b", "/") is None
+        await traefik.close()
+
+
+async def test_the_end_of_an_answer_is_not_waited_for() -> None:
+    endless = b"HTTP/1.1 200 OK\r\nX-Aweigh-Generation: 7\r\nContent-Length: 999\r\n\r\nbegins"
+    async with serving(lambda _: endless) as server:
+        traefik = Traefik(api_port=1, probe_port=server.port)
+
+        assert await traefik.probe("shop", "a.b", "/") == Answer(200, 7)
+        await traefik.close()
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[int]:
+    """A server that takes connections and says nothing."""
+    over = asyncio.Event()
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    listening = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+        over.set()

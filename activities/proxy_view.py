@@ -1,0 +1,35 @@
+"""What requests through the proxy meet: asked of the proxy itself, and tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aweigh.domain.errors import ProxySilent
+from aweigh.domain.generation import DEAD
+
+if TYPE_CHECKING:
+    from aweigh.adapters.server import Server
+    from aweigh.domain.generation import Generation
+    from aweigh.domain.release import Release
+
+
+async def proxys_view(server: Server, release: Release, generation: Generation) -> str | None:
+    """What is wrong with it for this generation: empty for nothing, None when it is silent."""
+    try:
+        pool = await server.traefik.pool(generation)
+        if pool is None:
+            return "its router is not enabled"
+        if pool != frozenset(generation.urls):
+            return f"its pool is {sorted(pool)}"
+        check, domain = release.settings.health_check, release.settings.domains[0]
+        http = check is not None and check.type == "http" and check.port is None
+        path = check.path if check and http else domain.path
+        answer = await server.traefik.probe(release.slug, domain.host, path)
+    except ProxySilent:
+        return None
+    if answer is None:
+        return f"the application did not answer {path} in time"
+    if answer.generation != generation.sequence:
+        return f"generation {answer.generation} answered"
+    good = check.accepts(answer.status) if check and http else answer.status not in DEAD
+    return "" if good else f"the answer through it was {answer.status}"
