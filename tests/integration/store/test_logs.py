@@ -1,7 +1,6 @@
 """The log of a deployment: bytes in order, addressed by offset."""
 
 import asyncio
-import itertools
 
 import pytest
 
@@ -21,9 +20,9 @@ async def append(store: Store, deployment_id: str, offset: int, data: bytes) -> 
         return (await logs.append(tx, deployment_id, offset, data)).length
 
 
-async def read(store: Store, deployment_id: str, start: int, end: int | None = None) -> bytes:
+async def read(store: Store, deployment_id: str, start: int) -> bytes:
     async with store.read() as tx:
-        return await logs.read(tx, deployment_id, start, end)
+        return await logs.read(tx, deployment_id, start)
 
 
 async def test_a_log_begins_empty(store: Store, deployment: str) -> None:
@@ -89,12 +88,11 @@ async def test_a_log_of_no_deployment_is_refused(store: Store) -> None:
         await append(store, "dep_aaaaaaaaaaaaaaaaaaaaaaaaaa", 0, b"x")
 
 
-async def test_any_range_can_be_read(store: Store, deployment: str) -> None:
+async def test_it_can_be_read_from_anywhere(store: Store, deployment: str) -> None:
     text = b"abcdefghi"
     for offset, chunk in ((0, b"ab"), (2, b"cdefg"), (7, b"hi")):
         await append(store, deployment, offset, chunk)
 
     async with store.read() as tx:
-        for start, end in itertools.product(range(11), [None, *range(11), 100]):
-            read_back = await logs.read(tx, deployment, start, end)
-            assert (start, end, read_back) == (start, end, text[start:end])
+        for start in range(11):
+            assert await logs.read(tx, deployment, start) == text[start:]
