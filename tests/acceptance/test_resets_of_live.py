@@ -68,12 +68,12 @@ async def test_what_made_way_for_a_newer_one_is_not_started_by_an_older_ones_und
 ) -> None:
     volumes: list[dict[str, Any]] = [{"source": "d", "target": "/data", "exclusive": True}]
     app = await stack.create(
-        "exclusive", {"type": "image", "image": repository, "tag": "v1"}, volumes=volumes
+        "made-way", {"type": "image", "image": repository, "tag": "v1"}, volumes=volumes
     )
     live = (await stack.deploy(app)).json()
     older = (await stack.deploy(app, "broken")).json()["deployment"]
     newer = (await stack.deploy(app, "slow", wait=0)).json()
-    parked = f"{stack.prefix}-exclusive-{live['sequence']}-0"
+    parked = f"{stack.prefix}-made-way-{live['sequence']}-0"
     async with asyncio.timeout(60):
         while engine.containers.get(parked).status == "running":
             await asyncio.sleep(0.05)
