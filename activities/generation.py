@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.gate import Gate
-from activities.image import ensure_image
 from activities.inputs import StepInput, StepResult
+from activities.release_image import ensure_image
 from activities.replicas import (
     Replicas,
     foreign_container,
@@ -22,7 +22,7 @@ from activities.replicas import (
 from activities.step import OpenStep, Steps
 from activities.surroundings import with_real_binds
 from activities.together import together
-from aweigh.domain.container import DEPLOYMENT, release_command_spec
+from aweigh.domain.container import DEPLOYMENT, labels_of, release_command_spec
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import chosen_check
@@ -154,6 +154,7 @@ class GenerationActivities:
         mine = await replicas_of(server, release.application, release.sequence)
         jobs = await jobs_of(server, release.application, release.sequence)
         await together(server.engine.remove(one.name) for one in mine + jobs)
+        await server.workshop.discard(labels_of(server.instance, release))
         live = server.commits.live(release.slug)
         # A newer deployment may have made what is live stop for it, and starts it again itself.
         if live and server.fence.mark(release.application).highest <= release.sequence:

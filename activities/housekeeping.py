@@ -16,6 +16,7 @@ from activities.together import together
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import ProxySilent, StepFailed
+from aweigh.domain.source import GitSource
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -46,7 +47,11 @@ class HousekeepingActivities:
                     await server.proxy.ensure()
             opened.detail = f"server {release.server} is ready"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
-            return StepResult(opened.detail, skip_release=release.settings.release_command is None)
+            return StepResult(
+                opened.detail,
+                skip_release=release.settings.release_command is None,
+                builds=isinstance(release.settings.source, GitSource),
+            )
 
     async def _pass_fence(self, opened: OpenStep) -> None:
         """Raises: StepFailed (`superseded`)."""
@@ -69,7 +74,7 @@ class HousekeepingActivities:
         """Remove images that no kept release needs, and networks nobody is in."""
         async with self._steps.open(StepName.SWEEP, step) as opened:
             removed = await self._sweep_images(opened.release.application)
-            await self._server.networks.remove_unused_networks({self._server.bridge.name})
+            await self._server.networks.remove_unused_networks(self._server.own_networks)
             opened.detail = f"{removed} images removed"
             return StepResult(opened.detail)
 
@@ -105,10 +110,11 @@ class HousekeepingActivities:
         await together(server.engine.stop(one.name) for one in containers)
         await together(server.engine.remove(one.name) for one in containers)
         repository = server.names.image_repository(removal.slug)
+        await server.workshop.forget(removal.application_id)
         for tag in await server.images.tags(repository):
             await server.images.untag(f"{repository}:{tag}")
         await forget_pulled(server)
-        await server.networks.remove_unused_networks({server.bridge.name})
+        await server.networks.remove_unused_networks(server.own_networks)
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application_id})
 

@@ -13,10 +13,10 @@ from activities.inputs import StepInput, StepResult
 from activities.retention import IMAGES_LOCK, mark_pulled
 from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import PullStopped, StepFailed, StepUnavailable
+from aweigh.domain.errors import PullStopped, StepError, StepFailed, StepUnavailable
 from aweigh.domain.image import ImageReference
 from aweigh.domain.release import Image
-from aweigh.domain.source import PullPolicy
+from aweigh.domain.source import ImageSource, PullPolicy, Registry
 
 if TYPE_CHECKING:
     from aweigh.adapters.images import Progress
@@ -39,7 +39,7 @@ class ImageActivities:
         """Have the release's image on the engine, under our own tag."""
         async with self._steps.open(StepName.PULL, step) as opened:
             try:
-                await ensure_image(self._server, opened)
+                await ensure_pulled(self._server, opened)
             except StepUnavailable as error:
                 if _is_last_attempt():
                     raise StepFailed(error.reason, error.message) from error
@@ -52,7 +52,7 @@ def _is_last_attempt() -> bool:
     return info.current_attempt_scheduled_time - info.scheduled_time > _PATIENCE
 
 
-async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
+async def ensure_pulled(server: Server, opened: OpenStep) -> ImageFacts:
     """The release's image; later steps call this too, for a reset may find it gone.
 
     Raises:
@@ -65,7 +65,10 @@ async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
     if named and named.id == release.image.id:
         opened.detail = opened.detail or f"{release.image.reference} is already there"
         return named
-    found, digest = await _pinned(server, opened) or await _resolved(server, opened)
+    source = release.settings.source
+    if not isinstance(source, ImageSource):
+        raise TypeError(f"{release.slug} is built, not pulled")
+    found, digest = await _pinned(server, opened, source) or await _resolved(server, opened, source)
     async with server.locks.holding(IMAGES_LOCK):
         await server.images.tag(found.id, name)
     await opened.pin(Image(reference=release.image.reference, id=found.id, digest=digest))
@@ -73,7 +76,9 @@ async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
     return found
 
 
-async def _pinned(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | None] | None:
+async def _pinned(
+    server: Server, opened: OpenStep, source: ImageSource
+) -> tuple[ImageFacts, str | None] | None:
     """The image this release is pinned to, by id or, once it is gone from here, by digest."""
     image = opened.release.image
     if image.id is None:
@@ -81,7 +86,7 @@ async def _pinned(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | N
     if found := await server.images.find(image.id):
         opened.detail = f"{image.reference}, the same image as before"
         return found, image.digest
-    never = opened.release.settings.source.pull is PullPolicy.NEVER
+    never = source.pull is PullPolicy.NEVER
     if image.digest is None or never:
         why = "the pull policy is `never`" if never else "no registry is known to have it"
         raise StepFailed(
@@ -89,13 +94,14 @@ async def _pinned(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | N
             f"The image {image.id} of {image.reference} is no longer on the server, and {why}. "
             "Deploy a tag instead.",
         )
-    reference = ImageReference.parse(image.reference).at(image.digest)
-    return await _pulled(server, opened, reference), image.digest
+    asked = ImageReference.parse(image.reference)
+    return await _pulled(server, opened, asked, image.digest, source.registry), image.digest
 
 
-async def _resolved(server: Server, opened: OpenStep) -> tuple[ImageFacts, str | None]:
+async def _resolved(
+    server: Server, opened: OpenStep, source: ImageSource
+) -> tuple[ImageFacts, str | None]:
     """What the reference stands for now."""
-    source = opened.release.settings.source
     reference = ImageReference.parse(opened.release.image.reference)
     if source.pull is not PullPolicy.ALWAYS:
         if found := await server.images.find(str(reference)):
@@ -107,7 +113,7 @@ async def _resolved(server: Server, opened: OpenStep) -> tuple[ImageFacts, str |
                 f"{reference} is not on the server, and the pull policy is `never`.",
             )
     digest = reference.digest or await server.images.digest_of(reference, source.registry)
-    return await _pulled(server, opened, reference.at(digest)), digest
+    return await _pulled(server, opened, reference, digest, source.registry), digest
 
 
 def _digest_in(found: ImageFacts, reference: ImageReference) -> str | None:
@@ -115,14 +121,58 @@ def _digest_in(found: ImageFacts, reference: ImageReference) -> str | None:
     return known.get(reference.repository)
 
 
-async def _pulled(server: Server, opened: OpenStep, reference: ImageReference) -> ImageFacts:
-    if found := await server.images.find(str(reference)):
-        opened.detail = f"{reference} is on the server"
+async def image_named(
+    server: Server, opened: OpenStep, asked: ImageReference, *, refresh: bool
+) -> ImageFacts:
+    """An image that everybody may read, pulled if it is not here or, to `refresh`, has changed.
+
+    Raises:
+        StepError: it cannot be had, with the reason.
+    """
+    here = await server.images.find(str(asked))
+    if here and not refresh:
+        return here
+    try:
+        digest = asked.digest or await server.images.digest_of(asked, None)
+        found = await _brought(server, opened, asked, digest)
+    except StepError:
+        if here:
+            return here
+        raise
+    if asked.tag:
+        await server.images.tag(found.id, str(asked))
+    return found
+
+
+async def _pulled(
+    server: Server,
+    opened: OpenStep,
+    asked: ImageReference,
+    digest: str,
+    registry: Registry | None = None,
+) -> ImageFacts:
+    """The image of a release; one that was brought for it goes when no release names it."""
+    if found := await server.images.find(str(asked.at(digest))):
+        opened.detail = f"{asked.at(digest)} is on the server"
         return found
+    found = await _brought(server, opened, asked, digest, registry)
+    release = opened.release
+    async with server.locks.holding(IMAGES_LOCK):  # a sweep forgets what no application names
+        await mark_pulled(server, found, digest)
+        await server.images.tag(found.id, server.names.image(release.slug, release.sequence))
+    return found
+
+
+async def _brought(
+    server: Server,
+    opened: OpenStep,
+    asked: ImageReference,
+    digest: str,
+    registry: Registry | None = None,
+) -> ImageFacts:
+    reference = asked.at(digest)
     server.reserve.refuse_if_below(server.engine_root, f"Pulling {reference}")
-    asked = ImageReference.parse(opened.release.image.reference)
     watch = _Watch(server, opened, asked)
-    registry = opened.release.settings.source.registry
     try:
         await server.images.pull(reference, registry, watch, asked=asked)
     except PullStopped as stopped:
@@ -133,10 +183,6 @@ async def _pulled(server: Server, opened: OpenStep, reference: ImageReference) -
         raise StepUnavailable(
             Reason.ENGINE_UNAVAILABLE, f"The pull of {asked} ended, and the image is not there."
         )
-    async with server.locks.holding(IMAGES_LOCK):  # a sweep forgets what no application names
-        await mark_pulled(server, found, reference.digest or "")
-        release = opened.release
-        await server.images.tag(found.id, server.names.image(release.slug, release.sequence))
     opened.log(f"pull {asked}: {watch.last}")
     opened.detail = f"{watch.last}, {found.size / 1e6:.0f} MB unpacked"
     return found

@@ -21,6 +21,8 @@ class StepResult:
     detail: str = ""
     #: Of `preflight`: there is no release command, so its step is left out.
     skip_release: bool = False
+    #: Of `preflight`: the image is built from source, not pulled.
+    builds: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class ReconcileActivities:
             if commit and answers is not False:
                 (live if answers else unsure).append(commit.generation.deployment)
         await forget_pulled(self._server)
-        await self._server.networks.remove_unused_networks({self._server.bridge.name})
+        await self._server.networks.remove_unused_networks(self._server.own_networks)
         return LiveDeployments(live, unsure)
 
     async def _by_application(self) -> defaultdict[str, list[Container]]:
@@ -123,9 +123,11 @@ class ReconcileActivities:
                 if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
                     self._server.commits.forget_older(commit.generation)
         await sweep_application(self._server, known)
-        for deployment in known.deployments:
-            if deployment.state.ended and deployment.id != known.live:
-                self._journal.forget(deployment.id)
+        ended = [one.id for one in known.deployments if one.state.ended]
+        await self._server.workshop.discard_ended(self._server.instance, ended)
+        for deployment_id in ended:
+            if deployment_id != known.live:
+                self._journal.forget(deployment_id)
         return commit, await self._answers(commit) if commit else False
 
     async def _remove_leftovers(

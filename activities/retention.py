@@ -27,7 +27,18 @@ async def sweep_application(server: Server, known: KnownApplication) -> int:
     ]
     for tag in stale:
         await server.images.untag(f"{repository}:{tag}")
+    if not known.in_flight:  # what is being built has no release's name yet
+        await _forget_built(server, repository)
     return len(stale)
+
+
+async def _forget_built(server: Server, repository: str) -> None:
+    """Take the names by content off images that no kept release has."""
+    tags = await server.images.tags(repository)
+    kept = {image_id for tag, image_id in tags.items() if tag.isdigit()}
+    for tag, image_id in tags.items():
+        if not tag.isdigit() and image_id not in kept:
+            await server.images.untag(f"{repository}:{tag}")
 
 
 async def forget_pulled(server: Server) -> None:

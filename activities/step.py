@@ -48,6 +48,13 @@ class OpenStep:
         """Write lines to the deployment's log."""
         self.journal.write(self.release.deployment, text, self.release.settings.secrets)
 
+    def log_length(self) -> int:
+        return self.journal.length(self.release.deployment)
+
+    def lines_behind(self, length: int) -> int:
+        """How many lines were written to the log since it was so long."""
+        return self.journal.lines_behind(self.release.deployment, length)
+
     def progress(self, detail: str) -> None:
         """Show how far it is."""
         self.detail = detail
@@ -66,6 +73,16 @@ class OpenStep:
         report = self._report(StepState.RUNNING).model_copy(update={"image": image})
         await self.api.report(self.release.deployment, self.name, report)
         self.release = self.release.model_copy(update={"image": image})
+
+    async def pin_commit(self, commit: str) -> None:
+        """Record the commit that is built: whatever the branch says by the next attempt.
+
+        Raises:
+            Unavailable: the API is away.
+        """
+        report = self._report(StepState.RUNNING).model_copy(update={"commit": commit})
+        await self.api.report(self.release.deployment, self.name, report)
+        self.release = self.release.model_copy(update={"commit": commit})
 
     def _report(self, state: StepState) -> StepReport:
         info = activity.info()

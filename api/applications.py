@@ -12,6 +12,7 @@ from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid, NotFound
 from aweigh.domain.secret import REVEAL
+from aweigh.domain.source import GitSource
 from aweigh.store import applications, deployments, servers
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
@@ -32,10 +33,11 @@ async def _shown(tx: Transaction, application: Application) -> dict[str, Any]:
     return application_answer(application, live)
 
 
-def _doors(tx: Transaction, application: Application) -> dict[str, str]:
+def _doors(tx: Transaction, application: Application) -> dict[str, str | None]:
     return {
         "deploy_hook": application.row.hook,
         "deploy_secret": applications.secret_of(tx, application.row),
+        "webhook_secret": applications.webhook_secret_of(tx, application.row),
     }
 
 
@@ -92,19 +94,26 @@ def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> Applicatio
         if fixed in change:
             raise Invalid(fixed, "cannot be changed")
     known = settings.model_dump(mode="json", context=REVEAL)
+    if _other_kind(known["source"], change.get("source")):
+        known["source"] = {}
     return _without_misled_credentials(
         settings, ApplicationSettings.model_validate(_merge(known, change)), change
     )
 
 
+def _other_kind(source: dict[str, Any], change: Any) -> bool:
+    """Whether a source of another type takes the place of what is there."""
+    return isinstance(change, dict) and change.get("type", source["type"]) != source["type"]
+
+
 def _without_misled_credentials(
     before: ApplicationSettings, after: ApplicationSettings, change: dict[str, Any]
 ) -> ApplicationSettings:
-    """Stored credentials are for the registry they were given for, and go to no other."""
-    moved = before.source.reference.registry != after.source.reference.registry
-    if not moved or "registry" in change["source"]:
+    """Stored credentials are for the host they were given for, and go to no other."""
+    held = "credentials" if isinstance(after.source, GitSource) else "registry"
+    if before.source.host == after.source.host or held in change["source"]:
         return after
-    source = after.source.model_copy(update={"registry": None})
+    source = after.source.model_copy(update={held: None})
     return after.model_copy(update={"source": source})
 
 
@@ -135,13 +144,13 @@ async def remove_application(
 
 
 @router.get("/{application}/settings")
-async def read_doors(office: Doors, _: Admin, application: str) -> dict[str, str]:
+async def read_doors(office: Doors, _: Admin, application: str) -> dict[str, str | None]:
     async with office.store.read() as tx:
         return _doors(tx, await applications.find(tx, application))
 
 
 @router.post("/{application}/settings/rotate")
-async def rotate_doors(office: Doors, _: Admin, application: str) -> dict[str, str]:
+async def rotate_doors(office: Doors, _: Admin, application: str) -> dict[str, str | None]:
     """A new deploy hook and secret; the old ones stop working at once."""
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
@@ -189,11 +198,11 @@ async def deploy(
     idempotency_key: KeyHeader = None,
     wait: Wait = 0,
 ) -> Any:
-    tag = asked.tag if asked else None
+    asked = asked or DeploymentRequest()
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        key = key_of("deployments", idempotency_key, tag=tag)
-        order = Order(trigger=Trigger.MANUAL, actor=bearer.name, tag=tag)
+        key = key_of("deployments", idempotency_key, **asked.model_dump(exclude_defaults=True))
+        order = Order(trigger=Trigger.MANUAL, actor=bearer.name, **asked.model_dump())
         deployment_id = await deployments.admit_once(tx, found, order, key)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)

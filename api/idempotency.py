@@ -13,7 +13,7 @@ from aweigh.store.deployments import Key
 KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
-def key_of(door: str, value: str | None, **asked: str | None) -> Key | None:
+def key_of(door: str, value: str | None, **asked: str | bool | None) -> Key | None:
     """The caller's key, with a hash of what it asked for.
 
     Raises:

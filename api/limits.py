@@ -1,27 +1,36 @@
-"""What is refused before it is read."""
+"""How large a body may be."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import too_large
 
+#: No other body of this API comes near it; the logs of server workers travel in smaller chunks.
+_LARGEST: Final = 1024 * 1024
+#: GitHub sends nothing that is larger.
+_LARGEST_BY_PATH: Final[Mapping[str, int]] = {"/v1/github/webhooks": 25 * 1024 * 1024}
 #: Digits of a length that are looked at; more of them would be too many anyway.
 _DIGITS: Final = 20
 
 
-class LengthLimit:
-    """Refuses a body that says of itself that it is too large.
+class BodyLimit:
+    """Refuses a body that says of itself that it is too large before it is read.
 
-    One that does not say is left to Starlette's own limit, which counts.
+    Of one that does not say, Starlette counts the bytes.
     """
 
-    def __init__(self, app: ASGIApp, longest: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._longest = longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        length = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        refused = length.isdecimal() and int(length[:_DIGITS]) > self._longest
-        await (too_large() if refused else self._app)(scope, receive, send)
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        largest = _LARGEST_BY_PATH.get(scope["path"], _LARGEST)
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length[:_DIGITS]) > largest:
+            return await too_large()(scope, receive, send)
+        await RequestBodyLimitMiddleware(self._app, largest)(scope, receive, send)

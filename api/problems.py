@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from aweigh.domain.errors import AweighError, Conflict, Invalid, NotFound, Unavailable
+from aweigh.domain.value import place_of
 
 _log = structlog.get_logger(__name__)
 
@@ -57,9 +58,8 @@ def _fields(errors: Any) -> list[dict[str, str]]:
 def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, str]:
     if kind == "json_invalid":  # its place is an offset
         return {"field": "body", "message": "is not JSON"}
-    parts = place[1:] if place[:1] == ("body",) else place
     return {
-        "field": ".".join(map(str, parts)) or "body",
+        "field": place_of(place[1:] if place[:1] == ("body",) else place) or "body",
         "message": message.removeprefix("Value error, "),
     }
 

@@ -37,6 +37,8 @@ class DeploymentRequest(BaseModel):
     model_config = {"extra": "forbid"}
 
     tag: str | None = None
+    commit: str | None = None
+    rebuild: bool = False
 
 
 class Answer(BaseModel):
@@ -54,8 +56,7 @@ def application_answer(application: Application, live: LiveAnswer | None) -> dic
     row = application.row
     settings = application.settings.model_dump(mode="json")
     settings["env"] = sorted(application.settings.env)
-    if settings["source"]["registry"]:
-        settings["source"]["registry"].pop("password")
+    _hide(settings["source"])
     return {
         "id": row.id,
         "slug": row.slug,
@@ -68,6 +69,17 @@ def application_answer(application: Application, live: LiveAnswer | None) -> dic
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
+
+
+def _hide(source: dict[str, Any]) -> None:
+    """Of what is secret, only that it is there."""
+    if source.get("registry"):
+        source["registry"].pop("password")
+    if credentials := source.get("credentials"):
+        for name in ("token", "private_key"):
+            credentials.pop(name, None)
+    if build := source.get("build"):
+        build["env"] = sorted(build["env"])
 
 
 class StepAnswer(Answer):
@@ -135,6 +147,7 @@ def deployment_answer(deployment: Deployment, settings: Settings) -> DeploymentA
         trigger=row.trigger,
         actor=row.actor,
         reference=row.tag,
+        commit=deployment.commit,
         image=deployment.image,
         attempts=row.attempts,
         created_at=row.created_at,

@@ -30,6 +30,8 @@ class StepReport(Message):
     detail: str = ""
     #: Facts found by the step that pins the release's image.
     image: Image | None = None
+    #: The commit that is built, found by the step that first looks at the repository.
+    commit: str | None = None
 
 
 class Fence(Message):

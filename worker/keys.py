@@ -33,4 +33,4 @@ async def rotate(settings: Settings) -> int:
                 deployments.reseal(tx, release)
     finally:
         await store.close()
-    return 2 * len(rows) + len(releases)
+    return applications.SEALED_VALUES * len(rows) + len(releases)

@@ -12,6 +12,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.build import BuildActivities
 from activities.generation import GenerationActivities
 from activities.housekeeping import HousekeepingActivities
 from activities.image import ImageActivities
@@ -29,7 +30,7 @@ from worker.keeper import Keeper
 from worker.process import run
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
-from workflows.names import pull_queue, steps_queue
+from workflows.names import build_queue, pull_queue, steps_queue
 
 _PULLS_AT_ONCE: Final = 3
 #: Heartbeats go out as they are made: by default the SDK holds back four of five.
@@ -148,6 +149,7 @@ async def _workers(
     api: Api,
 ) -> AsyncIterator[None]:
     images = ImageActivities(server, steps)
+    builds = BuildActivities(server, steps)
     generations = GenerationActivities(server, steps)
     routing = RoutingActivities(server, steps)
     housekeeping = HousekeepingActivities(server, steps, api)
@@ -169,9 +171,17 @@ async def _workers(
         Worker(
             client,
             task_queue=pull_queue(settings.server),
-            activities=[images.pull],
+            activities=[images.pull, builds.fetch],
             max_concurrent_activities=_PULLS_AT_ONCE,
             **_OPTIONS,
+            identity=identity,
+        ),
+        Worker(
+            client,
+            task_queue=build_queue(settings.server),
+            activities=[builds.build],
+            max_concurrent_activities=settings.build_slots,
+            graceful_shutdown_timeout=timedelta(seconds=10),
             identity=identity,
         ),
     ):  # fmt: skip

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
 from aweigh.store.database import Store, Transaction
-from aweigh.store.tables import ApplicationRow, ReleaseRow
+from aweigh.store.tables import SEALED_COLUMNS
 from aweigh.store.vault import PREFIX_LENGTH, key_id_of, load_vault
 
 
@@ -29,8 +29,10 @@ async def open_store(settings: Settings) -> Store:
 
 async def _refuse_unknown_keys(tx: Transaction) -> None:
     """Raises: StartupError."""
-    for column in (ApplicationRow.settings, ApplicationRow.secret, ReleaseRow.settings):
-        prefixes = select(func.substr(column, 1, PREFIX_LENGTH)).distinct()
+    for column in SEALED_COLUMNS:
+        prefixes = (
+            select(func.substr(column, 1, PREFIX_LENGTH)).where(column.is_not(None)).distinct()
+        )
         for prefix in await tx.session.scalars(prefixes):
             if key_id_of(prefix) not in tx.vault.key_ids:
                 raise StartupError(

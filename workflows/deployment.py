@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.workflow import ActivityCancellationType
 
+from activities.build import BuildActivities
 from activities.generation import GenerationActivities
 from activities.housekeeping import HousekeepingActivities
 from activities.image import ImageActivities
@@ -25,7 +26,7 @@ from aweigh.domain.deployment import DeploymentState, Reason
 from workflows import policies
 from workflows.failure import Failure, failure_of
 from workflows.markdown import escaped
-from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, pull_queue, steps_queue
+from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, build_queue, pull_queue, steps_queue
 from workflows.persistence import to_the_end
 from workflows.policies import Budget
 
@@ -93,7 +94,11 @@ class DeploymentWorkflow:
         server = self._order.server
         ready = await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
         self._touched_server = True
-        await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
+        if ready.builds:
+            await self._do(BuildActivities.fetch, policies.PULL, queue=pull_queue(server))
+            await self._do(BuildActivities.build, policies.BUILD, queue=build_queue(server))
+        else:
+            await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
         if not ready.skip_release:
             await self._do(GenerationActivities.release, policies.RELEASE)
         await self._do(GenerationActivities.create, policies.CREATE)

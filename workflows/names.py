@@ -30,5 +30,10 @@ def pull_queue(server: str) -> str:
     return f"server/{server}/pull"
 
 
+def build_queue(server: str) -> str:
+    """Builds, one at a time unless set otherwise."""
+    return f"server/{server}/build"
+
+
 def reconcile_schedule(server: str) -> str:
     return f"reconcile/{server}"

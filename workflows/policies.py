@@ -54,6 +54,13 @@ PULL: Final = Budget(
     waiting=timedelta(minutes=30),
     retries=_ASK_SIX_TIMES,
 )
+#: Longer than the longest time a build may be given (four hours), and than waiting for a slot.
+BUILD: Final = Budget(
+    attempt=timedelta(minutes=250),
+    total=timedelta(hours=12),
+    waiting=timedelta(hours=6),
+    retries=_ASK_SIX_TIMES,
+)
 RELEASE: Final = Budget(
     attempt=timedelta(minutes=60), total=timedelta(minutes=70), waiting=_OFFLINE
 )

@@ -241,14 +241,19 @@ def _create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any
     if spec.memory_bytes:
         # Swap equal to memory: a limit that swap stretches is not one.
         host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
+    if spec.pids:
+        host["pids_limit"] = spec.pids
+    if spec.confined:
+        host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
     endpoint = c.create_endpoint_config(ipv4_address=spec.address)
-    networked = spec.network != "host"
+    networked = spec.network not in ("host", "none")
     return {
         "image": spec.image,
         "name": spec.name,
         "command": list(spec.command) if spec.command is not None else None,
         "entrypoint": list(spec.entrypoint) if spec.entrypoint is not None else None,
         "environment": dict(spec.env),
+        "user": spec.user or None,
         "labels": dict(spec.labels),
         "ports": [(port.container, port.protocol) for port in spec.ports],
         "stop_timeout": spec.stop_grace,  # for an engine that shuts down by itself

@@ -223,6 +223,7 @@ def _facts(raw: Mapping[str, Any]) -> ImageFacts:
         exposed_tcp=tuple(sorted(int(number) for number, kind in exposed if kind == "tcp")),
         volumes=tuple(sorted(config.get("Volumes") or {})),
         labels=config.get("Labels") or {},
+        env=dict(pair.split("=", 1) for pair in config.get("Env") or () if "=" in pair),
         has_health_check=check[0] != "NONE",
         has_command=bool(config.get("Cmd") or config.get("Entrypoint")),
         size=raw.get("Size", 0),

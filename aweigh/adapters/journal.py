@@ -54,6 +54,16 @@ class Journal:
         with (place / "log").open("a", encoding="utf-8") as file:
             file.writelines(f"{now} {line}\n" for line in lines)
 
+    def length(self, deployment_id: str) -> int:
+        """How many bytes of its log are kept here."""
+        log = self._place(deployment_id) / "log"
+        return log.stat().st_size if log.exists() else 0
+
+    def lines_behind(self, deployment_id: str, length: int) -> int:
+        """How many lines were written since its log was so long."""
+        log = self._place(deployment_id) / "log"
+        return log.read_bytes()[length:].count(b"\n") if log.exists() else 0
+
     def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
         """Tell where a step stands, as soon as the API takes it; a later report replaces it."""
         with self._noted(deployment_id):

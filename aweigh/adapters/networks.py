@@ -143,11 +143,19 @@ class Networks:
                 await self._ensure_network(name)
             yield
 
-    async def _ensure_network(self, name: str) -> None:
+    async def ensure_build_network(self, name: str) -> None:
+        """The network of builds, in which none reaches another."""
+        async with self._changing:
+            await self._ensure_network(name, {"com.docker.network.bridge.enable_icc": "false"})
+
+    async def _ensure_network(self, name: str, options: Mapping[str, str] | None = None) -> None:
 
         def made(c: docker.APIClient) -> None:
             try:
-                c.create_network(name, driver="bridge", labels=self._identity, check_duplicate=True)
+                c.create_network(
+                    name, driver="bridge", labels=self._identity, check_duplicate=True,
+                    options=dict(options or {}),
+                )  # fmt: skip
             except APIError as error:
                 if error.status_code != 409:
                     raise

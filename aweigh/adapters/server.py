@@ -8,6 +8,7 @@ from aweigh.adapters.commits import Commits
 from aweigh.adapters.disk import Reserve
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.fence import Fence
+from aweigh.adapters.git import Git
 from aweigh.adapters.images import Images
 from aweigh.adapters.locks import Locks
 from aweigh.adapters.networks import Bridge, Networks
@@ -15,6 +16,7 @@ from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
 from aweigh.adapters.traefik import Traefik
+from aweigh.adapters.workshop import Workshop
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
@@ -44,6 +46,12 @@ class Server:
     probe: Probe
     proxy: Proxy
     traefik: Traefik
+    workshop: Workshop
+
+    @property
+    def own_networks(self) -> set[str]:
+        """Networks that stay, whether or not a container is in them."""
+        return {self.bridge.name, self.names.build_network}
 
     def let_through(self, release: Release) -> None:
         """Refuse a release that is older than what is live or has begun here.
@@ -85,6 +93,16 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     commits = Commits(data / "routes")
     commits.prepare()
     engine_root = Path(await engine.root())
+    workshop = Workshop(
+        directory=data / "builds",
+        git=Git(settings.private_targets),
+        engine=engine,
+        networks=networks,
+        names=names,
+        open_network=settings.allow_open_build_network,
+        socket=Path(settings.docker_host.removeprefix("unix://")),
+    )
+    workshop.prepare()
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
     return Server(
         instance=instance,
@@ -109,6 +127,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         probe=Probe(),
         proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,
+        workshop=workshop,
     )
 
 

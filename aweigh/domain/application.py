@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from aweigh.domain import grammar
 from aweigh.domain.secret import Secret
-from aweigh.domain.source import ImageSource
-from aweigh.domain.value import PortNumber, Text, Unique, Value
+from aweigh.domain.source import Source
+from aweigh.domain.value import Memory, PortNumber, Text, Unique, Value, memory_bytes
 
 Protocol = Literal["tcp", "udp"]
 
@@ -135,30 +135,19 @@ class HealthCheck(Value):
         return status == self.status if self.status else 200 <= status < 400
 
 
-_MEMORY_UNITS = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_SMALLEST_MEMORY = 6 * 1024**2  # the engine refuses less
-
-
 class Resources(Value):
     cpus: Annotated[float, Field(ge=0.01, le=1024)] | None = None
-    memory: Annotated[str, Field(pattern=r"^[0-9]{1,15}[bkmg]$")] | None = None
-
-    @field_validator("memory")
-    @classmethod
-    def _memory(cls, memory: str | None) -> str | None:
-        if memory and int(memory[:-1]) * _MEMORY_UNITS[memory[-1]] < _SMALLEST_MEMORY:
-            raise ValueError("is below the engine's smallest limit, 6m")
-        return memory
+    memory: Memory | None = None
 
     @property
     def memory_bytes(self) -> int | None:
-        return int(self.memory[:-1]) * _MEMORY_UNITS[self.memory[-1]] if self.memory else None
+        return memory_bytes(self.memory) if self.memory else None
 
 
 class ApplicationSettings(Value):
     """Everything that makes up how an application runs, apart from its name and server."""
 
-    source: ImageSource
+    source: Source
     env: dict[str, Secret] = Field(default_factory=dict)
     labels: dict[str, Text] = Field(default_factory=dict)
     networks: Annotated[tuple[str, ...], Unique] = ()
@@ -227,10 +216,7 @@ class ApplicationSettings(Value):
     @property
     def secrets(self) -> list[str]:
         """Every value that must never be printed."""
-        values = [value.get_secret_value() for value in self.env.values()]
-        if self.source.registry:
-            values.append(self.source.registry.password.get_secret_value())
-        return values
+        return [value.get_secret_value() for value in self.env.values()] + self.source.secrets
 
 
 def chosen_strategy(settings: ApplicationSettings, image_volumes: tuple[str, ...] = ()) -> Strategy:

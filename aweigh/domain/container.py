@@ -9,6 +9,7 @@ from aweigh.domain.generation import RESOLVER, WEB, WEB_SECURE, Routing, rule
 from aweigh.domain.grammar import RESERVED_LABEL_PREFIXES
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
+from aweigh.domain.source import GitSource
 
 INSTANCE: Final = "aweigh.instance"
 APPLICATION: Final = "aweigh.application"
@@ -23,6 +24,10 @@ IDENTITY: Final = "aweigh.identity"
 
 #: Log rotation of every container, so that no application fills the disk.
 LOG_OPTIONS: Final[Mapping[str, str]] = {"max-size": "10m", "max-file": "3"}
+
+
+#: Where an application that was built listens, unless it says otherwise.
+BUILT_PORT: Final = 8080
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,11 @@ class ContainerSpec:
     memory_bytes: int | None = None
     restart: str = "no"
     stop_grace: int = 10
+    #: `uid:gid`; empty: the image's own.
+    user: str = ""
+    pids: int | None = None
+    #: Takes every capability away, and every way to get one.
+    confined: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +80,7 @@ class ImageFacts:
     exposed_tcp: tuple[int, ...] = ()
     volumes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     has_health_check: bool = False
     has_command: bool = True
     size: int = 0
@@ -219,7 +230,12 @@ def release_command_spec(
 
 
 def exposed_port(settings: ApplicationSettings, image: ImageFacts) -> int | None:
-    """The port the application listens on: as set, else the only one its image exposes."""
+    """The port the application listens on: as set, else the only one its image exposes.
+
+    An image by buildpacks exposes none: its application listens where `PORT` says.
+    """
     if settings.port:
         return settings.port
+    if isinstance(settings.source, GitSource) and not image.exposed_tcp:
+        return BUILT_PORT
     return image.exposed_tcp[0] if len(image.exposed_tcp) == 1 else None

@@ -30,6 +30,25 @@ class Names:
     def release_container(self, slug: str, sequence: int) -> str:
         return f"{self.prefix}-{slug}-{sequence}-release"
 
+    # A dot cannot occur in a prefix, so these are nobody else's names.
+
+    def build(self, slug: str, sequence: int, phase: str) -> str:
+        return f"{self.prefix}.build-{slug}-{sequence}-{phase}"
+
+    def build_volume(self, slug: str, sequence: int, what: str) -> str:
+        return f"{self.prefix}.build-{slug}-{sequence}-{what}"
+
+    def cache(self, slug: str, what: str) -> str:
+        return f"{self.prefix}.cache-{slug}-{what}"
+
+    @property
+    def build_network(self) -> str:
+        return f"{self.prefix}.build"
+
+    def built(self, slug: str, content_key: str) -> str:
+        """The image that was built of one content; not all digits, unlike a deployment's tag."""
+        return f"{self.image_repository(slug)}:built-{content_key}"
+
     def volume(self, slug: str, source: str) -> str:
         return f"{self.prefix}-{slug}-{source}"
 

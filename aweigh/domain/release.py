@@ -26,4 +26,9 @@ class Release(BaseModel):
     server: str
     sequence: int
     image: Image
+    #: Of a git source: the branch, tag or commit that was asked for, and the commit once known.
+    ref: str | None = None
+    commit: str | None = None
+    #: The image is made anew, even if one of the same content is there.
+    rebuild: bool = False
     settings: ApplicationSettings

@@ -1,10 +1,13 @@
 """Where an application comes from."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
+from aweigh.domain import git
+from aweigh.domain.build import Build, Buildpacks
 from aweigh.domain.image import ImageReference, is_digest, is_tag
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Value
@@ -49,6 +52,15 @@ class ImageSource(Value):
         return tag
 
     @property
+    def host(self) -> str:
+        """Whom the credentials are for."""
+        return self.reference.registry
+
+    @property
+    def secrets(self) -> list[str]:
+        return [self.registry.password.get_secret_value()] if self.registry else []
+
+    @property
     def reference(self) -> ImageReference:
         parsed = ImageReference.parse(self.image)
         if parsed.digest:
@@ -56,8 +68,76 @@ class ImageSource(Value):
         return ImageReference(repository=parsed.repository, tag=self.tag or "latest")
 
     def with_tag(self, tag: str) -> "ImageSource":
-        """The same repository at another tag or digest."""
+        """The same repository at another tag or digest.
+
+        Raises:
+            ValueError: it is neither.
+        """
         repository = ImageReference.parse(self.image).repository
         if is_digest(tag):
             return self.model_copy(update={"image": f"{repository}@{tag}", "tag": None})
         return ImageSource.model_validate({**dict(self), "image": repository, "tag": tag})
+
+
+class GitSource(Value):
+    """A repository whose image is built on the application's own server."""
+
+    type: Literal["git"] = "git"
+    repository: str
+    branch: str = "main"
+    subdirectory: str = ""
+    auto_deploy: bool = True
+    paths: tuple[str, ...] = ()
+    submodules: bool = False
+    lfs: bool = False
+    credentials: git.Credentials | None = None
+    build: Build = Buildpacks()
+
+    @field_validator("repository")
+    @classmethod
+    def _repository(cls, repository: str) -> str:
+        return git.repository_url(repository)
+
+    @field_validator("branch")
+    @classmethod
+    def _branch(cls, branch: str) -> str:
+        if not git.is_ref(branch):
+            raise ValueError("is not the name of a branch")
+        return branch
+
+    @field_validator("subdirectory")
+    @classmethod
+    def _subdirectory(cls, path: str) -> str:
+        if path and not git.is_inside(path):
+            raise ValueError("is not a path inside the repository")
+        return path
+
+    @model_validator(mode="after")
+    def _credentials_fit(self) -> "GitSource":
+        over_ssh = self.repository.startswith("ssh:")
+        if self.credentials and (self.credentials.type == "deploy_key") != over_ssh:
+            raise ValueError("a deploy_key is for ssh:// addresses, a token for https://")
+        return self
+
+    @property
+    def host(self) -> str:
+        """Whom the credentials are for."""
+        return urlsplit(self.repository).netloc
+
+    @property
+    def secrets(self) -> list[str]:
+        own = [self.credentials.secret] if self.credentials else []
+        return own + self.build.secrets
+
+
+def _type(source: Any) -> str:
+    return str(source.get("type", "image") if isinstance(source, dict) else source.type)
+
+
+#: A source that names no type is an image.
+Source = Annotated[
+    Annotated[ImageSource, Tag("image")] | Annotated[GitSource, Tag("git")],
+    Discriminator(
+        _type, custom_error_type="source_type", custom_error_message="type is neither image nor git"
+    ),
+]

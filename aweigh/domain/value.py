@@ -1,6 +1,6 @@
 """What the values of the domain have in common: frozen, strict about unknown fields."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -14,7 +14,31 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def place_of(location: tuple[str | int, ...]) -> str:
+    """Where a value stands, from where pydantic says an error is: without the kind of source."""
+    parts = list(location)
+    if parts[:1] == ["source"]:
+        del parts[1:2]  # which kind pydantic took it for
+    return ".".join(map(str, parts))
+
+
 Text = Annotated[str, AfterValidator(grammar.text)]
+
+_MEMORY_UNITS: Final = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SMALLEST_MEMORY: Final = 6 * 1024**2  # the engine refuses less
+
+
+def memory_bytes(memory: str) -> int:
+    return int(memory[:-1]) * _MEMORY_UNITS[memory[-1]]
+
+
+def _memory(memory: str) -> str:
+    if memory_bytes(memory) < _SMALLEST_MEMORY:
+        raise ValueError("is below the engine's smallest limit, 6m")
+    return memory
+
+
+Memory = Annotated[str, Field(pattern=r"^[0-9]{1,15}[bkmg]$"), AfterValidator(_memory)]
 
 
 class _Keyed(Protocol):

@@ -12,7 +12,9 @@ from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings, Domain, Port
 from aweigh.domain.deployment import EventKind
 from aweigh.domain.errors import Conflict, Invalid, NotFound
+from aweigh.domain.push import repository_key
 from aweigh.domain.secret import REVEAL
+from aweigh.domain.source import GitSource
 from aweigh.store import outbox
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id, new_secret
@@ -20,7 +22,17 @@ from aweigh.store.tables import ApplicationRow, DomainClaim, EventRow, PortClaim
 from aweigh.store.vault import Owner
 
 _SETTINGS: Final = "applications.settings"
+_WEBHOOK: Final = "applications.webhook_secret"
 _SECRET: Final = "applications.secret"  # noqa: S105 (the column's name)
+
+
+_SEALED: Final = (
+    (_SETTINGS, "settings"), (_SECRET, "secret"), (_WEBHOOK, "webhook_secret"),
+)  # fmt: skip
+
+
+#: How many sealed values an application has.
+SEALED_VALUES: Final = len(_SEALED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,8 @@ def settings_text(settings: ApplicationSettings) -> str:
 
 def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
     row.settings = tx.vault.seal(Owner(kind=_SETTINGS, id=row.id), settings_text(settings))
+    source = settings.source
+    row.repository = repository_key(source.repository) if isinstance(source, GitSource) else None
     row.updated_at = tx.now
 
 
@@ -51,6 +65,13 @@ def _opened(tx: Transaction, row: ApplicationRow) -> Application:
 
 def secret_of(tx: Transaction, row: ApplicationRow) -> str:
     return tx.vault.open(Owner(kind=_SECRET, id=row.id), row.secret)
+
+
+def webhook_secret_of(tx: Transaction, row: ApplicationRow) -> str | None:
+    """None for an application that is older than webhooks; a rotation gives it one."""
+    if not row.webhook_secret:
+        return None
+    return tx.vault.open(Owner(kind=_WEBHOOK, id=row.id), row.webhook_secret)
 
 
 async def create(
@@ -83,16 +104,18 @@ async def create(
 
 
 def rotate_secret(tx: Transaction, row: ApplicationRow) -> None:
-    """A new deploy hook and secret; the old ones stop working with this transaction."""
+    """A new deploy hook and new secrets; the old ones stop working with this transaction."""
     row.hook = new_secret("hook")
+    row.webhook_secret = tx.vault.seal(Owner(kind=_WEBHOOK, id=row.id), new_secret("awws"))
     row.secret = tx.vault.seal(Owner(kind=_SECRET, id=row.id), new_secret("awds"))
 
 
 def reseal(tx: Transaction, row: ApplicationRow) -> None:
     """Seal everything of it with the current key."""
-    for kind, column in ((_SETTINGS, "settings"), (_SECRET, "secret")):
-        owner = Owner(kind=kind, id=row.id)
-        setattr(row, column, tx.vault.seal(owner, tx.vault.open(owner, getattr(row, column))))
+    for kind, column in _SEALED:
+        owner, sealed = Owner(kind=kind, id=row.id), getattr(row, column)
+        if sealed:
+            setattr(row, column, tx.vault.seal(owner, tx.vault.open(owner, sealed)))
 
 
 async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:

@@ -10,9 +10,10 @@ from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState, EventKind, StepName, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
+from aweigh.domain.git import is_commit, is_ref
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
-from aweigh.domain.source import PullPolicy
+from aweigh.domain.source import GitSource, ImageSource, PullPolicy
 from aweigh.store import applications, outbox
 from aweigh.store.applications import Application, settings_text
 from aweigh.store.database import Transaction
@@ -38,6 +39,7 @@ class Deployment:
     row: DeploymentRow
     application: ApplicationRow
     image: Image
+    commit: str | None
     steps: tuple[StepRow, ...]
 
 
@@ -48,6 +50,8 @@ class Order:
     trigger: Trigger
     actor: str
     tag: str | None = None
+    commit: str | None = None
+    rebuild: bool = False
     retry_of: str | None = None
 
 
@@ -95,18 +99,50 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
         Invalid: the tag is not a tag or digest.
     """
     settings = application.settings
-    image = Image(reference=str(settings.source.reference))
+    if isinstance(settings.source, GitSource):
+        return await _admit_build(tx, application, settings.source, order)
+    return await _admit_image(tx, application, settings.source, order)
+
+
+async def _admit_image(
+    tx: Transaction, application: Application, source: ImageSource, order: Order
+) -> str:
+    settings = application.settings
+    if order.commit or order.rebuild:
+        raise Invalid("commit" if order.commit else "rebuild", "is for git applications")
+    image = Image(reference=str(source.reference))
     if order.tag is not None:
         if not (is_tag(order.tag) or is_digest(order.tag)):
             raise Invalid("tag", "is not an image tag or digest")
-        source = settings.source.with_tag(order.tag)
+        source = source.with_tag(order.tag)
         settings = settings.model_copy(update={"source": source})
         image = Image(reference=str(source.reference))
-    elif settings.source.pull is not PullPolicy.ALWAYS:
+    elif source.pull is not PullPolicy.ALWAYS:
         live = await live_image(tx, application.row)
         image = live if live and live.reference == image.reference else image
-    release_id = _new_release(tx, application.row, settings, image)
-    return await _new_deployment(tx, application, release_id, order)
+    release = _new_release(tx, application.row, settings, image)
+    return await _new_deployment(tx, application, release.id, order)
+
+
+async def _admit_build(
+    tx: Transaction, application: Application, source: GitSource, order: Order
+) -> str:
+    """A deployment of a commit, or of what a branch or tag stands for when it is fetched.
+
+    Raises:
+        Conflict: the application is being removed.
+        Invalid: the tag or commit is none.
+    """
+    if order.tag is not None and not is_ref(order.tag):
+        raise Invalid("tag", "is not a git tag, branch or commit")
+    if order.commit is not None and not is_commit(order.commit):
+        raise Invalid("commit", "is not a full commit id (40 hexadecimal digits)")
+    ref = order.commit or order.tag or source.branch
+    image = Image(reference=f"{source.repository}#{ref}")
+    release = _new_release(tx, application.row, application.settings, image)
+    release.ref, release.rebuild = ref, order.rebuild
+    release.commit = ref if is_commit(ref) else None
+    return await _new_deployment(tx, application, release.id, order)
 
 
 async def admit_once(
@@ -162,16 +198,15 @@ def _image(release: ReleaseRow) -> Image:
 
 def _new_release(
     tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
-) -> str:
+) -> ReleaseRow:
     release_id = new_id("rel")
     sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
-    tx.session.add(
-        ReleaseRow(
-            id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
-            image_reference=image.reference, image_id=image.id, image_digest=image.digest,
-        )
+    release = ReleaseRow(
+        id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
+        image_reference=image.reference, image_id=image.id, image_digest=image.digest,
     )  # fmt: skip
-    return release_id
+    tx.session.add(release)
+    return release
 
 
 def reseal(tx: Transaction, release: ReleaseRow) -> None:
@@ -230,7 +265,9 @@ async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
     release = await tx.session.get_one(ReleaseRow, row.release_id)
     query = select(StepRow).where(StepRow.deployment_id == row.id)
     steps = tuple(sorted(await tx.session.scalars(query), key=_began))
-    return Deployment(row=row, application=application, image=_image(release), steps=steps)
+    return Deployment(
+        row=row, application=application, image=_image(release), commit=release.commit, steps=steps
+    )
 
 
 def _began(step: StepRow) -> tuple[datetime, int]:
@@ -265,5 +302,6 @@ async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
     return Release(
         deployment=row.id, application=application.id, slug=application.slug, server=row.server,
         sequence=row.sequence, image=_image(release),
+        ref=release.ref, commit=release.commit, rebuild=release.rebuild,
         settings=ApplicationSettings.model_validate_json(text),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.domain.errors import Conflict
+from aweigh.domain.source import GitSource
 from aweigh.store import applications, outbox
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import find_row, record_event, release_of
@@ -79,6 +80,8 @@ async def _take_tag(tx: Transaction, row: DeploymentRow) -> None:
     application = await applications.find(tx, row.application_id, lock=True)
     source = (await release_of(tx, row)).settings.source
     own = application.settings.source
+    if isinstance(source, GitSource) or isinstance(own, GitSource):
+        return  # a deployed tag or commit does not change which branch is followed
     if own.reference.repository == source.reference.repository:
         taken = own.model_copy(update={"image": source.image, "tag": source.tag})
         settings = application.settings.model_copy(update={"source": taken})
@@ -139,7 +142,14 @@ async def report_step(tx: Transaction, deployment_id: str, name: str, report: St
     step.detail = report.detail
     ended = report.state is not StepState.RUNNING
     step.finished_at = (report.finished_at or tx.now) if ended else None
+    await _pin(tx, row, report)
+
+
+async def _pin(tx: Transaction, row: DeploymentRow, report: StepReport) -> None:
+    release = await tx.session.get_one(ReleaseRow, row.release_id)
+    if report.commit:
+        release.commit = report.commit
     if report.image and report.image.id:
-        release = await tx.session.get_one(ReleaseRow, row.release_id)
+        release.image_reference = report.image.reference
         release.image_id = report.image.id
         release.image_digest = report.image.digest or release.image_digest

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -62,6 +63,9 @@ class ApplicationRow(Base):
     settings: Mapped[str] = mapped_column(Text)  # sealed
     hook: Mapped[str] = mapped_column(unique=True)
     secret: Mapped[str] = mapped_column(Text)  # sealed
+    webhook_secret: Mapped[str | None] = mapped_column(Text)  # sealed
+    repository: Mapped[str | None] = mapped_column(String(600), index=True)
+    newest_push: Mapped[str | None] = mapped_column(Text)
     last_sequence: Mapped[int] = mapped_column(default=0)
     live: Mapped[str | None]
     live_since: Mapped[datetime | None]
@@ -101,6 +105,9 @@ class ReleaseRow(Base):
     image_reference: Mapped[str] = mapped_column(String(600))
     image_id: Mapped[str | None]
     image_digest: Mapped[str | None]
+    ref: Mapped[str | None]
+    commit: Mapped[str | None]
+    rebuild: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 
 
@@ -201,3 +208,10 @@ class ServerRow(Base):
     worker_version: Mapped[str | None]
     engine_version: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+#: Where values stand that are sealed with the installation's keys.
+SEALED_COLUMNS = (
+    ApplicationRow.settings, ApplicationRow.secret, ApplicationRow.webhook_secret,
+    ReleaseRow.settings,
+)  # fmt: skip

@@ -25,6 +25,14 @@ async def _succeeded(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     return {"succeeded": stage.deployment(1), "lane": stage.lane()}
 
 
+async def _built(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.builds = True
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"built": stage.deployment(1)}
+
+
 async def _failed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     stage.world.user_fault("health", Reason.UNHEALTHY)
     stage.world.world_fault("pull", Reason.ENGINE_UNAVAILABLE)
@@ -83,7 +91,7 @@ async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
 
 
 STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
-    _succeeded, _failed, _superseded, _cancelled, _reset, _in_progress, _removed,
+    _succeeded, _built, _failed, _superseded, _cancelled, _reset, _in_progress, _removed,
 )  # fmt: skip
 
 

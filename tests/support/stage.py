@@ -34,10 +34,10 @@ from activities.inputs import (
 from worker.control import WORKFLOWS, sandbox
 from worker.stack import TUNING
 from workflows.lane import ApplicationLane, LaneInput, Turn
-from workflows.names import CONTROL_QUEUE, SEARCH_ATTRIBUTES, pull_queue, steps_queue
+from workflows.names import CONTROL_QUEUE, SEARCH_ATTRIBUTES, build_queue, pull_queue, steps_queue
 
 STEPS = (
-    "preflight", "pull", "release", "create", "health",
+    "preflight", "fetch", "build", "pull", "release", "create", "health",
     "switch", "drain", "remove", "sweep", "undo",
 )  # fmt: skip
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
@@ -79,6 +79,8 @@ class World:
     inside: int = 0
     most_inside: int = 0
     switches: list[int] = field(default_factory=list)
+    #: Whether images are built here, not pulled.
+    builds: bool = False
 
     def hold(self, step: str, deployment: str = "") -> asyncio.Event:
         return self.held.setdefault((deployment, step), asyncio.Event())
@@ -93,7 +95,7 @@ class World:
             if key in self.held:
                 await _let_go(self.held[key])
         getattr(self, f"_{name}", lambda _: None)(given)
-        return StepResult(f"{name} done")
+        return StepResult(f"{name} done", builds=self.builds and name == "preflight")
 
     def _create(self, given: StepInput) -> None:
         self.containers.add(given.deployment_id)
@@ -285,7 +287,7 @@ class Theatre:
         async with AsyncExitStack() as workers:
             if serving:
                 steps = [*_steps(world), _removal(world)]
-                for queue in (steps_queue(name), pull_queue(name)):
+                for queue in (steps_queue(name), pull_queue(name), build_queue(name)):
                     await workers.enter_async_context(
                         Worker(self.client, task_queue=queue, activities=steps)
                     )

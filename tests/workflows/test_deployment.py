@@ -23,6 +23,32 @@ async def test_the_steps_run_in_order_and_the_record_says_succeeded(stage: Stage
     assert await described.static_summary() == f"shop@v1 → {stage.name}"
 
 
+async def test_an_image_is_built_where_it_is_not_pulled(stage: Stage) -> None:
+    stage.world.builds = True
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+
+    built = ["fetch" if step == "pull" else step for step in ORDER]
+    built.insert(built.index("fetch") + 1, "build")
+    assert stage.world.steps_of(f"{stage.name}.1") == [*built, "sweep"]
+
+
+@pytest.mark.parametrize("step", ["fetch", "build"])
+async def test_a_cancel_of_a_build_leaves_nothing(stage: Stage, step: str) -> None:
+    stage.world.builds = True
+    stage.world.hold(step)
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", step].wait()
+
+    await stage.deployment(1).cancel()
+    await stage.ended(1)
+
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.CANCELLED
+    assert stage.world.steps_of(f"{stage.name}.1")[-1] == "undo"
+
+
 @pytest.mark.parametrize("step", [*BEFORE_THE_SWITCH, "switch"])
 async def test_a_step_that_fails_for_good_undoes_everything(stage: Stage, step: str) -> None:
     stage.world.user_fault(step, Reason.UNHEALTHY)

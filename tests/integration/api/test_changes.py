@@ -92,7 +92,7 @@ async def test_a_part_can_be_taken_away(door: Door) -> None:
         ({"id": "app_1"}, "id"),
         ({"source": None}, "source"),
         ({"source": {"image": None}}, "source.image"),
-        ({"source": {"type": "svn"}}, "source.type"),
+        ({"source": {"type": "svn"}}, "source"),
         ({"env": {"A": {"b": "correct-horse"}}}, "env.A"),
         ({"replicas": "many"}, "replicas"),
         ({"deploy": "yes"}, "deploy"),

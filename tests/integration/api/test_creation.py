@@ -44,12 +44,13 @@ async def test_an_application_is_shown_with_its_defaults_and_its_doors(door: Doo
         "updated_at": IsDatetime(iso_string=True),
         "deploy_hook": IsStr(regex=r"hook_[\w-]{43}"),
         "deploy_secret": IsStr(regex=r"awds_[\w-]{43}"),
+        "webhook_secret": IsStr(regex=r"awws_[\w-]{43}"),
     }  # fmt: skip
 
 
 async def test_its_doors_are_shown_once_more_only_in_settings(door: Door) -> None:
     made = await door.create()
-    doors = {key: made.pop(key) for key in ("deploy_hook", "deploy_secret")}
+    doors = {key: made.pop(key) for key in ("deploy_hook", "deploy_secret", "webhook_secret")}
 
     assert await door.get(f"/v1/applications/{made['id']}") == made
     assert await door.get("/v1/applications/shop") == made

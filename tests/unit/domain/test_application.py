@@ -7,6 +7,7 @@ from dirty_equals import IsStr
 from pydantic import ValidationError
 
 from aweigh.domain.application import ApplicationSettings, HealthCheck, Resources
+from aweigh.domain.value import place_of
 from tests.support.installation import settings_of
 
 DATA = {"source": "data", "target": "/data"}
@@ -19,7 +20,7 @@ def refusals(**fields: Any) -> dict[str, str]:
     with pytest.raises(ValidationError) as caught:
         ApplicationSettings.model_validate({"source": source} | fields)
     return {
-        ".".join(map(str, error["loc"])): error["msg"].removeprefix("Value error, ")
+        place_of(error["loc"]): error["msg"].removeprefix("Value error, ")
         for error in caught.value.errors()
     }
 
@@ -87,7 +88,7 @@ def test_settings_never_change() -> None:
         ({"image": f"a@sha256:{'a' * 64}", "tag": "v1"}, "source.tag",
          "the image carries a digest, so there can be no tag"),
         ({}, "source.image", "Field required"),
-        ({"type": "svn", "image": "a"}, "source.type", IsStr(regex="Input should be.*")),
+        ({"type": "svn", "image": "a"}, "source", "type is neither image nor git"),
         ({"image": "a", "pull": "sometimes"}, "source.pull", IsStr(regex="Input should be.*")),
         ({"image": "a", "registry": {"username": "", "password": "x"}},
          "source.registry.username", IsStr(regex=".*at least 1 character")),

@@ -74,6 +74,9 @@ def test_a_plain_replica() -> None:
             "memory_bytes": None,
             "restart": "unless-stopped",
             "stop_grace": 10,
+            "user": "",
+            "pids": None,
+            "confined": False,
         }
     )
 
@@ -117,6 +120,9 @@ def test_a_replica_with_everything() -> None:
             "memory_bytes": 536870912,
             "restart": "always",
             "stop_grace": 3,
+            "user": "",
+            "pids": None,
+            "confined": False,
         }
     )
 
@@ -152,6 +158,9 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "memory_bytes": 536870912,
             "restart": "no",
             "stop_grace": 10,
+            "user": "",
+            "pids": None,
+            "confined": False,
         }
     )
 

@@ -1,0 +1,179 @@
+"""From a repository to an image on the application's own server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from temporalio import activity
+
+from activities.build_log import BuildLog
+from activities.image import image_named
+from activities.inputs import StepInput, StepResult
+from activities.retention import IMAGES_LOCK
+from activities.step import OpenStep, Steps
+from aweigh.domain.buildpacks import Builder, Phase, read_builder
+from aweigh.domain.container import labels_of
+from aweigh.domain.content import content_key
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.image import ImageReference
+from aweigh.domain.phase import BuildOrder
+from aweigh.domain.release import Image
+from aweigh.domain.source import GitSource
+
+if TYPE_CHECKING:
+    from aweigh.adapters.server import Server
+    from aweigh.domain.container import ImageFacts
+
+_SHORT: Final = 12
+
+
+class BuildActivities:
+    def __init__(self, server: Server, steps: Steps) -> None:
+        self._server = server
+        self._steps = steps
+
+    @activity.defn(name="fetch")
+    async def fetch(self, step: StepInput) -> StepResult:
+        """Find out the commit, and have its files, unless its image is here already."""
+        async with self._steps.open(StepName.FETCH, step) as opened:
+            work = Work(self._server, opened)
+            if await work.image_at_hand() is None:
+                await work.fetch()
+            return StepResult(opened.detail)
+
+    @activity.defn(name="build")
+    async def build(self, step: StepInput) -> StepResult:
+        """Have the release's image on the engine, made from its commit."""
+        async with self._steps.open(StepName.BUILD, step) as opened:
+            await ensure_built(self._server, opened)
+            return StepResult(opened.detail)
+
+
+async def ensure_built(server: Server, opened: OpenStep) -> ImageFacts:
+    """The release's image; later steps call this too, for a reset may find it gone.
+
+    Raises:
+        StepError: it cannot be had, with the reason.
+    """
+    work = Work(server, opened)
+    async with server.locks.holding(f"build-{opened.release.application}"):
+        return await work.image_at_hand() or await work.build()
+
+
+class Work:
+    """The making of one release's image."""
+
+    def __init__(self, server: Server, opened: OpenStep) -> None:
+        source = opened.release.settings.source
+        if not isinstance(source, GitSource):
+            raise TypeError(f"{opened.release.slug} is not built from source")
+        self._server = server
+        self._opened = opened
+        self._source = source
+        self._clone = server.workshop.place(opened.release.deployment) / "source"
+
+    async def image_at_hand(self) -> ImageFacts | None:
+        """The image, if it is pinned already or one of the same content was built before."""
+        release, images = self._opened.release, self._server.images
+        if release.image.id:
+            found = await images.find(release.image.id)
+            return await self._take(found, release.image.reference) if found else None
+        if release.rebuild:
+            return None
+        name = await self._name(await self._builder())
+        found = await images.find(name)
+        return await self._take(found, name) if found else None
+
+    async def fetch(self) -> None:
+        """The files of the commit, complete or not at all."""
+        commit = await self._commit()
+        if not self._clone.exists():
+            begun = self._clone.with_name("fetching")
+            self._server.workshop.clear(begun)
+            self._opened.log(f"fetch {commit} of {self._source.repository}")
+            await self._server.workshop.git.clone(self._source, commit, begun, self._opened.log)
+            begun.rename(self._clone)
+        self._opened.detail = f"commit {commit[:_SHORT]}"
+
+    async def build(self) -> ImageFacts:
+        """Run the phases, or what an earlier attempt left of them."""
+        self._server.workshop.refuse_open_network()
+        await self.fetch()
+        order = await self._order()
+        log = BuildLog(self._opened, self._clone.with_name("read"))
+        phases = self._server.workshop.phases(order)
+        try:
+            await phases.ensure_surroundings()
+            for phase in Phase:
+                self._opened.progress(phase)
+                await phases.run(phase, self._clone, log.begin(phase), log.take)
+        except (StepFailed, asyncio.CancelledError):
+            await self._server.workshop.discard(order.labels)
+            raise
+        found = await self._server.images.find(order.image)
+        if found is None:
+            raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
+        taken = await self._take(found, order.image)
+        await self._server.workshop.discard(order.labels)
+        return taken
+
+    async def _take(self, found: ImageFacts, reference: str) -> ImageFacts:
+        release = self._opened.release
+        async with self._server.locks.holding(IMAGES_LOCK):
+            name = self._server.names.image(release.slug, release.sequence)
+            await self._server.images.tag(found.id, name)
+        if release.image.id != found.id:
+            await self._opened.pin(Image(reference=reference, id=found.id))
+        self._opened.detail = f"commit {(release.commit or '')[:_SHORT]} is {reference}"
+        return found
+
+    async def _commit(self) -> str:
+        release = self._opened.release
+        if release.commit is None:
+            ref = release.ref or self._source.branch
+            commit = await self._server.workshop.git.commit_of(self._source, ref)
+            await self._opened.pin_commit(commit)
+            return commit
+        return release.commit
+
+    async def _builder(self) -> Builder:
+        """The builder image, pulled if it is not here."""
+        asked = ImageReference.parse(self._source.build.builder)
+        release = self._opened.release
+        found = await image_named(self._server, self._opened, asked, refresh=release.rebuild)
+        try:
+            return read_builder(found)
+        except ValueError as error:
+            raise StepFailed(
+                Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
+            ) from error
+
+    async def _name(self, builder: Builder) -> str:
+        secret = self._server.workshop.content_secret
+        key = content_key(secret, self._source, await self._commit(), builder.image)
+        return self._server.names.built(self._opened.release.slug, key)
+
+    async def _order(self) -> BuildOrder:
+        release, server, build = self._opened.release, self._server, self._source.build
+        builder = await self._builder()
+        run_image = ImageReference.parse(builder.run_image)
+        await image_named(server, self._opened, run_image, refresh=release.rebuild)
+        limits = build.limits
+        return BuildOrder(
+            slug=release.slug,
+            sequence=release.sequence,
+            labels=labels_of(server.instance, release),
+            builder=builder,
+            lifecycle_image=builder.image,
+            image=await self._name(builder),
+            process=build.process,
+            subdirectory=self._source.subdirectory,
+            network=server.names.build_network,
+            socket=str(server.workshop.socket),
+            cpus=limits.cpus or server.workshop.cpus,
+            memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
+            pids=limits.pids,
+            env={name: value.get_secret_value() for name, value in build.env.items()},
+        )

@@ -1,0 +1,55 @@
+"""A build's output on its way into the deployment's log: every line once, whatever dies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from activities.step import OpenStep
+    from aweigh.adapters.output import Line
+
+
+class _Note(BaseModel):
+    """How far the output of a phase was read, and how long the log was then."""
+
+    phase: str = ""
+    at: str = ""
+    length: int = 0
+
+
+class BuildLog:
+    """Reads on where a worker that died stopped.
+
+    It may have died between writing lines and noting that; so lines that stand in the log behind
+    the length that was noted are those that come first now, and are not written again.
+    """
+
+    def __init__(self, opened: OpenStep, note: Path) -> None:
+        self._opened = opened
+        self._path = note
+        self._note = _Note.model_validate_json(note.read_text()) if note.exists() else _Note()
+        self._written = opened.lines_behind(self._note.length) if self._note.phase else 0
+
+    def begin(self, phase: str) -> str:
+        """The time of the last line that was read of this phase; empty: none was."""
+        if self._note.phase != phase:
+            self._written = 0
+            self._keep(_Note(phase=phase, length=self._opened.log_length()))
+        return self._note.at
+
+    def take(self, batch: list[Line]) -> None:
+        new = batch[self._written :]
+        self._written = max(self._written - len(batch), 0)
+        if new:
+            self._opened.log("\n".join(line.text for line in new))
+        self._keep(_Note(phase=self._note.phase, at=batch[-1].at, length=self._opened.log_length()))
+
+    def _keep(self, note: _Note) -> None:
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text(note.model_dump_json())
+        temporary.replace(self._path)
+        self._note = note

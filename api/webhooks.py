@@ -1,0 +1,66 @@
+"""GitHub's door: signed deliveries of pushes."""
+
+import hashlib
+from typing import Annotated, Final, TypeVar
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ValidationError
+
+from api.dependencies import Doors
+from aweigh.domain import grammar
+from aweigh.domain.errors import Invalid
+from aweigh.domain.push import Event, Push
+from aweigh.store import pushes
+from aweigh.store.deployments import Key
+
+router = APIRouter(prefix="/v1/github", tags=["hooks"])
+Read = TypeVar("Read", bound=BaseModel)
+_REFUSED: Final = "The delivery is not signed with a secret of an application of this repository."
+
+
+@router.post("/webhooks", status_code=202)
+async def webhook(
+    office: Doors,
+    request: Request,
+    x_hub_signature_256: Annotated[str, Header()] = "",
+    x_github_event: Annotated[str, Header()] = "",
+    x_github_delivery: Annotated[str, Header()] = "",
+) -> Response:
+    """Deploy what was pushed, in every application whose secret signed the delivery."""
+    body = await request.body()
+    event = _read(Event, body)
+    async with office.store.read() as tx:
+        signers = await pushes.signers(tx, event, body, x_hub_signature_256) if event else []
+    if not signers:
+        raise HTTPException(401, _REFUSED)
+    if x_github_event == "ping":
+        return JSONResponse({"applications": [one.row.slug for one in signers]}, 200)
+    if x_github_event != "push":
+        return _answer([], [{"reason": f"{x_github_event or 'an event'} is not a push"}])
+    push = _read(Push, body)
+    if push is None:
+        raise Invalid("body", "is not a push as GitHub describes it")
+    if not grammar.matches(grammar.IDEMPOTENCY_KEY, x_github_delivery):
+        raise Invalid("X-GitHub-Delivery", "is missing")
+    digest = hashlib.sha256(body).hexdigest()
+    key = Key(door="github", value=x_github_delivery, body_hash=digest)
+    async with office.store.write() as tx:
+        taken = [await pushes.take(tx, one.row.id, push, key) for one in signers]
+    office.relay.wake()
+    return _answer(
+        [one.deployment for one in taken if one.deployment],
+        [{"application": one.slug, "reason": one.why_ignored} for one in taken if one.why_ignored],
+    )
+
+
+def _read(kind: type[Read], body: bytes) -> Read | None:
+    """None where the body is something else."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _answer(deployments: list[str], ignored: list[dict[str, str]]) -> Response:
+    return JSONResponse({"deployments": deployments, "ignored": ignored}, 202)

@@ -1,0 +1,52 @@
+"""Command line tools: each in a process group of its own, killed as a group."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+#: How much of a tool's output is kept for the error it ends with.
+_KEPT_LINES: Final = 40
+_CHUNK: Final = 64 * 1024
+
+
+async def run_tool(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    directory: Path,
+    tell: Callable[[str], None] = lambda line: None,
+) -> tuple[int, list[str]]:
+    """Run a command to its end; its exit code and the last lines of both its streams.
+
+    `tell` gets every line as it comes. A cancel kills the whole group, and waits for that.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=dict(env),
+        cwd=directory,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    output = cast(asyncio.StreamReader, process.stdout)
+    lines: deque[str] = deque(maxlen=_KEPT_LINES)
+    begun = b""
+    try:
+        while chunk := await output.read(_CHUNK):
+            # A progress bar writes its line over and over: each state of it is one.
+            *whole, begun = (begun + chunk).replace(b"\r", b"\n").split(b"\n")
+            for line in whole:
+                lines.append(line.decode(errors="replace"))
+                tell(lines[-1])
+        return await process.wait(), [*lines, begun.decode(errors="replace")]
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()

@@ -1,0 +1,100 @@
+"""Where builds happen on a server: their directories, their key, what they may take."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.files import write_durably
+from aweigh.adapters.git import Git
+from aweigh.adapters.networks import Networks
+from aweigh.adapters.phases import Phases
+from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.naming import Names
+from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder
+
+_KEY_BYTES: Final = 32
+_SHARE_OF_MEMORY: Final = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """One server's place for builds."""
+
+    directory: Path
+    git: Git
+    engine: Engine
+    networks: Networks
+    names: Names
+    open_network: bool
+    #: The engine's own, which the phases that write images are given.
+    socket: Path
+
+    def place(self, deployment_id: str) -> Path:
+        """The directory of one deployment's clone and notes."""
+        return self.directory / deployment_id
+
+    def clear(self, place: Path) -> None:
+        """Remove a directory, whatever a repository's files are like."""
+        shutil.rmtree(place, ignore_errors=True)
+
+    def phases(self, order: BuildOrder) -> Phases:
+        return Phases(self.engine, self.networks, self.names, order)
+
+    async def forget(self, application_id: str) -> None:
+        """Remove an application's caches, with everything of builds that is left of it."""
+        await self.networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
+        await self.networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
+
+    async def discard(self, labels: Mapping[str, str]) -> None:
+        """Kill and remove everything of one deployment's build; it is gone afterwards."""
+        wanted = {**labels, ROLE: BUILD_ROLE}
+        containers = await self.engine.containers(wanted)
+        await asyncio.gather(*(self.engine.remove(one.name) for one in containers))
+        await self.networks.remove_volumes(wanted)
+        self.clear(self.place(labels[DEPLOYMENT]))
+
+    def refuse_open_network(self) -> None:
+        """Raises: StepFailed: what is built could reach everything this server can."""
+        if not self.open_network:
+            raise StepFailed(
+                Reason.BUILD_FAILED,
+                "What is built could reach this server's own services and networks. "
+                "AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true of the server worker allows it.",
+            )
+
+    def prepare(self) -> None:
+        """Make the directory, and the key without which nobody can guess a content key."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if not self._secret_file.exists():
+            write_durably(self._secret_file, os.urandom(_KEY_BYTES).hex())
+
+    @property
+    def _secret_file(self) -> Path:
+        return self.directory / "content-key"
+
+    @property
+    def content_secret(self) -> bytes:
+        return bytes.fromhex(self._secret_file.read_text())
+
+    async def discard_ended(self, instance: str, ended: Iterable[str]) -> None:
+        """Remove what is left of the builds of deployments that have ended."""
+        left = {path.name for path in self.directory.iterdir() if path.is_dir()}
+        for deployment_id in left & set(ended):
+            await self.discard({INSTANCE: instance, DEPLOYMENT: deployment_id})
+
+    @property
+    def cpus(self) -> float:
+        """One is left for everything else, where there are two."""
+        return float(max((os.cpu_count() or 1) - 1, 1))
+
+    @property
+    def memory_bytes(self) -> int:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return int(total * _SHARE_OF_MEMORY)

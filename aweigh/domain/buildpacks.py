@@ -1,0 +1,171 @@
+"""Cloud Native Buildpacks: what a builder image says of itself, and the phases of a build.
+
+Aweigh is the *platform* of the specification (https://github.com/buildpacks/spec, platform.md).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from aweigh.domain.container import ImageFacts
+from aweigh.domain.deployment import Reason
+
+_METADATA: Final = "io.buildpacks.builder.metadata"
+#: Versions of the platform API that the phases below are called by, best first.
+PLATFORM_APIS: Final = ("0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
+#: From this version on the restorer needs the engine, and is told of the run image by a file.
+_RESTORER_SEES_ENGINE: Final = (0, 12)
+
+WORKSPACE: Final = "/workspace"
+LAYERS: Final = "/layers"
+PLATFORM: Final = "/platform"
+CACHE: Final = "/cache"
+LAUNCH_CACHE: Final = "/launch-cache"
+
+
+class Phase(StrEnum):
+    """The phases of a build, in their order."""
+
+    ANALYZER = "analyzer"
+    DETECTOR = "detector"
+    RESTORER = "restorer"
+    BUILDER = "builder"
+    EXPORTER = "exporter"
+
+    @property
+    def runs_guests(self) -> bool:
+        """Whether it runs buildpacks and what a repository brings, which never see the engine."""
+        return self in (Phase.DETECTOR, Phase.BUILDER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """A builder image, read."""
+
+    image: str
+    user: int
+    group: int
+    platform_api: str
+    run_image: str
+    lifecycle: str
+
+    @property
+    def api(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.platform_api.split("."))
+
+    def user_of(self, phase: Phase) -> str:
+        """Root only in the phases that write images, and never with the group that may."""
+        return f"{self.user if phase.runs_guests else 0}:{self.group}"
+
+    def sees_engine(self, phase: Phase) -> bool:
+        if phase is Phase.RESTORER:
+            return self.api >= _RESTORER_SEES_ENGINE
+        return not phase.runs_guests
+
+    def arguments(self, phase: Phase, image: str, process: str) -> tuple[str, ...]:
+        """What the phase's program is told, to make `image`."""
+        owner = ("-uid", str(self.user), "-gid", str(self.group))
+        layers = ("-no-color", "-layers", LAYERS)
+        guests = ("-app", WORKSPACE, *layers, "-platform", PLATFORM)
+        daemon = ("-daemon",) if self.sees_engine(phase) else ()
+        arguments: Mapping[Phase, Sequence[str]] = {
+            Phase.ANALYZER: (
+                *daemon, *owner, *layers, "-launch-cache", LAUNCH_CACHE,
+                "-run-image", self.run_image, image,
+            ),
+            Phase.DETECTOR: guests,
+            Phase.RESTORER: (*daemon, *owner, *layers, "-cache-dir", CACHE),
+            Phase.BUILDER: guests,
+            Phase.EXPORTER: (
+                *daemon, *owner, "-app", WORKSPACE, *layers, "-cache-dir", CACHE,
+                "-launch-cache", LAUNCH_CACHE, "-process-type", process, image,
+            ),
+        }  # fmt: skip
+        return tuple(arguments[phase])
+
+
+def read_builder(facts: ImageFacts) -> Builder:
+    """What a builder image says of itself.
+
+    Raises:
+        ValueError: it is not a builder, or one that Aweigh cannot speak to; says which.
+    """
+    try:
+        metadata = json.loads(facts.labels[_METADATA])
+        lifecycle = metadata["lifecycle"]
+        user, group = int(facts.env["CNB_USER_ID"]), int(facts.env["CNB_GROUP_ID"])
+        run_image = _run_image(metadata)
+        offered = _platform_apis(lifecycle)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
+    known = [version for version in PLATFORM_APIS if version in offered]
+    if not known:
+        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_KNOWN} are known")
+    if user == 0 or group == 0:
+        raise ValueError("builds as root, which is not allowed")
+    return Builder(
+        image=facts.id,
+        user=user,
+        group=group,
+        platform_api=known[0],
+        run_image=run_image,
+        lifecycle=str(lifecycle.get("version", "")),
+    )
+
+
+_KNOWN: Final = f"{PLATFORM_APIS[-1]} to {PLATFORM_APIS[0]}"
+
+
+def _run_image(metadata: Mapping[str, object]) -> str:
+    if images := metadata.get("images"):
+        return str(images[0]["image"])  # type: ignore[index]
+    return str(metadata["stack"]["runImage"]["image"])  # type: ignore[index]
+
+
+def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
+    """Both what is supported and what is deprecated; old builders name a single one."""
+    if apis := lifecycle.get("apis"):
+        platform = apis["platform"]  # type: ignore[index]
+        return {*(platform.get("supported") or ()), *(platform.get("deprecated") or ())}
+    return {str(lifecycle["api"]["platform"])}  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a phase's exit code means; a `final` one is not worth another try."""
+
+    reason: Reason
+    message: str
+    final: bool = True
+
+
+_NOT_RECOGNISED: Final = Verdict(
+    Reason.NO_BUILDPACK,
+    "No buildpack of the builder recognised this repository; check `subdirectory` and the builder, "
+    "or add the file by which it is recognised (package.json, requirements.txt, Procfile, …)",
+)
+_SPOKE_WRONG: Final = "The builder's lifecycle and Aweigh do not understand each other"
+#: https://github.com/buildpacks/lifecycle/blob/main/platform/exit.go
+_EXIT_CODES: Final[Mapping[int, Verdict]] = {
+    3: Verdict(Reason.INTERNAL, _SPOKE_WRONG),
+    11: Verdict(Reason.BUILDER_NOT_FOUND, f"{_SPOKE_WRONG} (platform API)"),
+    12: Verdict(
+        Reason.BUILDER_NOT_FOUND, "A buildpack of the builder is too old or too new for it"
+    ),
+    20: _NOT_RECOGNISED,
+    21: Verdict(
+        Reason.NO_BUILDPACK, "No buildpack recognised this repository, and at least one broke"
+    ),
+    32: Verdict(Reason.BUILD_FAILED, "The image before could not be analysed", final=False),
+    42: Verdict(Reason.BUILD_FAILED, "The cache could not be restored", final=False),
+    51: Verdict(Reason.BUILD_FAILED, "The build failed"),
+    62: Verdict(Reason.BUILD_FAILED, "The image could not be written", final=False),
+}
+
+
+def verdict(phase: Phase, exit_code: int) -> Verdict:
+    """What it means that a phase ended with this code."""
+    known = _EXIT_CODES.get(exit_code)
+    return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")

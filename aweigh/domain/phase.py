@@ -1,0 +1,81 @@
+"""The containers of a build's phases: what each may see, and as whom it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aweigh.domain.buildpacks import (
+    CACHE,
+    LAUNCH_CACHE,
+    LAYERS,
+    WORKSPACE,
+    Builder,
+    Phase,
+)
+from aweigh.domain.container import ROLE, ContainerSpec, Mount
+from aweigh.domain.naming import Names
+
+BUILD_ROLE: Final = "build"
+CACHE_ROLE: Final = "cache"
+_SOCKET: Final = "/var/run/docker.sock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOrder:
+    """One image to be built, on one server."""
+
+    slug: str
+    sequence: int
+    labels: Mapping[str, str]
+    builder: Builder
+    #: The image that the phases run from that see the engine: one whose lifecycle is trusted.
+    lifecycle_image: str
+    image: str
+    process: str
+    subdirectory: str
+    network: str
+    socket: str
+    cpus: float
+    memory_bytes: int
+    pids: int
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
+    """The container of one phase."""
+    builder = order.builder
+    guests = phase.runs_guests
+    return ContainerSpec(
+        name=names.build(order.slug, order.sequence, phase),
+        image=builder.image if guests else order.lifecycle_image,
+        labels=dict(order.labels) | {ROLE: BUILD_ROLE, "traefik.enable": "false"},
+        # Never the application's or the build's own variables: `docker inspect` shows these.
+        env={"CNB_PLATFORM_API": builder.platform_api},
+        entrypoint=(f"/cnb/lifecycle/{phase}",),
+        command=builder.arguments(phase, order.image, order.process),
+        network=order.network if guests else "none",
+        mounts=_mounts(names, order, phase),
+        user=builder.user_of(phase),
+        cpus=order.cpus,
+        memory_bytes=order.memory_bytes,
+        pids=order.pids,
+        confined=guests,
+    )
+
+
+def _mounts(names: Names, order: BuildOrder, phase: Phase) -> tuple[Mount, ...]:
+    application = Mount(
+        source=names.build_volume(order.slug, order.sequence, "app"), target=WORKSPACE
+    )
+    cache = Mount(source=names.cache(order.slug, "build"), target=CACHE)
+    launch_cache = Mount(source=names.cache(order.slug, "launch"), target=LAUNCH_CACHE)
+    own: Mapping[Phase, tuple[Mount, ...]] = {
+        Phase.ANALYZER: (launch_cache,),
+        Phase.DETECTOR: (application,),
+        Phase.RESTORER: (cache,),
+        Phase.BUILDER: (application,),
+        Phase.EXPORTER: (application, cache, launch_cache),
+    }
+    layers = Mount(source=names.build_volume(order.slug, order.sequence, "layers"), target=LAYERS)
+    socket = (Mount(source=order.socket, target=_SOCKET),)
+    return (layers, *own[phase], *(socket if order.builder.sees_engine(phase) else ()))

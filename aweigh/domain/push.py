@@ -1,0 +1,132 @@
+"""A push, as GitHub tells of it, and what an application makes of it.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
+"""
+
+import hmac
+import re
+from datetime import datetime
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field
+
+from aweigh.domain.source import GitSource
+
+_SIGNATURE: Final = re.compile(r"sha256=[0-9a-f]{64}")
+_SKIP: Final = re.compile(r"\[(skip|no) (ci|cd)\]|\[(ci|cd) skip\]", re.IGNORECASE)
+_BRANCH: Final = "refs/heads/"
+#: So many commits does one payload name at most; of a longer push, not every path is known.
+_MOST_COMMITS: Final = 2048
+
+CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+def is_signed(body: bytes, signature: str, secret: str) -> bool:
+    """Whether the raw bytes bear the signature that this secret gives them, in constant time."""
+    expected = "sha256=" + hmac.new(secret.encode(), body, sha256).hexdigest()
+    given = signature if _SIGNATURE.fullmatch(signature) else ""
+    return hmac.compare_digest(expected, given)
+
+
+class Commit(BaseModel):
+    message: str = ""
+    added: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Repository(BaseModel):
+    clone_url: str
+    #: GitHub's own clock, by which pushes are ordered.
+    pushed_at: datetime | None = None
+
+
+class Pusher(BaseModel):
+    name: str = ""
+
+
+class Event(BaseModel):
+    """What every event of a repository has."""
+
+    repository: Repository
+
+
+class Push(Event):
+    ref: str
+    before: CommitId
+    after: CommitId
+    deleted: bool = False
+    forced: bool = False
+    commits: tuple[Commit, ...] = ()
+    head_commit: Commit | None = None
+    pusher: Pusher = Pusher()
+
+    @property
+    def paths(self) -> frozenset[str] | None:
+        """Every path it changes; None where that is not known."""
+        if self.forced or not self.commits or len(self.commits) >= _MOST_COMMITS:
+            return None
+        return frozenset(
+            path for one in self.commits for path in (*one.added, *one.modified, *one.removed)
+        )
+
+
+class Newest(BaseModel):
+    """The newest push an application has taken."""
+
+    pushed_at: datetime
+    before: str
+    after: str
+
+    @classmethod
+    def of(cls, push: Push, now: datetime) -> "Newest":
+        at = push.repository.pushed_at or now
+        return cls(pushed_at=at, before=push.before, after=push.after)
+
+
+def repository_key(url: str) -> str:
+    """One key for every way in which one repository is written."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port and parts.scheme != "ssh" else ""
+    return f"{host}{port}{parts.path.removesuffix('/').removesuffix('.git')}".lower()
+
+
+def why_ignored(push: Push, source: GitSource, newest: Newest | None) -> str | None:
+    """Why a push makes no deployment; None where it makes one."""
+    message = push.head_commit.message if push.head_commit else ""
+    if not push.ref.startswith(_BRANCH):
+        return f"{push.ref} is not a branch"
+    if push.ref.removeprefix(_BRANCH) != source.branch:
+        return f"the application follows {source.branch}"
+    if push.deleted:
+        return "the branch was deleted"
+    if not source.auto_deploy:
+        return "auto_deploy is off"
+    if _SKIP.search(message):
+        return "the commit's message asks for it"
+    if not _concerns(push, source):
+        return "it changes nothing below the application's paths"
+    return "a newer push was taken already" if newest and _is_older(push, newest) else None
+
+
+def _concerns(push: Push, source: GitSource) -> bool:
+    paths = push.paths
+    if not source.paths or paths is None:
+        return True
+    return any(_matches(path, pattern) for path in paths for pattern in source.paths)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """A pattern is a directory, or one of a shell's, whose `*` crosses directories."""
+    return path.startswith(pattern.rstrip("/") + "/") or fnmatchcase(path, pattern)
+
+
+def _is_older(push: Push, newest: Newest) -> bool:
+    at = push.repository.pushed_at
+    if at is None or at == newest.pushed_at:  # within one second: the chain of commits tells
+        return push.after == newest.before or push.after == newest.after
+    return at < newest.pushed_at

@@ -1,0 +1,65 @@
+"""Pushes: which applications a delivery speaks to, and what each makes of it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from aweigh.domain.deployment import Trigger
+from aweigh.domain.push import Event, Newest, Push, is_signed, repository_key, why_ignored
+from aweigh.domain.source import GitSource
+from aweigh.store import applications, deployments
+from aweigh.store.applications import Application
+from aweigh.store.database import Transaction
+from aweigh.store.deployments import Key, Order
+from aweigh.store.tables import ApplicationRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What an application made of a push: a deployment, or none and why."""
+
+    slug: str
+    deployment: str | None = None
+    why_ignored: str | None = None
+
+
+async def signers(tx: Transaction, event: Event, body: bytes, signature: str) -> list[Application]:
+    """The applications of the event's repository whose own secret signed these bytes.
+
+    Nobody else's: a repository may have applications of several owners.
+    """
+    query = select(ApplicationRow).where(
+        ApplicationRow.repository == repository_key(event.repository.clone_url),
+        ApplicationRow.removed_at.is_(None),
+    )
+    rows = list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
+    if not rows:  # costs what a wrong signature costs
+        is_signed(body, signature, tx.vault.open_decoy())
+    signing = []
+    for row in rows:
+        secret = applications.webhook_secret_of(tx, row)
+        if secret and is_signed(body, signature, secret):
+            signing.append(await applications.find(tx, row.id))
+    return signing
+
+
+async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Taken:
+    """One deployment of the pushed commit, however often the delivery comes.
+
+    Raises:
+        Invalid: the delivery's id came before with another body.
+    """
+    application = await applications.find(tx, application_id, lock=True)
+    row, source = application.row, application.settings.source
+    known = await deployments.remembered(tx, row.id, key)
+    if known:
+        return Taken(slug=row.slug, deployment=known)
+    if application.removing or not isinstance(source, GitSource):
+        return Taken(slug=row.slug, why_ignored="it follows no repository any more")
+    newest = Newest.model_validate_json(row.newest_push) if row.newest_push else None
+    if why := why_ignored(push, source, newest):
+        return Taken(slug=row.slug, why_ignored=why)
+    row.newest_push = Newest.of(push, tx.now).model_dump_json()
+    order = Order(trigger=Trigger.PUSH, actor=push.pusher.name or "push", commit=push.after)
+    made = await deployments.admit_once(tx, application, order, key)
+    return Taken(slug=row.slug, deployment=made)

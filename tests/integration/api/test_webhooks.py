@@ -1,0 +1,201 @@
+"""GitHub's deliveries at the door: signed, ordered, taken once."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.api_door import Door
+from tests.support.github import delivery, push
+
+REPOSITORY = "https://github.com/acme/shop.git"
+ONE, TWO, THREE = ("1" * 40, "2" * 40, "3" * 40)
+DOOR = "/v1/github/webhooks"
+
+
+async def follow(door: Door, name: str = "shop", **source: Any) -> dict[str, Any]:
+    body = {"name": name, "source": {"type": "git", "repository": REPOSITORY, **source}}
+    answer = await door.call("POST", "/v1/applications", json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def deliver(door: Door, secret: str, payload: dict[str, Any], **how: Any) -> httpx2.Response:
+    return await door.client.post(DOOR, **delivery(payload, secret, **how))
+
+
+async def deployments(door: Door) -> list[dict[str, Any]]:
+    return list((await door.get("/v1/deployments"))["items"])
+
+
+async def test_a_push_makes_a_deployment_of_its_commit(door: Door) -> None:
+    app = await follow(door)
+
+    answer = await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE))
+
+    [made] = await deployments(door)
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"deployments": [made["id"]], "ignored": []},
+    )
+    assert (made["commit"], made["trigger"], made["actor"]) == (ONE, "push", "octocat")
+
+
+@pytest.mark.parametrize("written", [
+    "https://github.com/Acme/Shop", "git@github.com:acme/shop.git", "ssh://git@github.com/acme/shop",
+])  # fmt: skip
+async def test_a_repository_is_known_however_it_is_written(door: Door, written: str) -> None:
+    app = await follow(door, repository=written)
+
+    answer = await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE))
+
+    assert len(answer.json()["deployments"]) == 1
+
+
+@pytest.mark.parametrize("wrong", ["secret", "missing", "shape", "repository", "body"])
+async def test_what_cannot_be_verified_is_unauthorized_and_nothing_is_stored(
+    door: Door, wrong: str
+) -> None:
+    app = await follow(door)
+    payload = push(REPOSITORY, after=ONE)
+    if wrong == "repository":
+        payload = push("https://github.com/acme/unknown.git", after=ONE)
+    request = delivery(payload, "other" if wrong == "secret" else app["webhook_secret"])
+    if wrong == "missing":
+        del request["headers"]["X-Hub-Signature-256"]
+    if wrong == "shape":
+        request["headers"]["X-Hub-Signature-256"] = "sha256=\xe9".encode("latin-1")
+    if wrong == "body":
+        request["content"] = b"{" + request["content"]
+
+    answer = await door.client.post(DOOR, **request)
+
+    assert answer.status_code == 401
+    assert answer.json()["detail"].startswith("The delivery is not signed")
+    assert await deployments(door) == []
+
+
+async def test_a_ping_is_answered(door: Door) -> None:
+    app = await follow(door)
+    payload = {"zen": "Keep it simple.", "hook_id": 1, "repository": {"clone_url": REPOSITORY}}
+
+    answer = await deliver(door, app["webhook_secret"], payload, event="ping")
+
+    assert (answer.status_code, answer.json()) == (200, {"applications": ["shop"]})
+
+
+@pytest.mark.parametrize(
+    ("source", "payload", "why"),
+    [
+        ({}, {"ref": "refs/heads/other"}, "the application follows main"),
+        ({}, {"ref": "refs/tags/v1"}, "refs/tags/v1 is not a branch"),
+        ({}, {"deleted": True}, "the branch was deleted"),
+        ({"auto_deploy": False}, {}, "auto_deploy is off"),
+        ({}, {"message": "docs [skip ci]"}, "the commit's message asks for it"),
+        ({}, {"message": "docs [CD skip]"}, "the commit's message asks for it"),
+        ({"paths": ["web"]}, {"modified": ["api/x.py", "website/y"]},
+         "it changes nothing below the application's paths"),
+    ],
+)  # fmt: skip
+async def test_a_push_that_concerns_nobody_says_why(
+    door: Door, source: dict[str, Any], payload: dict[str, Any], why: str
+) -> None:
+    app = await follow(door, **source)
+
+    answer = await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE, **payload))
+
+    ignored = [{"application": "shop", "reason": why}]
+    assert (answer.status_code, answer.json()) == (202, {"deployments": [], "ignored": ignored})
+    assert await deployments(door) == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "change"),
+    [
+        (["web"], {"modified": ["web/x.py"]}),
+        (["*.py"], {"modified": ["api/x.py"]}),
+        (["web"], {"modified": ["api/x.py"], "forced": True}),
+        (["web"], {"commits": []}),
+    ],
+)
+async def test_a_push_that_touches_the_paths_or_may_have_is_taken(
+    door: Door, paths: list[str], change: dict[str, Any]
+) -> None:
+    app = await follow(door, paths=paths)
+
+    answer = await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE, **change))
+
+    assert len(answer.json()["deployments"]) == 1
+
+
+async def test_a_hundred_deliveries_of_one_push_are_one_deployment(door: Door) -> None:
+    app = await follow(door)
+    payload = push(REPOSITORY, after=ONE)
+
+    answers = await asyncio.gather(
+        *(deliver(door, app["webhook_secret"], payload, id="one") for _ in range(100))
+    )
+
+    [made] = await deployments(door)
+    assert {answer.status_code for answer in answers} == {202}
+    assert {tuple(answer.json()["deployments"]) for answer in answers} == {(made["id"],)}
+
+
+async def test_an_older_push_that_comes_later_makes_none(door: Door) -> None:
+    app = await follow(door)
+    newer = push(REPOSITORY, before=ONE, after=TWO, repository_fields={"pushed_at": 1_790_000_005})
+    older = push(REPOSITORY, after=ONE, repository_fields={"pushed_at": 1_790_000_001})
+
+    await deliver(door, app["webhook_secret"], newer)
+    answer = await deliver(door, app["webhook_secret"], older)
+
+    assert answer.json()["ignored"][0]["reason"] == "a newer push was taken already"
+    assert [one["commit"] for one in await deployments(door)] == [TWO]
+
+
+async def test_of_two_pushes_in_one_second_the_chain_tells_which_is_newer(door: Door) -> None:
+    app = await follow(door)
+    first, second = push(REPOSITORY, after=ONE), push(REPOSITORY, before=ONE, after=TWO)
+
+    for payload in (second, first):
+        await deliver(door, app["webhook_secret"], payload)
+
+    assert [one["commit"] for one in await deployments(door)] == [TWO]
+
+
+async def test_only_the_application_whose_secret_signed_it_deploys(door: Door) -> None:
+    mine, theirs = await follow(door, "mine"), await follow(door, "theirs")
+
+    await deliver(door, mine["webhook_secret"], push(REPOSITORY, after=ONE))
+
+    [made] = await deployments(door)
+    assert made["application"]["id"] == mine["id"]
+    assert mine["webhook_secret"] != theirs["webhook_secret"]
+
+
+async def test_an_old_secret_stops_working(door: Door) -> None:
+    app = await follow(door)
+    await door.call("POST", f"/v1/applications/{app['id']}/settings/rotate")
+
+    answer = await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE))
+
+    assert answer.status_code == 401
+
+
+async def test_a_payload_that_is_too_large_is_not_read(door: Door) -> None:
+    app = await follow(door)
+    payload = push(REPOSITORY, after=ONE) | {"padding": "x" * 26 * 1024 * 1024}
+
+    answer = await deliver(door, app["webhook_secret"], payload)
+
+    assert answer.status_code == 413
+
+
+async def test_a_large_payload_is_taken(door: Door) -> None:
+    app = await follow(door)
+    payload = push(REPOSITORY, after=ONE) | {"padding": "x" * 5 * 1024 * 1024}
+
+    answer = await deliver(door, app["webhook_secret"], payload)
+
+    assert answer.status_code == 202

@@ -1,0 +1,23 @@
+"""A small real builder, made once for each machine."""
+
+from pathlib import Path
+
+import docker
+
+from cli.demo.builder.image import BUILDPACKS, Buildpack, build_lifecycle, make_builder
+from cli.demo.image import base_image
+
+#: Outside the repository: it takes a minute to build, and never changes for a version.
+LIFECYCLE = Path("/var/tmp/aweigh-tests/lifecycle")
+PROCFILE = Buildpack(id="aweigh/procfile", version="0.1.0", directory=BUILDPACKS / "procfile")
+
+
+def small_builder(client: docker.DockerClient, repository: str) -> str:
+    build_lifecycle(LIFECYCLE)
+    return make_builder(
+        client,
+        repository=repository,
+        base=base_image(client),
+        lifecycle=LIFECYCLE,
+        groups=[(PROCFILE,)],
+    )

@@ -1,0 +1,107 @@
+"""Git repositories as a source."""
+
+import pytest
+from pydantic import ValidationError
+
+from aweigh.domain.git import is_commit, is_inside, is_ref, repository_url
+from aweigh.domain.source import GitSource
+
+DEPLOY_KEY = {"type": "deploy_key", "private_key": "k", "known_hosts": "a.example ssh-ed25519 A"}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("https://github.com/acme/shop", "https://github.com/acme/shop"),
+        ("https://github.com/acme/shop.git/", "https://github.com/acme/shop.git"),
+        ("https://git.example.com:8443/a/b/c.git", "https://git.example.com:8443/a/b/c.git"),
+        ("git@github.com:acme/shop.git", "ssh://git@github.com/acme/shop.git"),
+        ("ssh://github.com/acme/shop.git", "ssh://git@github.com/acme/shop.git"),
+        ("ssh://deploy@git.example.com:2222/shop", "ssh://deploy@git.example.com:2222/shop"),
+        ("http://127.0.0.1:3000/shop.git", "http://127.0.0.1:3000/shop.git"),
+    ],
+)
+def test_an_address_is_stored_in_one_form(text: str, stored: str) -> None:
+    assert repository_url(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("http://github.com/acme/shop", "https:// or ssh://"),
+        ("http://127.0.0.1.example.com/x", "https:// or ssh://"),
+        ("file:///etc", "https:// or ssh://"),
+        ("ext::sh -c touch% /tmp/x", "https:// or ssh://"),
+        ("/etc/passwd", "https:// or ssh://"),
+        ("--upload-pack=touch", "https:// or ssh://"),
+        ("https://user:secret@github.com/acme/shop", "credentials"),
+        ("https://token@github.com/acme/shop", "credentials"),
+        ("ssh://git:secret@github.com/acme/shop", "credentials"),
+        ("ssh://-oProxyCommand=x/acme", "is not the address"),
+        ("ssh://-o@github.com/acme", "strange user"),
+        ("git@-oProxyCommand=x:acme/shop", "is not the address"),
+        ("https://github.com/acme/shop?x=1", "is not the address"),
+        ("https://github.com/acme/shop#main", "is not the address"),
+        ("https://github.com/", "repository's path"),
+        ("https://github.com/a/../../b", "repository's path"),
+        ("https://github.com/a b", "repository's path"),
+        ("https://github.com:99999/a", "port"),
+        ("https://github.com/$(id)", "repository's path"),
+    ],
+)
+def test_what_could_lead_elsewhere_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        repository_url(text)
+
+
+@pytest.mark.parametrize("ref", ["main", "v1.2.3", "feature/x-1", "release@2", COMMIT])
+def test_branches_and_tags_are_refs(ref: str) -> None:
+    assert is_ref(ref)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["", "-x", "a..b", "a b", "a/", "/a", "a//b", "a.lock", "a/.b", "a@{1}", "a^", "a:b", "a\n",
+     "~a", "*", "x" * 251, ".a"],
+)  # fmt: skip
+def test_what_git_or_a_shell_reads_otherwise_is_no_ref(ref: str) -> None:
+    assert not is_ref(ref)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"), [(COMMIT, True), (COMMIT[:12], False), (COMMIT.upper(), False), ("", False)]
+)
+def test_only_a_full_commit_id_is_one(text: str, whole: bool) -> None:
+    assert is_commit(text) is whole
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [("a", True), ("a/b c", True), ("", False), ("/a", False), ("a/", False), ("../a", False),
+     ("a/../b", False), ("a/./b", False), ("a\n", False)],
+)  # fmt: skip
+def test_a_path_stays_in_the_repository(path: str, inside: bool) -> None:
+    assert is_inside(path) is inside
+
+
+@pytest.mark.parametrize(
+    ("repository", "credentials", "fits"),
+    [
+        ("https://a.example/x", {"type": "token", "token": "geheim"}, True),
+        ("git@a.example:x", {"type": "token", "token": "geheim"}, False),
+        ("git@a.example:x", DEPLOY_KEY, True),
+        ("https://a.example/x", DEPLOY_KEY, False),
+    ],
+)  # fmt: skip
+def test_credentials_fit_the_way_to_the_repository(
+    repository: str, credentials: dict[str, str], fits: bool
+) -> None:
+    def source() -> GitSource:
+        return GitSource.model_validate({"repository": repository, "credentials": credentials})
+
+    if fits:
+        assert source().secrets == [credentials.get("token") or credentials["private_key"]]
+    else:
+        with pytest.raises(ValidationError, match="a deploy_key is for ssh"):
+            source()
