@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from temporalio import activity
 
@@ -23,10 +25,13 @@ from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
 
 if TYPE_CHECKING:
+    from aweigh.adapters.phases import Phases
     from aweigh.adapters.server import Server
     from aweigh.domain.container import ImageFacts
 
 _SHORT: Final = 12
+#: How often the disk is looked at while code of the repository runs.
+_LOOK_SECONDS: Final = 1.0
 
 
 class BuildActivities:
@@ -99,16 +104,12 @@ class Work:
 
     async def build(self) -> ImageFacts:
         """Run the phases, or what an earlier attempt left of them."""
-        self._server.workshop.refuse_open_network()
         await self.fetch()
         order = await self._order()
         log = BuildLog(self._opened, self._clone.with_name("read"))
         phases = self._server.workshop.phases(order)
         try:
-            await phases.ensure_surroundings()
-            for phase in Phase:
-                self._opened.progress(phase)
-                await phases.run(phase, self._clone, log.begin(phase), log.take)
+            await self._within_limits(self._run(phases, log))
         except (StepFailed, asyncio.CancelledError):
             await self._server.workshop.discard(order.labels)
             raise
@@ -118,6 +119,35 @@ class Work:
         taken = await self._take(found, order.image)
         await self._server.workshop.discard(order.labels)
         return taken
+
+    async def _run(self, phases: Phases, log: BuildLog) -> None:
+        await phases.ensure_surroundings()
+        for phase in Phase:
+            self._opened.progress(phase)
+            await phases.run(phase, self._clone, log.begin(phase), log.take)
+
+    async def _within_limits(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it work as long as it may, while the disk has room.
+
+        Raises:
+            StepFailed: `timed_out` or `disk_full`; the work has ended then.
+        """
+        minutes = self._source.build.limits.minutes
+        deadline = time.monotonic() + 60 * minutes
+        working = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait({working}, timeout=_LOOK_SECONDS))[0]:
+                self._server.reserve.refuse_if_below(self._server.engine_root, "The build")
+                if time.monotonic() > deadline:
+                    raise StepFailed(
+                        Reason.TIMED_OUT,
+                        f"The build took longer than {minutes} minutes; "
+                        "raise `build.limits.minutes`.",
+                    )
+            await working
+        finally:
+            working.cancel()
+            await asyncio.wait({working})
 
     async def _take(self, found: ImageFacts, reference: str) -> ImageFacts:
         release = self._opened.release

@@ -78,7 +78,9 @@ class Settings(BaseSettings):
     build_slots: Annotated[int, Field(ge=1, le=32)] = 1
     """Builds that run at a time on this server."""
     allow_open_build_network: bool = False
-    """Build although what is built could reach this server's own services and networks."""
+    """Build where what is built cannot be kept from this server's own services and networks."""
+    build_networks: tuple[Network, ...] = ()
+    """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[Network, ...] = ()
     """Private networks in which repositories may stand; none by default."""
 

@@ -13,6 +13,7 @@ import psutil
 from docker.errors import APIError, NotFound
 
 from aweigh.adapters.engine import Engine
+from aweigh.adapters.firewall import interface_of
 from aweigh.domain.container import IDENTITY, INSTANCE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StartupError, StepFailed
@@ -146,10 +147,13 @@ class Networks:
     async def ensure_build_network(self, name: str) -> None:
         """The network of builds, in which none reaches another."""
         async with self._changing:
-            await self._ensure_network(name, {"com.docker.network.bridge.enable_icc": "false"})
+            options = {
+                "com.docker.network.bridge.enable_icc": "false",
+                "com.docker.network.bridge.name": interface_of(name),
+            }
+            await self._ensure_network(name, options)
 
     async def _ensure_network(self, name: str, options: Mapping[str, str] | None = None) -> None:
-
         def made(c: docker.APIClient) -> None:
             try:
                 c.create_network(

@@ -4,7 +4,7 @@ Everything they make has a name of its own, so a build whose worker died is foun
 ended are not run again, one that still runs is waited for, and its output read on.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Final
 
@@ -29,11 +29,19 @@ _VOLUMES: Final = ("app", "layers")
 class Phases:
     """One build on one engine."""
 
-    def __init__(self, engine: Engine, networks: Networks, names: Names, order: BuildOrder) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        networks: Networks,
+        names: Names,
+        order: BuildOrder,
+        confine: Callable[[], Awaitable[None]],
+    ) -> None:
         self._engine = engine
         self._networks = networks
         self._names = names
         self._order = order
+        self._confine = confine
 
     async def run(self, phase: Phase, source: Path, after: str, tell: Tell) -> None:
         """Have one phase done; `after` is where an earlier reader of its output stopped.
@@ -60,6 +68,7 @@ class Phases:
             with application_archive(directory, builder) as archive:
                 await self._upload(name, archive)
         if phase.runs_guests:
+            await self._confine()
             await self._upload(name, environment_archive(self._order.env, builder))
         await self._engine.start(name)
 

@@ -8,6 +8,7 @@ from aweigh.adapters.commits import Commits
 from aweigh.adapters.disk import Reserve
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.fence import Fence
+from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.adapters.git import Git
 from aweigh.adapters.images import Images
 from aweigh.adapters.locks import Locks
@@ -99,6 +100,9 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         engine=engine,
         networks=networks,
         names=names,
+        firewall=Firewall(
+            interface=interface_of(names.build_network), allowed=settings.build_networks
+        ),
         open_network=settings.allow_open_build_network,
         socket=Path(settings.docker_host.removeprefix("unix://")),
     )

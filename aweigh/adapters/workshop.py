@@ -10,6 +10,7 @@ from typing import Final
 
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
+from aweigh.adapters.firewall import CannotConfine, Firewall
 from aweigh.adapters.git import Git
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
@@ -32,6 +33,8 @@ class Workshop:
     engine: Engine
     networks: Networks
     names: Names
+    firewall: Firewall
+    #: Builds go on where the firewall cannot be had.
     open_network: bool
     #: The engine's own, which the phases that write images are given.
     socket: Path
@@ -45,7 +48,7 @@ class Workshop:
         shutil.rmtree(place, ignore_errors=True)
 
     def phases(self, order: BuildOrder) -> Phases:
-        return Phases(self.engine, self.networks, self.names, order)
+        return Phases(self.engine, self.networks, self.names, order, self.confine)
 
     async def forget(self, application_id: str) -> None:
         """Remove an application's caches, with everything of builds that is left of it."""
@@ -60,14 +63,22 @@ class Workshop:
         await self.networks.remove_volumes(wanted)
         self.clear(self.place(labels[DEPLOYMENT]))
 
-    def refuse_open_network(self) -> None:
-        """Raises: StepFailed: what is built could reach everything this server can."""
-        if not self.open_network:
-            raise StepFailed(
-                Reason.BUILD_FAILED,
-                "What is built could reach this server's own services and networks. "
-                "AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true of the server worker allows it.",
-            )
+    async def confine(self) -> None:
+        """Keep what is built from this server's own services and networks.
+
+        Raises:
+            StepFailed: it cannot be kept from them.
+        """
+        try:
+            await self.firewall.ensure()
+        except CannotConfine as error:
+            if not self.open_network:
+                raise StepFailed(
+                    Reason.BUILD_FAILED,
+                    "What is built could reach this server's own services and networks, and cannot "
+                    f"be kept from them: {error}. AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true of the "
+                    "server worker builds all the same.",
+                ) from error
 
     def prepare(self) -> None:
         """Make the directory, and the key without which nobody can guess a content key."""

@@ -1,5 +1,6 @@
 """From a repository to a running release, on real parts."""
 
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from tests.support.builder import small_builder
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import ZERO, delivery, push
 from tests.support.images import temporary_repository
-from tests.support.outside import ask, until
-from tests.support.stack import Stack, running_stack
+from tests.support.outside import ask, containers, until
+from tests.support.stack import Stack, free_ports, running_stack
 
 pytestmark = pytest.mark.docker
 PROCFILE = "web: /usr/local/bin/python -I -S -B application.py\n"
@@ -36,7 +37,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     directory = tmp_path_factory.mktemp("builds")
     async with running_stack(
         directory,
-        AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]', AWEIGH_ALLOW_OPEN_BUILD_NETWORK="true",
+        AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]',
         AWEIGH_KEEP_RELEASES="2",
     ) as running:  # fmt: skip
         yield running
@@ -224,3 +225,112 @@ async def test_images_that_no_kept_release_has_and_caches_of_removed_application
 
     assert built() == []
     assert engine.volumes.list(filters={"name": f"{stack.prefix}.cache-kept"}) == []
+
+
+SPY = """
+import socket
+for host, port in {targets}:
+    try:
+        socket.create_connection((host, port), 3).close()
+        print(f"reached {{host}}:{{port}}", flush=True)
+    except OSError as error:
+        print(f"{{host}}:{{port}} refused: {{error}}", flush=True)
+import os
+print("socket seen:", os.path.exists("/var/run/docker.sock"), flush=True)
+print("who:", os.getuid(), os.getgroups(), flush=True)
+"""
+
+
+async def test_what_is_built_reaches_nothing_of_this_server(
+    engine: docker.DockerClient, stack: Stack, git: GitServer, builder: str
+) -> None:
+    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    [port] = free_ports(1)
+    victim = await follow(stack, git, builder, "victim", ports=[{"host": port, "container": 8080}])
+    git.push("victim", FILES)
+    assert (await stack.deploy(victim)).status_code == 200
+    [container] = containers(engine, stack.prefix, "victim")
+    address = container.attrs["NetworkSettings"]["Networks"][stack.prefix]["IPAddress"]
+    targets = [
+        (address, 8080), (gateway, port), (gateway, stack.web_port), ("169.254.169.254", 80),
+        (gateway, 22),
+    ]  # fmt: skip
+    for host, number in ((address, 8080), (gateway, port), (gateway, stack.web_port)):
+        socket.create_connection((host, number), 3).close()  # from here they are reached
+    git.push("spy", FILES | {"build.py": SPY.format(targets=targets)})
+    app = await follow(stack, git, builder, "spy")
+
+    deployed = (await stack.deploy(app)).json()
+
+    log = await stack.log(deployed["id"])
+    assert "reached" not in log
+    assert log.count("refused:") == len(targets)
+    assert "socket seen: False" in log
+    assert "who: 1000 [1000]" in log
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "limits", "reason"),
+    [
+        ("memory", "x = bytearray(2**33)\nfor i in range(0, 2**33, 4096): x[i] = 1",
+         {"memory": "64m"}, "out_of_memory"),
+        ("forks", "import os\nwhile True: os.fork()", {"pids": 64}, "build_failed"),
+        ("fails", "raise SystemExit('the build says no')", {}, "build_failed"),
+    ],
+)  # fmt: skip
+async def test_a_hostile_build_is_contained(
+    engine: docker.DockerClient,
+    stack: Stack,
+    git: GitServer,
+    builder: str,
+    name: str,
+    script: str,
+    limits: dict[str, Any],
+    reason: str,
+) -> None:
+    git.push(name, FILES | {"build.py": script})
+    build = {"builder": builder, "limits": limits}
+
+    end = await failed(stack, await follow(stack, git, builder, name, source={"build": build}))
+
+    assert end["reason"] == reason, end
+    assert leavings(engine, stack) == []
+
+
+async def test_a_cancelled_build_is_gone(
+    engine: docker.DockerClient, stack: Stack, git: GitServer, builder: str
+) -> None:
+    script = "import time\nprint('it waits', flush=True)\ntime.sleep(600)"
+    git.push("sleeps", FILES | {"build.py": script})
+    app = await follow(stack, git, builder, "sleeps")
+    deployment = (await stack.deploy(app, wait=0)).json()
+
+    async def it_sleeps() -> bool:
+        return "it waits" in await stack.log(deployment["id"])
+
+    await until(it_sleeps)
+    answer = await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel?wait=60")
+
+    assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
+    assert leavings(engine, stack) == []
+
+
+async def test_a_build_whose_worker_dies_goes_on(
+    stack: Stack, git: GitServer, builder: str
+) -> None:
+    script = "import time\nfor i in range(60): print(f'line {i}', flush=True); time.sleep(0.2)"
+    git.push("survives", FILES | {"build.py": script})
+    app = await follow(stack, git, builder, "survives")
+    deployment = (await stack.deploy(app, wait=0)).json()
+
+    async def it_has_begun() -> bool:
+        return "line 5" in await stack.log(deployment["id"])
+
+    await until(it_has_begun)
+    stack.kill("server")
+    end = await stack.deployment(deployment["id"], wait=120)
+
+    assert end["state"] == "succeeded"
+    log = await stack.log(deployment["id"])
+    numbers = [line.rpartition(" ")[2] for line in log.splitlines() if " line " in line]
+    assert numbers == [str(number) for number in range(60)]

@@ -10,6 +10,11 @@ from cli.demo.image import base_image
 #: Outside the repository: it takes a minute to build, and never changes for a version.
 LIFECYCLE = Path("/var/tmp/aweigh-tests/lifecycle")
 PROCFILE = Buildpack(id="aweigh/procfile", version="0.1.0", directory=BUILDPACKS / "procfile")
+#: Runs the repository's own `build.py`, as the scripts of packages are run.
+SCRIPT = Buildpack(
+    id="aweigh/script", version="0.1.0",
+    directory=Path(__file__).with_name("buildpacks") / "script",
+)  # fmt: skip
 
 
 def small_builder(client: docker.DockerClient, repository: str) -> str:
@@ -19,5 +24,5 @@ def small_builder(client: docker.DockerClient, repository: str) -> str:
         repository=repository,
         base=base_image(client),
         lifecycle=LIFECYCLE,
-        groups=[(PROCFILE,)],
+        groups=[(SCRIPT, PROCFILE), (PROCFILE,)],
     )
