@@ -46,7 +46,15 @@ def _stop(settings: Settings) -> None:
 def _purge(settings: Settings, *, yes: bool) -> None:
     say(f"This removes every application, container, volume and image of {settings.data},")
     say("and all of its data. It cannot be undone.")
-    if not yes and input("Type `remove` to go on: ").strip() != "remove":
+    if not yes and not _is_confirmed():
         say("Nothing was removed.")
         return
     asyncio.run(purge_installation(settings, say))
+
+
+def _is_confirmed() -> bool:
+    try:
+        return input("Type `remove` to go on: ").strip() == "remove"
+    except EOFError:  # nobody is there to ask
+        say("")
+        return False

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from activities.retention import remove_pulled
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.images import Images
 from aweigh.adapters.networks import Networks
@@ -50,12 +51,10 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     await networks.remove_unused_networks(keep=set())
     await networks.remove_volumes({})
     say("removed networks and volumes")
-    count = 0
-    for name in await images.names():
-        if names.owns_image(name):
-            await images.untag(name)
-            count += 1
-    say(f"removed {count} image names")
+    ours = [name for name in await images.names() if names.owns_image(name)]
+    for name in ours:
+        await (remove_pulled(images, name) if names.marks_pulled(name) else images.untag(name))
+    say(f"removed {len(ours)} image names")
 
 
 def _purge_files(data: Path, say: Callable[[str], None]) -> None:

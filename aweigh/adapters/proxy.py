@@ -177,21 +177,25 @@ class Proxy:
 
     async def image(self) -> ImageFacts:
         """The pinned image, pulled where a registry has it, else made of the packaged binary."""
-        packaged = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
-        for name in (self._plan.image, packaged):
+        ours = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
+        for name in (self._plan.image, ours):
             if found := await self._images.find(name):
                 return found
         try:
             async with asyncio.timeout(_PULL_SECONDS):
-                await self._images.pull(ImageReference.parse(self._plan.image), None)
-            name = self._plan.image
+                await self._pull(ours)
         except (StepError, TimeoutError) as error:
-            await self._package(packaged, error)
-            name = packaged
-        image = await self._images.find(name)
+            await self._package(ours, error)
+        image = await self._images.find(ours)
         if image is None:
-            raise StepUnavailable(Reason.IMAGE_NOT_FOUND, f"image {name} vanished")
+            raise StepUnavailable(Reason.IMAGE_NOT_FOUND, f"image {ours} vanished")
         return image
+
+    async def _pull(self, name: str) -> None:
+        """Pulled, it keeps a name of ours only, so that it goes with this installation."""
+        await self._images.pull(ImageReference.parse(self._plan.image), None)
+        await self._images.tag(self._plan.image, name)
+        await self._images.untag(self._plan.image)
 
     async def _package(self, name: str, pull: Exception) -> None:
         binary = shutil.which("traefik", path=str(Path(sys.executable).parent))
