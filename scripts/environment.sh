@@ -7,6 +7,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 uv_version=0.13.9
 started_engine=""
 
+# Others than root do not have /usr/sbin in their path.
+installed() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
+
 as_root() { [ "$(id -u)" -eq 0 ]; }
 
 install_packages() {
@@ -63,8 +66,9 @@ ensure_engine() {
     if [ -S /var/run/docker.sock ] && ! [ -w /var/run/docker.sock ]; then
         fail "the Docker engine refuses $(id -un); join its group: sudo usermod -aG docker $(id -un)"
     fi
-    if ! command -v dockerd >/dev/null; then
-        install_packages docker.io
+    if ! installed dockerd; then
+        # It only recommends the other two: without them no registry is trusted, no profile confines.
+        install_packages docker.io ca-certificates apparmor
         engine_answers && return
     fi
     as_root || fail "no Docker engine runs; start it as root: systemctl start docker"
