@@ -20,11 +20,13 @@ from aweigh.adapters.ports import holder_of
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
 from worker.installation import install
+from worker.log import LARGEST, last_line, rotate
 from worker.process import CANNOT_START
 from worker.secrets import read_serving
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
 _LOCK: Final = "stack.lock"
 
@@ -50,6 +52,11 @@ class Child:
     log: Path
     process: asyncio.subprocess.Process | None = None
     started: float = field(default=0.0)
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, while that runs."""
+        return self.process.pid if self.process and self.process.returncode is None else None
 
 
 def temporal_command(settings: Settings) -> list[str]:
@@ -102,6 +109,7 @@ class Stack:
         self._refuse_taken_ports()
         await install(self._settings)
         keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
+        keepers.append(asyncio.create_task(self._keep_logs_small()))
         try:
             await self._unless_failed(self._wait_ready(), stop)
             ready.set()
@@ -145,7 +153,8 @@ class Stack:
             if stop.is_set():
                 return
             if code == CANNOT_START:
-                self._failed.put_nowait(f"{child.name}: {_last_line(child.log)}")
+                said = last_line(child.log).removeprefix("aweigh: ") or "it ended without a word"
+                self._failed.put_nowait(f"{child.name}: {said}")
                 return
             lived = time.monotonic() - child.started
             pause = 0.1 if lived > 10 else min(pause * 2, 5)
@@ -164,6 +173,14 @@ class Stack:
             )
         child.started = time.monotonic()
         return await child.process.wait()
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for child in self._children:
+                with contextlib.suppress(OSError):  # a full disk: again in a moment
+                    if child.pid and child.log.stat().st_size > LARGEST:
+                        rotate(child.log, child.pid)
 
     async def _unless_failed(self, wanted: Coroutine[Any, Any, Any], stop: asyncio.Event) -> None:
         waiting = asyncio.create_task(wanted)
@@ -233,8 +250,3 @@ def running_stack_pid(settings: Settings) -> int | None:
 def _die_with_parent() -> None:
     """Ask the kernel to end this child when the stack is killed, so that nothing is left over."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1].removeprefix("aweigh: ") if lines else "it ended without a word"
