@@ -13,6 +13,7 @@ from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
 from aweigh.settings import Settings
 from aweigh.store import servers
+from worker.lock import lock_file
 from worker.store import open_store
 
 
@@ -60,7 +61,7 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
 def _purge_files(data: Path, say: Callable[[str], None]) -> None:
     if not data.exists():
         return
-    if not (data / "stack.lock").exists() and any(data.iterdir()):
+    if not lock_file(data).exists() and any(data.iterdir()):
         raise AweighError(f"{data} does not look like Aweigh's data; remove it yourself")
     shutil.rmtree(data)
     say(f"removed {data}")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import os
 import shutil
 import signal
@@ -19,16 +18,16 @@ import httpx2
 from aweigh.adapters.ports import holder_of
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
+from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install
+from worker.lock import hold
 from worker.log import LARGEST, last_line, rotate
 from worker.process import CANNOT_START
 from worker.secrets import read_serving
 
 _START_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
-_LOCK: Final = "stack.lock"
 
 #: Without these the dev server looks for work 20 times a second: 50 ms a hop.
 TUNING: Final[Mapping[str, str]] = {
@@ -105,7 +104,10 @@ class Stack:
         """
         self._settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._settings.data / "logs").mkdir(exist_ok=True, mode=0o700)
-        self._hold_data()
+        self._lock = hold(self._settings.data)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        await stop_left_over(self._settings.data)
         self._refuse_taken_ports()
         await install(self._settings)
         keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
@@ -119,20 +121,6 @@ class Stack:
             await self._stop()
             for keeper in keepers:
                 keeper.cancel()
-
-    def _hold_data(self) -> None:
-        """Raises: StartupError when another stack runs on this data."""
-        self._lock = (self._settings.data / _LOCK).open("a+")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StartupError(
-                f"another stack runs on {self._settings.data}; stop it (scripts/down), or set "
-                "AWEIGH_DATA to another directory"
-            ) from error
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
 
     def _refuse_taken_ports(self) -> None:
         settings = self._settings
@@ -172,6 +160,8 @@ class Stack:
                 preexec_fn=_die_with_parent,
             )
         child.started = time.monotonic()
+        with contextlib.suppress(OSError):  # a full disk: the part runs all the same
+            note(self._settings.data, [one.pid for one in self._children if one.pid])
         return await child.process.wait()
 
     async def _keep_logs_small(self) -> None:
@@ -226,25 +216,12 @@ class Stack:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             try:
-                async with asyncio.timeout(_STOP_SECONDS):
+                async with asyncio.timeout(STOP_SECONDS):
                     await process.wait()
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-
-
-def running_stack_pid(settings: Settings) -> int | None:
-    """The process id of the stack that runs on this data; none when none does."""
-    path = settings.data / _LOCK
-    if not path.exists():
-        return None
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(lock.read() or 0) or None
-    return None
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,8 @@
-"""`down --purge`: nothing of the installation is left, and nothing else is touched."""
+"""`aweigh down`: nothing of the stack runs on; purged, nothing of the installation is left."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import pytest
 
 from aweigh.domain.naming import Names
 from cli.demo.image import base_image, make_image
+from tests.support.outside import until
 from tests.support.registry import Registry, forget_images, running_registries
 from tests.support.stack import Stack, new_stack, remove_leftovers, stopped_afterwards
 
@@ -102,3 +105,41 @@ async def test_purge_removes_everything_of_the_installation_and_nothing_else(
                 assert things(engine, f"{stack.prefix}2") == others
                 assert things(engine, kept) == before
         forget_images(engine, registry.host)
+
+
+async def kill_at_once(stack: Stack) -> None:
+    """Kill the stack, while its API cannot end and keeps its port."""
+    os.kill(stack.pids()["api"], signal.SIGSTOP)
+    stack.kill("up")
+    assert stack.process is not None
+    await stack.process.wait()
+
+
+async def test_what_a_killed_stack_left_is_ended_by_the_next_one_and_by_down(
+    tmp_path: Path,
+) -> None:
+    stack = new_stack(tmp_path)
+    async with stopped_afterwards(stack):
+        await kill_at_once(stack)
+        await stack.start()
+        await kill_at_once(stack)
+
+        ended, again = await down(stack), await down(stack)
+
+        assert "of a stack that was killed" in ended
+        assert stack.pids() == {}
+        assert "No stack runs" in again
+
+
+async def test_a_large_log_is_begun_anew(tmp_path: Path) -> None:
+    stack = new_stack(tmp_path)
+    log = stack.data / "logs" / "api.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * 11_000_000)
+    async with stopped_afterwards(stack):
+
+        async def rotated() -> bool:
+            return log.stat().st_size < 1_000_000
+
+        await until(rotated)
+        assert log.with_name("api.log.1").stat().st_size >= 11_000_000
