@@ -122,7 +122,8 @@ class Work:
 
     async def _run(self, phases: Phases, log: BuildLog) -> None:
         await phases.ensure_surroundings()
-        for phase in Phase:
+        begun = log.phase if log.phase and await phases.has(log.phase) else Phase.ANALYZER
+        for phase in list(Phase)[list(Phase).index(begun) :]:
             self._opened.progress(phase)
             await phases.run(phase, self._clone, log.begin(phase), log.take)
 

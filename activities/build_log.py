@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from aweigh.domain.buildpacks import Phase
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,6 +35,11 @@ class BuildLog:
         self._path = note
         self._note = _Note.model_validate_json(note.read_text()) if note.exists() else _Note()
         self._written = opened.lines_behind(self._note.length) if self._note.phase else 0
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase that an earlier reader came to."""
+        return Phase(self._note.phase) if self._note.phase else None
 
     def begin(self, phase: str) -> str:
         """The time of the last line that was read of this phase; empty: none was."""

@@ -84,7 +84,8 @@ class ReconcileActivities:
             _log.error("the proxy reloads nothing while this file is there", file=str(path))
 
     async def _ensure_proxy(self) -> None:
-        if not any(self._server.commits.routed.glob("*.yml")):
+        routed = any(self._server.commits.routed.glob("*.yml"))
+        if not routed and not await self._server.proxy.installed():
             return
         try:
             async with self._server.locks.holding("server"):

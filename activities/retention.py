@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from aweigh.adapters.images import Images
     from aweigh.adapters.server import Server
     from aweigh.contract import KnownApplication
     from aweigh.domain.container import ImageFacts
@@ -52,12 +53,18 @@ async def forget_pulled(server: Server) -> None:
 
 async def _forget(server: Server, hexadecimal: str, image_id: str) -> None:
     found = await server.images.find(image_id)
-    if found is None or any(map(server.names.names_application, found.tags)):
-        return
-    for digest in found.digests:
+    if found and not any(map(server.names.names_application, found.tags)):
+        await remove_pulled(server.images, server.names.pulled(hexadecimal))
+
+
+async def remove_pulled(images: Images, mark: str) -> None:
+    """Take the name by digest, which the pull gave it, off a marked image, and then the mark."""
+    found = await images.find(mark)
+    hexadecimal = mark.rpartition(":")[2]
+    for digest in found.digests if found else ():
         if digest.endswith(f"@sha256:{hexadecimal}"):
-            await server.images.untag(digest)
-    await server.images.untag(server.names.pulled(hexadecimal))
+            await images.untag(digest)
+    await images.untag(mark)
 
 
 async def mark_pulled(server: Server, found: ImageFacts, digest: str) -> None:

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Where server workers reach the API; https unless it is a loopback address."""
     database_url: str = ""
     """SQLAlchemy URL of the database; empty: an SQLite file in the data directory."""
+    keep_logs_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days that logs and events of ended deployments stay; those of a live one stay longer."""
 
     temporal_address: str = "127.0.0.1:7233"
     """Host and port of Temporal's frontend."""

@@ -5,13 +5,16 @@ import os
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from aweigh.domain.errors import AweighError
 from aweigh.settings import Settings
 from cli.up import say
+from worker.children import stop_left_over
+from worker.lock import hold, lock_file, running_stack
 from worker.process import CANNOT_START, load_settings
 from worker.purge import purge as purge_installation
-from worker.stack import running_stack_pid
 
 _STOP_SECONDS = 60
 
@@ -20,33 +23,56 @@ def down(*, purge: bool, yes: bool) -> None:
     """Stop the stack, and remove everything of it if asked."""
     try:
         settings = load_settings()
-        _stop(settings)
-        if purge:
-            _purge(settings, yes=yes)
+        stopped = _stop(settings.data)
+        with _held(settings.data):
+            _stop_left_over(settings.data, stopped=stopped)
+            if purge:
+                _purge(settings, yes=yes)
     except AweighError as error:
         sys.stderr.write(f"aweigh: {error}\n")
         sys.exit(CANNOT_START)
 
 
-def _stop(settings: Settings) -> None:
-    pid = running_stack_pid(settings)
+def _stop(data: Path) -> bool:
+    """Whether a stack ran."""
+    pid = running_stack(data)
     if pid is None:
-        say(f"No stack runs on {settings.data}.")
-        return
-    say(f"Stopping the stack on {settings.data} ...")
+        return False
+    say(f"Stopping the stack on {data} ...")
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
-    while running_stack_pid(settings) == pid:
+    while running_stack(data) == pid:
         if time.monotonic() > deadline:
             raise AweighError(f"the stack (pid {pid}) does not stop; end it yourself")
         time.sleep(0.1)
     say("Stopped; running applications stay up.")
+    return True
+
+
+def _held(data: Path) -> AbstractContextManager[object]:
+    """No stack starts inside the block; where none ever ran, no lock is left either."""
+    return hold(data) if lock_file(data).exists() else nullcontext()
+
+
+def _stop_left_over(data: Path, *, stopped: bool) -> None:
+    if count := asyncio.run(stop_left_over(data)):
+        say(f"Stopped {count} processes of a stack that was killed; running applications stay up.")
+    elif not stopped:
+        say(f"No stack runs on {data}.")
 
 
 def _purge(settings: Settings, *, yes: bool) -> None:
     say(f"This removes every application, container, volume and image of {settings.data},")
     say("and all of its data. It cannot be undone.")
-    if not yes and input("Type `remove` to go on: ").strip() != "remove":
+    if not yes and not _is_confirmed():
         say("Nothing was removed.")
         return
     asyncio.run(purge_installation(settings, say))
+
+
+def _is_confirmed() -> bool:
+    try:
+        return input("Type `remove` to go on: ").strip() == "remove"
+    except EOFError:  # nobody is there to ask
+        say("")
+        return False

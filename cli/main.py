@@ -13,6 +13,8 @@ workers = typer.Typer(help="Run one of the workers.", no_args_is_help=True)
 app.add_typer(workers, name="worker")
 keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+proxy = typer.Typer(help="The proxy of this server.", no_args_is_help=True)
+app.add_typer(proxy, name="proxy")
 
 
 @app.command()
@@ -55,6 +57,14 @@ def rotate() -> None:
     from cli.keys import rotate_keys
 
     rotate_keys()
+
+
+@proxy.command()
+def recreate() -> None:
+    """Apply changed settings of the proxy; it takes no requests for about a second."""
+    from cli.proxy import recreate_proxy
+
+    recreate_proxy()
 
 
 @workers.command()

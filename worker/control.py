@@ -37,7 +37,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     await prepare(client, settings)
     await schedule_reconcilers(client, store)
     records = RecordActivities(Records(store))
-    comparison = ComparisonActivities(Comparison(store, Executions(client)))
+    keep_logs = timedelta(days=settings.keep_logs_days)
+    comparison = ComparisonActivities(Comparison(store, Executions(client), keep_logs))
     async with Worker(
         client,
         task_queue=CONTROL_QUEUE,

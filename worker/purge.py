@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from activities.retention import remove_pulled
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.images import Images
 from aweigh.adapters.networks import Networks
@@ -12,6 +13,7 @@ from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
 from aweigh.settings import Settings
 from aweigh.store import servers
+from worker.lock import lock_file
 from worker.store import open_store
 
 
@@ -50,18 +52,16 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     await networks.remove_unused_networks(keep=set())
     await networks.remove_volumes({})
     say("removed networks and volumes")
-    count = 0
-    for name in await images.names():
-        if names.owns_image(name):
-            await images.untag(name)
-            count += 1
-    say(f"removed {count} image names")
+    ours = [name for name in await images.names() if names.owns_image(name)]
+    for name in ours:
+        await (remove_pulled(images, name) if names.marks_pulled(name) else images.untag(name))
+    say(f"removed {len(ours)} image names")
 
 
 def _purge_files(data: Path, say: Callable[[str], None]) -> None:
     if not data.exists():
         return
-    if not (data / "stack.lock").exists() and any(data.iterdir()):
+    if not lock_file(data).exists() and any(data.iterdir()):
         raise AweighError(f"{data} does not look like Aweigh's data; remove it yourself")
     shutil.rmtree(data)
     say(f"removed {data}")

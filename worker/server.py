@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -26,6 +25,7 @@ from aweigh.adapters.server import Server, open_server
 from aweigh.contract import LEASE_SECONDS, Lease
 from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
 from aweigh.settings import Settings
+from worker.children import boot
 from worker.keeper import Keeper
 from worker.process import run
 from worker.secrets import identity_of, read_secret
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     identity = identity_of(settings)
     api = Api(settings.api_base, read_secret(settings.token_file), identity)
-    lease = Lease(identity=identity, boot=_boot(), worker_version=__version__)
+    lease = Lease(identity=identity, boot=boot(), worker_version=__version__)
     await _take_name(api, lease)
     instance = (await api.inventory()).instance
     server = await _open_patiently(settings, instance, identity)
@@ -71,11 +71,6 @@ async def _reconcile_once(reconciler: ReconcileActivities) -> None:
         await reconciler.run()
     except (AweighError, OSError) as error:
         _log.warning("the first reconciliation failed", error=str(error))
-
-
-def _boot() -> str:
-    """Changes with every boot: a clone of this machine has another one."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 async def _take_name(api: Api, lease: Lease) -> None:

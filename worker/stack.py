@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import os
 import shutil
 import signal
@@ -19,14 +18,16 @@ import httpx2
 from aweigh.adapters.ports import holder_of
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
+from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install
+from worker.lock import hold
+from worker.log import LARGEST, last_line, rotate
 from worker.process import CANNOT_START
 from worker.secrets import read_serving
 
 _START_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
-_LOCK: Final = "stack.lock"
 
 #: Without these the dev server looks for work 20 times a second: 50 ms a hop.
 TUNING: Final[Mapping[str, str]] = {
@@ -50,6 +51,11 @@ class Child:
     log: Path
     process: asyncio.subprocess.Process | None = None
     started: float = field(default=0.0)
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, while that runs."""
+        return self.process.pid if self.process and self.process.returncode is None else None
 
 
 def temporal_command(settings: Settings) -> list[str]:
@@ -98,10 +104,14 @@ class Stack:
         """
         self._settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._settings.data / "logs").mkdir(exist_ok=True, mode=0o700)
-        self._hold_data()
+        self._lock = hold(self._settings.data)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        await stop_left_over(self._settings.data)
         self._refuse_taken_ports()
         await install(self._settings)
         keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
+        keepers.append(asyncio.create_task(self._keep_logs_small()))
         try:
             await self._unless_failed(self._wait_ready(), stop)
             ready.set()
@@ -111,20 +121,6 @@ class Stack:
             await self._stop()
             for keeper in keepers:
                 keeper.cancel()
-
-    def _hold_data(self) -> None:
-        """Raises: StartupError when another stack runs on this data."""
-        self._lock = (self._settings.data / _LOCK).open("a+")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StartupError(
-                f"another stack runs on {self._settings.data}; stop it (scripts/down), or set "
-                "AWEIGH_DATA to another directory"
-            ) from error
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
 
     def _refuse_taken_ports(self) -> None:
         settings = self._settings
@@ -145,7 +141,8 @@ class Stack:
             if stop.is_set():
                 return
             if code == CANNOT_START:
-                self._failed.put_nowait(f"{child.name}: {_last_line(child.log)}")
+                said = last_line(child.log).removeprefix("aweigh: ") or "it ended without a word"
+                self._failed.put_nowait(f"{child.name}: {said}")
                 return
             lived = time.monotonic() - child.started
             pause = 0.1 if lived > 10 else min(pause * 2, 5)
@@ -163,7 +160,17 @@ class Stack:
                 preexec_fn=_die_with_parent,
             )
         child.started = time.monotonic()
+        with contextlib.suppress(OSError):  # a full disk: the part runs all the same
+            note(self._settings.data, [one.pid for one in self._children if one.pid])
         return await child.process.wait()
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for child in self._children:
+                with contextlib.suppress(OSError):  # a full disk: again in a moment
+                    if child.pid and child.log.stat().st_size > LARGEST:
+                        rotate(child.log, child.pid)
 
     async def _unless_failed(self, wanted: Coroutine[Any, Any, Any], stop: asyncio.Event) -> None:
         waiting = asyncio.create_task(wanted)
@@ -209,7 +216,7 @@ class Stack:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             try:
-                async with asyncio.timeout(_STOP_SECONDS):
+                async with asyncio.timeout(STOP_SECONDS):
                     await process.wait()
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
@@ -217,24 +224,6 @@ class Stack:
                 await process.wait()
 
 
-def running_stack_pid(settings: Settings) -> int | None:
-    """The process id of the stack that runs on this data; none when none does."""
-    path = settings.data / _LOCK
-    if not path.exists():
-        return None
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(lock.read() or 0) or None
-    return None
-
-
 def _die_with_parent() -> None:
     """Ask the kernel to end this child when the stack is killed, so that nothing is left over."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1].removeprefix("aweigh: ") if lines else "it ended without a word"

@@ -59,6 +59,11 @@ class Phases:
         if ended.exit_code:
             raise _failed(phase, ended)
 
+    async def has(self, phase: Phase) -> bool:
+        """Whether an earlier attempt came as far as to this phase."""
+        name = self._names.build(self._order.slug, self._order.sequence, phase)
+        return await self._engine.container(name) is not None
+
     async def _start(self, phase: Phase, name: str, source: Path) -> None:
         await self._engine.remove(name)  # one that was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import io
 import shutil
 import sys
@@ -15,7 +16,7 @@ from aweigh.adapters.images import Images
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.threads import in_thread
 from aweigh.adapters.traefik import Traefik
-from aweigh.domain.container import INSTANCE, ROLE, ContainerSpec, ImageFacts, Mount
+from aweigh.domain.container import INSTANCE, PLAN, ROLE, ContainerSpec, ImageFacts, Mount
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import NameTaken, StepError, StepFailed, StepUnavailable
 from aweigh.domain.generation import PROBE, RESOLVER, WEB, WEB_SECURE
@@ -23,6 +24,8 @@ from aweigh.domain.image import ImageReference
 
 _START_SECONDS: Final = 30.0
 _PULL_SECONDS: Final = 120.0
+#: More than Traefik itself gives the requests that are on their way.
+_STOP_SECONDS: Final = 15
 _ROUTES: Final = "/etc/aweigh/routes"
 _CERTIFICATES: Final = "/var/lib/aweigh/certificates"
 _AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"
@@ -81,6 +84,11 @@ def arguments(plan: ProxyPlan) -> tuple[str, ...]:
     return tuple(f"--{name}={value}" for name, value in flags.items())
 
 
+def digest_of(plan: ProxyPlan) -> str:
+    """Another one for every change that only a new container can bring."""
+    return hashlib.sha256(repr((plan, arguments(plan))).encode()).hexdigest()
+
+
 def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
     authority: tuple[Mount, ...] = ()
     if plan.acme_ca_file:
@@ -88,7 +96,12 @@ def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
     return ContainerSpec(
         name=plan.name,
         image=image.id,
-        labels={INSTANCE: plan.instance, ROLE: "proxy", "traefik.enable": "false"},
+        labels={
+            INSTANCE: plan.instance,
+            ROLE: "proxy",
+            PLAN: digest_of(plan),
+            "traefik.enable": "false",
+        },
         entrypoint=("traefik",),
         command=arguments(plan),
         network="host",
@@ -115,20 +128,35 @@ class Proxy:
         """Have the proxy run and answer.
 
         Raises:
-            StepError: a port is taken, the name belongs to somebody else, or it does not start.
+            StepError: a port is taken, the name belongs to somebody else, its settings have changed
+                since it was made, or it does not start.
         """
-        plan = self._plan
-        found = await self._engine.container(plan.name)
-        if found and found.running and await self._traefik.answers():
-            self._refuse_foreign(found)
-            return
-        if found is None:
-            found = await self._create()
+        found = await self._engine.container(self._plan.name) or await self._create()
         self._refuse_foreign(found)
+        _refuse_outdated(found, self._plan)
         if not found.running:
             self._refuse_taken_ports()
-            await self._engine.start(plan.name)
+            await self._engine.start(found.name)
         await self._wait_for_answer()
+
+    async def recreate(self) -> None:
+        """Replace its container by one of the settings as they are now; no request is taken then.
+
+        Raises:
+            StepError: as `ensure`; where a port is taken the old one goes on.
+        """
+        await self.image()  # a pull takes its time, and nothing has stopped yet
+        found = await self._engine.container(self._plan.name)
+        if found:
+            self._refuse_foreign(found)
+            await self._engine.stop(found.name, _STOP_SECONDS)
+            try:
+                self._refuse_taken_ports()
+            except StepFailed:
+                await self._engine.start(found.name)
+                raise
+            await self._engine.remove(found.name)
+        await self.ensure()
 
     async def installed(self) -> bool:
         return await self._engine.container(self._plan.name) is not None
@@ -177,21 +205,25 @@ class Proxy:
 
     async def image(self) -> ImageFacts:
         """The pinned image, pulled where a registry has it, else made of the packaged binary."""
-        packaged = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
-        for name in (self._plan.image, packaged):
+        ours = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
+        for name in (self._plan.image, ours):
             if found := await self._images.find(name):
                 return found
         try:
             async with asyncio.timeout(_PULL_SECONDS):
-                await self._images.pull(ImageReference.parse(self._plan.image), None)
-            name = self._plan.image
+                await self._pull(ours)
         except (StepError, TimeoutError) as error:
-            await self._package(packaged, error)
-            name = packaged
-        image = await self._images.find(name)
+            await self._package(ours, error)
+        image = await self._images.find(ours)
         if image is None:
-            raise StepUnavailable(Reason.IMAGE_NOT_FOUND, f"image {name} vanished")
+            raise StepUnavailable(Reason.IMAGE_NOT_FOUND, f"image {ours} vanished")
         return image
+
+    async def _pull(self, name: str) -> None:
+        """Pulled, it keeps a name of ours only, so that it goes with this installation."""
+        await self._images.pull(ImageReference.parse(self._plan.image), None)
+        await self._images.tag(self._plan.image, name)
+        await self._images.untag(self._plan.image)
 
     async def _package(self, name: str, pull: Exception) -> None:
         binary = shutil.which("traefik", path=str(Path(sys.executable).parent))
@@ -203,6 +235,15 @@ class Proxy:
             )
         archive = await in_thread(lambda: _archive(Path(binary)))
         await self._images.add(name, archive, ["LABEL org.opencontainers.image.title=traefik"])
+
+
+def _refuse_outdated(found: Container, plan: ProxyPlan) -> None:
+    if found.labels.get(PLAN) != digest_of(plan):
+        raise StepFailed(
+            Reason.START_FAILED,
+            "The proxy's settings are not those it was made with: run `aweigh proxy recreate` on "
+            f"this server to apply them (container {found.name}), or set them back.",
+        )
 
 
 def _archive(binary: Path) -> bytes:

@@ -17,6 +17,8 @@ DEPLOYMENT: Final = "aweigh.deployment"
 SEQUENCE: Final = "aweigh.sequence"
 REPLICA: Final = "aweigh.replica"
 ROLE: Final = "aweigh.role"
+#: What the proxy was made by, to tell whether its settings have changed since.
+PLAN: Final = "aweigh.plan"
 #: The restart policy to give back to a container that made way for one that failed.
 RESTART: Final = "aweigh.restart"
 #: The random identity that a server's data and its network on the engine share.

@@ -62,13 +62,19 @@ class Names:
 
     def owns_image(self, name: str) -> bool:
         """Whether an image's name is one that this installation gave it."""
-        ours = (f"{self.prefix}/", f"{self.proxy}/", f"{self.pulled_repository}:", f"{self.demo}:")
+        repositories = (self.pulled_repository, self.demo, self.demo_base)
+        ours = (f"{self.prefix}/", f"{self.proxy}/", *(f"{one}:" for one in repositories))
         return name.startswith(ours)
 
     @property
     def demo(self) -> str:
         """The repository of the demo's images."""
         return f"{self.prefix}-demo/application"
+
+    @property
+    def demo_base(self) -> str:
+        """The repository of what the demo's images are derived from."""
+        return f"{self.prefix}-demo/base"
 
     def network(self, name: str) -> str:
         return f"{self.prefix}-{name}"
@@ -87,6 +93,9 @@ class Names:
     def pulled(self, digest: str) -> str:
         """The mark on an image that this installation pulled, so that it may remove it."""
         return f"{self.pulled_repository}:{digest.removeprefix('sha256:')}"
+
+    def marks_pulled(self, image: str) -> bool:
+        return image.startswith(f"{self.pulled_repository}:")
 
     def names_application(self, image: str) -> bool:
         """Whether an image's name says that a release of this installation needs it."""

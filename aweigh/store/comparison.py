@@ -1,7 +1,7 @@
 """The database's open deployments, compared with Temporal and with what a server says is live."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
@@ -9,7 +9,7 @@ from aweigh.adapters.executions import Executions
 from aweigh.domain.deployment import DeploymentState, Reason
 from aweigh.domain.verdict import Verdict, judge
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
-from aweigh.store import lifecycle, outbox
+from aweigh.store import lifecycle, outbox, retention
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow
 
@@ -24,18 +24,24 @@ Live = Callable[[str], bool | None]
 
 
 class Comparison:
-    def __init__(self, store: Store, executions: Executions) -> None:
+    def __init__(self, store: Store, executions: Executions, keep_logs: timedelta) -> None:
         self._store = store
         self._executions = executions
+        self._keep_logs = keep_logs
 
     async def run(self, server: str, live: Live) -> int:
-        """End what nobody else can end, hand over again what was lost; how many were changed."""
+        """End what nobody else can end, hand over again what was lost; how many were changed.
+
+        Logs and events that have had their time are removed.
+        """
         open_rows = await self._open(server)
         for application_id in {row.application_id for row in open_rows}:
             if await self._executions.is_stuck(lane_id(application_id)):
                 # The relay starts it anew, with everything that is still open.
                 await self._executions.terminate(lane_id(application_id), "its task keeps failing")
         changed = [await self._compare(row, live(row.id)) for row in open_rows]
+        async with self._store.write() as tx:
+            await retention.forget(tx, self._keep_logs)
         return sum(changed)
 
     async def _open(self, server: str) -> list[DeploymentRow]:

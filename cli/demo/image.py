@@ -21,6 +21,7 @@ import docker.errors
 from cli.demo.interpreter import FLAGS, Interpreter, compile_modules, find_interpreter
 
 APPLICATION = Path(__file__).with_name("application.py")
+#: Of images that belong to no installation: those of tests and benchmarks.
 BASE_REPOSITORY = "aweigh-demo"
 # A stable name for the interpreter, whose own path depends on the machine.
 PYTHON = "/usr/local/bin/python"
@@ -34,6 +35,7 @@ def make_image(
     *,
     repository: str,
     tag: str,
+    base: str = BASE_REPOSITORY,
     environment: Mapping[str, str],
     labels: Mapping[str, str] | None = None,
     ports: Sequence[int] = (8000,),
@@ -41,9 +43,10 @@ def make_image(
 ) -> str:
     """Make `repository:tag`, which runs the sample application with `environment`; return its id.
 
-    `instructions` are further lines for its Dockerfile. The same arguments give the same image.
+    `instructions` are further lines for its Dockerfile, `base` is the repository of the image it
+    is derived from. The same arguments give the same image.
     """
-    dockerfile = [f"FROM {base_image(client)}"]
+    dockerfile = [f"FROM {base_image(client, base)}"]
     dockerfile += [f"ENV {_pairs(environment)}"] if environment else []
     dockerfile += [f"LABEL {_pairs(labels)}"] if labels else []
     dockerfile += [f"EXPOSE {port}" for port in ports]
@@ -53,16 +56,16 @@ def make_image(
     return str(image.id)
 
 
-def base_image(client: docker.DockerClient) -> str:
+def base_image(client: docker.DockerClient, repository: str = BASE_REPOSITORY) -> str:
     """The name of the base image, imported first unless the engine has it already."""
     interpreter = _interpreter()
     tag = f"base-{_digest(interpreter)}"
-    name = f"{BASE_REPOSITORY}:{tag}"
+    name = f"{repository}:{tag}"
     try:
         client.images.get(name)
     except docker.errors.ImageNotFound:
         client.api.import_image_from_data(
-            layer(interpreter), repository=BASE_REPOSITORY, tag=tag, changes=_base_changes()
+            layer(interpreter), repository=repository, tag=tag, changes=_base_changes()
         )
     return name
 

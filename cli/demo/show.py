@@ -92,8 +92,9 @@ class Demo:
     def _make_image(self, tag: str) -> None:
         try:
             client = docker.DockerClient(base_url=self.settings.docker_host, version="auto")
+            names = Names(self.settings.prefix)
             make_image(
-                client, repository=Names(self.settings.prefix).demo, tag=tag,
+                client, repository=names.demo, tag=tag, base=names.demo_base,
                 environment={"NAME": NAME, "VERSION": tag},
             )  # fmt: skip
             client.close()

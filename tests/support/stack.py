@@ -284,6 +284,8 @@ def remove_leftovers(prefix: str) -> None:
             client.remove_volume(volume["Name"])
     for image in client.images():
         for tag in image.get("RepoTags") or []:
-            if tag.startswith((f"{prefix}/", f"{prefix}-pulled/", f"{prefix}-proxy/")):
+            if tag.startswith(
+                tuple(f"{prefix}{kind}/" for kind in ("", "-pulled", "-proxy", "-demo"))
+            ):
                 client.remove_image(tag)
     client.close()

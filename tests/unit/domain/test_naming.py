@@ -96,6 +96,7 @@ def test_names_can_be_read() -> None:
         ("aweigh-proxy/traefik:v3", True),
         ("aweigh-pulled/image:abc", True),
         ("aweigh-demo/application:1", True),
+        ("aweigh-demo/base:1", True),
         ("aweigh2/shop:7", False),
         ("aweigh-test/shop:7", False),
         ("registry.example.com/aweigh/shop:7", False),

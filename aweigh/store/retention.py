@@ -1,0 +1,22 @@
+"""What is kept of deployments that ended long ago: the record with its steps, no more."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from aweigh.domain.deployment import DeploymentState
+from aweigh.store.database import Transaction
+from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, LogChunk
+
+
+async def forget(tx: Transaction, older_than: timedelta) -> None:
+    """Remove logs and events of deployments that ended so long ago and are not live."""
+    old = select(DeploymentRow.id).where(
+        DeploymentRow.state.in_([DeploymentState.SUCCEEDED, DeploymentState.FAILED]),
+        DeploymentRow.finished_at < tx.now - older_than,
+        DeploymentRow.id.not_in(
+            select(ApplicationRow.live).where(ApplicationRow.live.is_not(None))
+        ),
+    )
+    for table in (LogChunk, EventRow):
+        await tx.session.execute(delete(table).where(table.deployment_id.in_(old)))

@@ -1,0 +1,43 @@
+"""The lock on an installation's data: whoever holds it may run the stack on it, or remove it."""
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from aweigh.domain.errors import StartupError
+
+
+def lock_file(data: Path) -> Path:
+    return data / "stack.lock"
+
+
+def hold(data: Path) -> IO[str]:
+    """Hold the lock until the file is closed; what its holder writes into it is its process id.
+
+    Raises:
+        StartupError: another one holds it.
+    """
+    lock = lock_file(data).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StartupError(
+            f"another stack runs on {data}; stop it (scripts/down), or set AWEIGH_DATA to another "
+            "directory"
+        ) from error
+    lock.truncate(0)
+    return lock
+
+
+def running_stack(data: Path) -> int | None:
+    """The process id of the stack that runs on this data; none when none does."""
+    path = lock_file(data)
+    if not path.exists():
+        return None
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read() or 0) or None
+    return None

@@ -1,0 +1,26 @@
+"""The proxy of this server, made anew beside the server worker that runs."""
+
+from aweigh.adapters.api import Api
+from aweigh.adapters.server import SERVER_LOCK, open_server
+from aweigh.settings import Settings
+from worker.secrets import identity_of, read_secret
+
+
+async def recreate(settings: Settings) -> None:
+    """Apply changed settings, while no deployment switches.
+
+    Raises:
+        AweighError: the API does not answer, or the proxy cannot be had as it is wanted.
+    """
+    identity = identity_of(settings)
+    api = Api(settings.api_base, read_secret(settings.token_file), identity)
+    try:
+        instance = (await api.inventory()).instance
+    finally:
+        await api.close()
+    server = await open_server(settings, instance, identity)
+    try:
+        async with server.locks.holding(SERVER_LOCK):
+            await server.proxy.recreate()
+    finally:
+        await server.traefik.close()
