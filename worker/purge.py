@@ -6,6 +6,7 @@ from pathlib import Path
 
 from activities.retention import remove_pulled
 from aweigh.adapters.engine import Engine
+from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.adapters.images import Images
 from aweigh.adapters.networks import Networks
 from aweigh.domain.container import INSTANCE
@@ -51,6 +52,7 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     say(f"removed {len(containers)} containers")
     await networks.remove_unused_networks(keep=set())
     await networks.remove_volumes({})
+    await Firewall(interface=interface_of(names.build_network)).remove()
     say("removed networks and volumes")
     ours = [name for name in await images.names() if names.owns_image(name)]
     for name in ours:

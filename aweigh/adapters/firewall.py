@@ -89,9 +89,9 @@ class Firewall:
 
     async def remove(self) -> None:
         """Take the rules away; those that are not there are fine."""
-        await in_thread(self._remove)
+        await in_thread(self.remove_now)
 
-    def _remove(self) -> None:
+    def remove_now(self) -> None:
         for chain, target in (("DOCKER-USER", self.forwarded), ("INPUT", self.local)):
             _succeeds(["iptables", "--wait", "-D", chain, "-i", self.interface, "-j", target])
             _succeeds(["iptables", "--wait", "-F", target])

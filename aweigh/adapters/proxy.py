@@ -25,7 +25,6 @@ from aweigh.domain.image import ImageReference
 _START_SECONDS: Final = 30.0
 _PULL_SECONDS: Final = 120.0
 #: More than Traefik itself gives the requests that are on their way.
-_STOP_SECONDS: Final = 15
 _ROUTES: Final = "/etc/aweigh/routes"
 _CERTIFICATES: Final = "/var/lib/aweigh/certificates"
 _AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"
@@ -149,7 +148,7 @@ class Proxy:
         found = await self._engine.container(self._plan.name)
         if found:
             self._refuse_foreign(found)
-            await self._engine.stop(found.name, _STOP_SECONDS)
+            await self._engine.stop(found.name)
             try:
                 self._refuse_taken_ports()
             except StepFailed:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from aweigh.adapters.addresses import Addresses
 from aweigh.adapters.commits import Commits
@@ -22,6 +23,9 @@ from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
 from aweigh.settings import Settings
+
+#: The lock of what all applications share: addresses, and the proxy.
+SERVER_LOCK: Final = "server"
 
 
 @dataclass(frozen=True, kw_only=True)

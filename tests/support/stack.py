@@ -20,6 +20,9 @@ import docker
 import httpx2
 from temporalio.client import Client
 
+from aweigh.adapters.firewall import Firewall, interface_of
+from aweigh.domain.naming import Names
+
 START_SECONDS = 90
 #: Below the range from which Linux takes the ports of outgoing connections.
 _OUTSIDE = range(15_000, 32_000)
@@ -280,7 +283,7 @@ def remove_leftovers(prefix: str) -> None:
         if network["Name"] == prefix or network["Name"].startswith((f"{prefix}-", f"{prefix}.")):
             client.remove_network(network["Id"])
     for volume in client.volumes()["Volumes"] or []:
-        if volume["Name"].startswith(f"{prefix}-"):
+        if volume["Name"].startswith((f"{prefix}-", f"{prefix}.")):
             client.remove_volume(volume["Name"])
     for image in client.images():
         for tag in image.get("RepoTags") or []:
@@ -289,3 +292,4 @@ def remove_leftovers(prefix: str) -> None:
             ):
                 client.remove_image(tag)
     client.close()
+    Firewall(interface=interface_of(Names(prefix).build_network)).remove_now()
