@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue
 
+_STEPS_AT_ONCE: Final = 100
 _PULLS_AT_ONCE: Final = 3
 #: Heartbeats go out as they are made: by default the SDK holds back four of five.
 _OPTIONS: Final[Mapping[str, Any]] = {
@@ -148,38 +149,27 @@ async def _workers(
     generations = GenerationActivities(server, steps)
     routing = RoutingActivities(server, steps)
     housekeeping = HousekeepingActivities(server, steps, api)
-    identity = f"server {settings.server}"
-    async with (
-        Worker(
-            client,
-            task_queue=steps_queue(settings.server),
-            activities=[
-                housekeeping.preflight, generations.release, generations.create,
-                generations.health, routing.switch, routing.drain, generations.remove,
-                housekeeping.sweep, generations.undo, housekeeping.remove_application,
-                reconciler.reconcile,
-            ],
-            max_concurrent_activities=100,
-            **_OPTIONS,
-            identity=identity,
-        ),
-        Worker(
-            client,
-            task_queue=pull_queue(settings.server),
-            activities=[images.pull, builds.fetch],
-            max_concurrent_activities=_PULLS_AT_ONCE,
-            **_OPTIONS,
-            identity=identity,
-        ),
-        Worker(
-            client,
-            task_queue=build_queue(settings.server),
-            activities=[builds.build],
-            max_concurrent_activities=settings.build_slots,
-            graceful_shutdown_timeout=timedelta(seconds=10),
-            identity=identity,
-        ),
-    ):  # fmt: skip
+    steps_here = [
+        housekeeping.preflight, generations.release, generations.create, generations.health,
+        routing.switch, routing.drain, generations.remove, housekeeping.sweep, generations.undo,
+        housekeeping.remove_application, reconciler.reconcile,
+    ]  # fmt: skip
+    queues = (
+        (steps_queue, steps_here, _STEPS_AT_ONCE),
+        (pull_queue, [images.pull, builds.fetch], _PULLS_AT_ONCE),
+        (build_queue, [builds.build], settings.build_slots),
+    )
+    async with AsyncExitStack() as running:
+        for queue, activities, slots in queues:
+            worker = Worker(
+                client,
+                task_queue=queue(settings.server),
+                activities=activities,
+                max_concurrent_activities=slots,
+                identity=f"server {settings.server}",
+                **_OPTIONS,
+            )
+            await running.enter_async_context(worker)
         yield
 
 

@@ -8,7 +8,7 @@ from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Reserve:
     """What pulls and builds leave free: the larger of a share and a number of bytes."""
 

@@ -10,9 +10,10 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
+from aweigh.adapters.creation import create_arguments
 from aweigh.adapters.engine_errors import engine_error
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.container import LOG_OPTIONS, ContainerSpec
+from aweigh.domain.container import ContainerSpec
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AddressTaken, NameTaken, StepError, StepUnavailable
 
@@ -108,7 +109,7 @@ class Engine:
 
         def created(c: docker.APIClient) -> None:
             try:
-                c.create_container(**_create_arguments(c, spec))
+                c.create_container(**create_arguments(c, spec))
             except APIError as error:
                 if error.status_code == 409:
                     raise NameTaken(spec.name) from error
@@ -218,48 +219,6 @@ class Engine:
                 return ""
 
         return await self.call(f"read the log of {name}", read)
-
-
-def _create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
-    host: dict[str, Any] = {
-        "restart_policy": {"Name": spec.restart},
-        "log_config": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
-        "mounts": [
-            docker.types.Mount(
-                target=mount.target,
-                source=mount.source,
-                type="bind" if mount.is_bind else "volume",
-                read_only=mount.read_only,
-            )
-            for mount in spec.mounts
-        ],
-        "port_bindings": {f"{port.container}/{port.protocol}": port.host for port in spec.ports},
-        "network_mode": spec.network,
-    }
-    if spec.cpus:
-        host["nano_cpus"] = int(spec.cpus * 1e9)
-    if spec.memory_bytes:
-        # Swap equal to memory: a limit that swap stretches is not one.
-        host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
-    if spec.pids:
-        host["pids_limit"] = spec.pids
-    if spec.confined:
-        host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
-    endpoint = c.create_endpoint_config(ipv4_address=spec.address)
-    networked = spec.network not in ("host", "none")
-    return {
-        "image": spec.image,
-        "name": spec.name,
-        "command": list(spec.command) if spec.command is not None else None,
-        "entrypoint": list(spec.entrypoint) if spec.entrypoint is not None else None,
-        "environment": dict(spec.env),
-        "user": spec.user or None,
-        "labels": dict(spec.labels),
-        "ports": [(port.container, port.protocol) for port in spec.ports],
-        "stop_timeout": spec.stop_grace,  # for an engine that shuts down by itself
-        "host_config": c.create_host_config(**host),
-        "networking_config": {"EndpointsConfig": {spec.network: endpoint}} if networked else None,
-    }
 
 
 def _connect(c: docker.APIClient, name: str, network: str, alias: str) -> None:

@@ -98,19 +98,6 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     commits = Commits(data / "routes")
     commits.prepare()
     engine_root = Path(await engine.root())
-    workshop = Workshop(
-        directory=data / "builds",
-        git=Git(settings.private_targets),
-        engine=engine,
-        networks=networks,
-        names=names,
-        firewall=Firewall(
-            interface=interface_of(names.build_network), allowed=settings.build_networks
-        ),
-        open_network=settings.allow_open_build_network,
-        socket=Path(settings.docker_host.removeprefix("unix://")),
-    )
-    workshop.prepare()
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
     return Server(
         instance=instance,
@@ -121,9 +108,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         ),
         bind_roots=settings.bind_roots,
         guarded=_guarded(settings, engine_root),
-        reserve=Reserve(
-            percent=settings.disk_reserve_percent, smallest=settings.disk_reserve_bytes
-        ),
+        reserve=Reserve(settings.disk_reserve_percent, settings.disk_reserve_bytes),
         engine=engine,
         engine_root=engine_root,
         images=images,
@@ -135,8 +120,26 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         probe=Probe(),
         proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,
-        workshop=workshop,
+        workshop=_workshop(settings, engine, networks),
     )
+
+
+def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Workshop:
+    names = Names(settings.prefix)
+    workshop = Workshop(
+        directory=settings.server_data / "builds",
+        git=Git(settings.private_targets),
+        engine=engine,
+        networks=networks,
+        names=names,
+        firewall=Firewall(
+            interface=interface_of(names.build_network), allowed=settings.build_networks
+        ),
+        open_network=settings.allow_open_build_network,
+        socket=Path(settings.docker_host.removeprefix("unix://")),
+    )
+    workshop.prepare()
+    return workshop
 
 
 def _guarded(settings: Settings, engine_root: Path) -> tuple[Path, ...]:
