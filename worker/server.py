@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -149,13 +149,13 @@ async def _workers(
     generations = GenerationActivities(server, steps)
     routing = RoutingActivities(server, steps)
     housekeeping = HousekeepingActivities(server, steps, api)
-    steps_here = [
+    here: list[Callable[..., Any]] = [
         housekeeping.preflight, generations.release, generations.create, generations.health,
         routing.switch, routing.drain, generations.remove, housekeeping.sweep, generations.undo,
         housekeeping.remove_application, reconciler.reconcile,
     ]  # fmt: skip
     queues = (
-        (steps_queue, steps_here, _STEPS_AT_ONCE),
+        (steps_queue, here, _STEPS_AT_ONCE),
         (pull_queue, [images.pull, builds.fetch], _PULLS_AT_ONCE),
         (build_queue, [builds.build], settings.build_slots),
     )
