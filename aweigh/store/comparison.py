@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.domain.deployment import OPEN, DeploymentState, Reason
 from aweigh.domain.verdict import Verdict, judge
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.store import lifecycle, outbox
@@ -40,8 +40,7 @@ class Comparison:
 
     async def _open(self, server: str) -> list[DeploymentRow]:
         query = select(DeploymentRow).where(
-            DeploymentRow.server == server,
-            DeploymentRow.state.in_([DeploymentState.CREATED, DeploymentState.STARTED]),
+            DeploymentRow.server == server, DeploymentRow.state.in_(OPEN)
         )
         async with self._store.read() as tx:
             return list(await tx.session.scalars(query))

@@ -7,14 +7,13 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from aweigh.domain import grammar
-from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState, EventKind, StepName, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
 from aweigh.domain.source import PullPolicy
-from aweigh.store import applications, outbox
-from aweigh.store.applications import Application, settings_text
+from aweigh.store import applications, claims, outbox, releases
+from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
 from aweigh.store.tables import (
@@ -25,10 +24,8 @@ from aweigh.store.tables import (
     ReleaseRow,
     StepRow,
 )
-from aweigh.store.vault import Owner
 
 KEY_KEPT: Final = timedelta(days=7)
-_SETTINGS: Final = "releases.settings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +102,7 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
     elif settings.source.pull is not PullPolicy.ALWAYS:
         live = await live_image(tx, application.row)
         image = live if live and live.reference == image.reference else image
-    release_id = _new_release(tx, application.row, settings, image)
+    release_id = releases.new(tx, application.row, settings, image)
     return await _new_deployment(tx, application, release_id, order)
 
 
@@ -130,7 +127,14 @@ async def admit_once(
 async def admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
 ) -> str:
-    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt."""
+    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt.
+
+    Raises:
+        Conflict: the application is being removed, or another one holds a domain or a host port
+            that the release needs.
+    """
+    release = await tx.session.get_one(ReleaseRow, earlier.release_id)
+    await claims.take(tx, application.row, releases.settings_of(tx, release))
     return await _new_deployment(tx, application, earlier.release_id, order)
 
 
@@ -151,33 +155,7 @@ async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
     if row.live is None:
         return None
     deployment = await tx.session.get_one(DeploymentRow, row.live)
-    return _image(await tx.session.get_one(ReleaseRow, deployment.release_id))
-
-
-def _image(release: ReleaseRow) -> Image:
-    return Image(
-        reference=release.image_reference, id=release.image_id, digest=release.image_digest
-    )
-
-
-def _new_release(
-    tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
-) -> str:
-    release_id = new_id("rel")
-    sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
-    tx.session.add(
-        ReleaseRow(
-            id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
-            image_reference=image.reference, image_id=image.id, image_digest=image.digest,
-        )
-    )  # fmt: skip
-    return release_id
-
-
-def reseal(tx: Transaction, release: ReleaseRow) -> None:
-    """Seal its settings with the current key."""
-    owner = Owner(kind=_SETTINGS, id=release.id)
-    release.settings = tx.vault.seal(owner, tx.vault.open(owner, release.settings))
+    return releases.image_of(await tx.session.get_one(ReleaseRow, deployment.release_id))
 
 
 async def _new_deployment(
@@ -230,7 +208,9 @@ async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
     release = await tx.session.get_one(ReleaseRow, row.release_id)
     query = select(StepRow).where(StepRow.deployment_id == row.id)
     steps = tuple(sorted(await tx.session.scalars(query), key=_began))
-    return Deployment(row=row, application=application, image=_image(release), steps=steps)
+    return Deployment(
+        row=row, application=application, image=releases.image_of(release), steps=steps
+    )
 
 
 def _began(step: StepRow) -> tuple[datetime, int]:
@@ -261,9 +241,8 @@ async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
     """What the deployment makes live, with its secrets: for its server worker only."""
     application = await tx.session.get_one(ApplicationRow, row.application_id)
     release = await tx.session.get_one(ReleaseRow, row.release_id)
-    text = tx.vault.open(Owner(kind=_SETTINGS, id=release.id), release.settings)
     return Release(
         deployment=row.id, application=application.id, slug=application.slug, server=row.server,
-        sequence=row.sequence, image=_image(release),
-        settings=ApplicationSettings.model_validate_json(text),
+        sequence=row.sequence, image=releases.image_of(release),
+        settings=releases.settings_of(tx, release),
     )  # fmt: skip
