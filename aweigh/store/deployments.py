@@ -1,5 +1,6 @@
 """Deployments: how they are admitted, and what is known of them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from aweigh.domain import grammar
-from aweigh.domain.deployment import DeploymentState, EventKind, StepName, Trigger
+from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, StepName, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
@@ -106,6 +107,23 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
     return await _new_deployment(tx, application, release_id, order)
 
 
+async def once(
+    tx: Transaction, application_id: str, key: Key | None, make: Callable[[], Awaitable[str]]
+) -> str:
+    """The deployment that an earlier call with this key made, or else the one made now.
+
+    Raises:
+        Invalid: the key was used with another body.
+    """
+    if key is None:
+        return await make()
+    known = await remembered(tx, application_id, key)
+    if known is None:
+        known = await make()
+        remember(tx, application_id, key, known)
+    return known
+
+
 async def admit_once(
     tx: Transaction, application: Application, order: Order, key: Key | None
 ) -> str:
@@ -115,13 +133,7 @@ async def admit_once(
         Conflict: the application is being removed.
         Invalid: the tag is not one, or the key was used with another body.
     """
-    if key is None:
-        return await admit(tx, application, order)
-    known = await remembered(tx, application.row.id, key)
-    if known is None:
-        known = await admit(tx, application, order)
-        remember(tx, application.row.id, key, known)
-    return known
+    return await once(tx, application.row.id, key, lambda: admit(tx, application, order))
 
 
 async def admit_again(
@@ -136,6 +148,18 @@ async def admit_again(
     release = await tx.session.get_one(ReleaseRow, earlier.release_id)
     await claims.take(tx, application.row, releases.settings_of(tx, release))
     return await _new_deployment(tx, application, earlier.release_id, order)
+
+
+async def asked_already(tx: Transaction, application: Application, order: Order) -> str | None:
+    """The newest deployment, if it is this very one again and has not ended: a double click."""
+    query = select(DeploymentRow.id).where(
+        DeploymentRow.application_id == application.row.id,
+        DeploymentRow.sequence == application.row.last_sequence,
+        DeploymentRow.trigger == order.trigger,
+        DeploymentRow.retry_of == order.retry_of,
+        DeploymentRow.state.in_(OPEN),
+    )
+    return await tx.session.scalar(query)
 
 
 async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
