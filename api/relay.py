@@ -132,7 +132,7 @@ class Relay:
                 raise
             # Temporal has no such workflow running: nothing of it exists that would have to go.
             async with self._store.write() as tx:
-                row = await deployments.find_row(tx, deployment_id)
+                row = await deployments.find_row(tx, deployment_id, lock=True)
                 if row.state == DeploymentState.CREATED:
                     message = "The deployment was cancelled before it began."
                     await lifecycle.failed(tx, deployment_id, Reason.CANCELLED, message)

@@ -111,10 +111,18 @@ async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Appli
         query = select(ApplicationRow).where(
             column == id_or_slug, ApplicationRow.removed_at.is_(None)
         )
-        row = await tx.session.scalar(query.with_for_update() if lock else query)
+        row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise NotFound(f"there is no application {id_or_slug!r}")
     return _opened(tx, row)
+
+
+async def locked_row(tx: Transaction, application_id: str) -> ApplicationRow:
+    """An application's row, removed or not, held until the transaction ends."""
+    row = await tx.locked(select(ApplicationRow).where(ApplicationRow.id == application_id))
+    if row is None:
+        raise NotFound(f"there is no application {application_id!r}")
+    return row
 
 
 async def find_by_hook(tx: Transaction, hook: str, secret: str) -> Application:
@@ -129,7 +137,7 @@ async def find_by_hook(tx: Transaction, hook: str, secret: str) -> Application:
     query = select(ApplicationRow).where(
         ApplicationRow.hook == asked, ApplicationRow.removed_at.is_(None)
     )
-    row = await tx.session.scalar(query.with_for_update())
+    row = await tx.locked(query)
     known = secret_of(tx, row) if row else tx.vault.open_decoy()
     if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
         raise NotFound("there is no such deploy hook, or its secret is another one")
@@ -165,7 +173,7 @@ async def ask_removal(tx: Transaction, application: Application, *, volumes: boo
 
 async def removed(tx: Transaction, application_id: str) -> None:
     """The removal is done on the server: free its claims; the slug stays used."""
-    row = await tx.session.get_one(ApplicationRow, application_id)
+    row = await locked_row(tx, application_id)
     if row.removed_at:
         return
     row.removed_at = tx.now
@@ -176,6 +184,6 @@ async def removed(tx: Transaction, application_id: str) -> None:
 
 
 async def removal_failed(tx: Transaction, application_id: str, message: str) -> None:
-    row = await tx.session.get_one(ApplicationRow, application_id)
+    row = await locked_row(tx, application_id)
     row.removal_message = message
     await outbox.close(tx, outbox.REMOVE, row.id)

@@ -216,7 +216,7 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
     row = None
     if grammar.matches(grammar.ENTITY_ID, deployment_id):
         query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
-        row = await tx.session.scalar(query.with_for_update() if lock else query)
+        row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id!r}")
     return row

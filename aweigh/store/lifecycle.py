@@ -59,14 +59,10 @@ async def _claim_again(tx: Transaction, row: DeploymentRow) -> None:
     Raises:
         Conflict: another application holds it, or this one is removed.
     """
-    application = await _application_of(tx, row)
+    application = await applications.locked_row(tx, row.application_id)
     if application.removed_at:
         raise Conflict(f"{application.slug} was removed")
     await claims.take(tx, application, (await release_of(tx, row)).settings)
-
-
-async def _application_of(tx: Transaction, row: DeploymentRow) -> ApplicationRow:
-    return await tx.session.get_one(ApplicationRow, row.application_id, with_for_update=True)
 
 
 async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
@@ -82,7 +78,7 @@ async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
     row.reason = row.message = None
     row.finished_at = tx.now
     record_event(tx, row, EventKind.SUCCEEDED)
-    application = await _application_of(tx, row)
+    application = await applications.locked_row(tx, row.application_id)
     if application.removed_at is None and await _is_newest(tx, application, row):
         application.live, application.live_since = row.id, tx.now
         if row.tag or row.trigger == Trigger.ROLLBACK:
@@ -142,7 +138,7 @@ async def _ended(tx: Transaction, row: DeploymentRow) -> None:
     )
     for step in await tx.session.scalars(query):
         step.state, step.finished_at = StepState(row.state), tx.now
-    await applications.settle(tx, await _application_of(tx, row))
+    await applications.settle(tx, await applications.locked_row(tx, row.application_id))
 
 
 async def report_step(tx: Transaction, deployment_id: str, name: str, report: StepReport) -> None:

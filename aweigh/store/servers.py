@@ -51,7 +51,8 @@ async def check_holder(tx: Transaction, name: str, identity: str) -> None:
 
 async def _row(tx: Transaction, name: str, *, lock: bool = False) -> ServerRow:
     """Raises: Conflict."""
-    row = await tx.session.get(ServerRow, name, with_for_update=lock or None)
+    query = select(ServerRow).where(ServerRow.name == name)
+    row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise Conflict(f"there is no server {name!r}, though there is a token for it")
     return row
