@@ -171,10 +171,22 @@ async def ask_removal(tx: Transaction, application: Application, *, volumes: boo
     await outbox.put(tx, outbox.REMOVE, row.id)
 
 
-async def removed(tx: Transaction, application_id: str) -> None:
-    """The removal is done on the server: free its claims; the slug stays used."""
+async def open_removal(
+    tx: Transaction, application_id: str, sequence: int | None
+) -> ApplicationRow | None:
+    """The application that this removal is still about, locked.
+
+    None when it is gone already, or another removal was asked for since: that one's record counts.
+    """
     row = await locked_row(tx, application_id)
-    if row.removed_at:
+    superseded = sequence is not None and sequence != row.removal_sequence
+    return None if row.removed_at or superseded else row
+
+
+async def removed(tx: Transaction, application_id: str, sequence: int | None = None) -> None:
+    """The removal is done on the server: free its claims; the slug stays used."""
+    row = await open_removal(tx, application_id, sequence)
+    if row is None:
         return
     row.removed_at = tx.now
     row.live = None
@@ -183,7 +195,12 @@ async def removed(tx: Transaction, application_id: str) -> None:
     tx.session.add(EventRow(kind=EventKind.DELETED, application_id=row.id, at=tx.now))
 
 
-async def removal_failed(tx: Transaction, application_id: str, message: str) -> None:
-    row = await locked_row(tx, application_id)
+async def removal_failed(
+    tx: Transaction, application_id: str, message: str, sequence: int | None = None
+) -> None:
+    """The removal has ended without success; what was said of its end first stays said."""
+    row = await open_removal(tx, application_id, sequence)
+    if row is None or row.removal_message:
+        return
     row.removal_message = message
     await outbox.close(tx, outbox.REMOVE, row.id)
