@@ -39,9 +39,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    identity = identity_of(settings)
-    api = Api(settings.api_base, read_secret(settings.token_file), identity)
-    lease = Lease(identity=identity, boot=_boot(), worker_version=__version__)
+    identity, boot = identity_of(settings), _boot()
+    api = Api(settings.api_base, read_secret(settings.token_file), identity, boot)
+    lease = Lease(identity=identity, boot=boot, worker_version=__version__)
     await _take_name(api, lease, settings)
     instance = (await api.inventory()).instance
     server = await open_server(settings, instance, identity)

@@ -42,10 +42,10 @@ async def lease(tx: Transaction, name: str, asked: Lease) -> None:
     row.worker_version, row.engine_version = asked.worker_version, asked.engine_version
 
 
-async def check_holder(tx: Transaction, name: str, identity: str) -> None:
+async def check_holder(tx: Transaction, name: str, identity: str, boot: str) -> None:
     """Raises: Conflict."""
     row = await _row(tx, name)
-    if row.identity != identity:
+    if (row.identity, row.boot) != (identity, boot):
         raise Conflict(f"the name {name!r} is held by another server worker ({row.identity})")
 
 
