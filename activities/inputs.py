@@ -64,6 +64,8 @@ class RemovalInput:
 class RemovalRecord:
     application_id: str
     failure: str | None = None
+    #: None from workflows that were started before it was told.
+    sequence: int | None = None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class RecordActivities:
 
     @activity.defn(name="record_removal")
     async def removal(self, record: RemovalRecord) -> Nothing:
-        await self._records.removal(record.application_id, record.failure)
+        await self._records.removal(record.application_id, record.failure, sequence=record.sequence)
         return Nothing()
 
 

@@ -1,5 +1,6 @@
 """Applications: created, read, changed, removed."""
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -16,7 +17,7 @@ from aweigh.domain.source import GitSource
 from aweigh.store import applications, deployments, servers
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import Order
+from aweigh.store.deployments import Key, Order
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"])
 
@@ -72,7 +73,11 @@ async def read_application(office: Doors, _: Reader, application: str) -> dict[s
 
 @router.patch("/{application}")
 async def change_application(
-    office: Doors, bearer: Admin, application: str, change: Annotated[dict[str, Any], Body()]
+    office: Doors,
+    bearer: Admin,
+    application: str,
+    change: Annotated[dict[str, Any], Body()],
+    idempotency_key: KeyHeader = None,
 ) -> dict[str, Any]:
     """A JSON merge patch (RFC 7396) of the settings; `"deploy": true` deploys them at once."""
     deploy = change.pop("deploy", False)
@@ -80,13 +85,37 @@ async def change_application(
         raise Invalid("deploy", "is neither true nor false")
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        changed = Application(row=found.row, settings=_merged(found.settings, change))
-        await applications.change(tx, changed, changed.settings)
         if deploy:
-            await deployments.admit(tx, changed, Order(trigger=Trigger.MANUAL, actor=bearer.name))
-        shown = await _shown(tx, changed)
+            key = _change_key(tx, found, idempotency_key, change)
+            order = Order(trigger=Trigger.MANUAL, actor=bearer.name)
+            await deployments.once(
+                tx, found.row.id, key, lambda: _change_and_deploy(tx, found, change, order)
+            )
+        else:
+            await _change(tx, found, change)
+        shown = await _shown(tx, await applications.find(tx, application))
     office.relay.wake()
     return shown
+
+
+def _change_key(
+    tx: Transaction, application: Application, value: str | None, change: dict[str, Any]
+) -> Key | None:
+    """A change may hold secrets: without the application's own, its hash could be guessed at."""
+    salt = applications.secret_of(tx, application.row)
+    return key_of("change", value, salt=salt, change=json.dumps(change, sort_keys=True))
+
+
+async def _change(tx: Transaction, found: Application, change: dict[str, Any]) -> Application:
+    changed = Application(row=found.row, settings=_merged(found.settings, change))
+    await applications.change(tx, changed, changed.settings)
+    return changed
+
+
+async def _change_and_deploy(
+    tx: Transaction, found: Application, change: dict[str, Any], order: Order
+) -> str:
+    return await deployments.admit(tx, await _change(tx, found, change), order)
 
 
 def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> ApplicationSettings:

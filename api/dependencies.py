@@ -8,7 +8,7 @@ from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.relay import Relay
-from aweigh.contract import IDENTITY_HEADER
+from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain import grammar
 from aweigh.settings import Settings
 from aweigh.store import servers, tokens
@@ -66,7 +66,8 @@ async def _holder(request: Request, office: Doors, credentials: _Credentials) ->
     """The server whose name this worker holds."""
     async with office.store.read() as tx:
         server = (await _allowed(tx, credentials, Scope.SERVER)).server or ""
-        await servers.check_holder(tx, server, request.headers.get(IDENTITY_HEADER, ""))
+        identity, boot = (request.headers.get(one, "") for one in (IDENTITY_HEADER, BOOT_HEADER))
+        await servers.check_holder(tx, server, identity, boot)
     return server
 
 

@@ -1,6 +1,7 @@
 """Deployments: read, followed, cancelled, tried again."""
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -8,13 +9,17 @@ from fastapi.responses import Response, StreamingResponse
 
 from api.dependencies import Cursor, Deployer, Doors, Office, Reader
 from api.following import follow
+from api.idempotency import KeyHeader, key_of
 from api.ranges import ranged
 from api.schemas import deployment_answer
 from api.waiting import Wait, answer_for
 from aweigh.domain.deployment import DeploymentState, Trigger
 from aweigh.domain.errors import Conflict
 from aweigh.store import applications, deployments, logs, outbox
+from aweigh.store.applications import Application
+from aweigh.store.database import Transaction
 from aweigh.store.deployments import Order
+from aweigh.store.tables import DeploymentRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 _PAGE: Final = 50
@@ -93,15 +98,29 @@ async def _cancel(office: Office, deployment_id: str, wait: int) -> Response:
 
 
 @router.post("/{deployment}/retry", status_code=202)
-async def retry(office: Doors, bearer: Deployer, deployment: str, wait: Wait = 0) -> Response:
+async def retry(
+    office: Doors,
+    bearer: Deployer,
+    deployment: str,
+    idempotency_key: KeyHeader = None,
+    wait: Wait = 0,
+) -> Response:
     """A new deployment of the same release; what was built or pulled is not made again."""
-    return await _again(office, deployment, bearer.name, Trigger.RETRY, wait)
+    order = Order(trigger=Trigger.RETRY, actor=bearer.name, retry_of=deployment)
+    return await _again(office, order, idempotency_key, wait)
 
 
 @router.post("/{deployment}/rollback", status_code=202)
-async def rollback(office: Doors, bearer: Deployer, deployment: str, wait: Wait = 0) -> Response:
+async def rollback(
+    office: Doors,
+    bearer: Deployer,
+    deployment: str,
+    idempotency_key: KeyHeader = None,
+    wait: Wait = 0,
+) -> Response:
     """Make this older release live again, by a new deployment."""
-    return await _again(office, deployment, bearer.name, Trigger.ROLLBACK, wait)
+    order = Order(trigger=Trigger.ROLLBACK, actor=bearer.name, retry_of=deployment)
+    return await _again(office, order, idempotency_key, wait)
 
 
 _NEEDED: Final = {
@@ -110,15 +129,26 @@ _NEEDED: Final = {
 }
 
 
-async def _again(
-    office: Office, deployment_id: str, actor: str, trigger: Trigger, wait: int
-) -> Response:
+async def _again(office: Office, order: Order, idempotency_key: str | None, wait: int) -> Response:
     async with office.store.write() as tx:
-        row = await deployments.find_row(tx, deployment_id)
-        if row.state != _NEEDED[trigger]:
-            raise Conflict(f"{deployment_id} is {row.state}; a {trigger} needs {_NEEDED[trigger]}")
+        row = await deployments.find_row(tx, order.retry_of or "", lock=True)
         application = await applications.find(tx, row.application_id, lock=True)
-        order = Order(trigger=trigger, actor=actor, retry_of=row.id, tag=row.tag)
-        made = await deployments.admit_again(tx, application, row, order)
+        key = key_of(order.trigger, idempotency_key, deployment=row.id)
+        made = await deployments.once(
+            tx, application.row.id, key, lambda: _admit_again(tx, application, row, order)
+        )
     office.relay.wake()
     return await answer_for(office, made, wait)
+
+
+async def _admit_again(
+    tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
+) -> str:
+    """Raises: Conflict."""
+    if known := await deployments.asked_already(tx, application, order):
+        return known
+    needed = _NEEDED[order.trigger]
+    if earlier.state != needed:
+        raise Conflict(f"{earlier.id} is {earlier.state}; a {order.trigger} needs {needed}")
+    order = replace(order, tag=earlier.tag)
+    return await deployments.admit_again(tx, application, earlier, order)

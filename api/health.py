@@ -27,4 +27,4 @@ async def readyz(office: Doors) -> Response:
             await tx.session.scalar(select(MetaRow.value).limit(1))
     except Unavailable as error:
         return problem(503, "unavailable", str(error))
-    return JSONResponse({"status": "ok", "temporal": office.relay.connected})
+    return JSONResponse({"status": "ok", "temporal": await office.relay.reaches_temporal()})

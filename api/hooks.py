@@ -29,12 +29,16 @@ async def deploy_hook(
 ) -> Response:
     """Deploy, at `tag` if one is given: in the JSON body or the query."""
     body = await request.body()
+    async with office.store.read() as tx:
+        # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and
+        # before the write, so that strangers keep no admission waiting.
+        await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
+    asked = _tag(body, tag)
+    key = key_of("hook", idempotency_key, tag=asked)
+    order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
     async with office.store.write() as tx:
-        # Who asks comes before what is asked: a stranger learns nothing from a 422.
-        application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
-        asked = _tag(body, tag)
-        key = key_of("hook", idempotency_key, tag=asked)
-        order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
+        # Asked again: the secret may have been rotated in between.
+        application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret, lock=True)
         deployment_id = await deployments.admit_once(tx, application, order, key)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)

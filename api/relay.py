@@ -24,6 +24,8 @@ from workflows.lane import ApplicationLane, LaneInput, Turn
 #: Rows are also looked for unasked: another API process may have written them.
 _LOOK_SECONDS: Final = 1.0
 _PATIENCE: Final = timedelta(seconds=5)
+#: Whoever asks whether this process is ready waits a second, as a rule.
+_PROBE_SECONDS: Final = 0.5
 _AT_ONCE: Final = 50
 _LONGEST_ERROR: Final = 500
 
@@ -43,6 +45,14 @@ class Relay:
     def wake(self) -> None:
         """Something was written that wants handing over now."""
         self._wake.set()
+
+    async def reaches_temporal(self) -> bool:
+        """Whether Temporal answers now, whatever there is to hand over."""
+        with contextlib.suppress(RPCError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(_PROBE_SECONDS):
+                client = await self._connect()
+                return await client.service_client.check_health()
+        return False
 
     async def run(self) -> None:
         while True:
@@ -132,7 +142,7 @@ class Relay:
                 raise
             # Temporal has no such workflow running: nothing of it exists that would have to go.
             async with self._store.write() as tx:
-                row = await deployments.find_row(tx, deployment_id)
+                row = await deployments.find_row(tx, deployment_id, lock=True)
                 if row.state == DeploymentState.CREATED:
                     message = "The deployment was cancelled before it began."
                     await lifecycle.failed(tx, deployment_id, Reason.CANCELLED, message)

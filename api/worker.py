@@ -18,8 +18,11 @@ from aweigh.store.tables import ApplicationRow, DeploymentRow
 router = APIRouter(prefix="/v1/worker", tags=["server workers"], include_in_schema=False)
 
 
-async def _own(tx: Transaction, server: str, deployment_id: str) -> DeploymentRow:
-    row = await deployments.find_row(tx, deployment_id)
+async def _own(
+    tx: Transaction, server: str, deployment_id: str, *, lock: bool = False
+) -> DeploymentRow:
+    """Raises: NotFound."""
+    row = await deployments.find_row(tx, deployment_id, lock=lock)
     if row.server != server:
         raise NotFound(f"there is no deployment {deployment_id!r} on server {server}")
     return row
@@ -49,7 +52,7 @@ async def report_step(
     office: Doors, server: ServerName, deployment: str, name: StepName, report: StepReport
 ) -> Response:
     async with office.store.write() as tx:
-        await _own(tx, server, deployment)
+        await _own(tx, server, deployment, lock=True)
         try:
             await lifecycle.report_step(tx, deployment, name, report)
         except Conflict as error:
@@ -68,7 +71,7 @@ async def append_log(
     """Append at exactly the end; 409 answers the length there is."""
     data = await request.body()
     async with office.store.write() as tx:
-        await _own(tx, server, deployment)
+        await _own(tx, server, deployment, lock=True)
         appended = await logs.append(tx, deployment, offset, data)
     return JSONResponse({"length": appended.length}, 200 if appended.taken else 409)
 
@@ -77,7 +80,7 @@ async def append_log(
 async def lift_counter(office: Doors, server: ServerName, deployment: str, fence: Fence) -> Lifted:
     """A server has seen a higher sequence: if that is news, count on from there."""
     async with office.store.write() as tx:
-        row = await _own(tx, server, deployment)
+        row = await _own(tx, server, deployment, lock=True)
         made = await deployments.lift(tx, row, fence.highest)
     office.relay.wake()
     return Lifted(deployment=made)

@@ -10,6 +10,8 @@ from aweigh.domain.release import Image
 
 #: Says which of possibly several claimants of a server's name is asking.
 IDENTITY_HEADER: Final = "X-Aweigh-Identity"
+#: Tells a clone of a claimant's machine, which has the same identity, from itself.
+BOOT_HEADER: Final = "X-Aweigh-Boot"
 #: Seconds after which a server's name may be taken by another identity.
 LEASE_SECONDS: Final = 30
 

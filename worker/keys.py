@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from aweigh.settings import Settings
-from aweigh.store import applications, deployments
+from aweigh.store import applications, releases
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, ReleaseRow
 from aweigh.store.vault import add_key, load_vault
@@ -28,9 +28,9 @@ async def rotate(settings: Settings) -> int:
             rows = list(await tx.session.scalars(select(ApplicationRow)))
             for row in rows:
                 applications.reseal(tx, row)
-            releases = list(await tx.session.scalars(select(ReleaseRow)))
-            for release in releases:
-                deployments.reseal(tx, release)
+            snapshots = list(await tx.session.scalars(select(ReleaseRow)))
+            for snapshot in snapshots:
+                releases.reseal(tx, snapshot)
     finally:
         await store.close()
-    return applications.SEALED_VALUES * len(rows) + len(releases)
+    return applications.SEALED_VALUES * len(rows) + len(snapshots)

@@ -3,6 +3,7 @@
 from aweigh.adapters.api import Api
 from aweigh.adapters.server import SERVER_LOCK, open_server
 from aweigh.settings import Settings
+from worker.children import boot
 from worker.secrets import identity_of, read_secret
 
 
@@ -13,7 +14,7 @@ async def recreate(settings: Settings) -> None:
         AweighError: the API does not answer, or the proxy cannot be had as it is wanted.
     """
     identity = identity_of(settings)
-    api = Api(settings.api_base, read_secret(settings.token_file), identity)
+    api = Api(settings.api_base, read_secret(settings.token_file), identity, boot())
     try:
         instance = (await api.inventory()).instance
     finally:

@@ -45,9 +45,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    identity = identity_of(settings)
-    api = Api(settings.api_base, read_secret(settings.token_file), identity)
-    lease = Lease(identity=identity, boot=boot(), worker_version=__version__)
+    identity, booted = identity_of(settings), boot()
+    api = Api(settings.api_base, read_secret(settings.token_file), identity, booted)
+    lease = Lease(identity=identity, boot=booted, worker_version=__version__)
     await _take_name(api, lease)
     instance = (await api.inventory()).instance
     server = await _open_patiently(settings, instance, identity)

@@ -64,7 +64,7 @@ class RemovalWorkflow:
     async def _record(self, order: RemovalOrder, failure: str | None) -> None:
         await workflow.execute_activity_method(
             RecordActivities.removal,
-            RemovalRecord(order.application_id, failure),
+            RemovalRecord(order.application_id, failure, order.sequence),
             task_queue=CONTROL_QUEUE,
             summary="record removal",
             **policies.RECORD.options(),

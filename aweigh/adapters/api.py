@@ -6,7 +6,16 @@ from typing import TypeVar
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from aweigh.contract import IDENTITY_HEADER, Fence, Inventory, Lease, Lifted, LogLength, StepReport
+from aweigh.contract import (
+    BOOT_HEADER,
+    IDENTITY_HEADER,
+    Fence,
+    Inventory,
+    Lease,
+    Lifted,
+    LogLength,
+    StepReport,
+)
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
 from aweigh.domain.release import Release
@@ -22,12 +31,17 @@ class Api:
         base_url: str,
         token: str,
         identity: str,
+        boot: str,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._client = httpx2.AsyncClient(
             transport=transport,
             base_url=f"{base_url}/v1/worker",
-            headers={"Authorization": f"Bearer {token}", IDENTITY_HEADER: identity},
+            headers={
+                "Authorization": f"Bearer {token}",
+                IDENTITY_HEADER: identity,
+                BOOT_HEADER: boot,
+            },
             timeout=10,
             trust_env=False,
             follow_redirects=False,

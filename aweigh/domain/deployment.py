@@ -1,6 +1,7 @@
 """A deployment: one attempt to make a release live. Its states, reasons, steps and events."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class DeploymentState(StrEnum):
@@ -13,7 +14,11 @@ class DeploymentState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        return self in (DeploymentState.SUCCEEDED, DeploymentState.FAILED)
+        return self not in OPEN
+
+
+#: In flight: what a server may be working on.
+OPEN: Final = (DeploymentState.CREATED, DeploymentState.STARTED)
 
 
 class Reason(StrEnum):

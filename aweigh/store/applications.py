@@ -1,25 +1,23 @@
 """Applications: their settings, what they claim on a server, and their end."""
 
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from aweigh.domain import grammar
-from aweigh.domain.application import ApplicationSettings, Domain, Port
+from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import EventKind
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.push import repository_key
-from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
-from aweigh.store import outbox
+from aweigh.store import claims, outbox, releases
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id, new_secret
-from aweigh.store.tables import ApplicationRow, DomainClaim, EventRow, PortClaim
-from aweigh.store.vault import Owner
+from aweigh.store.tables import ApplicationRow, EventRow
+from aweigh.store.vault import Owner, SealBroken
 
 _SETTINGS: Final = "applications.settings"
 _WEBHOOK: Final = "applications.webhook_secret"
@@ -47,12 +45,9 @@ class Application:
         return self.row.removal_sequence is not None
 
 
-def settings_text(settings: ApplicationSettings) -> str:
-    return settings.model_dump_json(context=REVEAL)
-
-
 def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
-    row.settings = tx.vault.seal(Owner(kind=_SETTINGS, id=row.id), settings_text(settings))
+    owner = Owner(kind=_SETTINGS, id=row.id)
+    row.settings = tx.vault.seal(owner, releases.settings_text(settings))
     source = settings.source
     row.repository = repository_key(source.repository) if isinstance(source, GitSource) else None
     row.updated_at = tx.now
@@ -99,7 +94,7 @@ async def create(
         await tx.session.flush()
     except IntegrityError as error:  # two callers at once: the database decides
         raise Conflict(f"the slug {slug!r} was just taken by another application") from error
-    await claim(tx, row, settings)
+    await claims.take(tx, row, settings)
     return Application(row=row, settings=settings)
 
 
@@ -118,63 +113,16 @@ def reseal(tx: Transaction, row: ApplicationRow) -> None:
             setattr(row, column, tx.vault.seal(owner, tx.vault.open(owner, sealed)))
 
 
-async def claim(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
-    """Hold the domains and host ports of these settings, and no others.
+async def settle(tx: Transaction, row: ApplicationRow) -> None:
+    """Give up the claims that neither its settings nor its releases in use need.
 
-    Raises:
-        Conflict: another application holds one of them.
+    What is live keeps its routes until something else is, and what is in flight may be live next.
     """
-    await _release_claims(tx, row.id)
     try:
-        await _claim_domains(tx, row, settings.domains)
-        await _claim_ports(tx, row, settings.ports)
-        await tx.session.flush()
-    except IntegrityError as error:  # two callers at once: the database decides
-        raise Conflict("a domain or a host port was just taken by another application") from error
-
-
-# Claims are taken in one order, whatever order they are given in: two callers that want the same
-# ones must not wait for each other.
-
-
-async def _claim_domains(tx: Transaction, row: ApplicationRow, domains: Sequence[Domain]) -> None:
-    for index, domain in sorted(enumerate(domains), key=lambda one: (one[1].host, one[1].path)):
-        held = await tx.session.get(DomainClaim, (row.server, domain.host, domain.path))
-        if held:
-            raise Conflict(
-                f"domains[{index}]: {domain.host}{domain.path} is routed to another application "
-                f"on server {row.server}: {await _name_of(tx, held.application_id)}"
-            )
-        tx.session.add(
-            DomainClaim(
-                server=row.server, host=domain.host, path=domain.path, application_id=row.id
-            )
-        )
-
-
-async def _claim_ports(tx: Transaction, row: ApplicationRow, ports: Sequence[Port]) -> None:
-    for index, port in sorted(enumerate(ports), key=lambda one: (one[1].protocol, one[1].host)):
-        holder = await tx.session.get(PortClaim, (row.server, port.protocol, port.host))
-        if holder:
-            raise Conflict(
-                f"ports[{index}]: host port {port.host}/{port.protocol} of server {row.server} "
-                f"is held by another application: {await _name_of(tx, holder.application_id)}"
-            )
-        tx.session.add(
-            PortClaim(
-                server=row.server, protocol=port.protocol, port=port.host, application_id=row.id
-            )
-        )
-
-
-async def _name_of(tx: Transaction, application_id: str) -> str:
-    row = await tx.session.get_one(ApplicationRow, application_id)
-    return f"{row.slug} ({row.id})"
-
-
-async def _release_claims(tx: Transaction, application_id: str) -> None:
-    for table in (DomainClaim, PortClaim):
-        await tx.session.execute(delete(table).where(table.application_id == application_id))
+        wanted = [_opened(tx, row).settings, *await releases.in_use(tx, row)]
+    except SealBroken:
+        return  # then they are kept: no end of a deployment may depend on this
+    await claims.keep(tx, row, wanted)
 
 
 async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
@@ -186,13 +134,23 @@ async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Appli
         query = select(ApplicationRow).where(
             column == id_or_slug, ApplicationRow.removed_at.is_(None)
         )
-        row = await tx.session.scalar(query.with_for_update() if lock else query)
+        row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise NotFound(f"there is no application {id_or_slug!r}")
     return _opened(tx, row)
 
 
-async def find_by_hook(tx: Transaction, hook: str, secret: str) -> Application:
+async def locked_row(tx: Transaction, application_id: str) -> ApplicationRow:
+    """An application's row, removed or not, held until the transaction ends."""
+    row = await tx.locked(select(ApplicationRow).where(ApplicationRow.id == application_id))
+    if row is None:
+        raise NotFound(f"there is no application {application_id!r}")
+    return row
+
+
+async def find_by_hook(
+    tx: Transaction, hook: str, secret: str, *, lock: bool = False
+) -> Application:
     """The application behind a deploy hook.
 
     An unknown hook and a wrong secret cost and say the same.
@@ -204,7 +162,7 @@ async def find_by_hook(tx: Transaction, hook: str, secret: str) -> Application:
     query = select(ApplicationRow).where(
         ApplicationRow.hook == asked, ApplicationRow.removed_at.is_(None)
     )
-    row = await tx.session.scalar(query.with_for_update())
+    row = await (tx.locked(query) if lock else tx.session.scalar(query))
     known = secret_of(tx, row) if row else tx.vault.open_decoy()
     if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
         raise NotFound("there is no such deploy hook, or its secret is another one")
@@ -224,7 +182,8 @@ async def change(tx: Transaction, application: Application, settings: Applicatio
     if application.removing:
         raise Conflict(f"{application.row.slug} is being removed")
     seal_settings(tx, application.row, settings)
-    await claim(tx, application.row, settings)
+    await claims.take(tx, application.row, settings)
+    await settle(tx, application.row)
 
 
 async def ask_removal(tx: Transaction, application: Application, *, volumes: bool) -> None:
@@ -237,19 +196,36 @@ async def ask_removal(tx: Transaction, application: Application, *, volumes: boo
     await outbox.put(tx, outbox.REMOVE, row.id)
 
 
-async def removed(tx: Transaction, application_id: str) -> None:
+async def open_removal(
+    tx: Transaction, application_id: str, sequence: int | None
+) -> ApplicationRow | None:
+    """The application that this removal is still about, locked.
+
+    None when it is gone already, or another removal was asked for since: that one's record counts.
+    """
+    row = await locked_row(tx, application_id)
+    superseded = sequence is not None and sequence != row.removal_sequence
+    return None if row.removed_at or superseded else row
+
+
+async def removed(tx: Transaction, application_id: str, sequence: int | None = None) -> None:
     """The removal is done on the server: free its claims; the slug stays used."""
-    row = await tx.session.get_one(ApplicationRow, application_id)
-    if row.removed_at:
+    row = await open_removal(tx, application_id, sequence)
+    if row is None:
         return
     row.removed_at = tx.now
     row.live = None
-    await _release_claims(tx, row.id)
+    await claims.give_up(tx, row.id)
     await outbox.close(tx, outbox.REMOVE, row.id)
     tx.session.add(EventRow(kind=EventKind.DELETED, application_id=row.id, at=tx.now))
 
 
-async def removal_failed(tx: Transaction, application_id: str, message: str) -> None:
-    row = await tx.session.get_one(ApplicationRow, application_id)
+async def removal_failed(
+    tx: Transaction, application_id: str, message: str, sequence: int | None = None
+) -> None:
+    """The removal has ended without success; what was said of its end first stays said."""
+    row = await open_removal(tx, application_id, sequence)
+    if row is None or row.removal_message:
+        return
     row.removal_message = message
     await outbox.close(tx, outbox.REMOVE, row.id)

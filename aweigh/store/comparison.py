@@ -1,22 +1,26 @@
-"""The database's open deployments, compared with Temporal and with what a server says is live."""
+"""What is open in the database, compared with Temporal and with what a server says is live."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 
 from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import DeploymentState, Reason
-from aweigh.domain.verdict import Verdict, judge
-from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
-from aweigh.store import lifecycle, outbox, retention
+from aweigh.domain.deployment import OPEN, DeploymentState, Reason
+from aweigh.domain.verdict import Verdict, WorkflowStatus, judge
+from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
+from aweigh.store import applications, lifecycle, outbox, retention
 from aweigh.store.database import Store
-from aweigh.store.tables import DeploymentRow
+from aweigh.store.tables import ApplicationRow, DeploymentRow
 
 _MESSAGES = {
     Verdict.TERMINATED: "Its workflow was terminated or lost in Temporal. Retry it.",
     Verdict.TIMED_OUT: "It took longer than all of its steps may take together. Retry it.",
 }
+_REMOVAL_LOST: Final = (
+    "Its workflow was terminated or lost in Temporal. Delete the application again."
+)
 
 
 Live = Callable[[str], bool | None]
@@ -34,20 +38,31 @@ class Comparison:
 
         Logs and events that have had their time are removed.
         """
-        open_rows = await self._open(server)
-        for application_id in {row.application_id for row in open_rows}:
+        open_rows, removals = await self._open(server), await self._open_removals(server)
+        concerned = {row.application_id for row in open_rows} | {row.id for row in removals}
+        for application_id in concerned:
             if await self._executions.is_stuck(lane_id(application_id)):
                 # The relay starts it anew, with everything that is still open.
                 await self._executions.terminate(lane_id(application_id), "its task keeps failing")
         changed = [await self._compare(row, live(row.id)) for row in open_rows]
+        changed += [await self._compare_removal(row) for row in removals]
         async with self._store.write() as tx:
             await retention.forget(tx, self._keep_logs)
         return sum(changed)
 
     async def _open(self, server: str) -> list[DeploymentRow]:
         query = select(DeploymentRow).where(
-            DeploymentRow.server == server,
-            DeploymentRow.state.in_([DeploymentState.CREATED, DeploymentState.STARTED]),
+            DeploymentRow.server == server, DeploymentRow.state.in_(OPEN)
+        )
+        async with self._store.read() as tx:
+            return list(await tx.session.scalars(query))
+
+    async def _open_removals(self, server: str) -> list[ApplicationRow]:
+        query = select(ApplicationRow).where(
+            ApplicationRow.server == server,
+            ApplicationRow.removal_sequence.is_not(None),
+            ApplicationRow.removal_message.is_(None),
+            ApplicationRow.removed_at.is_(None),
         )
         async with self._store.read() as tx:
             return list(await tx.session.scalars(query))
@@ -71,3 +86,15 @@ class Comparison:
             else:
                 await lifecycle.failed(tx, row.id, Reason(verdict), _MESSAGES[verdict])
         return verdict is not Verdict.HAND_OVER
+
+    async def _compare_removal(self, row: ApplicationRow) -> bool:
+        sequence = row.removal_sequence or 0
+        status = await self._executions.status(removal_workflow_id(row.id, sequence))
+        if status is WorkflowStatus.RUNNING:
+            return False
+        async with self._store.write() as tx:
+            if status is WorkflowStatus.CLOSED:  # its own record comes before its end
+                await applications.removal_failed(tx, row.id, _REMOVAL_LOST, sequence)
+            elif await applications.open_removal(tx, row.id, sequence):
+                await outbox.put(tx, outbox.REMOVE, row.id)
+        return status is WorkflowStatus.CLOSED

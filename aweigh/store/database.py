@@ -11,10 +11,10 @@ from contextlib import (
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import event
+from sqlalchemy import Select, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
     DatabaseError,
@@ -30,6 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from aweigh.domain.errors import Invalid, Unavailable
 from aweigh.store.vault import Vault
 
+Row = TypeVar("Row")
+
 #: Seconds that a writer waits for the SQLite lock before the call is answered with 503.
 PATIENCE: Final = 5.0
 
@@ -41,6 +43,14 @@ class Transaction:
     session: AsyncSession
     vault: Vault
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    async def locked(self, query: Select[Row]) -> Row | None:
+        """The row, held until the transaction ends, as it is by then.
+
+        One that the session knows already would else be given as it was when it was first read.
+        """
+        fresh = query.with_for_update().execution_options(populate_existing=True)
+        return await self.session.scalar(fresh)
 
 
 class Store:

@@ -1,5 +1,6 @@
 """Deployments: how they are admitted, and what is known of them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,15 +8,14 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from aweigh.domain import grammar
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import DeploymentState, EventKind, StepName, Trigger
+from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, StepName, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.git import is_commit, is_ref
 from aweigh.domain.image import is_digest, is_tag
 from aweigh.domain.release import Image, Release
 from aweigh.domain.source import GitSource, ImageSource, PullPolicy
-from aweigh.store import applications, outbox
-from aweigh.store.applications import Application, settings_text
+from aweigh.store import applications, claims, outbox, releases
+from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
 from aweigh.store.tables import (
@@ -26,10 +26,8 @@ from aweigh.store.tables import (
     ReleaseRow,
     StepRow,
 )
-from aweigh.store.vault import Owner
 
 KEY_KEPT: Final = timedelta(days=7)
-_SETTINGS: Final = "releases.settings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +118,7 @@ async def _admit_image(
     elif source.pull is not PullPolicy.ALWAYS:
         live = await live_image(tx, application.row)
         image = live if live and live.reference == image.reference else image
-    release = _new_release(tx, application.row, settings, image)
+    release = releases.new(tx, application.row, settings, image)
     return await _new_deployment(tx, application, release.id, order)
 
 
@@ -139,10 +137,27 @@ async def _admit_build(
         raise Invalid("commit", "is not a full commit id (40 hexadecimal digits)")
     ref = order.commit or order.tag or source.branch
     image = Image(reference=f"{source.repository}#{ref}")
-    release = _new_release(tx, application.row, application.settings, image)
+    release = releases.new(tx, application.row, application.settings, image)
     release.ref, release.rebuild = ref, order.rebuild
     release.commit = ref if is_commit(ref) else None
     return await _new_deployment(tx, application, release.id, order)
+
+
+async def once(
+    tx: Transaction, application_id: str, key: Key | None, make: Callable[[], Awaitable[str]]
+) -> str:
+    """The deployment that an earlier call with this key made, or else the one made now.
+
+    Raises:
+        Invalid: the key was used with another body.
+    """
+    if key is None:
+        return await make()
+    known = await remembered(tx, application_id, key)
+    if known is None:
+        known = await make()
+        remember(tx, application_id, key, known)
+    return known
 
 
 async def admit_once(
@@ -154,20 +169,33 @@ async def admit_once(
         Conflict: the application is being removed.
         Invalid: the tag is not one, or the key was used with another body.
     """
-    if key is None:
-        return await admit(tx, application, order)
-    known = await remembered(tx, application.row.id, key)
-    if known is None:
-        known = await admit(tx, application, order)
-        remember(tx, application.row.id, key, known)
-    return known
+    return await once(tx, application.row.id, key, lambda: admit(tx, application, order))
 
 
 async def admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
 ) -> str:
-    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt."""
+    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt.
+
+    Raises:
+        Conflict: the application is being removed, or another one holds a domain or a host port
+            that the release needs.
+    """
+    release = await tx.session.get_one(ReleaseRow, earlier.release_id)
+    await claims.take(tx, application.row, releases.settings_of(tx, release))
     return await _new_deployment(tx, application, earlier.release_id, order)
+
+
+async def asked_already(tx: Transaction, application: Application, order: Order) -> str | None:
+    """The newest deployment, if it is this very one again and has not ended: a double click."""
+    query = select(DeploymentRow.id).where(
+        DeploymentRow.application_id == application.row.id,
+        DeploymentRow.sequence == application.row.last_sequence,
+        DeploymentRow.trigger == order.trigger,
+        DeploymentRow.retry_of == order.retry_of,
+        DeploymentRow.state.in_(OPEN),
+    )
+    return await tx.session.scalar(query)
 
 
 async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
@@ -187,32 +215,7 @@ async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
     if row.live is None:
         return None
     deployment = await tx.session.get_one(DeploymentRow, row.live)
-    return _image(await tx.session.get_one(ReleaseRow, deployment.release_id))
-
-
-def _image(release: ReleaseRow) -> Image:
-    return Image(
-        reference=release.image_reference, id=release.image_id, digest=release.image_digest
-    )
-
-
-def _new_release(
-    tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
-) -> ReleaseRow:
-    release_id = new_id("rel")
-    sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
-    release = ReleaseRow(
-        id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
-        image_reference=image.reference, image_id=image.id, image_digest=image.digest,
-    )  # fmt: skip
-    tx.session.add(release)
-    return release
-
-
-def reseal(tx: Transaction, release: ReleaseRow) -> None:
-    """Seal its settings with the current key."""
-    owner = Owner(kind=_SETTINGS, id=release.id)
-    release.settings = tx.vault.seal(owner, tx.vault.open(owner, release.settings))
+    return releases.image_of(await tx.session.get_one(ReleaseRow, deployment.release_id))
 
 
 async def _new_deployment(
@@ -249,7 +252,7 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
     row = None
     if grammar.matches(grammar.ENTITY_ID, deployment_id):
         query = select(DeploymentRow).where(DeploymentRow.id == deployment_id)
-        row = await tx.session.scalar(query.with_for_update() if lock else query)
+        row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id!r}")
     return row
@@ -266,7 +269,11 @@ async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
     query = select(StepRow).where(StepRow.deployment_id == row.id)
     steps = tuple(sorted(await tx.session.scalars(query), key=_began))
     return Deployment(
-        row=row, application=application, image=_image(release), commit=release.commit, steps=steps
+        row=row,
+        application=application,
+        image=releases.image_of(release),
+        commit=release.commit,
+        steps=steps,
     )
 
 
@@ -298,10 +305,9 @@ async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
     """What the deployment makes live, with its secrets: for its server worker only."""
     application = await tx.session.get_one(ApplicationRow, row.application_id)
     release = await tx.session.get_one(ReleaseRow, row.release_id)
-    text = tx.vault.open(Owner(kind=_SETTINGS, id=release.id), release.settings)
     return Release(
         deployment=row.id, application=application.id, slug=application.slug, server=row.server,
-        sequence=row.sequence, image=_image(release),
+        sequence=row.sequence, image=releases.image_of(release),
         ref=release.ref, commit=release.commit, rebuild=release.rebuild,
-        settings=ApplicationSettings.model_validate_json(text),
+        settings=releases.settings_of(tx, release),
     )  # fmt: skip

@@ -1,12 +1,14 @@
 """The records of a deployment's life, each one transaction, each safe to repeat."""
 
+from contextlib import suppress
+
 from sqlalchemy import select
 
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.domain.errors import Conflict
 from aweigh.domain.source import GitSource
-from aweigh.store import applications, outbox
+from aweigh.store import applications, claims, outbox
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import find_row, record_event, release_of
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow, StepRow
@@ -23,31 +25,46 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
     else:
-        _reopen(tx, row, run_id)  # a reset from its very beginning
+        with suppress(Conflict):
+            await _reopen(tx, row, run_id)  # a reset from its very beginning
     return row.state == DeploymentState.STARTED and row.run_id == run_id
 
 
-def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> bool:
+async def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
     """A workflow reset by hand runs a failed deployment again: one more attempt of it.
 
-    False for a run that another one has taken the place of: what it says comes late.
+    Raises:
+        Conflict: another run has taken this one's place, so that what it says comes late; or
+            another application holds by now what the release needs.
     """
     if row.run_id == run_id:
-        return True
+        return
     if row.run_id is None and DeploymentState(row.state).ended:
-        return False  # it ended before any run: there is nothing to go on with
+        raise Conflict(f"{row.id} ended before any run: there is nothing to go on with")
     if run_id in row.earlier_runs.splitlines():
-        return False
-    if row.run_id:
-        row.earlier_runs += f"{row.run_id}\n"
+        raise Conflict(f"{row.id} goes on in run {row.run_id}; this is an earlier run")
     if row.state == DeploymentState.FAILED:
+        await _claim_again(tx, row)
         row.state = DeploymentState.STARTED
         row.started_at = tx.now  # its deadline counts from here
         row.attempts += 1
         row.reason = row.message = row.finished_at = row.superseded_by = None
         record_event(tx, row, EventKind.STARTED)
+    if row.run_id:
+        row.earlier_runs += f"{row.run_id}\n"
     row.run_id = run_id
-    return True
+
+
+async def _claim_again(tx: Transaction, row: DeploymentRow) -> None:
+    """Hold what its release needs, which was given up when it failed.
+
+    Raises:
+        Conflict: another application holds it, or this one is removed.
+    """
+    application = await applications.locked_row(tx, row.application_id)
+    if application.removed_at:
+        raise Conflict(f"{application.slug} was removed")
+    await claims.take(tx, application, (await release_of(tx, row)).settings)
 
 
 async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
@@ -55,17 +72,20 @@ async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
     row = await find_row(tx, deployment_id, lock=True)
     if row.state == DeploymentState.SUCCEEDED:
         return
+    if row.state == DeploymentState.FAILED:
+        with suppress(Conflict):  # it is live all the same
+            await _claim_again(tx, row)
     row.run_id = run_id
     row.state = DeploymentState.SUCCEEDED
     row.reason = row.message = None
     row.finished_at = tx.now
     record_event(tx, row, EventKind.SUCCEEDED)
-    await _ended(tx, row)
-    application = await tx.session.get_one(ApplicationRow, row.application_id, with_for_update=True)
+    application = await applications.locked_row(tx, row.application_id)
     if application.removed_at is None and await _is_newest(tx, application, row):
         application.live, application.live_since = row.id, tx.now
         if row.tag or row.trigger == Trigger.ROLLBACK:
             await _take_tag(tx, row)
+    await _ended(tx, row)
 
 
 async def _is_newest(tx: Transaction, application: ApplicationRow, row: DeploymentRow) -> bool:
@@ -99,8 +119,11 @@ async def failed(
 ) -> None:
     """The deployment did not become live; one that ended already stays as it ended."""
     row = await find_row(tx, deployment_id, lock=True)
-    if run_id and not _reopen(tx, row, run_id):
-        return
+    if run_id:
+        try:
+            await _reopen(tx, row, run_id)
+        except Conflict:
+            return
     if DeploymentState(row.state).ended:
         return
     row.state = DeploymentState.FAILED
@@ -119,17 +142,18 @@ async def _ended(tx: Transaction, row: DeploymentRow) -> None:
     )
     for step in await tx.session.scalars(query):
         step.state, step.finished_at = StepState(row.state), tx.now
+    await applications.settle(tx, await applications.locked_row(tx, row.application_id))
 
 
 async def report_step(tx: Transaction, deployment_id: str, name: str, report: StepReport) -> None:
     """Take a server worker's word on one step; a run id not seen before reopens a failed one.
 
     Raises:
-        Conflict: the deployment ended, and this report is of the run that ended or an earlier one.
+        Conflict: the deployment ended, and this report is of the run that ended or an earlier one;
+            or it cannot be opened again.
     """
     row = await find_row(tx, deployment_id, lock=True)
-    if not _reopen(tx, row, report.run_id):
-        raise Conflict(f"{deployment_id} goes on in run {row.run_id}; this is an earlier run")
+    await _reopen(tx, row, report.run_id)
     if row.state == DeploymentState.FAILED and report.state is StepState.RUNNING:
         raise Conflict(f"{deployment_id} has ended as {row.state} / {row.reason}")
     step = await tx.session.get(StepRow, (deployment_id, name))

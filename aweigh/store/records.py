@@ -31,9 +31,11 @@ class Records:
                 tx, deployment_id, reason, message, run_id=run_id, superseded_by=superseded_by
             )
 
-    async def removal(self, application_id: str, failure: str | None) -> None:
+    async def removal(
+        self, application_id: str, failure: str | None, *, sequence: int | None
+    ) -> None:
         async with self._store.write() as tx:
             if failure is None:
-                await applications.removed(tx, application_id)
+                await applications.removed(tx, application_id, sequence)
             else:
-                await applications.removal_failed(tx, application_id, failure)
+                await applications.removal_failed(tx, application_id, failure, sequence)

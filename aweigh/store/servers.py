@@ -42,16 +42,17 @@ async def lease(tx: Transaction, name: str, asked: Lease) -> None:
     row.worker_version, row.engine_version = asked.worker_version, asked.engine_version
 
 
-async def check_holder(tx: Transaction, name: str, identity: str) -> None:
+async def check_holder(tx: Transaction, name: str, identity: str, boot: str) -> None:
     """Raises: Conflict."""
     row = await _row(tx, name)
-    if row.identity != identity:
+    if (row.identity, row.boot) != (identity, boot):
         raise Conflict(f"the name {name!r} is held by another server worker ({row.identity})")
 
 
 async def _row(tx: Transaction, name: str, *, lock: bool = False) -> ServerRow:
     """Raises: Conflict."""
-    row = await tx.session.get(ServerRow, name, with_for_update=lock or None)
+    query = select(ServerRow).where(ServerRow.name == name)
+    row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise Conflict(f"there is no server {name!r}, though there is a token for it")
     return row

@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import docker
 import httpx2
 import pytest
 
+from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.settings import Settings
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
@@ -33,16 +35,17 @@ async def deployed(stack: Stack, repository: str) -> list[dict[str, Any]]:
 
 
 class Worker:
-    """A caller with a server worker's token and an identity."""
+    """A caller with a server worker's token, an identity and a boot."""
 
-    def __init__(self, stack: Stack, server: str, identity: str) -> None:
+    def __init__(self, stack: Stack, server: str, identity: str, boot: str) -> None:
         self._stack = stack
         self._token = (stack.data / "tokens" / f"server-{server}").read_text().strip()
-        self._identity = identity
+        self._headers = {IDENTITY_HEADER: identity, BOOT_HEADER: boot}
 
     async def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        headers = {"X-Aweigh-Identity": self._identity}
-        return await self._stack.call(method, path, token=self._token, headers=headers, **options)
+        return await self._stack.call(
+            method, path, token=self._token, headers=self._headers, **options
+        )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ async def other(stack: Stack) -> Worker:
     """The worker of another server of the same installation."""
     await install(Settings(data=stack.data, server="other"))
     identity = secrets.token_hex(16)
-    worker = Worker(stack, "other", identity)
+    worker = Worker(stack, "other", identity, "b")
     lease = {"identity": identity, "boot": "b", "worker_version": "1"}
     assert (await worker.call("POST", "/v1/worker/lease", json=lease)).is_success
     return worker
@@ -58,7 +61,9 @@ async def other(stack: Stack) -> Worker:
 
 @pytest.fixture(scope="module")
 def own(stack: Stack) -> Worker:
-    return Worker(stack, "local", (stack.data / "server" / "identity").read_text().strip())
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    identity = (stack.data / "server" / "identity").read_text().strip()
+    return Worker(stack, "local", identity, boot)
 
 
 REPORT = {"state": "running", "run_id": "x", "attempt": 1}

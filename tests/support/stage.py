@@ -69,6 +69,7 @@ class World:
     records: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, FailedRecord] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
+    removals: list[RemovalRecord] = field(default_factory=list)
     #: What a step of a deployment raises, one after the other: (deployment or "", step) → errors.
     faults: dict[tuple[str, str], list[BaseException]] = field(default_factory=dict)
     #: Steps that wait until they are let go, or cancelled.
@@ -188,6 +189,7 @@ class FakeRecords:
     async def removal(self, record: RemovalRecord) -> Nothing:
         world = self._world(record.application_id)
         world.records[record.application_id].append(record.failure or "removed")
+        world.removals.append(record)
         return Nothing()
 
 

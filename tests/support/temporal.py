@@ -1,5 +1,6 @@
 """A Temporal that a test can look into, as far as the relay knows one."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,6 +25,19 @@ class FakeTemporal:
     #: What it answers to everything about one workflow or lane.
     failing: Mapping[str, Exception] = field(default_factory=dict)
     away: bool = False
+    #: Takes connections, and says nothing.
+    silent: bool = False
+
+    @property
+    def service_client(self) -> "FakeTemporal":
+        return self
+
+    async def check_health(self) -> bool:
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.away:
+            raise rpc_error(RPCStatusCode.UNAVAILABLE)
+        return True
 
     async def connect(self) -> Client:
         if self.away:

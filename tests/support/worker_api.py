@@ -24,7 +24,7 @@ class WorkerApi:
 
     def client(self) -> Api:
         transport = httpx2.MockTransport(self._network)
-        return Api("http://127.0.0.1:8700", "awg_token", "identity-1", transport)
+        return Api("http://127.0.0.1:8700", "awg_token", "identity-1", "boot-1", transport)
 
     def text(self, deployment_id: str) -> str:
         return bytes(self.logs.get(deployment_id, b"")).decode()

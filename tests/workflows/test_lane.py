@@ -6,6 +6,7 @@ import random
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.inputs import RemovalRecord
 from aweigh.domain.application import Policy
 from aweigh.domain.deployment import Reason
 from tests.support.stage import Stage
@@ -132,7 +133,7 @@ async def test_a_removal_takes_its_turn_like_a_deployment(stage: Stage) -> None:
     await stage.lane_ended()
 
     assert stage.world.removed == [f"{stage.name}.app"]
-    assert stage.world.records[f"{stage.name}.app"] == ["removed"]
+    assert stage.world.removals == [RemovalRecord(f"{stage.name}.app", sequence=2)]
     assert stage.world.failures[f"{stage.name}.1"].reason is Reason.SUPERSEDED
 
 

@@ -1,5 +1,6 @@
 """The deploy hook: what CI calls."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -88,6 +89,17 @@ async def test_what_is_wrong_with_a_call_is_named_and_deploys_nothing(
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"field": field, "message": message}]
     assert (await door.get("/v1/deployments"))["items"] == []
+
+
+async def test_strangers_keep_nobody_waiting(door: Door) -> None:
+    shop = await door.create()
+
+    async with asyncio.timeout(3), door.store.write():  # while others write
+        for refused in (
+            await door.hook(shop, secret="wrong"),
+            await door.hook(shop | {"deploy_hook": f"hook_{'x' * 43}"}),
+        ):
+            assert refused.status_code == 404
 
 
 async def test_a_stranger_learns_nothing(door: Door) -> None:

@@ -18,9 +18,9 @@ from tests.support.installation import IMAGE, start
 LEASE = Lease(identity="identity-1", boot="boot-1", worker_version="1")
 
 
-def api_of(door: Door, identity: str = "identity-1") -> Api:
+def api_of(door: Door, identity: str = "identity-1", boot: str = "boot-1") -> Api:
     transport = httpx2.ASGITransport(door.app, raise_app_exceptions=False)
-    return Api("http://aweigh", door.tokens["server"], identity, transport)
+    return Api("http://aweigh", door.tokens["server"], identity, boot, transport)
 
 
 @pytest.fixture
@@ -96,11 +96,16 @@ async def test_two_that_append_at_once_agree_on_one_log(
     assert await api.append_log(deployment, 4, b"two\n") == 8
 
 
-async def test_a_clone_of_the_worker_is_refused(door: Door, api: Api, deployment: str) -> None:
-    clone = api_of(door, "identity-2")
+@pytest.mark.parametrize(
+    ("identity", "boot"), [("identity-2", "boot-1"), ("identity-1", "boot-2"), ("identity-1", "")]
+)
+async def test_a_clone_of_the_worker_is_refused(
+    door: Door, api: Api, deployment: str, identity: str, boot: str
+) -> None:
+    clone = api_of(door, identity, boot)
 
     for call in (
-        clone.lease(LEASE.model_copy(update={"identity": "identity-2"})),
+        clone.lease(LEASE.model_copy(update={"identity": identity, "boot": boot})),
         clone.release(deployment),
         clone.report(deployment, StepName.PULL, report()),
         clone.append_log(deployment, 0, b"x"),

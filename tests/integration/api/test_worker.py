@@ -6,13 +6,13 @@ import httpx2
 import pytest
 from dirty_equals import IsPartialDict
 
-from aweigh.contract import IDENTITY_HEADER
+from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain.deployment import Reason
 from aweigh.store import lifecycle, servers
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE, start, succeed
 
-HOLDER = {IDENTITY_HEADER: "identity-1"}
+HOLDER = {IDENTITY_HEADER: "identity-1", BOOT_HEADER: "boot-1"}
 RUNNING = {"state": "running", "run_id": "run-1", "attempt": 1}
 
 
@@ -103,13 +103,18 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("method", "path", "options"), PATHS, ids=[path for _, path, _ in PATHS])
-@pytest.mark.parametrize("identity", ["identity-2", ""])
-async def test_another_identity_is_refused(
-    door: Door, deployment: str, method: str, path: str, options: Any, identity: str
+@pytest.mark.parametrize(
+    "other",
+    [
+        {IDENTITY_HEADER: "identity-2"}, {IDENTITY_HEADER: ""},
+        {BOOT_HEADER: "boot-2"}, {BOOT_HEADER: ""},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_another_identity_or_boot_is_refused(
+    door: Door, deployment: str, method: str, path: str, options: Any, other: dict[str, str]
 ) -> None:
-    answer = await call(
-        door, method, path.format(deployment), headers={IDENTITY_HEADER: identity}, **options
-    )
+    answer = await call(door, method, path.format(deployment), headers=other, **options)
 
     assert answer.status_code == 409
     assert "is held by another server worker (identity-1)" in answer.json()["detail"]

@@ -25,7 +25,7 @@ async def test_the_same_worker_renews_its_lease(store: Store) -> None:
         await servers.lease(tx, SERVER, ask())
         await servers.lease(later(tx, 5), SERVER, ask())
 
-        await servers.check_holder(tx, SERVER, "a")
+        await servers.check_holder(tx, SERVER, "a", "one")
 
 
 async def test_a_worker_that_restarts_on_its_machine_takes_over_at_once(store: Store) -> None:
@@ -53,14 +53,15 @@ async def test_only_the_holder_passes_for_it(store: Store) -> None:
     async with store.write() as tx:
         await servers.lease(tx, SERVER, ask())
 
-        with pytest.raises(Conflict, match="held by another server worker"):
-            await servers.check_holder(tx, SERVER, "b")
+        for other in (("b", "one"), ("a", "two"), ("a", "")):
+            with pytest.raises(Conflict, match="held by another server worker"):
+                await servers.check_holder(tx, SERVER, *other)
 
 
 async def test_nobody_passes_for_the_holder_of_a_name_that_was_never_leased(store: Store) -> None:
     async with store.read() as tx:
         with pytest.raises(Conflict):
-            await servers.check_holder(tx, SERVER, "")
+            await servers.check_holder(tx, SERVER, "", "")
 
 
 async def test_a_server_that_is_not_there_is_named(store: Store) -> None:
@@ -76,4 +77,4 @@ async def test_a_server_that_is_not_there_has_no_holder(store: Store) -> None:
         with pytest.raises(Conflict, match="there is no server 'moon'"):
             await servers.lease(tx, "moon", ask())
         with pytest.raises(Conflict, match="there is no server 'moon'"):
-            await servers.check_holder(tx, "moon", "a")
+            await servers.check_holder(tx, "moon", "a", "one")

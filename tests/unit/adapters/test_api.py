@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from aweigh.adapters.api import Api
-from aweigh.contract import IDENTITY_HEADER, Lease, StepReport
+from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER, Lease, StepReport
 from aweigh.domain.deployment import Reason, StepName, StepState
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
 
@@ -15,14 +15,15 @@ LEASE = Lease(identity="identity-1", boot="boot-1", worker_version="1")
 
 
 def api_that(answer: Callable[[httpx2.Request], httpx2.Response]) -> Api:
-    return Api("http://127.0.0.1:8700", "awg_t", "identity-1", httpx2.MockTransport(answer))
+    transport = httpx2.MockTransport(answer)
+    return Api("http://127.0.0.1:8700", "awg_t", "identity-1", "boot-1", transport)
 
 
 def answering(status: int, **body: object) -> Api:
     return api_that(lambda _: httpx2.Response(status, json=body))
 
 
-async def test_every_call_says_who_asks_and_for_which_identity() -> None:
+async def test_every_call_says_who_asks_and_as_which_machine() -> None:
     seen: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -35,6 +36,7 @@ async def test_every_call_says_who_asks_and_for_which_identity() -> None:
     assert str(request.url) == "http://127.0.0.1:8700/v1/worker/releases/dep_1/log?offset=7"
     assert request.headers["authorization"] == "Bearer awg_t"
     assert request.headers[IDENTITY_HEADER] == "identity-1"
+    assert request.headers[BOOT_HEADER] == "boot-1"
 
 
 @pytest.mark.parametrize("error", [httpx2.ConnectError, httpx2.ReadTimeout, httpx2.ReadError])

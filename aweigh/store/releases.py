@@ -1,0 +1,60 @@
+"""Releases: an image pinned by content, and a snapshot of the settings it runs with."""
+
+from typing import Final
+
+from sqlalchemy import or_, select
+
+from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.deployment import OPEN
+from aweigh.domain.release import Image
+from aweigh.domain.secret import REVEAL
+from aweigh.store.database import Transaction
+from aweigh.store.ids import new_id
+from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
+from aweigh.store.vault import Owner
+
+_SETTINGS: Final = "releases.settings"
+
+
+def settings_text(settings: ApplicationSettings) -> str:
+    return settings.model_dump_json(context=REVEAL)
+
+
+def new(
+    tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
+) -> ReleaseRow:
+    release_id = new_id("rel")
+    sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
+    release = ReleaseRow(
+        id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
+        image_reference=image.reference, image_id=image.id, image_digest=image.digest,
+    )  # fmt: skip
+    tx.session.add(release)
+    return release
+
+
+def reseal(tx: Transaction, release: ReleaseRow) -> None:
+    """Seal its settings with the current key."""
+    owner = Owner(kind=_SETTINGS, id=release.id)
+    release.settings = tx.vault.seal(owner, tx.vault.open(owner, release.settings))
+
+
+def image_of(release: ReleaseRow) -> Image:
+    return Image(
+        reference=release.image_reference, id=release.image_id, digest=release.image_digest
+    )
+
+
+def settings_of(tx: Transaction, release: ReleaseRow) -> ApplicationSettings:
+    text = tx.vault.open(Owner(kind=_SETTINGS, id=release.id), release.settings)
+    return ApplicationSettings.model_validate_json(text)
+
+
+async def in_use(tx: Transaction, row: ApplicationRow) -> list[ApplicationSettings]:
+    """The settings of the application's releases that are live or in flight."""
+    used = select(DeploymentRow.release_id).where(
+        DeploymentRow.application_id == row.id,
+        or_(DeploymentRow.id == row.live, DeploymentRow.state.in_(OPEN)),
+    )
+    releases = await tx.session.scalars(select(ReleaseRow).where(ReleaseRow.id.in_(used)))
+    return [settings_of(tx, one) for one in releases]

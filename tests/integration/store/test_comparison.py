@@ -1,0 +1,147 @@
+"""What Temporal no longer carries on is ended, or handed over again, by comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from aweigh.adapters.executions import Executions
+from aweigh.domain.verdict import WorkflowStatus
+from aweigh.domain.workflow_ids import lane_id, removal_workflow_id
+from aweigh.store import applications, outbox
+from aweigh.store.comparison import Comparison
+from aweigh.store.database import Store
+from aweigh.store.tables import ApplicationRow
+from tests.support.installation import SERVER, new_application
+
+
+@dataclass
+class FakeExecutions:
+    """A Temporal that knows the workflows it was told to know."""
+
+    statuses: Mapping[str, WorkflowStatus] = field(default_factory=dict)
+    stuck: frozenset[str] = frozenset()
+    terminated: list[str] = field(default_factory=list)
+
+    async def status(self, workflow_id: str) -> WorkflowStatus:
+        return self.statuses.get(workflow_id, WorkflowStatus.UNKNOWN)
+
+    async def is_stuck(self, workflow_id: str) -> bool:
+        return workflow_id in self.stuck
+
+    async def terminate(self, workflow_id: str, _why: str) -> None:
+        self.terminated.append(workflow_id)
+
+
+@pytest.fixture
+async def application(store: Store) -> str:
+    """One whose removal was asked for, and handed over."""
+    made = await new_application(store)
+    await ask_removal(store, made)
+    return made
+
+
+async def ask_removal(store: Store, application_id: str) -> None:
+    async with store.write() as tx:
+        found = await applications.find(tx, application_id, lock=True)
+        await applications.ask_removal(tx, found, volumes=False)
+        rows = await outbox.due(tx)
+        await outbox.handed_over(tx, [row.id for row in rows])
+
+
+async def compare(store: Store, executions: FakeExecutions) -> int:
+    comparison = Comparison(store, cast(Executions, executions))
+    return await comparison.run(SERVER, lambda _: None)
+
+
+async def row_of(store: Store, application_id: str) -> ApplicationRow:
+    async with store.read() as tx:
+        return await tx.session.get_one(ApplicationRow, application_id)
+
+
+async def due(store: Store) -> list[tuple[str, str]]:
+    async with store.read() as tx:
+        return [(row.kind, row.subject) for row in await outbox.due(tx)]
+
+
+async def test_a_removal_whose_workflow_was_terminated_has_failed(
+    store: Store, application: str
+) -> None:
+    closed = FakeExecutions({removal_workflow_id(application, 1): WorkflowStatus.CLOSED})
+
+    assert await compare(store, closed) == 1
+
+    row = await row_of(store, application)
+    assert "terminated or lost in Temporal. Delete" in (row.removal_message or "")
+    assert await compare(store, closed) == 0
+
+    await ask_removal(store, application)
+    assert await compare(store, FakeExecutions()) == 0
+    assert await due(store) == [(outbox.REMOVE, application)]
+
+
+async def test_a_removal_that_runs_is_left_alone(store: Store, application: str) -> None:
+    runs = FakeExecutions({removal_workflow_id(application, 1): WorkflowStatus.RUNNING})
+
+    assert await compare(store, runs) == 0
+
+    assert (await row_of(store, application)).removal_message is None
+    assert await due(store) == []
+
+
+async def test_a_removal_that_temporal_does_not_know_is_handed_over_again(
+    store: Store, application: str
+) -> None:
+    assert await compare(store, FakeExecutions()) == 0
+
+    assert await due(store) == [(outbox.REMOVE, application)]
+
+
+async def test_the_stuck_lane_of_a_removal_is_started_anew(store: Store, application: str) -> None:
+    stuck = FakeExecutions(stuck=frozenset({lane_id(application)}))
+
+    await compare(store, stuck)
+
+    assert stuck.terminated == [lane_id(application)]
+
+
+async def test_a_removal_that_is_done_is_not_compared(store: Store, application: str) -> None:
+    async with store.write() as tx:
+        await applications.removed(tx, application, 1)
+
+    assert await compare(store, FakeExecutions()) == 0
+    assert await due(store) == []
+
+
+async def test_the_end_of_a_removal_that_was_superseded_is_not_that_of_the_second(
+    store: Store, application: str
+) -> None:
+    await ask_removal(store, application)
+
+    async with store.write() as tx:
+        await applications.removal_failed(tx, application, "Superseded.", 1)
+        await applications.removed(tx, application, 1)
+
+    row = await row_of(store, application)
+    assert (row.removal_sequence, row.removal_message, row.removed_at) == (2, None, None)
+    async with store.write() as tx:
+        await applications.removed(tx, application, 2)
+    assert (await row_of(store, application)).removed_at
+
+
+async def test_an_end_that_names_no_removal_is_that_of_the_only_one(
+    store: Store, application: str
+) -> None:
+    async with store.write() as tx:
+        await applications.removal_failed(tx, application, "The server is offline.")
+
+    assert (await row_of(store, application)).removal_message == "The server is offline."
+
+
+async def test_what_a_removal_said_of_its_own_end_stays(store: Store, application: str) -> None:
+    async with store.write() as tx:
+        await applications.removal_failed(tx, application, "The server is offline.", 1)
+        await applications.removal_failed(tx, application, "It was terminated.", 1)
+
+    assert (await row_of(store, application)).removal_message == "The server is offline."
