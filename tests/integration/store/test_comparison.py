@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -51,7 +52,7 @@ async def ask_removal(store: Store, application_id: str) -> None:
 
 
 async def compare(store: Store, executions: FakeExecutions) -> int:
-    comparison = Comparison(store, cast(Executions, executions))
+    comparison = Comparison(store, cast(Executions, executions), timedelta(days=90))
     return await comparison.run(SERVER, lambda _: None)
 
 
