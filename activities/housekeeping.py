@@ -79,11 +79,10 @@ class HousekeepingActivities:
             return StepResult(opened.detail)
 
     async def _sweep_images(self, application_id: str) -> int:
-        inventory = await self._api.inventory()
-        known = {one.id: one for one in inventory.applications}
-        if application_id not in known:
-            return 0
-        removed = await sweep_application(self._server, known[application_id])
+        inventory = await self._api.inventory(application_id)
+        removed = 0
+        for known in inventory.applications:
+            removed += await sweep_application(self._server, known)
         await forget_pulled(self._server)
         return removed
 

@@ -52,16 +52,22 @@ class ReconcileActivities:
             return await self.run()
 
     async def run(self) -> LiveDeployments:
+        journalled = self._journal.deployments()
+        built = self._server.workshop.deployments()
         inventory = await self._api.inventory()
         containers = await self._by_application()
-        self._report_strangers(inventory, containers)
+        removed = await self._removed(inventory, containers)
+        self._report_unreadable()
         await self._ensure_proxy()
         live: list[str] = []
         unsure: list[str] = []
-        for application in inventory.applications:
+        for application in (*inventory.applications, *removed):
             commit, answers = await self._put_right(application, containers[application.id])
             if commit and answers is not False:
                 (live if answers else unsure).append(commit.generation.deployment)
+        self._forget_ended(journalled, inventory)
+        for deployment_id in set(built) - _wanted(inventory):
+            await self._server.workshop.discard_leavings(self._server.instance, deployment_id)
         await forget_pulled(self._server)
         await self._server.networks.remove_unused_networks(self._server.own_networks)
         return LiveDeployments(live, unsure)
@@ -73,15 +79,28 @@ class ReconcileActivities:
                 found[one.labels[APPLICATION]].append(one)
         return found
 
-    def _report_strangers(
+    async def _removed(
         self, inventory: Inventory, containers: dict[str, list[Container]]
-    ) -> None:
-        known = {one.id for one in inventory.applications}
-        for stranger in containers.keys() - known:
-            names = [one.name for one in containers[stranger]]
-            _log.warning("containers of an unknown application", containers=names)
+    ) -> list[KnownApplication]:
+        """Removed applications of which something is here, which no inventory lists unasked."""
+        here = {one.generation.application for one in self._server.commits.all()}
+        found: list[KnownApplication] = []
+        for application_id in (here | set(containers)) - {one.id for one in inventory.applications}:
+            asked = (await self._api.inventory(application_id)).applications
+            found += [one for one in asked if one.removed]
+            if not asked:
+                names = [one.name for one in containers.get(application_id, [])]
+                _log.warning("something of an unknown application", application=application_id,
+                             containers=names)  # fmt: skip
+        return found
+
+    def _report_unreadable(self) -> None:
         for path in self._server.commits.unreadable():
             _log.error("the proxy reloads nothing while this file is there", file=str(path))
+
+    def _forget_ended(self, journalled: list[str], inventory: Inventory) -> None:
+        for deployment_id in set(journalled) - _wanted(inventory):
+            self._journal.forget(deployment_id)
 
     async def _ensure_proxy(self) -> None:
         routed = any(self._server.commits.routed.glob("*.yml"))
@@ -124,11 +143,6 @@ class ReconcileActivities:
                 if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
                     self._server.commits.forget_older(commit.generation)
         await sweep_application(self._server, known)
-        ended = [one.id for one in known.deployments if one.state.ended]
-        await self._server.workshop.discard_ended(self._server.instance, ended)
-        for deployment_id in ended:
-            if deployment_id != known.live:
-                self._journal.forget(deployment_id)
         return commit, await self._answers(commit) if commit else False
 
     async def _remove_leftovers(
@@ -171,22 +185,32 @@ class ReconcileActivities:
         return bool(running) and all(one.running for one in running)
 
 
+def _wanted(inventory: Inventory) -> set[str]:
+    """Deployments that are open or live; any that was here before them and is none, has ended."""
+    return {
+        one.id
+        for known in inventory.applications
+        for one in known.deployments
+        if not one.state.ended or one.id == known.live
+    }
+
+
 def _is_leftover(one: Container, known: KnownApplication, commit: Commit | None) -> bool:
     """Whether a container belongs to an ended deployment that is not live."""
     sequence = int(one.labels.get(SEQUENCE, "0"))
-    state = known.state_of(sequence)
     if known.removed:
         return True
-    if sequence > known.highest_sequence or state is None or not state.ended:
+    if sequence > known.highest_sequence or not known.has_ended(sequence):
         return False
     if commit and sequence == commit.generation.sequence:
         return one.labels.get(ROLE) != "replica"
     if commit and _is_older(one, commit):
         # While the deployment that took its place goes on, it drains and removes it itself.
-        mine = known.state_of(commit.generation.sequence)
-        return mine is not None and mine.ended
-    live = next((it.sequence for it in known.deployments if it.id == known.live), None)
-    return sequence != live  # its file was lost and could not be written again
+        return known.has_ended(commit.generation.sequence)
+    live = known.live_deployment
+    return (
+        live is None or sequence != live.sequence
+    )  # its file was lost and could not be written again
 
 
 def _is_older(one: Container, commit: Commit) -> bool:

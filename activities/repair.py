@@ -46,8 +46,7 @@ class Repair:
             return commits.live(known.slug)
         if known.removed or known.in_flight:
             return commit
-        live = next((one for one in known.deployments if one.id == known.live), None)
-        if live:
+        if live := known.live_deployment:
             return await self._write_again(known, live) or commit
         if commit:  # nothing was ever live that could be gone back to
             commits.go_back(commit)

@@ -87,6 +87,9 @@ async def lift_counter(office: Doors, server: ServerName, deployment: str, fence
 
 
 @router.get("/inventory")
-async def read_inventory(office: Doors, server: ServerName) -> Inventory:
+async def read_inventory(
+    office: Doors, server: ServerName, application: str | None = None
+) -> Inventory:
+    """Of the whole server, or of one application there, which may have been removed."""
     async with office.store.read() as tx:
-        return await servers.inventory(tx, server, office.settings.keep_releases)
+        return await servers.inventory(tx, server, office.settings.keep_releases, application)

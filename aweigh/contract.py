@@ -82,7 +82,10 @@ class KnownApplication(Message):
     highest_sequence: int
     #: Sequences whose images stay: the last releases and everything in flight.
     keep: Annotated[tuple[int, ...], Field(default=())]
+    #: Those in flight, the live one, and the newest.
     deployments: tuple[KnownDeployment, ...] = ()
+    #: What stands below this and is not listed has ended.
+    ended_below: int = 0
     removed: bool = False
 
     @property
@@ -90,12 +93,24 @@ class KnownApplication(Message):
         return any(not one.state.ended for one in self.deployments)
 
     def state_of(self, sequence: int) -> DeploymentState | None:
-        """None for a sequence that the database does not know."""
+        """None for a sequence that is not listed."""
         return next((one.state for one in self.deployments if one.sequence == sequence), None)
+
+    @property
+    def live_deployment(self) -> KnownDeployment | None:
+        return next((one for one in self.deployments if one.id == self.live), None)
+
+    def has_ended(self, sequence: int) -> bool:
+        """False for a sequence that the database does not know."""
+        state = self.state_of(sequence)
+        return 0 < sequence < self.ended_below if state is None else state.ended
 
 
 class Inventory(Message):
-    """Everything the database expects on one server, for the reconciler."""
+    """What the database expects on one server, for the reconciler; or of one application there.
+
+    An application that was removed is told of only when it is asked for.
+    """
 
     instance: str
     applications: tuple[KnownApplication, ...]

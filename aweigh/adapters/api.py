@@ -109,9 +109,15 @@ class Api:
         _refuse(answer)
         return _read(Lifted, answer).deployment
 
-    async def inventory(self) -> Inventory:
-        """Raises: Conflict, Unavailable."""
-        answer = await self._ask("GET", "/inventory")
+    async def inventory(self, application_id: str | None = None) -> Inventory:
+        """What is expected here, or of one application; of a removed one only when asked for it.
+
+        Raises:
+            Conflict
+            Unavailable
+        """
+        params = {"application": application_id} if application_id else {}
+        answer = await self._ask("GET", "/inventory", params=params)
         _refuse(answer)
         return _read(Inventory, answer)
 

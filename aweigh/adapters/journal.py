@@ -151,6 +151,10 @@ class Journal:
             write_durably(file, str(base))
         self._sent[place.name] = length - base
 
+    def deployments(self) -> list[str]:
+        """Those of which there are files."""
+        return [place.name for place in self._directory.iterdir()]
+
     def forget(self, deployment_id: str) -> None:
         """Remove a deployment's files, if everything in them was sent."""
         place = self._directory / deployment_id

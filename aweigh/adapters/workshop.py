@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,11 +94,13 @@ class Workshop:
     def content_secret(self) -> bytes:
         return bytes.fromhex(self._secret_file.read_text())
 
-    async def discard_ended(self, instance: str, ended: Iterable[str]) -> None:
-        """Remove what is left of the builds of deployments that have ended."""
-        left = {path.name for path in self.directory.iterdir() if path.is_dir()}
-        for deployment_id in left & set(ended):
-            await self.discard({INSTANCE: instance, DEPLOYMENT: deployment_id})
+    def deployments(self) -> list[str]:
+        """Of whose builds something is here."""
+        return [path.name for path in self.directory.iterdir() if path.is_dir()]
+
+    async def discard_leavings(self, instance: str, deployment_id: str) -> None:
+        """Remove what is left of the build of a deployment that has ended."""
+        await self.discard({INSTANCE: instance, DEPLOYMENT: deployment_id})
 
     @property
     def cpus(self) -> float:

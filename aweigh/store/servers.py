@@ -1,15 +1,20 @@
 """Servers: who holds a server's name, and what the database expects there."""
 
 from datetime import timedelta
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from aweigh.contract import LEASE_SECONDS, Inventory, KnownApplication, KnownDeployment, Lease
-from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.deployment import OPEN, DeploymentState
 from aweigh.domain.errors import Conflict, Invalid
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
 from aweigh.store.tables import ApplicationRow, DeploymentRow, MetaRow, ServerRow
+
+#: Deployments of an application that are told of one by one, beside those that matter.
+_NEWEST: Final = 100
+_THERE: Final = ApplicationRow.removed_at.is_(None)
 
 
 async def ensure(tx: Transaction, name: str) -> None:
@@ -62,22 +67,44 @@ async def instance(tx: Transaction) -> str:
     return (await tx.session.get_one(MetaRow, "instance")).value
 
 
-async def inventory(tx: Transaction, server: str, keep: int) -> Inventory:
+async def inventory(
+    tx: Transaction, server: str, keep: int, application_id: str | None = None
+) -> Inventory:
+    """What is expected on a server; bounded, however many deployments there were."""
     query = select(ApplicationRow).where(ApplicationRow.server == server)
-    applications = [await _known(tx, row, keep) for row in await tx.session.scalars(query)]
+    asked = ApplicationRow.id == application_id if application_id else _THERE
+    applications = [
+        await _known(tx, row, keep) for row in await tx.session.scalars(query.where(asked))
+    ]
     return Inventory(instance=await instance(tx), applications=tuple(applications))
 
 
 async def _known(tx: Transaction, row: ApplicationRow, keep: int) -> KnownApplication:
-    query = select(DeploymentRow).where(DeploymentRow.application_id == row.id)
-    rows = list(await tx.session.scalars(query.order_by(DeploymentRow.sequence.desc())))
-    kept = [d.sequence for d in rows if d.state == DeploymentState.SUCCEEDED][:keep]
+    rows, oldest = await _listed(tx, row)
+    succeeded = select(DeploymentRow.sequence).where(
+        DeploymentRow.application_id == row.id, DeploymentRow.state == DeploymentState.SUCCEEDED
+    )
+    newest_first = succeeded.order_by(DeploymentRow.sequence.desc()).limit(keep)
+    kept = list(await tx.session.scalars(newest_first))
     in_flight = [d.sequence for d in rows if not DeploymentState(d.state).ended]
     return KnownApplication(
         id=row.id, slug=row.slug, live=row.live, highest_sequence=row.last_sequence,
-        keep=tuple(kept + in_flight), removed=row.removed_at is not None,
+        keep=tuple(kept + in_flight), removed=row.removed_at is not None, ended_below=oldest,
         deployments=tuple(
             KnownDeployment(id=d.id, sequence=d.sequence, state=DeploymentState(d.state))
             for d in rows
         ),
     )  # fmt: skip
+
+
+async def _listed(tx: Transaction, row: ApplicationRow) -> tuple[list[DeploymentRow], int]:
+    """The deployments that are told of, and the sequence below which the others have ended."""
+    query = select(DeploymentRow).where(DeploymentRow.application_id == row.id)
+    query = query.order_by(DeploymentRow.sequence.desc())
+    newest = list(await tx.session.scalars(query.limit(_NEWEST)))
+    if len(newest) < _NEWEST:
+        return newest, 0
+    oldest = newest[-1].sequence
+    needed = or_(DeploymentRow.id == row.live, DeploymentRow.state.in_(OPEN))
+    older = await tx.session.scalars(query.where(needed, DeploymentRow.sequence < oldest))
+    return [*newest, *older], oldest

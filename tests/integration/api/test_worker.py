@@ -213,6 +213,14 @@ async def test_the_inventory_is_of_its_own_server(door: Door, deployment: str) -
     assert known == IsPartialDict(slug="shop", highest_sequence=1, keep=[1], removed=False)
 
 
+async def test_the_inventory_can_be_of_one_application(door: Door, deployment: str) -> None:
+    blog = await door.create("blog")
+
+    answer = await call(door, "GET", "/inventory", params={"application": blog["id"]})
+
+    assert [one["slug"] for one in answer.json()["applications"]] == ["blog"]
+
+
 async def test_a_server_that_has_seen_more_lifts_the_counter(door: Door, deployment: str) -> None:
     path = f"/releases/{deployment}/fence"
 

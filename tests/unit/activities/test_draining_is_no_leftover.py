@@ -59,3 +59,17 @@ def test_a_deployment_that_became_live_after_the_inventory_was_taken_still_drain
     tmp_path,
 ) -> None:
     assert not is_leftover(application(old=DeploymentState.SUCCEEDED), tmp_path)
+
+
+@pytest.mark.parametrize(("ended_below", "expected"), [(0, False), (OLD, False), (OLD + 1, True)])
+def test_what_is_no_longer_listed_has_ended_below_what_is(
+    tmp_path, ended_below: int, expected: bool
+) -> None:
+    known = KnownApplication(
+        id="app_1", slug="shop", live=f"dep_{NEW}", highest_sequence=NEW, ended_below=ended_below,
+        deployments=(
+            KnownDeployment(id=f"dep_{NEW}", sequence=NEW, state=DeploymentState.SUCCEEDED),
+        ),
+    )  # fmt: skip
+
+    assert is_leftover(known, tmp_path) is expected

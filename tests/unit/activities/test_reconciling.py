@@ -1,0 +1,66 @@
+"""What the reconciler makes of an inventory that leaves out what has long ended."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from activities.reconcile import ReconcileActivities
+from aweigh.adapters.api import Api
+from aweigh.adapters.engine import Container
+from aweigh.adapters.journal import Journal
+from aweigh.adapters.server import Server
+from aweigh.contract import Inventory, KnownApplication, KnownDeployment
+from aweigh.domain.deployment import DeploymentState
+
+SHOP = KnownApplication(
+    id="app_shop", slug="shop", live="dep_3", highest_sequence=4, ended_below=3,
+    deployments=(
+        KnownDeployment(id="dep_4", sequence=4, state=DeploymentState.STARTED),
+        KnownDeployment(id="dep_3", sequence=3, state=DeploymentState.SUCCEEDED),
+        KnownDeployment(id="dep_2", sequence=2, state=DeploymentState.FAILED),
+    ),
+)  # fmt: skip
+GONE = KnownApplication(id="app_gone", slug="gone", live=None, highest_sequence=1, removed=True)
+YOUNG = KnownApplication(id="app_young", slug="young", live=None, highest_sequence=1)
+INVENTORY = Inventory(instance="i", applications=(SHOP,))
+
+
+class Answers:
+    """An API that knows three applications, and lists one unasked."""
+
+    async def inventory(self, application_id: str) -> Inventory:
+        found = tuple(one for one in (SHOP, GONE, YOUNG) if one.id == application_id)
+        return Inventory(instance="i", applications=found)
+
+
+def reconciler(journal: Journal, routed: str | None = None) -> ReconcileActivities:
+    commits = [SimpleNamespace(generation=SimpleNamespace(application=routed))] if routed else []
+    server = SimpleNamespace(commits=SimpleNamespace(all=lambda: commits))
+    return ReconcileActivities(cast(Server, server), cast(Api, Answers()), journal)
+
+
+def container(application: str) -> Container:
+    labels: dict[str, Any] = {"aweigh.application": application}
+    return Container(id="1", name=application, labels=labels, image_id="", status="running")
+
+
+async def test_a_removed_application_is_asked_for_while_something_of_it_is_here(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path, cast(Api, Answers()))
+    here = {one: [container(one)] for one in ("app_shop", "app_gone", "app_young", "app_odd")}
+
+    assert await reconciler(journal)._removed(INVENTORY, here) == [GONE]
+    assert await reconciler(journal, "app_gone")._removed(INVENTORY, {}) == [GONE]
+    assert await reconciler(journal)._removed(INVENTORY, {}) == []
+
+
+def test_the_files_of_what_has_ended_are_forgotten_listed_or_not(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, cast(Api, Answers()))
+    for number in range(1, 6):
+        (tmp_path / f"dep_{number}").mkdir()
+    before = [f"dep_{number}" for number in range(1, 5)]
+
+    reconciler(journal)._forget_ended(before, INVENTORY)
+
+    assert sorted(journal.deployments()) == ["dep_3", "dep_4", "dep_5"]
