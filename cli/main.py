@@ -23,6 +23,8 @@ def up(
     once: Annotated[bool, typer.Option(help="With --demo: end after it, with its result.")] = False,
 ) -> None:
     """Start the local stack in the foreground; Ctrl-C stops it, applications stay up."""
+    if once and not demo:
+        raise typer.BadParameter("--once is for --demo: without it, nothing would end by itself")
     from cli.up import up as start
 
     start(demo=demo, once=once)

@@ -43,3 +43,10 @@ async def test_a_stack_that_is_stopped_while_it_starts_is_never_ready(
     await Stack(Settings()).run(stop, ready)
 
     assert not ready.is_set()
+
+
+async def test_only_a_demo_ends_by_itself() -> None:
+    ended = await aweigh("up", "--once")
+
+    assert ended.code == 2
+    assert "--once is for --demo" in ended.errors
