@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     """Host and port of Temporal's frontend."""
     temporal_namespace: str = "aweigh"
     """Temporal namespace of this installation."""
+    temporal_tls_ca_file: OptionalFile = None
+    """Certificates (PEM) that Temporal's is trusted by; with this or the next, TLS is spoken."""
+    temporal_tls_cert_file: OptionalFile = None
+    """Certificate (PEM) by which Temporal knows this process (mTLS)."""
+    temporal_tls_key_file: OptionalFile = None
+    """Key (PEM) of that certificate."""
     temporal_ui_url: str = ""
     """Where people open Temporal's UI; links to workflows begin with it."""
     temporal_ui_port: PortNumber = 8233
@@ -169,6 +175,14 @@ class Settings(BaseSettings):
         return roots
 
     @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.temporal_tls_cert_file is None) != (self.temporal_tls_key_file is None):
+            raise ValueError(
+                "AWEIGH_TEMPORAL_TLS_CERT_FILE and AWEIGH_TEMPORAL_TLS_KEY_FILE need each other"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _worker_reaches_the_api(self) -> Self:
         url = urlsplit(self.api_base)
         asked = url.hostname or ""
@@ -191,6 +205,10 @@ class Settings(BaseSettings):
     def temporal_endpoint(self) -> tuple[str, int]:
         """Host and port of Temporal's frontend."""
         return _endpoint(self.temporal_address)
+
+    @property
+    def temporal_tls(self) -> bool:
+        return bool(self.temporal_tls_ca_file or self.temporal_tls_cert_file)
 
     @property
     def database(self) -> str:

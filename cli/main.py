@@ -44,6 +44,14 @@ def down(
 
 
 @app.command()
+def install() -> None:
+    """Make keys, database and tokens, or bring the database to this version; safe to repeat."""
+    from cli.install import install_here
+
+    install_here()
+
+
+@app.command()
 def api() -> None:
     """Run the HTTP door and the relay."""
     from worker.api import main as run

@@ -64,6 +64,11 @@ def temporal_command(settings: Settings) -> list[str]:
             "Temporal has no login, so it listens on a loopback address only; one elsewhere is "
             "for `aweigh api` and `aweigh worker` (docs/production.md)"
         )
+    if settings.temporal_tls:
+        raise StartupError(
+            "AWEIGH_TEMPORAL_TLS_… is set, but the local stack's Temporal speaks no TLS; one "
+            "elsewhere is for `aweigh api` and `aweigh worker` (docs/production.md)"
+        )
     command = [
         binary, "server", "start-dev", "--ip", host, "--port", str(port),
         "--ui-port", str(settings.temporal_ui_port), "--ui-disable-news-fetch",

@@ -94,6 +94,13 @@ def test_a_value_that_cannot_be_refuses_the_start_in_one_line(
     assert refused(monkeypatch, f"AWEIGH_{name}", value) == f"AWEIGH_{name}: {sentence}"
 
 
+@pytest.mark.parametrize("half", ["CERT", "KEY"])
+def test_a_certificate_and_its_key_need_each_other(
+    monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    assert "need each other" in refused(monkeypatch, f"AWEIGH_TEMPORAL_TLS_{half}_FILE", "/a.pem")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [

@@ -70,6 +70,28 @@ async def test_nobody_else_can_enter_what_is_kept(tmp_path: Path) -> None:
     assert modes == dict.fromkeys(["keys", "aweigh.db", "admin", "server-local"], 0o600)
 
 
+async def test_an_installation_that_is_made_again_stays_as_it_is(tmp_path: Path) -> None:
+    first = await aweigh("install", AWEIGH_DATA=str(tmp_path))
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.suffix != ".db"
+            and path.is_file()}  # fmt: skip
+
+    again = await aweigh("install", AWEIGH_DATA=str(tmp_path))
+
+    assert (first.code, again.code, again.output) == (0, 0, first.output), first.errors
+    assert [line.split()[-1] for line in again.output.splitlines()] == [
+        f"sqlite+aiosqlite:///{tmp_path}/aweigh.db", f"{tmp_path}/keys",
+        f"{tmp_path}/tokens/admin", f"{tmp_path}/tokens/server-local",
+    ]  # fmt: skip
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+async def test_a_process_without_an_installation_says_how_to_make_one(tmp_path: Path) -> None:
+    ended = await aweigh("api", AWEIGH_DATA=str(tmp_path))
+
+    assert ended.code == 3
+    assert "`aweigh install`" in ended.errors
+
+
 async def test_a_process_whose_database_is_away_may_be_started_again(tmp_path: Path) -> None:
     settings = _away(tmp_path)
     await install(Settings(data=tmp_path))
