@@ -4,13 +4,15 @@ Each is an environment variable with the prefix `AWEIGH_`; docs/settings.md list
 """
 
 import ipaddress
+import json
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain import grammar
 
@@ -24,6 +26,11 @@ def default_data_directory() -> Path:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
+OptionalFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
+
+_DRIVERS: Final = ("postgresql+psycopg", "sqlite+aiosqlite")
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
 
 
 class Settings(BaseSettings):
@@ -35,15 +42,15 @@ class Settings(BaseSettings):
     """Directory of everything this installation keeps: database, keys, tokens, routes."""
     prefix: str = "aweigh"
     """First part of every name on the engine; two installations on one engine differ in it."""
-    log_level: str = "info"
+    log_level: LogLevel = "info"
     """Least severe log lines to print: debug, info, warning or error."""
 
     api_host: str = "127.0.0.1"
-    """Address the API listens on."""
+    """Address the API listens on; beyond this machine, set the API's URL too."""
     api_port: PortNumber = 8700
     """Port the API listens on."""
     api_url: str = ""
-    """Where server workers reach the API; https unless it is a loopback address."""
+    """Where server workers reach the API; https unless a loopback address, as by default."""
     database_url: str = ""
     """SQLAlchemy URL of the database; empty: an SQLite file in the data directory."""
     keep_logs_days: Annotated[int, Field(ge=1, le=3650)] = 90
@@ -53,6 +60,12 @@ class Settings(BaseSettings):
     """Host and port of Temporal's frontend."""
     temporal_namespace: str = "aweigh"
     """Temporal namespace of this installation."""
+    temporal_tls_ca_file: OptionalFile = None
+    """Certificates (PEM) that Temporal's is trusted by; with this or the next, TLS is spoken."""
+    temporal_tls_cert_file: OptionalFile = None
+    """Certificate (PEM) by which Temporal knows this process (mTLS)."""
+    temporal_tls_key_file: OptionalFile = None
+    """Key (PEM) of that certificate."""
     temporal_ui_url: str = ""
     """Where people open Temporal's UI; links to workflows begin with it."""
     temporal_ui_port: PortNumber = 8233
@@ -62,13 +75,13 @@ class Settings(BaseSettings):
 
     server: str = "local"
     """Name of the server this server worker serves."""
-    server_token_file: Path | None = None
+    server_token_file: OptionalFile = None
     """File with the server worker's token; empty: `tokens/server-<name>` in the data directory."""
     docker_host: str = "unix:///var/run/docker.sock"
     """Address of the Docker engine."""
     subnet: str = ""
     """Subnet of Aweigh's bridge network (a /16); empty: one that is free, chosen once."""
-    bind_roots: tuple[Path, ...] = ()
+    bind_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Directories of the server that applications may bind-mount from; none by default."""
     keep_releases: Annotated[int, Field(ge=1, le=100)] = 5
     """Releases of each application whose images stay on the server."""
@@ -100,7 +113,7 @@ class Settings(BaseSettings):
     """E-mail address for certificates by ACME; empty: TLS with the proxy's own certificate."""
     acme_server: str = "https://acme-v02.api.letsencrypt.org/directory"
     """Directory of the ACME certificate authority."""
-    acme_ca_file: Path | None = None
+    acme_ca_file: OptionalFile = None
     """Certificate by which the ACME server itself is trusted, where it is a private one."""
 
     @field_validator("prefix", "server")
@@ -110,13 +123,86 @@ class Settings(BaseSettings):
             raise ValueError("is not a name (a-z, 0-9 and '-', first a letter, at most 40)")
         return name
 
-    @model_validator(mode="after")
-    def _worker_speaks_tls(self) -> Self:
-        url = urlsplit(self.api_base)
+    @field_validator("data")
+    @classmethod
+    def _from_the_root(cls, data: Path) -> Path:
+        return data.absolute()  # it also names mounts and files of other processes
+
+    @field_validator("api_url")
+    @classmethod
+    def _private(cls, text: str) -> str:
+        url = urlsplit(text)
         host = url.hostname or ""
-        within = url.scheme == "http" and _is_loopback(host)
-        if not host or not (url.scheme == "https" or within):
-            raise ValueError("api_url must be https: secrets travel over it")
+        within = url.scheme == "http" and is_loopback(host)
+        if text and (not host or url.port == 0 or not (url.scheme == "https" or within)):
+            raise ValueError("must be https: secrets travel over it")
+        return text
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, text: str) -> str:
+        if not text:
+            return text
+        from sqlalchemy.engine import make_url  # a server worker gets along without
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(text)
+        except (ArgumentError, ValueError) as error:  # may quote the password
+            raise ValueError("is not a database URL") from error
+        if url.drivername not in _DRIVERS:
+            raise ValueError(f"must begin with {' or '.join(f'{one}://' for one in _DRIVERS)}")
+        if url.drivername == "sqlite+aiosqlite" and not (url.database or "").startswith("/"):
+            raise ValueError("needs the absolute path of a file: sqlite+aiosqlite:////path")
+        return text
+
+    @field_validator("temporal_address")
+    @classmethod
+    def _host_and_port(cls, address: str) -> str:
+        _endpoint(address)
+        return address
+
+    @field_validator("subnet")
+    @classmethod
+    def _network(cls, subnet: str) -> str:
+        if subnet and ipaddress.IPv4Network(subnet).prefixlen != 16:
+            raise ValueError(f"must be a /16, not {subnet}")
+        return subnet
+
+    @field_validator("bind_roots", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given.lstrip().startswith("["):
+            return json.loads(given)
+        return [part.strip() for part in re.split("[,:]", given) if part.strip()]
+
+    @field_validator("bind_roots")
+    @classmethod
+    def _absolute(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+        for root in roots:
+            if not root.is_absolute():
+                raise ValueError(f"{root} is not an absolute path")
+        return roots
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.temporal_tls_cert_file is None) != (self.temporal_tls_key_file is None):
+            raise ValueError(
+                "AWEIGH_TEMPORAL_TLS_CERT_FILE and AWEIGH_TEMPORAL_TLS_KEY_FILE need each other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _worker_reaches_the_api(self) -> Self:
+        url = urlsplit(self.api_base)
+        asked = url.hostname or ""
+        if url.port == self.api_port and is_loopback(asked) and not _answers(self.api_host, asked):
+            raise ValueError(
+                f"AWEIGH_API_HOST is {self.api_host}, but the server worker asks {self.api_base}: "
+                "set AWEIGH_API_HOST=0.0.0.0, or AWEIGH_API_URL to an https URL in front of it"
+            )
         return self
 
     @property
@@ -126,6 +212,15 @@ class Settings(BaseSettings):
     @property
     def ui_base(self) -> str:
         return (self.temporal_ui_url or f"http://127.0.0.1:{self.temporal_ui_port}").rstrip("/")
+
+    @property
+    def temporal_endpoint(self) -> tuple[str, int]:
+        """Host and port of Temporal's frontend."""
+        return _endpoint(self.temporal_address)
+
+    @property
+    def temporal_tls(self) -> bool:
+        return bool(self.temporal_tls_ca_file or self.temporal_tls_cert_file)
 
     @property
     def database(self) -> str:
@@ -145,8 +240,23 @@ class Settings(BaseSettings):
         return self.server_token_file or self.tokens / f"server-{self.server}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _answers(listening: str, asked: str) -> bool:
+    """Whether a server that listens there is reached at this loopback address."""
+    if listening in _EVERYWHERE:
+        return (":" in listening) == (":" in asked)
+    return is_loopback(listening)
+
+
+def _endpoint(address: str) -> tuple[str, int]:
+    """Raises: ValueError."""
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or not parts.port or parts.netloc != address or parts.username:
+        raise ValueError("is not a host and a port, as in 127.0.0.1:7233")
+    return parts.hostname, parts.port

@@ -6,12 +6,19 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from aweigh.settings import Settings
+from aweigh.domain.errors import StartupError
+from worker.process import CANNOT_START, load_settings
 
 
 def main() -> int:
+    """0: it answers; 1: it does not; 3: a setting is wrong, which no engine would change."""
     try:
-        docker.APIClient(base_url=Settings().docker_host, version="auto", timeout=5).ping()
+        settings = load_settings()
+    except StartupError as error:
+        sys.stderr.write(f"aweigh: {error}\n")
+        return CANNOT_START
+    try:
+        docker.APIClient(base_url=settings.docker_host, version="auto", timeout=5).ping()
     except (DockerException, RequestException, ValueError):
         return 1
     return 0

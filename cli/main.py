@@ -25,6 +25,8 @@ def up(
     once: Annotated[bool, typer.Option(help="With --demo: end after it, with its result.")] = False,
 ) -> None:
     """Start the local stack in the foreground; Ctrl-C stops it, applications stay up."""
+    if once and not demo:
+        raise typer.BadParameter("--once is for --demo: without it, nothing would end by itself")
     from cli.up import up as start
 
     start(demo=demo, once=once)
@@ -41,6 +43,14 @@ def down(
     from cli.down import down as stop
 
     stop(purge=purge, yes=yes)
+
+
+@app.command()
+def install() -> None:
+    """Make keys, database and tokens, or bring the database to this version; safe to repeat."""
+    from cli.install import install_here
+
+    install_here()
 
 
 @app.command()

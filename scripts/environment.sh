@@ -57,7 +57,13 @@ ensure_environment() {
     command -v git >/dev/null || install_packages git
 }
 
-engine_answers() { "$root/.venv/bin/python" -m cli.engine_check >/dev/null 2>&1; }
+# Ends here, with its one sentence, when a setting is wrong: no engine could change that.
+engine_answers() {
+    local code=0 said
+    said=$("$root/.venv/bin/python" -m cli.engine_check 2>&1) || code=$?
+    [ "$code" -ne 3 ] || { printf '%s\n' "$said" >&2; exit 3; }
+    return "$code"
+}
 
 # A Docker engine from Debian's packages when there is none; started when none runs.
 ensure_engine() {

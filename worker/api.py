@@ -9,7 +9,7 @@ from api.app import create_app
 from aweigh.settings import Settings
 from worker.process import run
 from worker.store import open_store
-from worker.temporal import connect
+from worker.temporal import connect, tls_of
 
 
 class _Connection:
@@ -26,6 +26,7 @@ class _Connection:
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    tls_of(settings)  # a file that cannot be read ends it here, not at the first deployment
     store = await open_store(settings)
     app = create_app(settings, store, _Connection(settings))
     config = uvicorn.Config(

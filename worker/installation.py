@@ -11,7 +11,7 @@ from aweigh.store.migrate import migrate
 from aweigh.store.tables import MetaRow
 from aweigh.store.tokens import Bearer, Scope
 from aweigh.store.vault import create_keys, load_vault
-from worker.secrets import ADMIN, write_secret
+from worker.secrets import ADMIN, make_private, write_secret
 from worker.store import keys_file
 
 
@@ -19,17 +19,17 @@ async def install(settings: Settings) -> None:
     """Make what is missing: data directory, keys, schema, instance, tokens. Safe to repeat.
 
     Raises:
-        StartupError: there is a database, but its keys are gone.
+        StartupError: the database cannot be used, or is there while its keys are gone.
     """
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.tokens.mkdir(exist_ok=True, mode=0o700)
+    make_private(settings.data)
+    make_private(settings.tokens)
     keys = keys_file(settings)
     if not keys.exists():
         if (settings.data / "aweigh.db").exists():
             raise StartupError(f"{keys} is missing, and the database needs it; restore a backup")
         create_keys(keys)
-    store = Store(settings.database, load_vault(keys))
     await migrate(settings.database)
+    store = Store(settings.database, load_vault(keys))
     async with store.write() as tx:
         if await tx.session.get(MetaRow, "instance") is None:
             tx.session.add(MetaRow(key="instance", value=secrets.token_hex(8)))

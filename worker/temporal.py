@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
@@ -15,17 +16,38 @@ from temporalio.api.workflowservice.v1 import (
     RegisterNamespaceRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from aweigh.settings import Settings
+from worker.secrets import read_secret
 from workflows.names import SEARCH_ATTRIBUTES
 
 _log = structlog.get_logger(__name__)
 
 
+def tls_of(settings: Settings) -> TLSConfig | bool:
+    """How the connection is secured; False: not at all.
+
+    Raises:
+        StartupError: a file cannot be read.
+    """
+    return settings.temporal_tls and TLSConfig(
+        server_root_ca_cert=_read(settings.temporal_tls_ca_file),
+        client_cert=_read(settings.temporal_tls_cert_file),
+        client_private_key=_read(settings.temporal_tls_key_file),
+    )
+
+
+def _read(file: Path | None) -> bytes | None:
+    """Raises: StartupError."""
+    return read_secret(file).encode() if file else None
+
+
 async def connect(settings: Settings) -> Client:
     """Raises: RuntimeError when Temporal does not answer."""
-    return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    return await Client.connect(
+        settings.temporal_address, namespace=settings.temporal_namespace, tls=tls_of(settings)
+    )
 
 
 async def connect_patiently(settings: Settings) -> Client:

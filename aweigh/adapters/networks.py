@@ -252,8 +252,6 @@ def _routes(table: str) -> set[ipaddress.IPv4Network]:
 
 def _checked(wanted: str, taken: set[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
     subnet = ipaddress.IPv4Network(wanted)
-    if subnet.prefixlen != 16:
-        raise StartupError(f"AWEIGH_SUBNET must be a /16, not {wanted}")
     for network in taken:
         if subnet.overlaps(network):
             raise StartupError(

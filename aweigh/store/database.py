@@ -112,7 +112,12 @@ def _in_our_words() -> Iterator[None]:
     except SQLAlchemyError as error:
         if not _is_absence(error):
             raise
-        raise Unavailable(f"the database does not answer: {error.args[0]}") from error
+        raise Unavailable(f"the database does not answer: {said_by(error)}") from error
+
+
+def said_by(error: Exception) -> str:
+    """What the database itself said, in one line and without the statement."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def _is_absence(error: Exception) -> bool:

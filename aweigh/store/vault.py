@@ -120,6 +120,9 @@ def load_vault(path: Path) -> Vault:
             raise StartupError(f"{path} can be read by others; run: chmod 600 {path}")
         return Vault(_read_keys(path), path)
     except FileNotFoundError as error:
-        raise StartupError(f"the keys file {path} is missing; restore it from a backup") from error
+        raise StartupError(
+            f"the keys file {path} is missing; restore it from a backup, or make a new "
+            "installation with `aweigh install`"
+        ) from error
     except (ValueError, StopIteration) as error:
         raise StartupError(f"{path} is not a keys file: {error}") from error

@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from aweigh.domain.errors import AweighError
+
 # Isolated and without `site`, here as in the container: no environment variable, no user directory
 # and no site-packages has a say in what is loaded.
 FLAGS = ("-I", "-S", "-B")
@@ -45,7 +47,7 @@ print(json.dumps({
 LIBRARY = re.compile(r"^\s+(?:\S+ => )?(/.+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 
 
-class InterpreterError(Exception):
+class InterpreterError(AweighError):
     """The Python interpreter of this machine could not be taken along."""
 
 

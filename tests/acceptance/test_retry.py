@@ -1,6 +1,8 @@
 """Trying again: over HTTP, and by the very commands the docs give for Temporal's command line."""
 
 import asyncio
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,9 +10,10 @@ import docker
 import pytest
 
 from cli.demo.image import make_image
+from tests.support.documented import ROOT, temporal_command
 from tests.support.images import temporary_repository
-from tests.support.resetting import task_before, temporal
-from tests.support.stack import Stack
+from tests.support.resetting import task_before
+from tests.support.stack import Stack, free_ports
 
 pytestmark = pytest.mark.docker
 
@@ -39,6 +42,19 @@ async def failed(stack: Stack, app: dict[str, Any], tag: str) -> dict[str, Any]:
     answer = await stack.deploy(app, tag)
     assert answer.status_code == 424, answer.text
     return dict(answer.json()["deployment"])
+
+
+async def temporal(stack: Stack, deployment_id: str, *words: str, event: str = "N") -> str:
+    """Run the documented command that has these words, on this deployment."""
+    command = temporal_command(*words).replace("dep_…", deployment_id)
+    arguments = shlex.split(command.replace("--event-id N", f"--event-id {event}"))
+    process = await asyncio.create_subprocess_exec(
+        *arguments, "--address", stack.temporal_address, cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    return output
 
 
 async def ended(stack: Stack, deployment_id: str, attempts: int) -> dict[str, Any]:
@@ -81,10 +97,7 @@ async def test_a_reset_to_the_first_task_reopens_the_deployment(
     first = await failed(stack, app, "late-first")
     mend(engine, repository, "late-first")
 
-    await temporal(
-        stack, "workflow", "reset", "--workflow-id", f"deployment/{first['id']}",
-        "--type", "FirstWorkflowTask", "--reason", "the image is there now",
-    )  # fmt: skip
+    await temporal(stack, first["id"], "workflow reset", "FirstWorkflowTask")
 
     again = await ended(stack, first["id"], attempts=2)
     assert (again["state"], again["reason"], again["attempts"]) == ("succeeded", None, 2)
@@ -104,10 +117,9 @@ async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
     assert first["reason"] == "unhealthy"
     number = await task_before(stack, first["id"], "health")
 
-    await temporal(
-        stack, "workflow", "reset", "--workflow-id", f"deployment/{first['id']}",
-        "--event-id", number, "--reason", "again",
-    )  # fmt: skip
+    shown = await temporal(stack, first["id"], "workflow show")
+    assert re.search(rf"^ *{number} .*WorkflowTaskCompleted", shown, re.MULTILINE)
+    await temporal(stack, first["id"], "workflow reset", "--event-id N", event=number)
 
     again = await ended(stack, first["id"], attempts=2)
     steps = {step["name"]: step for step in again["steps"]}
@@ -125,15 +137,36 @@ async def test_a_reset_of_an_older_deployment_is_superseded_by_what_is_live(
     newer = (await stack.deploy(app, "v1")).json()
     mend(engine, repository, "late-older")
 
-    await temporal(
-        stack, "workflow", "reset", "--workflow-id", f"deployment/{older['id']}",
-        "--type", "FirstWorkflowTask", "--reason", "a mistake",
-    )  # fmt: skip
+    await temporal(stack, older["id"], "workflow reset", "FirstWorkflowTask")
 
     again = await ended(stack, older["id"], attempts=2)
     assert (again["state"], again["reason"]) == ("failed", "superseded")
     live = (await stack.call("GET", f"/v1/applications/{app['id']}")).json()["live"]
     assert live["deployment"] == newer["id"]
+
+
+async def test_a_waiting_step_begins_anew_when_it_is_reset(stack: Stack) -> None:
+    source = {"type": "image", "image": f"127.0.0.1:{free_ports(1)[0]}/again", "tag": "v1"}
+    app = await stack.create("again-waiting", source)
+    waiting = (await stack.deploy(app, wait=0)).json()
+    client = await stack.temporal()
+    handle = client.get_workflow_handle(f"deployment/{waiting['id']}")
+
+    async def attempts() -> int:
+        pending = (await handle.describe()).raw_description.pending_activities
+        return sum(one.attempt for one in pending if one.activity_id == "pull")
+
+    async with asyncio.timeout(30):
+        while (await stack.deployment(waiting["id"]))["state"] == "created":
+            await asyncio.sleep(0.05)
+        while await attempts() < 4:  # the next one is seconds away
+            await asyncio.sleep(0.05)
+        await temporal(stack, waiting["id"], "activity reset")
+        while await attempts() not in (1, 2, 3):
+            await asyncio.sleep(0.05)
+
+    await stack.call("POST", f"/v1/deployments/{waiting['id']}/cancel")
+    assert (await stack.deployment(waiting["id"], wait=30))["reason"] == "cancelled"
 
 
 async def test_a_rollback_makes_the_older_image_live_again(

@@ -131,7 +131,7 @@ async def test_its_token_is_worth_nothing_to_a_machine_that_does_not_hold_the_na
     stack: Stack, own: Worker, deployed: list[dict[str, Any]]
 ) -> None:
     """A cloned machine, or somebody who found the token."""
-    thief = Worker(stack, "local", secrets.token_hex(16))
+    thief = Worker(stack, "local", secrets.token_hex(16), "b")
 
     read = await thief.call("GET", f"/v1/worker/releases/{deployed[1]['id']}")
     lease = {"identity": secrets.token_hex(16), "boot": "b", "worker_version": "1"}

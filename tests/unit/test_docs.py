@@ -1,13 +1,19 @@
 """The docs name everything there is, so that they cannot drift."""
 
+import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from api.app import create_app
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Reason
 from aweigh.settings import Settings
+from cli.main import app
+from tests.support.documented import PAGES, ROOT, commands
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -44,3 +50,37 @@ def test_every_call_is_documented() -> None:
     }
 
     assert sorted(path for path in known if path not in text) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_is_found_where_it_says(page: Path) -> None:
+    first = [shlex.split(line)[0] for line in commands(page)]
+
+    ours = [word for word in first if word != "curl" and "=" not in word]
+    assert [word for word in ours if not (ROOT / word).is_file()] == []
+    bare = r"(?<![\w./-])(?:temporal (?:workflow|activity)|aweigh (?:api|install|keys|worker))\b"
+    assert re.findall(bare, page.read_text()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_documented_command_of_aweigh_is_one(page: Path) -> None:
+    known = _names(typer.main.get_command(app))
+
+    given = re.findall(r"\.venv/bin/aweigh ([a-z ]*[a-z])", page.read_text())
+    assert sorted(set(given) - known) == []
+
+
+def _names(command: Any, before: str = "") -> set[str]:
+    """The words of every command under this one."""
+    inner: dict[str, Any] = getattr(command, "commands", {})
+    names = [_names(one, f"{before} {name}".strip()) for name, one in inner.items()]
+    return set().union(*names) if names else {before}
+
+
+def test_the_readme_gives_the_commands_that_are_tried() -> None:
+    """Those of docs/temporal.md: tests/acceptance/test_retry.py runs them."""
+    tried = commands(DOCS / "temporal.md")
+
+    given = [line.replace("$id", "dep_…") for line in commands(ROOT / "README.md")]
+    assert [one for one in given if "bin/temporal" in one and one not in tried] == []
+    assert len(tried) == 4

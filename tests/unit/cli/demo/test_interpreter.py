@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.interpreter import InterpreterError, find_interpreter
+from aweigh.domain.errors import AweighError
+from cli.demo.interpreter import find_interpreter
 
 
 def test_all_that_the_program_loads_is_found(tmp_path):
@@ -47,5 +48,5 @@ def test_a_program_that_cannot_be_loaded_is_an_error(tmp_path):
     program = tmp_path / "program.py"
     program.write_text("import no_such_module\n")
 
-    with pytest.raises(InterpreterError, match="no_such_module"):
+    with pytest.raises(AweighError, match="no_such_module"):
         find_interpreter(program)
