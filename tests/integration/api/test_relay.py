@@ -11,8 +11,9 @@ from temporalio.service import RPCStatusCode
 
 from api.relay import Relay
 from aweigh.domain.application import Policy
+from aweigh.domain.deployment import Trigger
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
-from aweigh.store import applications, deployments, outbox
+from aweigh.store import admission, applications, deployments, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
 from tests.support.installation import (
@@ -142,8 +143,8 @@ async def test_more_than_it_takes_at_once_are_handed_over_in_one_go(
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
         for _ in range(120):
-            order = deployments.Order(trigger=deployments.Trigger.HOOK, actor="hook")
-            await deployments.admit(tx, found, order)
+            order = admission.Order(trigger=Trigger.HOOK, actor="hook")
+            await admission.admit(tx, found, order)
     relay.wake()
 
     await until(lambda: len(temporal.handed_over) == 120)
