@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -77,7 +78,8 @@ class Work:
         self._server = server
         self._opened = opened
         self._source = source
-        self._clone = server.workshop.place(opened.release.deployment) / "source"
+        self._place = server.workshop.place(opened.release.deployment)
+        self._clone = self._place / "source"
 
     async def image_at_hand(self) -> ImageFacts | None:
         """The image, if it is pinned already or one of the same content was built before."""
@@ -95,10 +97,11 @@ class Work:
         """The files of the commit, complete or not at all."""
         commit = await self._commit()
         if not self._clone.exists():
-            begun = self._clone.with_name("fetching")
-            self._server.workshop.clear(begun)
+            # A name of its own: what an earlier attempt began may still be written to.
+            begun = self._place / f"fetching-{secrets.token_hex(4)}"
             self._opened.log(f"fetch {commit} of {self._source.repository}")
-            await self._server.workshop.git.clone(self._source, commit, begun, self._opened.log)
+            clone = self._server.workshop.clone(self._place, self._opened.log)
+            await self._within_limits(clone.have(self._source, commit, begun))
             begun.rename(self._clone)
         self._opened.detail = f"commit {commit[:_SHORT]}"
 
@@ -163,8 +166,8 @@ class Work:
     async def _commit(self) -> str:
         release = self._opened.release
         if release.commit is None:
-            ref = release.ref or self._source.branch
-            commit = await self._server.workshop.git.commit_of(self._source, ref)
+            git = self._server.workshop.git
+            commit = await git.commit_of(self._source, release.ref, self._place)
             await self._opened.pin_commit(commit)
             return commit
         return release.commit

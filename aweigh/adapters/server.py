@@ -17,6 +17,7 @@ from aweigh.adapters.networks import Bridge, Networks
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
+from aweigh.adapters.targets import Targets
 from aweigh.adapters.traefik import Traefik
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.generation import Routing
@@ -128,7 +129,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
     names = Names(settings.prefix)
     workshop = Workshop(
         directory=settings.server_data / "builds",
-        git=Git(settings.private_targets),
+        git=Git(Targets(settings.private_targets)),
         engine=engine,
         networks=networks,
         names=names,

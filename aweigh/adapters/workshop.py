@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aweigh.adapters.clone import Clone
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
 from aweigh.adapters.firewall import CannotConfine, Firewall
-from aweigh.adapters.git import Git
+from aweigh.adapters.git import Git, Tell
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
@@ -46,6 +47,10 @@ class Workshop:
     def clear(self, place: Path) -> None:
         """Remove a directory, whatever a repository's files are like."""
         shutil.rmtree(place, ignore_errors=True)
+
+    def clone(self, place: Path, tell: Tell) -> Clone:
+        """Makes a clone in a deployment's directory."""
+        return Clone(self.git.targets, place, tell)
 
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)
