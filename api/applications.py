@@ -80,23 +80,27 @@ async def change_application(
     change: Annotated[dict[str, Any], Body()],
     idempotency_key: KeyHeader = None,
 ) -> dict[str, Any]:
-    """A JSON merge patch (RFC 7396) of the settings; `"deploy": true` deploys them at once."""
+    """A JSON merge patch (RFC 7396) of the settings.
+
+    `"deploy": true` deploys them at once; the answer's `deployment` is the id of what that made.
+    """
     deploy = change.pop("deploy", False)
     if not isinstance(deploy, bool):
         raise Invalid("deploy", "is neither true nor false")
+    made: dict[str, Any] = {}
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
         if deploy:
             key = _change_key(tx, found, idempotency_key, change)
             order = Order(trigger=Trigger.MANUAL, actor=bearer.name)
-            await idempotency.once(
+            made["deployment"] = await idempotency.once(
                 tx, found.row.id, key, lambda: _change_and_deploy(tx, found, change, order)
             )
         else:
             await _change(tx, found, change)
         shown = await _shown(tx, await applications.find(tx, application))
     office.relay.wake()
-    return shown
+    return shown | made
 
 
 def _change_key(
