@@ -18,12 +18,14 @@ from typing import Any
 
 import docker
 import httpx2
+import psutil
 from temporalio.client import Client
 
 from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.domain.naming import Names
 
 START_SECONDS = 90
+_PARTS = ("up", "api", "control", "server")
 #: Below the range from which Linux takes the ports of outgoing connections.
 _OUTSIDE = range(15_000, 32_000)
 _PORTS = (
@@ -123,23 +125,23 @@ class Stack:
 
     def pids(self) -> dict[str, int]:
         """The process ids of its parts, by name."""
-        names = {"up": "up", "api": "api", "control": "control", "server": "server"}
-        found: dict[str, int] = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-                variables = (entry / "environ").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if f"AWEIGH_DATA={self.data}\0" not in variables:
-                continue
-            if "start-dev" in words:
-                found["temporal"] = int(entry.name)
-            elif "cli.main" in words and (part := names.get(_last(words))):
-                found[part] = int(entry.name)
-        return found
+        found = {pid: part for pid in psutil.pids() if (part := self._part(pid))}
+        # A part that starts a program is there twice, until its child becomes that program.
+        return {part: pid for pid, part in found.items() if found.get(_parent(pid)) != part}
+
+    def _part(self, pid: int) -> str | None:
+        """Which part of this stack a process is."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            variables = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+        except OSError:
+            return None
+        if f"AWEIGH_DATA={self.data}\0" not in variables:
+            return None
+        if "start-dev" in words:
+            return "temporal"
+        last = _last(words)
+        return last if "cli.main" in words and last in _PARTS else None
 
     def kill(self, *parts: str) -> None:
         """`kill -9`, all of them at once."""
@@ -221,6 +223,12 @@ class Stack:
 
     async def log(self, deployment_id: str) -> str:
         return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text
+
+
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).ppid()
+    return None
 
 
 def _last(words: list[str]) -> str:
