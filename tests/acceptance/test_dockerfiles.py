@@ -1,0 +1,217 @@
+"""From a Dockerfile to a running release, by a real BuildKit."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from cli.demo.image import APPLICATION, layer
+from cli.demo.interpreter import find_interpreter
+from tests.support.buildkit_image import buildkit_image, tools_archive
+from tests.support.git_server import GitServer, git_server
+from tests.support.github import ZERO, delivery, push
+from tests.support.images import temporary_repository
+from tests.support.outside import ask, containers
+from tests.support.stack import Stack, running_stack
+
+pytestmark = pytest.mark.docker
+
+SECRET = "swordfish-in-the-deep"
+ARGUMENT = 'it\'s a $COLOUR of "salt"'
+TOOLS = "FROM scratch AS tools\nADD tools.tar /\n"
+DOCKERFILE = f"""{TOOLS}
+FROM tools AS build
+ARG GREETING=none
+RUN --mount=type=secret,id=token read token < /run/secrets/token; echo "it has ${{#token}}"
+RUN echo "greeting: $GREETING"; echo built > /built
+
+FROM scratch
+ADD base.tar /
+COPY --from=build /built /built
+COPY application.py /app/application.py
+EXPOSE 8000
+USER 65534
+CMD ["/usr/local/bin/python", "-I", "-S", "-B", "/app/application.py"]
+"""
+
+
+@pytest.fixture(scope="module")
+def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    with git_server(tmp_path_factory.mktemp("git")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def stack(
+    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stack]:
+    with temporary_repository(engine) as repository:
+        async with running_stack(
+            tmp_path_factory.mktemp("dockerfiles"),
+            AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]',
+            AWEIGH_BUILDKIT_IMAGE=buildkit_image(engine, repository),
+        ) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def tools() -> dict[str, str | bytes | None]:
+    """What every repository brings, for there is no registry to have a base image from."""
+    return {"tools.tar": tools_archive("sh", "sleep")}
+
+
+@pytest.fixture(scope="module")
+def python() -> dict[str, str | bytes | None]:
+    base = layer(find_interpreter(APPLICATION))
+    return {"base.tar": base, "application.py": APPLICATION.read_text()}
+
+
+async def follow(stack: Stack, git: GitServer, name: str, **build: Any) -> dict[str, Any]:
+    """A new application that follows the repository of its name."""
+    given = {"method": "dockerfile", **build}
+    source = {"type": "git", "repository": git.url(name), "build": given}
+    domains = [{"host": f"{name}.localhost", "tls": False}]
+    return await stack.create(name, source, env={"NAME": name}, domains=domains)
+
+
+async def failed(stack: Stack, app: dict[str, Any]) -> dict[str, Any]:
+    answer = await stack.deploy(app)
+    assert answer.status_code == 424, answer.text
+    return dict(answer.json()["deployment"])
+
+
+def leavings(engine: docker.DockerClient, stack: Stack) -> list[str]:
+    """What builds have left on the engine and on disk."""
+    prefix = f"{stack.prefix}.build-"
+    found = [one.name for one in engine.containers.list(all=True) if one.name.startswith(prefix)]
+    builds = stack.data / "server" / "builds"
+    return found + [one.name for one in builds.iterdir() if one.is_dir()]
+
+
+@contextmanager
+def watched_processes(text: str) -> Iterator[list[str]]:
+    """Command lines on this machine with BuildKit's name in them or with the text."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                except OSError:
+                    continue
+                if "buildctl" in words or text in words:
+                    seen.add(words)
+
+    found: list[str] = []
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        watching.join()
+        found += seen
+
+
+async def test_a_push_goes_live_by_its_dockerfile_and_a_broken_one_leaves_it_live(
+    engine: docker.DockerClient,
+    stack: Stack,
+    git: GitServer,
+    tools: dict[str, str | bytes | None],
+    python: dict[str, str | bytes | None],
+) -> None:
+    first = git.push("shop", {**tools, **python, "Dockerfile": DOCKERFILE, "a.txt": "1"})
+    app = await follow(
+        stack, git, "shop", args={"GREETING": ARGUMENT, "NOBODY": "x"}, secrets={"token": SECRET}
+    )
+
+    async def pushed(before: str, after: str) -> dict[str, Any]:
+        request = delivery(push(git.url("shop"), before=before, after=after), app["webhook_secret"])
+        answer = await stack.client.post("/v1/github/webhooks", **request)
+        [made] = answer.json()["deployments"]
+        return dict(await stack.deployment(made, wait=120))
+
+    with watched_processes(SECRET) as command_lines:
+        live = await pushed(ZERO, first)
+    second = git.push("shop", {"a.txt": "2"})
+    cached = await pushed(first, second)
+    broken = git.push("shop", {"Dockerfile": DOCKERFILE.replace("echo built", "exit 7; echo")})
+    fails = await pushed(second, broken)
+
+    assert live["state"] == "succeeded", (live, await stack.log(live["id"]))
+    assert live["image"]["reference"].startswith(f"{stack.prefix}/shop:built-")
+    log = await stack.log(live["id"])
+    assert f"it has {len(SECRET)}" in log
+    assert "no ARG of the Dockerfile declares NOBODY" in log
+    assert "salt" not in log  # an argument is masked as a secret is
+    assert "greeting: **********" in log
+    assert command_lines
+    assert [words for words in command_lines if SECRET in words or "salt" in words] == []
+    saved = b"".join(engine.images.get(live["image"]["id"]).save())
+    assert SECRET.encode() not in saved
+    assert SECRET not in str(engine.api.history(live["image"]["id"]))
+
+    assert cached["state"] == "succeeded"
+    assert f"it has {len(SECRET)}" not in await stack.log(cached["id"])
+    assert (fails["reason"], "exit code 7" in fails["message"]) == ("build_failed", True)
+    assert (await ask(stack, "shop.localhost")).text == "shop unknown\n"
+    assert leavings(engine, stack) == []
+
+
+SPY = """
+import os, socket
+for host, port in {targets}:
+    try:
+        socket.create_connection((host, port), 3).close()
+        print(f"reached {{host}}:{{port}}", flush=True)
+    except OSError as error:
+        print(f"{{host}}:{{port}} refused: {{error}}", flush=True)
+print("socket seen:", os.path.exists("/var/run/docker.sock"), flush=True)
+print("processes:", [one for one in os.listdir("/proc") if one.isdigit()], flush=True)
+print("outside it is", open("/proc/self/uid_map").read().split()[:3], flush=True)
+"""
+
+
+async def test_a_run_reaches_nothing_of_this_server(
+    engine: docker.DockerClient,
+    stack: Stack,
+    git: GitServer,
+    python: dict[str, str | bytes | None],
+) -> None:
+    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    [victim] = containers(engine, stack.prefix, "shop")
+    address = victim.attrs["NetworkSettings"]["Networks"][stack.prefix]["IPAddress"]
+    api = int(stack.environment["AWEIGH_API_PORT"])
+    targets = [
+        (address, 8000), (gateway, stack.web_port), ("127.0.0.1", api), ("169.254.169.254", 80),
+    ]  # fmt: skip
+    run = '["/usr/local/bin/python", "-I", "-S", "-B", "/spy.py"]'
+    text = f"FROM scratch\nADD base.tar /\nCOPY spy.py /\nRUN {run}\n"
+    added = "FROM scratch\nADD http://{host}/ /x\n"
+    files = {f"added{i}": added.format(host=f"{host}:{port}") for i, (host, port) in
+             enumerate(targets)}  # fmt: skip
+    git.push("spy", {**python, **files, "Dockerfile": text, "spy.py": SPY.format(targets=targets)})
+    app = await follow(stack, git, "spy")
+
+    ran = await failed(stack, app)  # it has no command
+    answers = []
+    for name in files:
+        change = {"source": {"build": {"dockerfile": name}}}
+        await stack.call("PATCH", f"/v1/applications/{app['id']}", json=change)
+        answers.append(await failed(stack, app))
+
+    log = await stack.log(ran["id"])
+    assert ran["reason"] == "start_failed", ran
+    assert "reached" not in log
+    assert log.count("refused:") == len(targets)
+    assert "socket seen: False" in log
+    assert "processes: ['1']" in log
+    assert "outside it is ['0', '1000', '1']" in log
+    assert [one["reason"] for one in answers] == ["build_failed"] * len(targets), answers
+    assert (await ask(stack, "shop.localhost")).text == "shop unknown\n"
