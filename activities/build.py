@@ -112,6 +112,7 @@ class Work:
         await self.fetch()
         name, release, workshop = await self._name(), self._opened.release, self._server.workshop
         labels = labels_of(self._server.instance, release)
+        await workshop.end_others(labels)
         log = BuildLog(self._opened, self._clone.with_name("read"))
         try:
             await self._within_limits(self._method.run(name, self._clone, log))

@@ -53,7 +53,10 @@ class Phases:
             await self._start(phase, name, source)
         ended = await read_to_the_end(self._engine, name, after, tell)
         if ended.exit_code:
-            raise _failed(phase, ended)
+            error = _failed(phase, ended)
+            if isinstance(error, StepUnavailable):
+                await self._engine.remove(name)  # the next attempt begins anew
+            raise error
 
     async def has(self, phase: Phase) -> bool:
         """Whether an earlier attempt came as far as to this phase."""

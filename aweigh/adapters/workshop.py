@@ -61,6 +61,16 @@ class Workshop:
         await self.networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
         await self.networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
 
+    async def end_others(self, labels: Mapping[str, str]) -> None:
+        """Remove what a worker that died left running of other builds of the application.
+
+        For whoever holds the lock of its builds: two would share one cache.
+        """
+        wanted = {APPLICATION: labels[APPLICATION], ROLE: BUILD_ROLE, INSTANCE: labels[INSTANCE]}
+        for one in await self.engine.containers(wanted):
+            if one.labels[DEPLOYMENT] != labels[DEPLOYMENT]:
+                await self.engine.remove(one.name)
+
     async def discard(self, labels: Mapping[str, str]) -> None:
         """Kill and remove everything of one deployment's build; it is gone afterwards."""
         wanted = {**labels, ROLE: BUILD_ROLE}

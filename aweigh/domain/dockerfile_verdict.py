@@ -60,7 +60,7 @@ _DOCKERFILE: Final[tuple[tuple[str, Reason, str], ...]] = (
 
 def dockerfile_verdict(lines: Sequence[str]) -> DockerfileVerdict:
     """What it means that a build ended with these last lines and no image."""
-    found = [match["words"] for line in lines if (match := _LAST_WORDS.search(line))]
+    found = [match["words"] for line in lines if (match := _LAST_WORDS.match(line))]
     if not found:
         return DockerfileVerdict(
             Reason.BUILD_FAILED,
@@ -86,7 +86,9 @@ def _of_words(words: str) -> DockerfileVerdict:
 
 def _of_base_image(said: str) -> DockerfileVerdict:
     image = found["image"] if (found := _BASE_IMAGE.search(said)) else "a base image"
-    own = said.replace(image, "").lower()
+    # Without names, which could be words that mean something.
+    words = (word for word in said.split() if "/" not in word and word.rstrip(":") != image)
+    own = " ".join(words).lower()
     for pattern, reason, final, advice in _REGISTRY:
         if re.search(pattern, own):
             message = f"Could not have {image}: {advice}. BuildKit says: {said}"

@@ -1,5 +1,6 @@
 """From a Dockerfile to a running release, by a real BuildKit."""
 
+import gzip
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from tests.support.buildkit_image import buildkit_image, tools_archive
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import ZERO, delivery, push
 from tests.support.images import temporary_repository
-from tests.support.outside import ask, containers
+from tests.support.outside import ask, containers, until
 from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.docker
@@ -23,20 +24,21 @@ pytestmark = pytest.mark.docker
 SECRET = "swordfish-in-the-deep"
 ARGUMENT = 'it\'s a $COLOUR of "salt"'
 TOOLS = "FROM scratch AS tools\nADD tools.tar /\n"
-DOCKERFILE = f"""{TOOLS}
-FROM tools AS build
-ARG GREETING=none
-RUN --mount=type=secret,id=token read token < /run/secrets/token; echo "it has ${{#token}}"
-RUN echo "greeting: $GREETING"; echo built > /built
-
+RESULT = """
 FROM scratch
-ADD base.tar /
+ADD base.tar.gz /
 COPY --from=build /built /built
 COPY application.py /app/application.py
 EXPOSE 8000
 USER 65534
 CMD ["/usr/local/bin/python", "-I", "-S", "-B", "/app/application.py"]
 """
+DOCKERFILE = f"""{TOOLS}
+FROM tools AS build
+ARG GREETING=none
+RUN --mount=type=secret,id=token read token < /run/secrets/token; echo "it has ${{#token}}"
+RUN echo "greeting: $GREETING"; echo built > /built
+{RESULT}"""
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,8 @@ def tools() -> dict[str, str | bytes | None]:
 
 @pytest.fixture(scope="module")
 def python() -> dict[str, str | bytes | None]:
-    base = layer(find_interpreter(APPLICATION))
-    return {"base.tar": base, "application.py": APPLICATION.read_text()}
+    base = gzip.compress(layer(find_interpreter(APPLICATION)), compresslevel=1)
+    return {"base.tar.gz": base, "application.py": APPLICATION.read_text()}
 
 
 async def follow(stack: Stack, git: GitServer, name: str, **build: Any) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def watched_processes(text: str) -> Iterator[list[str]]:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.01):
+        while not over.wait(0.05):
             for entry in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -192,16 +194,16 @@ async def test_a_run_reaches_nothing_of_this_server(
         (address, 8000), (gateway, stack.web_port), ("127.0.0.1", api), ("169.254.169.254", 80),
     ]  # fmt: skip
     run = '["/usr/local/bin/python", "-I", "-S", "-B", "/spy.py"]'
-    text = f"FROM scratch\nADD base.tar /\nCOPY spy.py /\nRUN {run}\n"
-    added = "FROM scratch\nADD http://{host}/ /x\n"
-    files = {f"added{i}": added.format(host=f"{host}:{port}") for i, (host, port) in
-             enumerate(targets)}  # fmt: skip
-    git.push("spy", {**python, **files, "Dockerfile": text, "spy.py": SPY.format(targets=targets)})
-    app = await follow(stack, git, "spy")
+    text = f"FROM scratch\nADD base.tar.gz /\nCOPY spy.py /\nRUN {run}\n"
+    git.push("spy", {**python, "Dockerfile": text, "spy.py": SPY.format(targets=targets)})
+    reached = [f"http://{host}:{port}/" for host, port in targets[:3]]
+    added = {f"{i}": f"FROM scratch\nADD {url} /x\n" for i, url in enumerate(reached)}
+    git.push("adds", added)
 
-    ran = await failed(stack, app)  # it has no command
+    ran = await failed(stack, await follow(stack, git, "spy"))  # it has no command
+    app = await follow(stack, git, "adds")
     answers = []
-    for name in files:
+    for name in added:
         change = {"source": {"build": {"dockerfile": name}}}
         await stack.call("PATCH", f"/v1/applications/{app['id']}", json=change)
         answers.append(await failed(stack, app))
@@ -213,5 +215,108 @@ async def test_a_run_reaches_nothing_of_this_server(
     assert "socket seen: False" in log
     assert "processes: ['1']" in log
     assert "outside it is ['0', '1000', '1']" in log
-    assert [one["reason"] for one in answers] == ["build_failed"] * len(targets), answers
+    for answer, url in zip(answers, reached, strict=True):
+        assert answer["reason"] == "build_failed"
+        assert f'Get "{url}": dial tcp' in answer["message"]
     assert (await ask(stack, "shop.localhost")).text == "shop unknown\n"
+
+
+HOG = "RUN x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done"
+FORKS = "RUN f() { f & f; }; f; wait; sleep 1; exit 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "build", "reason", "words"),
+    [
+        ("hog", HOG, {"limits": {"memory": "256m"}}, "out_of_memory", "build.limits.memory"),
+        pytest.param("forks", FORKS, {"limits": {"pids": 100}}, "build_failed", "exit code",
+                     marks=pytest.mark.long),
+        pytest.param("absent", "", {"dockerfile": "docker/web"}, "dockerfile_not_found",
+                     "'docker/web'", marks=pytest.mark.long),
+        pytest.param("linked", "", {"dockerfile": "link"}, "dockerfile_not_found",
+                     "links are not followed", marks=pytest.mark.long),
+        pytest.param("typo", "RUNN x", {}, "dockerfile_invalid", "RUNN", marks=pytest.mark.long),
+        pytest.param("stage", "", {"target": "web"}, "dockerfile_invalid", "build.target",
+                     marks=pytest.mark.long),
+        pytest.param("uncopied", "COPY no /", {}, "build_failed", '"/no": not found',
+                     marks=pytest.mark.long),
+        pytest.param("slow", "RUN sleep 300", {"limits": {"minutes": 1}}, "timed_out",
+                     "build.limits.minutes", marks=pytest.mark.long),
+        pytest.param("host", "RUN --network=host sleep 1", {}, "build_failed", "not allowed",
+                     marks=pytest.mark.long),
+        pytest.param("no-base", "FROM registry.invalid/a:1", {}, "registry_unavailable",
+                     "registry.invalid/a:1", marks=pytest.mark.long),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_built_is_said_and_leaves_nothing(
+    engine: docker.DockerClient,
+    stack: Stack,
+    git: GitServer,
+    tools: dict[str, str | bytes | None],
+    name: str,
+    line: str,
+    build: dict[str, Any],
+    reason: str,
+    words: str,
+) -> None:
+    git.push(name, {**tools, "Dockerfile": TOOLS + line})
+    (git.root / "work" / name / "link").symlink_to("Dockerfile")
+    git.push(name, {})
+
+    end = await failed(stack, await follow(stack, git, name, **build))
+
+    assert end["reason"] == reason, end
+    assert words in end["message"]
+    assert leavings(engine, stack) == []
+
+
+async def begun(stack: Stack, app: dict[str, Any], line: str) -> dict[str, Any]:
+    """A deployment whose build has written this line."""
+    deployment = (await stack.deploy(app, wait=0)).json()
+
+    async def it_has_begun() -> bool:
+        return f" {line}\n" in await stack.log(deployment["id"])
+
+    await until(it_has_begun)
+    return dict(deployment)
+
+
+async def test_a_cancelled_build_is_gone(
+    engine: docker.DockerClient,
+    stack: Stack,
+    git: GitServer,
+    tools: dict[str, str | bytes | None],
+) -> None:
+    git.push("sleeps", {**tools, "Dockerfile": f"{TOOLS}RUN echo it waits; sleep 600"})
+    app = await follow(stack, git, "sleeps")
+    deployment = await begun(stack, app, "it waits")
+
+    answer = await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel?wait=60")
+
+    assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
+    assert leavings(engine, stack) == []
+    await stack.call("DELETE", f"/v1/applications/{app['id']}")
+    await stack.until_gone(app)
+    assert engine.volumes.list(filters={"name": f"{stack.prefix}.cache-sleeps"}) == []
+
+
+@pytest.mark.long
+async def test_a_build_whose_worker_dies_goes_on(
+    stack: Stack,
+    git: GitServer,
+    tools: dict[str, str | bytes | None],
+    python: dict[str, str | bytes | None],
+) -> None:
+    count = "RUN i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); sleep 0.2; done"
+    text = f"{TOOLS}{count}; echo over > /built\n{RESULT.replace('=build', '=tools')}"
+    git.push("survives", {**tools, **python, "Dockerfile": text})
+    app = await follow(stack, git, "survives")
+    deployment = await begun(stack, app, "line 5")
+
+    stack.kill("server")
+    end = await stack.deployment(deployment["id"], wait=120)
+
+    assert end["state"] == "succeeded"
+    log = await stack.log(deployment["id"])
+    numbers = [words[-1] for line in log.splitlines() if (words := line.split())[-2:-1] == ["line"]]
+    assert numbers == [str(number) for number in range(60)]
