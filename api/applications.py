@@ -14,10 +14,11 @@ from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid, NotFound
 from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
-from aweigh.store import applications, deployments, servers
+from aweigh.store import admission, applications, deployments, idempotency, servers
+from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import Key, Order
+from aweigh.store.idempotency import Key
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"])
 
@@ -88,7 +89,7 @@ async def change_application(
         if deploy:
             key = _change_key(tx, found, idempotency_key, change)
             order = Order(trigger=Trigger.MANUAL, actor=bearer.name)
-            await deployments.once(
+            await idempotency.once(
                 tx, found.row.id, key, lambda: _change_and_deploy(tx, found, change, order)
             )
         else:
@@ -115,7 +116,7 @@ async def _change(tx: Transaction, found: Application, change: dict[str, Any]) -
 async def _change_and_deploy(
     tx: Transaction, found: Application, change: dict[str, Any], order: Order
 ) -> str:
-    return await deployments.admit(tx, await _change(tx, found, change), order)
+    return await admission.admit(tx, await _change(tx, found, change), order)
 
 
 def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> ApplicationSettings:
@@ -241,6 +242,6 @@ async def deploy(
         found = await applications.find(tx, application, lock=True)
         key = key_of("deployments", idempotency_key, **asked.model_dump(exclude_defaults=True))
         order = Order(trigger=Trigger.MANUAL, actor=bearer.name, **asked.model_dump())
-        deployment_id = await deployments.admit_once(tx, found, order, key)
+        deployment_id = await admission.admit_once(tx, found, order, key)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)

@@ -15,10 +15,10 @@ from api.schemas import deployment_answer
 from api.waiting import Wait, answer_for
 from aweigh.domain.deployment import DeploymentState, Trigger
 from aweigh.domain.errors import Conflict
-from aweigh.store import applications, deployments, logs, outbox
+from aweigh.store import admission, applications, deployments, idempotency, logs, outbox
+from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import Order
 from aweigh.store.tables import DeploymentRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
@@ -134,7 +134,7 @@ async def _again(office: Office, order: Order, idempotency_key: str | None, wait
         row = await deployments.find_row(tx, order.retry_of or "", lock=True)
         application = await applications.find(tx, row.application_id, lock=True)
         key = key_of(order.trigger, idempotency_key, deployment=row.id)
-        made = await deployments.once(
+        made = await idempotency.once(
             tx, application.row.id, key, lambda: _admit_again(tx, application, row, order)
         )
     office.relay.wake()
@@ -145,10 +145,10 @@ async def _admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
 ) -> str:
     """Raises: Conflict."""
-    if known := await deployments.asked_already(tx, application, order):
+    if known := await admission.asked_already(tx, application, order):
         return known
     needed = _NEEDED[order.trigger]
     if earlier.state != needed:
         raise Conflict(f"{earlier.id} is {earlier.state}; a {order.trigger} needs {needed}")
     order = replace(order, tag=earlier.tag)
-    return await deployments.admit_again(tx, application, earlier, order)
+    return await admission.admit_again(tx, application, earlier, order)

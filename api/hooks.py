@@ -11,8 +11,8 @@ from api.idempotency import KeyHeader, key_of
 from api.waiting import Wait, answer_for
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid
-from aweigh.store import applications, deployments
-from aweigh.store.deployments import Order
+from aweigh.store import admission, applications
+from aweigh.store.admission import Order
 
 router = APIRouter(prefix="/v1/events", tags=["hooks"])
 
@@ -39,7 +39,7 @@ async def deploy_hook(
     async with office.store.write() as tx:
         # Asked again: the secret may have been rotated in between.
         application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret, lock=True)
-        deployment_id = await deployments.admit_once(tx, application, order, key)
+        deployment_id = await admission.admit_once(tx, application, order, key)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)
 

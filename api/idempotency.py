@@ -8,7 +8,7 @@ from fastapi import Header
 
 from aweigh.domain import grammar
 from aweigh.domain.errors import Invalid
-from aweigh.store.deployments import Key
+from aweigh.store.idempotency import Key
 
 KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
 

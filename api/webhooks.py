@@ -12,7 +12,7 @@ from aweigh.domain import grammar
 from aweigh.domain.errors import Invalid
 from aweigh.domain.push import Event, Push
 from aweigh.store import pushes
-from aweigh.store.deployments import Key
+from aweigh.store.idempotency import Key
 
 router = APIRouter(prefix="/v1/github", tags=["hooks"])
 Read = TypeVar("Read", bound=BaseModel)

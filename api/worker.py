@@ -11,7 +11,7 @@ from aweigh.contract import Fence, Inventory, Lease, Lifted, StepReport
 from aweigh.domain.deployment import DeploymentState, StepName
 from aweigh.domain.errors import Conflict, NotFound
 from aweigh.domain.secret import REVEAL
-from aweigh.store import deployments, lifecycle, logs, servers
+from aweigh.store import admission, deployments, lifecycle, logs, servers
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 
@@ -81,7 +81,7 @@ async def lift_counter(office: Doors, server: ServerName, deployment: str, fence
     """A server has seen a higher sequence: if that is news, count on from there."""
     async with office.store.write() as tx:
         row = await _own(tx, server, deployment, lock=True)
-        made = await deployments.lift(tx, row, fence.highest)
+        made = await admission.lift(tx, row, fence.highest)
     office.relay.wake()
     return Lifted(deployment=made)
 

@@ -114,12 +114,15 @@ class Stack:
         """
         make_private(self._settings.data)
         make_private(self._settings.data / "logs")
-        self._lock = hold(self._settings.data)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-        await stop_left_over(self._settings.data)
-        self._refuse_taken_ports()
-        await install(self._settings)
+        with hold(self._settings.data) as lock:
+            lock.write(str(os.getpid()))
+            lock.flush()
+            await stop_left_over(self._settings.data)
+            self._refuse_taken_ports()
+            await install(self._settings)
+            await self._run_children(stop, ready)
+
+    async def _run_children(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
         keepers.append(asyncio.create_task(self._keep_logs_small()))
         try:

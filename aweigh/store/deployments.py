@@ -1,33 +1,23 @@
-"""Deployments: how they are admitted, and what is known of them."""
+"""Deployments: what is known of them."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from aweigh.domain import grammar
-from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, StepName, Trigger
-from aweigh.domain.errors import Conflict, Invalid, NotFound
-from aweigh.domain.git import is_commit, is_ref
-from aweigh.domain.image import is_digest, is_tag
+from aweigh.domain.deployment import EventKind, StepName
+from aweigh.domain.errors import NotFound
 from aweigh.domain.release import Image, Release
-from aweigh.domain.source import GitSource, ImageSource, PullPolicy
-from aweigh.store import applications, claims, outbox, releases
-from aweigh.store.applications import Application
+from aweigh.store import releases
 from aweigh.store.database import Transaction
-from aweigh.store.ids import new_id
 from aweigh.store.tables import (
     ApplicationRow,
     DeploymentRow,
     EventRow,
-    IdempotencyRow,
     ReleaseRow,
     StepRow,
 )
-
-KEY_KEPT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,201 +31,11 @@ class Deployment:
     steps: tuple[StepRow, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """Who asks for a deployment, why, and with what."""
-
-    trigger: Trigger
-    actor: str
-    tag: str | None = None
-    commit: str | None = None
-    rebuild: bool = False
-    retry_of: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """A caller's `Idempotency-Key` at one door, with a hash of what it asked for."""
-
-    door: str
-    value: str
-    body_hash: str
-
-
-async def remembered(tx: Transaction, application_id: str, key: Key) -> str | None:
-    """The deployment an earlier call with this key made.
-
-    Raises:
-        Invalid: the key was used with another body.
-    """
-    await tx.session.execute(
-        delete(IdempotencyRow).where(IdempotencyRow.created_at < tx.now - KEY_KEPT)
-    )
-    row = await tx.session.get(IdempotencyRow, (application_id, key.door, key.value))
-    if row and row.body_hash != key.body_hash:
-        raise Invalid("Idempotency-Key", "was used within 7 days with another body; choose another")
-    return row.deployment_id if row else None
-
-
-def remember(tx: Transaction, application_id: str, key: Key, deployment_id: str) -> None:
-    tx.session.add(
-        IdempotencyRow(
-            application_id=application_id, door=key.door, key=key.value, body_hash=key.body_hash,
-            deployment_id=deployment_id, created_at=tx.now,
-        )
-    )  # fmt: skip
-
-
-async def admit(tx: Transaction, application: Application, order: Order) -> str:
-    """Write everything a new deployment of the current settings is made of.
-
-    Without a tag the live image is taken again, by content; not with `pull: always`, which says
-    that the tag moves.
-
-    Raises:
-        Conflict: the application is being removed.
-        Invalid: the tag is not a tag or digest.
-    """
-    settings = application.settings
-    if isinstance(settings.source, GitSource):
-        return await _admit_build(tx, application, settings.source, order)
-    return await _admit_image(tx, application, settings.source, order)
-
-
-async def _admit_image(
-    tx: Transaction, application: Application, source: ImageSource, order: Order
-) -> str:
-    settings = application.settings
-    if order.commit or order.rebuild:
-        raise Invalid("commit" if order.commit else "rebuild", "is for git applications")
-    image = Image(reference=str(source.reference))
-    if order.tag is not None:
-        if not (is_tag(order.tag) or is_digest(order.tag)):
-            raise Invalid("tag", "is not an image tag or digest")
-        source = source.with_tag(order.tag)
-        settings = settings.model_copy(update={"source": source})
-        image = Image(reference=str(source.reference))
-    elif source.pull is not PullPolicy.ALWAYS:
-        live = await live_image(tx, application.row)
-        image = live if live and live.reference == image.reference else image
-    release = releases.new(tx, application.row, settings, image)
-    return await _new_deployment(tx, application, release.id, order)
-
-
-async def _admit_build(
-    tx: Transaction, application: Application, source: GitSource, order: Order
-) -> str:
-    """A deployment of a commit, or of what a branch or tag stands for when it is fetched.
-
-    Raises:
-        Conflict: the application is being removed.
-        Invalid: the tag or commit is none.
-    """
-    if order.tag is not None and not is_ref(order.tag):
-        raise Invalid("tag", "is not a git tag, branch or commit")
-    if order.commit is not None and not is_commit(order.commit):
-        raise Invalid("commit", "is not a full commit id (40 hexadecimal digits)")
-    ref = order.commit or order.tag or source.branch
-    image = Image(reference=f"{source.repository}#{ref}")
-    release = releases.new(tx, application.row, application.settings, image)
-    release.ref, release.rebuild = ref, order.rebuild
-    release.commit = ref if is_commit(ref) else None
-    return await _new_deployment(tx, application, release.id, order)
-
-
-async def once(
-    tx: Transaction, application_id: str, key: Key | None, make: Callable[[], Awaitable[str]]
-) -> str:
-    """The deployment that an earlier call with this key made, or else the one made now.
-
-    Raises:
-        Invalid: the key was used with another body.
-    """
-    if key is None:
-        return await make()
-    known = await remembered(tx, application_id, key)
-    if known is None:
-        known = await make()
-        remember(tx, application_id, key, known)
-    return known
-
-
-async def admit_once(
-    tx: Transaction, application: Application, order: Order, key: Key | None
-) -> str:
-    """A new deployment, or the one that an earlier call with this key made.
-
-    Raises:
-        Conflict: the application is being removed.
-        Invalid: the tag is not one, or the key was used with another body.
-    """
-    return await once(tx, application.row.id, key, lambda: admit(tx, application, order))
-
-
-async def admit_again(
-    tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
-) -> str:
-    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt.
-
-    Raises:
-        Conflict: the application is being removed, or another one holds a domain or a host port
-            that the release needs.
-    """
-    release = await tx.session.get_one(ReleaseRow, earlier.release_id)
-    await claims.take(tx, application.row, releases.settings_of(tx, release))
-    return await _new_deployment(tx, application, earlier.release_id, order)
-
-
-async def asked_already(tx: Transaction, application: Application, order: Order) -> str | None:
-    """The newest deployment, if it is this very one again and has not ended: a double click."""
-    query = select(DeploymentRow.id).where(
-        DeploymentRow.application_id == application.row.id,
-        DeploymentRow.sequence == application.row.last_sequence,
-        DeploymentRow.trigger == order.trigger,
-        DeploymentRow.retry_of == order.retry_of,
-        DeploymentRow.state.in_(OPEN),
-    )
-    return await tx.session.scalar(query)
-
-
-async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
-    """Count on from a server's highest sequence, and deploy the same release again from there.
-
-    None when the counter stands there already: then a newer deployment is known, and wins.
-    """
-    application = await applications.find(tx, row.application_id, lock=True)
-    if application.row.last_sequence >= highest:
-        return None
-    application.row.last_sequence = highest
-    order = Order(trigger=Trigger.RETRY, actor=row.actor, retry_of=row.id, tag=row.tag)
-    return await admit_again(tx, application, row, order)
-
-
 async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
     if row.live is None:
         return None
     deployment = await tx.session.get_one(DeploymentRow, row.live)
     return releases.image_of(await tx.session.get_one(ReleaseRow, deployment.release_id))
-
-
-async def _new_deployment(
-    tx: Transaction, application: Application, release_id: str, order: Order
-) -> str:
-    row = application.row
-    if application.removing:
-        raise Conflict(f"{row.slug} is being removed; it cannot be deployed")
-    row.last_sequence += 1
-    deployment = DeploymentRow(
-        id=new_id("dep"), application_id=row.id, release_id=release_id, server=row.server,
-        sequence=row.last_sequence, state=DeploymentState.CREATED, trigger=order.trigger,
-        actor=order.actor, tag=order.tag, retry_of=order.retry_of, attempts=0, created_at=tx.now,
-    )  # fmt: skip
-    await tx.session.flush()  # the release and the sequence first: foreign keys
-    tx.session.add(deployment)
-    record_event(tx, deployment, EventKind.CREATED)
-    await tx.session.flush()
-    await outbox.put(tx, outbox.DEPLOY, deployment.id)
-    return deployment.id
 
 
 def record_event(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> None:

@@ -7,10 +7,11 @@ from sqlalchemy import select
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.push import Event, Newest, Push, is_signed, repository_key, why_ignored
 from aweigh.domain.source import GitSource
-from aweigh.store import applications, deployments
+from aweigh.store import admission, applications, idempotency
+from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import Key, Order
+from aweigh.store.idempotency import Key
 from aweigh.store.tables import ApplicationRow
 
 
@@ -51,7 +52,7 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
     """
     application = await applications.find(tx, application_id, lock=True)
     row, source = application.row, application.settings.source
-    known = await deployments.remembered(tx, row.id, key)
+    known = await idempotency.remembered(tx, row.id, key)
     if known:
         return Taken(slug=row.slug, deployment=known)
     if application.removing or not isinstance(source, GitSource):
@@ -61,5 +62,5 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
         return Taken(slug=row.slug, why_ignored=why)
     row.newest_push = Newest.of(push, tx.now).model_dump_json()
     order = Order(trigger=Trigger.PUSH, actor=push.pusher.name or "push", commit=push.after)
-    made = await deployments.admit_once(tx, application, order, key)
+    made = await admission.admit_once(tx, application, order, key)
     return Taken(slug=row.slug, deployment=made)

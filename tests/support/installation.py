@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
-from aweigh.store import applications, deployments, lifecycle, servers
+from aweigh.store import admission, applications, lifecycle, servers
+from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import PATIENCE, Store, Transaction
-from aweigh.store.deployments import Order
 from aweigh.store.migrate import migrate
 from aweigh.store.tables import Base, EventRow, MetaRow
 from aweigh.store.vault import Vault
@@ -100,7 +100,7 @@ async def new_deployment(store: Store, application_id: str, **order: Any) -> str
     async with store.write() as tx:
         application = await applications.find(tx, application_id, lock=True)
         asked: Mapping[str, Any] = {"trigger": Trigger.HOOK, "actor": "hook"} | order
-        return await deployments.admit(tx, application, Order(**asked))
+        return await admission.admit(tx, application, Order(**asked))
 
 
 async def start(store: Store, deployment_id: str, run_id: str = "run-1") -> bool:

@@ -112,7 +112,8 @@ class Stack:
         if pid is None or not serving.exists() or serving.read_text() != str(pid):
             return False
         with contextlib.suppress(httpx2.HTTPError):
-            return (await self.client.get("/readyz")).is_success
+            answer = await self.client.get("/readyz")
+            return answer.is_success and bool(answer.json()["temporal"])
         return False
 
     def output(self) -> str:

@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
 from api.relay import Relay
 from aweigh.domain.application import Policy
+from aweigh.domain.deployment import Trigger
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
-from aweigh.store import applications, deployments, outbox
+from aweigh.store import admission, applications, deployments, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
 from tests.support.installation import (
@@ -142,8 +142,8 @@ async def test_more_than_it_takes_at_once_are_handed_over_in_one_go(
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
         for _ in range(120):
-            order = deployments.Order(trigger=deployments.Trigger.HOOK, actor="hook")
-            await deployments.admit(tx, found, order)
+            order = admission.Order(trigger=Trigger.HOOK, actor="hook")
+            await admission.admit(tx, found, order)
     relay.wake()
 
     await until(lambda: len(temporal.handed_over) == 120)
@@ -277,29 +277,3 @@ async def test_an_application_row_is_enough_to_remove_it(
     relay.wake()
 
     await until(lambda: temporal.handed_over)
-
-
-async def test_whether_temporal_answers_is_told_while_nothing_is_due(
-    temporal: FakeTemporal, relay: Relay
-) -> None:
-    assert await relay.reaches_temporal()
-
-    temporal.away = True
-    assert not await relay.reaches_temporal()
-
-
-async def test_a_connection_that_was_made_before_says_nothing_of_now(store: Store) -> None:
-    temporal = FakeTemporal()
-
-    async def connected() -> Client:
-        return cast(Client, temporal)
-
-    relay = Relay(store, connected)
-    assert await relay.reaches_temporal()
-    temporal.away = True
-    assert not await relay.reaches_temporal()
-
-
-async def test_nobody_waits_long_for_a_temporal_that_is_silent(store: Store) -> None:
-    async with asyncio.timeout(5):
-        assert not await Relay(store, FakeTemporal(silent=True).connect).reaches_temporal()

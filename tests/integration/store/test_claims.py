@@ -8,9 +8,9 @@ import pytest
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import DeploymentState, Reason, StepState, Trigger
 from aweigh.domain.errors import Conflict
-from aweigh.store import applications, deployments, lifecycle
+from aweigh.store import admission, applications, deployments, lifecycle
+from aweigh.store.admission import Order
 from aweigh.store.database import Store
-from aweigh.store.deployments import Order
 from tests.support.installation import (
     create_application,
     new_application,
@@ -188,7 +188,7 @@ async def go_back(store: Store, deployment_id: str) -> str:
         row = await deployments.find_row(tx, deployment_id)
         application = await applications.find(tx, row.application_id, lock=True)
         order = Order(trigger=Trigger.ROLLBACK, actor="ci", retry_of=row.id)
-        return await deployments.admit_again(tx, application, row, order)
+        return await admission.admit_again(tx, application, row, order)
 
 
 @pytest.mark.parametrize("wanted", [{"domains": [SHOP]}, {"ports": [port(8080)]}])

@@ -9,9 +9,9 @@ from aweigh.contract import StepReport
 from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.domain.errors import Conflict, Invalid, NotFound
 from aweigh.domain.release import Image, Release
-from aweigh.store import applications, deployments
+from aweigh.store import admission, applications, deployments
+from aweigh.store.admission import Order
 from aweigh.store.database import Store
-from aweigh.store.deployments import Order
 from aweigh.store.lifecycle import failed, report_step, succeeded
 from tests.support.installation import (
     IMAGE,
@@ -187,7 +187,7 @@ async def test_a_retry_takes_the_release_as_it_was(store: Store) -> None:
         found = await applications.find(tx, application, lock=True)
         row = await deployments.find_row(tx, first)
         order = Order(trigger=Trigger.RETRY, actor="ci", retry_of=first, tag=row.tag)
-        again = await deployments.admit_again(tx, found, row, order)
+        again = await admission.admit_again(tx, found, row, order)
 
     retried = await release_of(store, again)
     assert retried.image == Image(reference=f"{IMAGE}:v2", id="sha256:two", digest=DIGEST)

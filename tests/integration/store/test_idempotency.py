@@ -8,9 +8,10 @@ import pytest
 
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid
-from aweigh.store import applications, deployments
+from aweigh.store import admission, applications, idempotency
+from aweigh.store.admission import Order
 from aweigh.store.database import Store
-from aweigh.store.deployments import Key, Order
+from aweigh.store.idempotency import Key
 from tests.support.installation import new_application, new_deployment
 
 KEY = Key(door="hook", value="build-7", body_hash="0")
@@ -20,11 +21,11 @@ async def deploy(store: Store, application_id: str, key: Key = KEY) -> str:
     """What the hook does in its transaction."""
     async with store.write() as tx:
         application = await applications.find(tx, application_id, lock=True)
-        if known := await deployments.remembered(tx, application_id, key):
+        if known := await idempotency.remembered(tx, application_id, key):
             return known
         order = Order(trigger=Trigger.HOOK, actor="hook")
-        made = await deployments.admit(tx, application, order)
-        deployments.remember(tx, application_id, key, made)
+        made = await admission.admit(tx, application, order)
+        idempotency.remember(tx, application_id, key, made)
         return made
 
 
@@ -74,7 +75,7 @@ async def test_a_key_is_kept_for_seven_days(store: Store, days: float, known: bo
 
     async with store.write() as tx:
         later = replace(tx, now=tx.now + timedelta(days=days))
-        found = await deployments.remembered(later, application, KEY)
+        found = await idempotency.remembered(later, application, KEY)
 
     assert found == (made if known else None)
 
@@ -86,7 +87,7 @@ async def test_a_key_is_forgotten_with_the_deployment_it_could_not_make(store: S
         async with store.write() as tx:
             found = await applications.find(tx, application, lock=True)
             order = Order(trigger=Trigger.HOOK, actor="hook")
-            deployments.remember(tx, application, KEY, await deployments.admit(tx, found, order))
+            idempotency.remember(tx, application, KEY, await admission.admit(tx, found, order))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

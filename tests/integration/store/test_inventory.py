@@ -2,7 +2,7 @@
 
 from aweigh.contract import Inventory, KnownApplication, KnownDeployment
 from aweigh.domain.deployment import DeploymentState, Reason, Trigger
-from aweigh.store import applications, deployments, lifecycle, servers
+from aweigh.store import admission, applications, lifecycle, servers
 from aweigh.store.database import Store
 from tests.support.installation import SERVER, new_application, new_deployment, start, succeed
 
@@ -81,8 +81,8 @@ async def test_what_is_told_does_not_grow_with_what_has_ended(store: Store) -> N
         await lifecycle.failed(tx, failed, Reason.UNHEALTHY, "no")
         found = await applications.find(tx, application, lock=True)
         for _ in range(120):
-            order = deployments.Order(trigger=Trigger.HOOK, actor="hook")
-            made = await deployments.admit(tx, found, order)
+            order = admission.Order(trigger=Trigger.HOOK, actor="hook")
+            made = await admission.admit(tx, found, order)
             await lifecycle.failed(tx, made, Reason.UNHEALTHY, "no")
 
     (known,) = (await inventory(store)).applications

@@ -7,9 +7,9 @@ import pytest
 
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
-from aweigh.store import applications, deployments, lifecycle
+from aweigh.store import admission, applications, deployments, lifecycle
+from aweigh.store.admission import Order
 from aweigh.store.database import Store
-from aweigh.store.deployments import Order
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 from tests.support.installation import (
     events_of,
@@ -226,7 +226,7 @@ async def test_a_rollback_takes_the_older_releases_tag(store: Store, application
         found = await applications.find(tx, application, lock=True)
         row = await deployments.find_row(tx, first)
         order = Order(trigger=Trigger.ROLLBACK, actor="ci", retry_of=first)
-        again = await deployments.admit_again(tx, found, row, order)
+        again = await admission.admit_again(tx, found, row, order)
 
     await succeed(store, again)
 

@@ -6,7 +6,7 @@ import pytest
 from dirty_equals import IsStr
 from pydantic import ValidationError
 
-from aweigh.domain.application import ApplicationSettings, HealthCheck, Resources
+from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.value import place_of
 from tests.support.installation import settings_of
 
@@ -283,26 +283,3 @@ def test_a_wrong_port_is_named(field: str, number: int) -> None:
 )  # fmt: skip
 def test_a_wrong_value_is_named(fields: dict[str, Any], field: str, message: str) -> None:
     assert refusals(**fields) == {field: message}
-
-
-@pytest.mark.parametrize(
-    ("memory", "size"),
-    [(None, None), ("6m", 6 * 1024**2), ("6144k", 6 * 1024**2), ("2g", 2 * 1024**3),
-     ("6291456b", 6 * 1024**2)],
-)  # fmt: skip
-def test_memory_is_told_in_bytes(memory: str | None, size: int | None) -> None:
-    assert Resources(memory=memory).memory_bytes == size
-
-
-@pytest.mark.parametrize(
-    ("wanted", "accepted"),
-    [(None, {200, 204, 301, 302, 399}), (200, {200}), (404, {404})],
-)
-def test_a_health_check_accepts_its_status_or_any_good_one(
-    wanted: int | None, accepted: set[int]
-) -> None:
-    check = HealthCheck(type="http", status=wanted)
-
-    seen = {status for status in (101, 200, 204, 301, 302, 399, 400, 404, 500, 503)
-            if check.accepts(status)}  # fmt: skip
-    assert seen == accepted
