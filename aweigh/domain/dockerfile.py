@@ -23,8 +23,13 @@ _CACHE_KEPT: Final = 10_000
 #: BuildKit did not come up; its client never ends so.
 NOT_STARTED: Final = 125
 
+#: BuildKit's "host" is its container, whose network a rootless one has for its steps in any case;
+#: but only to steps of that mode does it leave the engine's name server, which is on loopback.
+_NETWORK: Final = "network.host"
+
 _SCRIPT: Final = f"""
-rootlesskit buildkitd --oci-worker-gc-keepstorage={_CACHE_KEPT} >{PLACE}/buildkitd.log 2>&1 &
+rootlesskit buildkitd --allow-insecure-entitlement={_NETWORK} \\
+  --oci-worker-gc-keepstorage={_CACHE_KEPT} >{PLACE}/buildkitd.log 2>&1 &
 daemon=$!
 until buildctl debug workers >/dev/null 2>&1; do
   kill -0 $daemon 2>/dev/null || {{ cat {PLACE}/buildkitd.log; exit {NOT_STARTED}; }}
@@ -67,13 +72,13 @@ class DockerfileOrder:
 
 def client_arguments(order: DockerfileOrder) -> tuple[str, ...]:
     """What everybody on the server can read: no value of an argument or a secret."""
-    options = {"filename": order.file_name}
+    options = {"filename": order.file_name, "force-network-mode": "host"}
     if order.target:
         options["target"] = order.target
     if order.anew:
         options["image-resolve-mode"] = "pull"
     return (
-        "--progress=plain", "--frontend=dockerfile.v0",
+        "--progress=plain", f"--allow={_NETWORK}", "--frontend=dockerfile.v0",
         f"--local=context={CONTEXT}", f"--local=dockerfile={DOCKERFILE}",
         *(f"--opt={key}={value}" for key, value in options.items()),
         *(f"--secret=id={name},src={SECRETS}/{name}" for name in sorted(order.secrets)),

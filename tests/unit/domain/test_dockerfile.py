@@ -126,9 +126,10 @@ def test_the_client_is_told_where_things_are() -> None:
     command = dockerfile_spec(Names("aweigh"), order()).command
 
     assert command == (
-        "--progress=plain", "--frontend=dockerfile.v0", "--local=context=/build/context",
-        "--local=dockerfile=/build/dockerfile", "--opt=filename=prod.Dockerfile",
-        "--opt=target=web", "--secret=id=npm,src=/build/secrets/npm",
+        "--progress=plain", "--allow=network.host", "--frontend=dockerfile.v0",
+        "--local=context=/build/context", "--local=dockerfile=/build/dockerfile",
+        "--opt=filename=prod.Dockerfile", "--opt=force-network-mode=host", "--opt=target=web",
+        "--secret=id=npm,src=/build/secrets/npm",
         "--output=type=docker,dest=/build/image.tar",
     )  # fmt: skip
 
