@@ -1,6 +1,8 @@
 """From a Dockerfile to a running release, by a real BuildKit."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -75,11 +77,7 @@ def leavings(engine: docker.DockerClient, stack: Stack) -> list[str]:
 
 
 async def test_a_push_goes_live_by_its_dockerfile_and_a_broken_one_leaves_it_live(
-    engine: docker.DockerClient,
-    stack: Stack,
-    git: GitServer,
-    tools: Files,
-    python: Files,
+    engine: docker.DockerClient, stack: Stack, git: GitServer, tools: Files, python: Files
 ) -> None:
     first = git.push("shop", {**tools, **python, "Dockerfile": DOCKERFILE, "a.txt": "1"})
     app = await follow(
@@ -135,10 +133,7 @@ print("outside it is", open("/proc/self/uid_map").read().split()[:3], flush=True
 
 
 async def test_a_run_reaches_nothing_of_this_server(
-    engine: docker.DockerClient,
-    stack: Stack,
-    git: GitServer,
-    python: Files,
+    engine: docker.DockerClient, stack: Stack, git: GitServer, python: Files
 ) -> None:
     gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     [victim] = containers(engine, stack.prefix, "shop")
@@ -237,10 +232,7 @@ async def begun(stack: Stack, app: dict[str, Any], line: str) -> dict[str, Any]:
 
 
 async def test_a_cancelled_build_is_gone(
-    engine: docker.DockerClient,
-    stack: Stack,
-    git: GitServer,
-    tools: Files,
+    engine: docker.DockerClient, stack: Stack, git: GitServer, tools: Files
 ) -> None:
     git.push("sleeps", {**tools, "Dockerfile": f"{TOOLS}RUN echo it waits; sleep 600"})
     app = await follow(stack, git, "sleeps")
@@ -257,10 +249,7 @@ async def test_a_cancelled_build_is_gone(
 
 @pytest.mark.long
 async def test_a_build_whose_worker_dies_goes_on(
-    stack: Stack,
-    git: GitServer,
-    tools: Files,
-    python: Files,
+    stack: Stack, git: GitServer, tools: Files, python: Files
 ) -> None:
     count = "RUN i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); sleep 0.2; done"
     text = f"{TOOLS}{count}; echo over > /built\n{RESULT.replace('=build', '=tools')}"
@@ -275,3 +264,24 @@ async def test_a_build_whose_worker_dies_goes_on(
     log = await stack.log(deployment["id"])
     numbers = [words[-1] for line in log.splitlines() if (words := line.split())[-2:-1] == ["line"]]
     assert numbers == [str(number) for number in range(60)]
+
+
+@pytest.mark.long
+async def test_a_build_that_fills_the_disk_is_stopped_at_the_reserve(
+    engine: docker.DockerClient, stack: Stack, git: GitServer, tools: Files, tmp_path: Path
+) -> None:
+    before = shutil.disk_usage(engine.info()["DockerRootDir"]).free
+    settings = {
+        key: value for key, value in stack.environment.items()
+        if key in ("AWEIGH_PRIVATE_TARGETS", "AWEIGH_BUILDKIT_IMAGE")
+    } | {"AWEIGH_DISK_RESERVE_BYTES": str(before - 2**30)}  # fmt: skip
+    fill = "RUN x=12345678; x=$x$x$x$x$x$x$x$x; while :; do echo $x$x$x$x; done > /fill"
+    git.push("fill", {**tools, "Dockerfile": TOOLS + fill})
+
+    async with running_stack(tmp_path, **settings) as full:
+        end = await failed(full, await follow(full, git, "fill"))
+
+        assert end["reason"] == "disk_full", end
+        assert leavings(engine, full) == []
+        assert engine.volumes.list(filters={"name": f"{full.prefix}.cache"}) == []
+    assert shutil.disk_usage(engine.info()["DockerRootDir"]).free > before - 2**29
