@@ -139,6 +139,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
         firewall=Firewall(
             interface=interface_of(names.build_network), allowed=settings.build_networks
         ),
+        buildkit_image=settings.buildkit_image,
         open_network=settings.allow_open_build_network,
         socket=Path(settings.docker_host.removeprefix("unix://")),
     )
