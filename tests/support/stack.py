@@ -10,19 +10,16 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import docker
 import httpx2
 import psutil
 from temporalio.client import Client
 
-from aweigh.adapters.firewall import Firewall, interface_of
-from aweigh.domain.naming import Names
+from tests.support.leftovers import remove_leftovers
 
 START_SECONDS = 90
 _PARTS = ("up", "api", "control", "server")
@@ -276,29 +273,3 @@ async def stopped_afterwards(stack: Stack) -> AsyncIterator[None]:
         await stack.client.aclose()
         remove_leftovers(stack.prefix)
         shutil.rmtree(stack.data, ignore_errors=True)
-
-
-def remove_leftovers(prefix: str) -> None:
-    """Everything on the engine whose name begins with the prefix of a test's stack."""
-    client = docker.APIClient(base_url="unix:///var/run/docker.sock", version="auto")
-    found = [
-        one
-        for one in client.containers(all=True)
-        if one["Names"][0].startswith((f"/{prefix}-", f"/{prefix}."))
-    ]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda one: client.remove_container(one["Id"], force=True, v=True), found))
-    for network in client.networks():
-        if network["Name"] == prefix or network["Name"].startswith((f"{prefix}-", f"{prefix}.")):
-            client.remove_network(network["Id"])
-    for volume in client.volumes()["Volumes"] or []:
-        if volume["Name"].startswith((f"{prefix}-", f"{prefix}.")):
-            client.remove_volume(volume["Name"])
-    for image in client.images():
-        for tag in image.get("RepoTags") or []:
-            if tag.startswith(
-                tuple(f"{prefix}{kind}/" for kind in ("", "-pulled", "-proxy", "-demo"))
-            ):
-                client.remove_image(tag)
-    client.close()
-    Firewall(interface=interface_of(Names(prefix).build_network)).remove_now()
