@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +13,9 @@ from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.adapters.engine import Engine
+from aweigh.adapters.engine import Container, Engine
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepUnavailable
 
 _GATHER_SECONDS: Final = 0.05
 #: Lines that wait for the reader; a writer that is quicker waits too.
@@ -67,6 +69,27 @@ class Output:
             pass  # whoever reads asks for the container next, and hears what is wrong
         finally:
             found.put(None)
+
+
+#: What reads a container's output, batch by batch.
+Tell = Callable[[list[Line]], None]
+
+
+async def read_to_the_end(engine: Engine, container: str, after: str, tell: Tell) -> Container:
+    """Tell of all output later than `after`, and return the container once it has ended.
+
+    Raises:
+        StepUnavailable: it is gone.
+    """
+    while True:
+        async for batch in Output(engine, container).lines(after):
+            tell(batch)
+            after = batch[-1].at
+        found = await engine.container(container)
+        if found is None:
+            raise StepUnavailable(Reason.BUILD_FAILED, f"{container} was removed by somebody.")
+        if not found.running:
+            return found
 
 
 def _drained(found: "queue.Queue[Line | None]") -> tuple[list[Line], bool]:

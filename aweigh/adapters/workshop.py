@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aweigh.adapters.buildkit import BuildKit
 from aweigh.adapters.clone import Clone
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
@@ -15,8 +16,10 @@ from aweigh.adapters.firewall import CannotConfine, Firewall
 from aweigh.adapters.git import Git, Tell
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
+from aweigh.domain.dockerfile import DockerfileOrder
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder
@@ -35,6 +38,7 @@ class Workshop:
     networks: Networks
     names: Names
     firewall: Firewall
+    buildkit_image: str
     #: Builds go on where the firewall cannot be had.
     open_network: bool
     #: The engine's own, which the phases that write images are given.
@@ -44,9 +48,9 @@ class Workshop:
         """The directory of one deployment's clone and notes."""
         return self.directory / deployment_id
 
-    def clear(self, place: Path) -> None:
+    async def clear(self, place: Path) -> None:
         """Remove a directory, whatever a repository's files are like."""
-        shutil.rmtree(place, ignore_errors=True)
+        await in_thread(lambda: shutil.rmtree(place, ignore_errors=True))
 
     def clone(self, place: Path, tell: Tell) -> Clone:
         """Makes a clone in a deployment's directory."""
@@ -55,10 +59,23 @@ class Workshop:
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)
 
+    def buildkit(self, order: DockerfileOrder) -> BuildKit:
+        return BuildKit(self.engine, self.networks, self.names, order, self.confine)
+
     async def forget(self, application_id: str) -> None:
         """Remove an application's caches, with everything of builds that is left of it."""
         await self.networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
         await self.networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
+
+    async def end_others(self, labels: Mapping[str, str]) -> None:
+        """Remove what a worker that died left running of other builds of the application.
+
+        For whoever holds the lock of its builds: two would share one cache.
+        """
+        wanted = {APPLICATION: labels[APPLICATION], ROLE: BUILD_ROLE, INSTANCE: labels[INSTANCE]}
+        for one in await self.engine.containers(wanted):
+            if one.labels[DEPLOYMENT] != labels[DEPLOYMENT]:
+                await self.engine.remove(one.name)
 
     async def discard(self, labels: Mapping[str, str]) -> None:
         """Kill and remove everything of one deployment's build; it is gone afterwards."""
@@ -66,7 +83,7 @@ class Workshop:
         containers = await self.engine.containers(wanted)
         await asyncio.gather(*(self.engine.remove(one.name) for one in containers))
         await self.networks.remove_volumes(wanted)
-        self.clear(self.place(labels[DEPLOYMENT]))
+        await self.clear(self.place(labels[DEPLOYMENT]))
 
     async def confine(self) -> None:
         """Keep what is built from this server's own services and networks.

@@ -70,6 +70,8 @@ class ContainerSpec:
     pids: int | None = None
     #: Takes every capability away, and every way to get one.
     confined: bool = False
+    #: May have user namespaces of its own, and containers in them; for an ordinary user only.
+    nests: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from activities.inputs import (
     StepResult,
     SucceededRecord,
 )
+from aweigh.domain.deployment import Reason
 
 STEPS = (
     "preflight", "fetch", "build", "pull", "release", "create", "health",
@@ -53,6 +54,8 @@ class World:
     switches: list[int] = field(default_factory=list)
     #: Whether images are built here, not pulled.
     builds: bool = False
+    #: Whether a switch succeeds without anybody hearing of it.
+    switches_untold: bool = False
 
     def hold(self, step: str, deployment: str = "") -> asyncio.Event:
         return self.held.setdefault((deployment, step), asyncio.Event())
@@ -67,7 +70,13 @@ class World:
             if key in self.held:
                 await _let_go(self.held[key])
         getattr(self, f"_{name}", lambda _: None)(given)
-        return StepResult(f"{name} done", builds=self.builds and name == "preflight")
+        if name == "switch" and self.switches_untold:
+            raise ApplicationError("nobody tells", type=Reason.SERVER_OFFLINE, non_retryable=True)
+        return StepResult(
+            f"{name} done",
+            builds=self.builds and name == "preflight",
+            live=name == "undo" and self.live == given.deployment_id,
+        )
 
     def _create(self, given: StepInput) -> None:
         self.containers.add(given.deployment_id)
@@ -83,6 +92,8 @@ class World:
         self.inside -= 1
 
     def _undo(self, given: StepInput) -> None:
+        if self.live == given.deployment_id:
+            return
         if given.deployment_id in self.containers:
             self.inside -= 1
         self.containers.discard(given.deployment_id)
