@@ -180,6 +180,7 @@ class Work:
         return release.commit
 
     async def _name(self) -> str:
+        commit = await self._commit()  # first: a builder may be a gigabyte to pull
         secret, builder_id = self._server.workshop.content_secret, await self._method.builder_id()
-        key = content_key(secret, self._source, await self._commit(), builder_id)
+        key = content_key(secret, self._source, commit, builder_id)
         return self._server.names.built(self._opened.release.slug, key)

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain import grammar
+from aweigh.domain.target import WrittenTarget
 
 
 def default_data_directory() -> Path:
@@ -98,8 +99,8 @@ class Settings(BaseSettings):
     """Image of the BuildKit that builds Dockerfiles; a rootless one."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
-    private_targets: tuple[Network, ...] = ()
-    """Private networks in which repositories may stand; none by default."""
+    private_targets: tuple[WrittenTarget, ...] = ()
+    """Private networks, or addresses with a port, where repositories may stand; none by default."""
 
     web_port: PortNumber = 80
     """Port of the proxy for HTTP."""

@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed, StepUnavailable
+from aweigh.domain.target import Address, PrivateTarget
 
 _PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Targets:
-    """`private`: networks that may be reached although they are not public."""
+    """`private`: what may be reached although it is not public."""
 
-    private: tuple[Network, ...] = ()
+    private: tuple[PrivateTarget, ...] = ()
 
     async def place_of(self, url: str) -> Place:
         """The place a URL leads to, looked at before anything connects to it.
@@ -51,7 +50,7 @@ class Targets:
                 f"The host {host} is not known here ({error.strerror}); check the address.",
             ) from error
         addresses = [str(one[4][0]) for one in found]
-        allowed = [one for one in addresses if self._may_reach(ipaddress.ip_address(one))]
+        allowed = [one for one in addresses if self._may_reach(ipaddress.ip_address(one), port)]
         if not allowed:
             raise StepFailed(
                 Reason.REPOSITORY_NOT_FOUND,
@@ -60,6 +59,6 @@ class Targets:
             )
         return Place(host, port, allowed[0])
 
-    def _may_reach(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    def _may_reach(self, address: Address, port: int) -> bool:
         public = address.is_global and not address.is_multicast
-        return public or any(address in network for network in self.private)
+        return public or any(one.holds(address, port) for one in self.private)

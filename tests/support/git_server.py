@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from cli.demo import git_backend
 from tests.support.lfs_server import LfsServer
 
 _IDENTITY = {
@@ -125,25 +126,8 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             elif found := server.lfs.answer(f"http://{self.headers['Host']}", self.path, body):
                 self._send(found.status, found.headers, found.body)
             else:
-                self._send(*self._backend(body))
-
-        def _backend(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            path, _, query = self.path.partition("?")
-            env = {
-                "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(server.root),
-                "GIT_HTTP_EXPORT_ALL": "1", "REQUEST_METHOD": self.command, "PATH_INFO": path,
-                "QUERY_STRING": query, "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": str(len(body)), "GIT_CONFIG_COUNT": "1",
-                "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
-                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            }  # fmt: skip
-            output = subprocess.run(
-                ["git", "http-backend"], input=body, env=env, check=False, capture_output=True
-            ).stdout
-            head, _, content = output.partition(b"\r\n\r\n")
-            headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-            return int(headers.pop("Status", "200").split()[0]), headers, content
+                said = git_backend.answer(server.root, self.command, self.path, self.headers, body)
+                self._send(*said)
 
         def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
             self.send_response(status)

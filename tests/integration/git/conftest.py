@@ -1,6 +1,5 @@
 """Repositories on real servers, and a place to clone them to."""
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,11 @@ from aweigh.adapters.clone import Clone
 from aweigh.adapters.git import Git
 from aweigh.adapters.targets import Targets
 from aweigh.domain.source import GitSource
+from aweigh.domain.target import PrivateTarget
 from tests.support.git_server import GitServer, git_server
 
 #: Everything is on 127.0.0.1 here, so that 127.0.0.2 is a private network nobody opened.
-TARGETS = Targets((ipaddress.ip_network("127.0.0.1/32"),))
+TARGETS = Targets((PrivateTarget.parse("127.0.0.1/32"),))
 
 
 @dataclass
