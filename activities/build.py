@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import SecretStr
 from temporalio import activity
 
 from activities.build_log import BuildLog
@@ -20,6 +21,7 @@ from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.git import Installation, Token
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
 
@@ -103,7 +105,8 @@ class Work:
             begun = self._clone.with_name("fetching")
             self._server.workshop.clear(begun)
             self._opened.log(f"fetch {commit} of {self._source.repository}")
-            await self._server.workshop.git.clone(self._source, commit, begun, self._opened.log)
+            source = await self._opened_source()
+            await self._server.workshop.git.clone(source, commit, begun, self._opened.log)
             begun.rename(self._clone)
         self._opened.detail = f"commit {commit[:_SHORT]}"
 
@@ -165,10 +168,22 @@ class Work:
         release = self._opened.release
         if release.commit is None:
             ref = release.ref or self._source.branch
-            commit = await self._server.workshop.git.commit_of(self._source, ref)
+            commit = await self._server.workshop.git.commit_of(await self._opened_source(), ref)
             await self._opened.pin_commit(commit)
             return commit
         return release.commit
+
+    async def _opened_source(self) -> GitSource:
+        """The source with credentials that git understands.
+
+        Raises:
+            StepFailed: GitHub gives none.
+        """
+        if not isinstance(self._source.credentials, Installation):
+            return self._source
+        token = await self._opened.api.repository_token(self._opened.release.deployment)
+        credentials = Token(token=SecretStr(token))
+        return self._source.model_copy(update={"credentials": credentials})
 
     async def _name(self) -> str:
         secret, builder_id = self._server.workshop.content_secret, await self._method.builder_id()

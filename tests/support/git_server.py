@@ -4,7 +4,7 @@ import base64
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,8 @@ class GitServer:
     port: int = 0
     #: Who may read: user to password; empty: everybody.
     users: dict[str, str] = field(default_factory=dict)
+    #: Installation tokens that open everything, too; the collection may grow.
+    tokens: Collection[str] | None = None
     requests: list[str] = field(default_factory=list)
 
     def url(self, name: str) -> str:
@@ -57,11 +59,12 @@ class GitServer:
         ).stdout
 
     def allows(self, header: str | None) -> bool:
-        if not self.users:
+        if not self.users and self.tokens is None:
             return True
+        known = [*self.users.items(), *(("x-access-token", token) for token in self.tokens or ())]
         pairs = {
             "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-            for user, password in self.users.items()
+            for user, password in known
         }
         return header in pairs
 
