@@ -64,6 +64,42 @@ async def test_a_push_goes_live_and_github_hears_of_it(
     stack: Stack, git: GitServer, api: GitHubApi, builder: str
 ) -> None:
     first = git.push("acme/shop", FILES)
+    await follow(stack, git, builder)
+
+    live = await pushed(stack, git, first)
+    broken = git.push("acme/shop", {"Procfile": "web without a colon\n"})
+    fails = await pushed(stack, git, broken)
+
+    assert (live["state"], fails["state"]) == ("succeeded", "failed"), (live, fails)
+    assert (await ask(stack, "app-read.localhost")).text == "shop unknown\n"
+
+    async def both_are_told() -> bool:
+        return (shown(api, first)[-1:], shown(api, broken)[-1:]) == (["success"], ["failure"])
+
+    await until(both_are_told)
+    assert shown(api, first) in (["pending", "success"], ["success"])
+    last = [told for sha, told in api.statuses if sha == broken][-1]
+    assert last["context"] == "aweigh/app-read"
+    assert last["description"].startswith("build_failed: ")
+    assert fails["workflow"]["url"].startswith(f"{last['target_url']}/")
+    written = stack.output() + await stack.log(live["id"]) + await stack.log(fails["id"])
+    assert [token for token in api.issued if token in written] == []
+
+
+def shown(api: GitHubApi, commit: str) -> list[str]:
+    """The states beside the commit, each once."""
+    return list(dict.fromkeys(told["state"] for sha, told in api.statuses if sha == commit))
+
+
+async def pushed(stack: Stack, git: GitServer, commit: str) -> dict[str, Any]:
+    """The end of the deployment that a delivery of the App makes."""
+    payload = push(git.url("acme/shop"), after=commit, installation={"id": 7})
+    answer = await stack.client.post("/v1/github/webhooks", **delivery(payload, SECRET))
+    [made] = answer.json()["deployments"]
+    return await stack.deployment(made, wait=120)
+
+
+async def follow(stack: Stack, git: GitServer, builder: str) -> None:
     source = {
         "type": "git", "repository": git.url("acme/shop"), "build": {"builder": builder},
         "credentials": {"type": "github_app", "installation": 7},
@@ -72,33 +108,3 @@ async def test_a_push_goes_live_and_github_hears_of_it(
         "app-read", source, env={"NAME": "shop"},
         domains=[{"host": "app-read.localhost", "tls": False}],
     )  # fmt: skip
-
-    async def pushed(commit: str) -> dict[str, Any]:
-        payload = push(git.url("acme/shop"), after=commit, installation={"id": 7})
-        answer = await stack.client.post("/v1/github/webhooks", **delivery(payload, SECRET))
-        [made] = answer.json()["deployments"]
-        return await stack.deployment(made, wait=120)
-
-    def shown(commit: str) -> list[str]:
-        """The states beside the commit, each once."""
-        states = [told["state"] for sha, told in api.statuses if sha == commit]
-        return list(dict.fromkeys(states))
-
-    live = await pushed(first)
-    broken = git.push("acme/shop", {"Procfile": "web without a colon\n"})
-    fails = await pushed(broken)
-
-    assert (live["state"], fails["state"]) == ("succeeded", "failed"), (live, fails)
-    assert (await ask(stack, "app-read.localhost")).text == "shop unknown\n"
-
-    async def both_are_told() -> bool:
-        return shown(first)[-1:] == ["success"] and shown(broken)[-1:] == ["failure"]
-
-    await until(both_are_told)
-    assert shown(first) in (["pending", "success"], ["success"])
-    [last] = [told for sha, told in api.statuses if sha == broken][-1:]
-    assert last["context"] == "aweigh/app-read"
-    assert last["description"].startswith("build_failed: ")
-    assert fails["workflow"]["url"].startswith(f"{last['target_url']}/")
-    written = stack.output() + await stack.log(live["id"]) + await stack.log(fails["id"])
-    assert [token for token in api.issued if token in written] == []
