@@ -164,6 +164,6 @@ async def test_the_version_of_another_application_is_not_counted(start_applicati
     shop = await start_application(NAME="shop", VERSION="v1")
 
     async with running(Load(url=shop.url, flows=(Flow(name="get", rate=100),), name="demo")) as run:
-        await run.until(lambda: run.failed == 3)
+        await run.until(lambda: run.failed >= 3)
 
     assert run.report().versions == {}
