@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import SecretStr
 from temporalio import activity
 
 from activities.build_log import BuildLog
@@ -21,6 +22,7 @@ from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.git import Installation, Token
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
 
@@ -113,7 +115,8 @@ class Work:
         begun = self._place / f"fetching-{secrets.token_hex(4)}"
         self._opened.log(f"fetch {commit} of {self._source.repository}")
         clone = workshop.clone(self._place, self._opened.log)
-        await self._within_limits(clone.have(self._source, commit, begun))
+        source = await self._opened_source()
+        await self._within_limits(clone.have(source, commit, begun))
         begun.rename(self._clone)
 
     async def build(self) -> ImageFacts:
@@ -173,11 +176,23 @@ class Work:
     async def _commit(self) -> str:
         release = self._opened.release
         if release.commit is None:
-            git = self._server.workshop.git
-            commit = await git.commit_of(self._source, release.ref, self._place)
+            git, source = self._server.workshop.git, await self._opened_source()
+            commit = await git.commit_of(source, release.ref, self._place)
             await self._opened.pin_commit(commit)
             return commit
         return release.commit
+
+    async def _opened_source(self) -> GitSource:
+        """The source with credentials that git understands.
+
+        Raises:
+            StepFailed: GitHub gives none.
+        """
+        if not isinstance(self._source.credentials, Installation):
+            return self._source
+        token = await self._opened.api.repository_token(self._opened.release.deployment)
+        credentials = Token(token=SecretStr(token))
+        return self._source.model_copy(update={"credentials": credentials})
 
     async def _name(self) -> str:
         commit = await self._commit()  # first: a builder may be a gigabyte to pull

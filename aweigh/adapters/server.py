@@ -94,8 +94,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         StepError: the engine does not answer.
     """
     data = settings.server_data
-    for name in ("locks", "fences", "journal", "certificates"):
-        (data / name).mkdir(parents=True, exist_ok=True)
+    _prepare(data)
     names = Names(settings.prefix)
     engine = Engine(settings.docker_host)
     images = Images(engine)
@@ -127,6 +126,11 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         traefik=traefik,
         workshop=_workshop(settings, engine, networks),
     )
+
+
+def _prepare(data: Path) -> None:
+    for name in ("locks", "fences", "journal", "certificates"):
+        (data / name).mkdir(parents=True, exist_ok=True)
 
 
 def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Workshop:

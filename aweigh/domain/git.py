@@ -134,4 +134,15 @@ class DeployKey(Value):
         return self.private_key.get_secret_value()
 
 
-Credentials = Annotated[Token | DeployKey, Field(discriminator="type")]
+class Installation(Value):
+    """An installation of this Aweigh's GitHub App, which may read the repository."""
+
+    type: Literal["github_app"] = "github_app"
+    installation: Annotated[int, Field(ge=1)]
+
+    @property
+    def secret(self) -> str:
+        return ""  # a token is fetched whenever one is needed
+
+
+Credentials = Annotated[Token | DeployKey | Installation, Field(discriminator="type")]

@@ -4,7 +4,7 @@ import base64
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +31,8 @@ class GitServer:
     #: The paths that were asked for, and the `Authorization` that came with each.
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     lfs: LfsServer = field(default_factory=LfsServer)
+    #: Installation tokens that open everything, too; the collection may grow.
+    tokens: Collection[str] | None = None
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}.git"
@@ -97,11 +99,12 @@ class GitServer:
         ).stdout
 
     def allows(self, header: str | None) -> bool:
-        if not self.users:
+        if not self.users and self.tokens is None:
             return True
+        known = [*self.users.items(), *(("x-access-token", token) for token in self.tokens or ())]
         pairs = {
             "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-            for user, password in self.users.items()
+            for user, password in known
         }
         return header in pairs
 
