@@ -18,7 +18,7 @@ from aweigh.domain.buildpacks import Builder, Phase, read_builder
 from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import BuildLost, StepFailed
 from aweigh.domain.image import ImageReference
 from aweigh.domain.phase import BuildOrder
 from aweigh.domain.release import Image
@@ -64,7 +64,9 @@ async def ensure_built(server: Server, opened: OpenStep) -> ImageFacts:
     """
     work = Work(server, opened)
     async with server.locks.holding(f"build-{opened.release.application}"):
-        return await work.image_at_hand() or await work.build()
+        found = await work.image_at_hand() or await work.build()
+        await work.clear_up()
+        return found
 
 
 class Work:
@@ -98,7 +100,7 @@ class Work:
             begun = self._clone.with_name("fetching")
             self._server.workshop.clear(begun)
             self._opened.log(f"fetch {commit} of {self._source.repository}")
-            await self._server.workshop.git.clone(self._source, commit, begun, self._opened.log)
+            await self._server.workshop.git.clone(self._source, commit, begun, self._tell)
             begun.rename(self._clone)
         self._opened.detail = f"commit {commit[:_SHORT]}"
 
@@ -109,16 +111,25 @@ class Work:
         log = BuildLog(self._opened, self._clone.with_name("read"))
         phases = self._server.workshop.phases(order)
         try:
-            await self._within_limits(self._run(phases, log))
-        except (StepFailed, asyncio.CancelledError):
-            await self._server.workshop.discard(order.labels)
+            await self._within_limits(self._run(phases, log), await phases.seconds())
+        except (StepFailed, BuildLost):
+            await self.clear_up()
+            raise
+        except asyncio.CancelledError:
+            if not activity.is_worker_shutdown():  # then the next worker goes on with it
+                await self.clear_up()
             raise
         found = await self._server.images.find(order.image)
         if found is None:
             raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
-        taken = await self._take(found, order.image)
-        await self._server.workshop.discard(order.labels)
-        return taken
+        return await self._take(found, order.image)
+
+    async def clear_up(self) -> None:
+        """Leave nothing of the making but the image and the caches."""
+        if self._clone.parent.exists():
+            await self._server.workshop.discard(
+                labels_of(self._server.instance, self._opened.release)
+            )
 
     async def _run(self, phases: Phases, log: BuildLog) -> None:
         await phases.ensure_surroundings()
@@ -127,14 +138,14 @@ class Work:
             self._opened.progress(phase)
             await phases.run(phase, self._clone, log.begin(phase), log.take)
 
-    async def _within_limits(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let it work as long as it may, while the disk has room.
+    async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float) -> None:
+        """Let it work as long as it may, while the disk has room; `spent`: seconds it has had.
 
         Raises:
             StepFailed: `timed_out` or `disk_full`; the work has ended then.
         """
         minutes = self._source.build.limits.minutes
-        deadline = time.monotonic() + 60 * minutes
+        deadline = time.monotonic() + 60 * minutes - spent
         working = asyncio.create_task(work)
         try:
             while not (await asyncio.wait({working}, timeout=_LOOK_SECONDS))[0]:
@@ -149,6 +160,9 @@ class Work:
         finally:
             working.cancel()
             await asyncio.wait({working})
+
+    def _tell(self, line: str) -> None:
+        self._opened.log_output([line])
 
     async def _take(self, found: ImageFacts, reference: str) -> ImageFacts:
         release = self._opened.release

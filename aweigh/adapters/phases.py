@@ -5,6 +5,7 @@ ended are not run again, one that still runs is waited for, and its output read 
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,7 +18,7 @@ from aweigh.adapters.sources import application_archive, environment_archive, in
 from aweigh.domain.buildpacks import Phase, verdict
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
+from aweigh.domain.errors import BuildLost, StepError, StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 
@@ -61,8 +62,18 @@ class Phases:
 
     async def has(self, phase: Phase) -> bool:
         """Whether an earlier attempt came as far as to this phase."""
-        name = self._names.build(self._order.slug, self._order.sequence, phase)
-        return await self._engine.container(name) is not None
+        return await self._container(phase) is not None
+
+    async def seconds(self) -> float:
+        """For how long its phases have run so far, whoever was there to see it."""
+        found = [await self._container(phase) for phase in Phase]
+        now = datetime.now(UTC)
+        return sum(one.seconds(now) for one in found if one)
+
+    async def _container(self, phase: Phase) -> Container | None:
+        return await self._engine.container(
+            self._names.build(self._order.slug, self._order.sequence, phase)
+        )
 
     async def _start(self, phase: Phase, name: str, source: Path) -> None:
         await self._engine.remove(name)  # one that was made, and perhaps not given all its files
@@ -85,12 +96,13 @@ class Phases:
 
     async def _read_to_the_end(self, name: str, after: str, tell: Tell) -> Container:
         while True:
+            # Looked at first: only what is read of one that had ended by then is all of it.
+            found = await self._engine.container(name)
             async for batch in Output(self._engine, name).lines(after):
                 tell(batch)
                 after = batch[-1].at
-            found = await self._engine.container(name)
             if found is None:
-                raise StepUnavailable(Reason.BUILD_FAILED, f"{name} was removed by somebody.")
+                raise BuildLost(Reason.BUILD_FAILED, f"{name} was removed by somebody.")
             if not found.running:
                 return found
 
@@ -113,5 +125,5 @@ def _failed(phase: Phase, ended: Container) -> StepError:
             f"The {phase} took more memory than the build may; raise `build.limits.memory`.",
         )
     said = verdict(phase, ended.exit_code)
-    kind = StepFailed if said.final else StepUnavailable
+    kind = StepFailed if said.final else BuildLost
     return kind(said.reason, f"{said.message}. The last lines are in the deployment's log.")

@@ -165,7 +165,14 @@ _EXIT_CODES: Final[Mapping[int, Verdict]] = {
 }
 
 
+#: Killed from outside, as by an engine that stops: SIGKILL, SIGTERM (which Go says in its own way
+#: where it is process 1), and what an engine says of what had ended when it came back.
+_KILLED: Final = (137, 143, 2, 255)
+
+
 def verdict(phase: Phase, exit_code: int) -> Verdict:
     """What it means that a phase ended with this code."""
+    if exit_code in _KILLED:
+        return Verdict(Reason.BUILD_FAILED, f"The {phase} was killed from outside", final=False)
     known = _EXIT_CODES.get(exit_code)
     return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")
