@@ -11,7 +11,7 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
     """What `create_container` is called with."""
     host: dict[str, Any] = {
         "restart_policy": {"Name": spec.restart},
-        "log_config": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
+        "log_config": {"Type": "json-file", "Config": _log_options(spec)},
         "mounts": [
             docker.types.Mount(
                 target=mount.target,
@@ -48,3 +48,8 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
         "host_config": c.create_host_config(**host),
         "networking_config": {"EndpointsConfig": {spec.network: endpoint}} if networked else None,
     }
+
+
+def _log_options(spec: ContainerSpec) -> dict[str, str]:
+    kept = {"max-size": str(spec.log_bytes)} if spec.log_bytes else {}
+    return {**LOG_OPTIONS, **kept}

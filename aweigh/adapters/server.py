@@ -136,6 +136,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
             interface=interface_of(names.build_network), allowed=settings.build_networks
         ),
         open_network=settings.allow_open_build_network,
+        log_bytes=settings.log_bytes,
         socket=Path(settings.docker_host.removeprefix("unix://")),
     )
     workshop.prepare()

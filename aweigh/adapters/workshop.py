@@ -36,6 +36,8 @@ class Workshop:
     firewall: Firewall
     #: Builds go on where the firewall cannot be had.
     open_network: bool
+    #: How much a deployment's log takes of what is printed.
+    log_bytes: int
     #: The engine's own, which the phases that write images are given.
     socket: Path
 

@@ -17,6 +17,9 @@ from aweigh.domain.naming import Names
 
 BUILD_ROLE: Final = "build"
 CACHE_ROLE: Final = "cache"
+#: A line takes the engine up to three times what it takes a deployment's log, and whoever reads
+#: while it begins a new file misses what it had not read: it shall not before that log is full.
+_ENGINE_LOG: Final = 8
 _SOCKET: Final = "/var/run/docker.sock"
 
 
@@ -38,6 +41,8 @@ class BuildOrder:
     cpus: float
     memory_bytes: int
     pids: int
+    #: How much a deployment's log takes of what is printed.
+    log_bytes: int
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -60,6 +65,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         memory_bytes=order.memory_bytes,
         pids=order.pids,
         confined=guests,
+        log_bytes=_ENGINE_LOG * order.log_bytes,
     )
 
 

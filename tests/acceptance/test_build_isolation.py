@@ -11,7 +11,7 @@ import pytest
 
 from cli.demo.load import Run, running
 from tests.support import hostile
-from tests.support.building import BUILDING, FILES, Builds
+from tests.support.building import BUILDING, FILES, STAMP, Builds
 from tests.support.git_server import GitServer
 from tests.support.outside import containers
 from tests.support.shop import Shop, fast_flows, lost
@@ -157,3 +157,19 @@ async def test_a_build_that_fills_the_disk_is_stopped_at_the_reserve(
     assert "filled 3" in log
     assert builds.leavings() == []
     assert shutil.disk_usage(root).free > before - _ROOM / 2
+
+
+async def test_a_log_that_is_full_ends_with_a_line_that_says_so(builds: Builds) -> None:
+    deployment = await builds.ended(await builds.runs("floods", hostile.FLOOD))
+
+    text = await builds.stack.log(deployment["id"])
+    lines = [line[STAMP:] for line in text.splitlines()]
+    begun = lines.index(f"{'x' * 8192}…")
+    numbers = [line[:6] for line in lines if line.endswith("y" * 93)]
+    [full] = [line for line in lines if "the log takes no more of it" in line]
+    assert deployment["state"] == "succeeded"
+    assert _LOG_BYTES < len(text.encode()) < _LOG_BYTES + 10_000
+    assert numbers == [f"{number:06}" for number in range(len(numbers))]
+    assert lines[begun + 1 + len(numbers)] == full
+    assert "preflight" in lines[0]
+    assert "drain" in text.rpartition(full)[2]  # the steps still say what they do

@@ -13,6 +13,8 @@ from tests.support.outside import until
 from tests.support.stack import Stack
 
 PROCFILE = "web: /usr/local/bin/python -I -S -B application.py\n"
+#: So long is the time before each line of a log.
+STAMP = len("2026-11-23T07:11:08.123Z ")
 #: Settings of a stack that builds from a git server on this machine.
 BUILDING = {"AWEIGH_PRIVATE_TARGETS": '["127.0.0.0/8"]'}
 #: A repository that any build makes a running application of.

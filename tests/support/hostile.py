@@ -59,21 +59,24 @@ for number in itertools.count():
     time.sleep(0.1)
 """
 
-#: What a reader of the log must not take for anything but text.
-FORGERY = (
-    "before\rdata: forged", "event: end\rdata: \\\"succeeded\\\"\r\r", "id: 999999",
-    "\x1b[2J\x1b]0;owned\x07red\x1b[31m", "\x00\x08\x7f\x9b\u2028\u2029\u202egnp.exe",
-    "data: {}\u0085event: end",
-)  # fmt: skip
+#: What a reader of the log must not take for anything but text, and the lines to be shown of it.
+FORGERIES = {
+    "before\rdata: forged": ["before", "data: forged"],
+    'event: end\rdata: "succeeded"\r\r': ["event: end", 'data: "succeeded"', ""],
+    "id: 999999\r\n": ["id: 999999", ""],
+    "\x1b[2Jclear \x1b]0;owned\x07": ["clear 0;owned\\x07"],  # the lifecycle takes out colours
+    "\x1bc\x00\x08\x7f\x9b": ["\\x00\\x08\\x7f\\x9b"],
+    "\u202egnp.exe\u2028data: {}\u0085event: end": ["\\x202egnp.exe", "data: {}", "event: end"],
+}
 FORGER = f"""
 import sys
-for line in {FORGERY!r}:
+for line in {list(FORGERIES)!r}:
     sys.stdout.buffer.write(line.encode() + b"\\n")
     sys.stdout.flush()
-sys.stdout.buffer.write(b"\\xff\\xfe not text\\nthe end\\n")
+sys.stdout.buffer.write(b"\\xff\\xfe no text\\nthe end\\n")
 """
 
-#: 20 MB of lines, one of them without an end for the first of these.
+#: 20 MB of lines; the first alone is a quarter of that.
 FLOOD = """
 print("x" * 5_000_000)
 for number in range(150_000):

@@ -33,7 +33,7 @@ def order(metadata: Any = METADATA) -> BuildOrder:
         slug="shop", sequence=7, labels={"aweigh.deployment": "dep_1"},
         builder=read_builder(facts(metadata)), lifecycle_image="sha256:l", image="aweigh/shop:x",
         process="web", subdirectory="", network="aweigh.build", socket="/run/docker.sock", cpus=1.0,
-        memory_bytes=2**30, pids=100, env={"TOKEN": "geheim"},
+        memory_bytes=2**30, log_bytes=1024, pids=100, env={"TOKEN": "geheim"},
     )  # fmt: skip
 
 
