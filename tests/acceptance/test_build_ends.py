@@ -1,10 +1,13 @@
 """How builds end that do not succeed: each with its reason, and nothing of them left."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.support.building import FILES, Builds
+from aweigh.domain.buildpacks import Phase
+from tests.support.building import FILES, SLEEPS, Builds, phases_run
+from tests.support.outside import step, until
 
 pytestmark = pytest.mark.docker
 
@@ -56,12 +59,56 @@ async def test_a_build_that_fails_says_so(builds: Builds) -> None:
     assert builds.leavings() == []
 
 
-async def test_a_cancelled_build_is_gone(builds: Builds) -> None:
-    script = "import time\nprint('it waits', flush=True)\ntime.sleep(600)"
-    deployment = await builds.begun(await builds.runs("sleeps", script), "it waits")
+async def test_a_cancelled_build_is_gone_and_so_is_one_that_waits_for_its_turn(
+    builds: Builds,
+) -> None:
+    first = await builds.begun(await builds.runs("sleeps", SLEEPS), "it waits")
+    second = (await builds.stack.deploy(await builds.runs("queues", SLEEPS), wait=0)).json()
 
-    path = f"/v1/deployments/{deployment['id']}/cancel?wait=60"
-    answer = await builds.stack.call("POST", path)
+    async def it_is_fetched() -> bool:
+        return (await step(builds.stack, second["id"], "fetch")).get("state") == "succeeded"
 
-    assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
+    await until(it_is_fetched)
+    await builds.cancelled(second)
+    assert not [one for one in builds.leavings() if second["id"] in one or "queues" in one]
+    await builds.cancelled(first)
+    assert builds.leavings() == []
+
+
+async def test_a_superseded_build_is_gone_before_the_next_begins(builds: Builds) -> None:
+    application = await builds.runs("superseded", SLEEPS)
+    with phases_run(builds.engine, f"{builds.stack.prefix}.build-superseded-") as ran:
+        older = await builds.begun(application, "it waits")
+        builds.git.push("superseded", {"build.py": None})
+        newer = await builds.ended(application)
+        older = await builds.stack.deployment(older["id"])
+
+    assert (newer["state"], older["reason"]) == ("succeeded", "superseded")
+    assert older["superseded_by"] == newer["id"]
+    assert ran == ["1-analyzer", "1-detector", "1-restorer", "1-builder",
+                   *(f"2-{phase}" for phase in Phase)]  # fmt: skip
+    assert builds.leavings() == []
+
+
+@pytest.mark.long
+async def test_minutes_count_although_no_worker_is_there(builds: Builds) -> None:
+    stack = builds.stack
+    app = await builds.runs("too-long", SLEEPS, limits={"minutes": 1})
+    deployment = await builds.begun(app, "it waits")
+    builder = builds.phase(deployment, Phase.BUILDER)
+    began = datetime.fromisoformat(
+        builds.engine.containers.get(builder).attrs["State"]["StartedAt"]
+    )
+    await stack.crash()
+
+    async def its_time_is_over() -> bool:
+        return datetime.now(UTC) - began > timedelta(seconds=60)
+
+    await until(its_time_is_over, 90)
+    assert builds.engine.containers.get(builder).status == "running"
+    await stack.start()
+    end = await stack.deployment(deployment["id"], wait=30)
+
+    assert (end["state"], end["reason"]) == ("failed", "timed_out"), end
+    assert "longer than 1 minutes" in end["message"]
     assert builds.leavings() == []

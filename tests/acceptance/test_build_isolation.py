@@ -4,7 +4,6 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
@@ -117,20 +116,14 @@ async def test_links_of_a_repository_lead_nowhere(builds: Builds, tmp_path: Path
         assert "is True" not in log
 
 
-async def cancelled(builds: Builds, deployment: dict[str, Any]) -> None:
-    path = f"/v1/deployments/{deployment['id']}/cancel?wait=60"
-    answer = await builds.stack.call("POST", path)
-    assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
-    assert builds.leavings() == []
-
-
 async def test_forks_without_end_end_at_the_limit(builds: Builds, run: Run) -> None:
     app = await builds.runs("forks", hostile.FORK_BOMB, limits={"pids": 64})
 
     deployment = await builds.begun(app, "no more processes")
     await run.until(lambda: run.sent > 300)
 
-    await cancelled(builds, deployment)
+    await builds.cancelled(deployment)
+    assert builds.leavings() == []
 
 
 async def test_a_build_that_takes_all_memory_is_out_of_it(builds: Builds, run: Run) -> None:

@@ -6,15 +6,10 @@ import time
 import pytest
 
 from tests.support import hostile
-from tests.support.building import STAMP, Builds
+from tests.support.building import STAMP, Builds, printed
 from tests.support.events import events
-from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
-
-
-async def printed(stack: Stack, deployment_id: str) -> list[str]:
-    return [line[STAMP:] for line in (await stack.log(deployment_id)).splitlines()]
 
 
 async def test_forged_events_and_control_characters_are_text(builds: Builds) -> None:

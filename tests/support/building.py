@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,8 @@ STAMP = len("2026-11-23T07:11:08.123Z ")
 BUILDING = {"AWEIGH_PRIVATE_TARGETS": '["127.0.0.0/8"]'}
 #: A repository that any build makes a running application of.
 FILES = {"Procfile": PROCFILE, "application.py": APPLICATION.read_text()}
+#: A build that goes on until it is stopped.
+SLEEPS = "import time\nprint('it waits', flush=True)\ntime.sleep(600)"
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,57 @@ class Builds:
         await until(said)
         return dict(deployment)
 
+    async def cancelled(self, deployment: Mapping[str, Any]) -> None:
+        """Cancel it, and wait until it says that it is."""
+        path = f"/v1/deployments/{deployment['id']}/cancel?wait=60"
+        answer = await self.stack.call("POST", path)
+        assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled"), answer.text
+
+    def phase(self, deployment: dict[str, Any], name: str) -> str:
+        """The container of one phase of a deployment's build."""
+        slug, sequence = deployment["application"]["name"], deployment["sequence"]
+        return f"{self.stack.prefix}.build-{slug}-{sequence}-{name}"
+
     def leavings(self) -> list[str]:
         """What builds have left on the engine and on disk."""
         prefix = f"{self.stack.prefix}.build-"
-        found = [*self.engine.containers.list(all=True), *self.engine.volumes.list()]
-        names = [str(one.name) for one in found if str(one.name).startswith(prefix)]
+        # By its own words: looking at each of them would ask for those that are gone meanwhile.
+        found = self.engine.api.containers(all=True, filters={"name": f"^/{prefix}"})
+        names = [str(one["Names"][0]) for one in found]
+        volumes = self.engine.api.volumes(filters={"name": prefix})["Volumes"]
+        names += [str(one["Name"]) for one in volumes or ()]
         builds = self.stack.data / "server" / "builds"
         return names + [one.name for one in builds.iterdir() if one.is_dir()]
+
+
+async def printed(stack: Stack, deployment_id: str) -> list[str]:
+    """The lines of a log without their times."""
+    return [line[STAMP:] for line in (await stack.log(deployment_id)).splitlines()]
+
+
+@contextmanager
+def phases_run(engine: docker.DockerClient, name: str) -> Iterator[list[str]]:
+    """The phases of a build that are started inside the block, none before the one before ended.
+
+    One that is started while another runs stands in the list as `both`.
+    """
+    found: list[str] = []
+    events = engine.events(decode=True, filters={"type": "container"})
+
+    def watch() -> None:
+        running: set[str] = set()
+        for event in events:
+            container = str(event["Actor"]["Attributes"].get("name", ""))
+            if container.startswith(name) and event["Action"] == "start":
+                found.append("both" if running else container.removeprefix(name))
+                running.add(container)
+            if event["Action"] == "die":
+                running.discard(container)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        events.close()
+        thread.join()
