@@ -15,7 +15,7 @@ from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Line, Output
 from aweigh.adapters.sources import application_archive, environment_archive, inside
-from aweigh.domain.buildpacks import Phase, verdict
+from aweigh.domain.buildpacks import Phase, verdict, was_killed
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import BuildLost, StepError, StepFailed
@@ -24,6 +24,8 @@ from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 
 #: What reads a phase's output: called with each batch, and asked where the last one ended.
 Tell = Callable[[list[Line]], None]
+#: Among which a phase says why it failed.
+_LAST_LINES: Final = 5
 _VOLUMES: Final = ("app", "layers")
 
 
@@ -58,7 +60,7 @@ class Phases:
             await self._start(phase, name, source)
         ended = await self._read_to_the_end(name, after, tell)
         if ended.exit_code:
-            raise _failed(phase, ended)
+            raise _failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
     async def has(self, phase: Phase) -> bool:
         """Whether an earlier attempt came as far as to this phase."""
@@ -118,8 +120,9 @@ class Phases:
             await self._networks.ensure_volume(self._names.cache(order.slug, what), labels)
 
 
-def _failed(phase: Phase, ended: Container) -> StepError:
-    if ended.out_of_memory:
+def _failed(phase: Phase, ended: Container, said: str) -> StepError:
+    # One time in twenty, on a busy machine, the engine does not hear of it before the end.
+    if ended.out_of_memory or was_killed(said):
         return StepFailed(
             Reason.OUT_OF_MEMORY,
             f"The {phase} took more memory than the build may; raise `build.limits.memory`.",

@@ -4,6 +4,7 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -176,3 +177,12 @@ def verdict(phase: Phase, exit_code: int) -> Verdict:
         return Verdict(Reason.BUILD_FAILED, f"The {phase} was killed from outside", final=False)
     known = _EXIT_CODES.get(exit_code)
     return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")
+
+
+#: The lifecycle's words; 137 is what a shell makes of SIGKILL.
+_CHILD_KILLED: Final = re.compile(r"failed to build: (signal: killed|exit status 137)")
+
+
+def was_killed(said: str) -> bool:
+    """Whether a buildpack was killed: in a container only the kernel does, for lack of memory."""
+    return _CHILD_KILLED.search(said) is not None

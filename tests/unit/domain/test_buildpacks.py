@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase, read_builder, verdict
+from aweigh.domain.buildpacks import Phase, read_builder, verdict, was_killed
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.naming import Names
@@ -108,7 +108,7 @@ def test_the_restorer_of_an_old_api_is_not_given_the_engine() -> None:
     [
         (20, Reason.NO_BUILDPACK, True), (21, Reason.NO_BUILDPACK, True),
         (51, Reason.BUILD_FAILED, True), (62, Reason.BUILD_FAILED, False),
-        (99, Reason.BUILD_FAILED, True),
+        (99, Reason.BUILD_FAILED, True), (137, Reason.BUILD_FAILED, False),
     ],
 )  # fmt: skip
 def test_an_exit_code_is_a_reason(code: int, reason: Reason, final: bool) -> None:
@@ -116,3 +116,9 @@ def test_an_exit_code_is_a_reason(code: int, reason: Reason, final: bool) -> Non
 
     assert (said.reason, said.final) == (reason, final)
     assert said.message
+
+
+def test_a_buildpack_that_was_killed_ran_out_of_memory() -> None:
+    assert was_killed("line\nERROR: failed to build: signal: killed\n")
+    assert was_killed("\x1b[31;1mERROR: \x1b[0mfailed to build: exit status 137")
+    assert not was_killed("ERROR: failed to build: exit status 1")
