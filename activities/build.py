@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 from temporalio import activity
 
 from activities.build_log import BuildLog
-from activities.image import image_named
+from activities.buildpacks import ByBuildpacks
+from activities.dockerfile import ByDockerfile
 from activities.inputs import StepInput, StepResult
 from activities.retention import IMAGES_LOCK
 from activities.step import OpenStep, Steps
-from aweigh.domain.buildpacks import Builder, Phase, read_builder
+from aweigh.domain.build import Dockerfile
 from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import BuildLost, StepFailed
-from aweigh.domain.image import ImageReference
-from aweigh.domain.phase import BuildOrder
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
 
 if TYPE_CHECKING:
-    from aweigh.adapters.phases import Phases
+    from activities.build_method import Method
     from aweigh.adapters.server import Server
     from aweigh.domain.container import ImageFacts
 
@@ -80,6 +79,12 @@ class Work:
         self._opened = opened
         self._source = source
         self._clone = server.workshop.place(opened.release.deployment) / "source"
+        build = source.build
+        self._method: Method = (
+            ByDockerfile(server, opened, source, build)
+            if isinstance(build, Dockerfile)
+            else ByBuildpacks(server, opened, source, build)
+        )
 
     async def image_at_hand(self) -> ImageFacts | None:
         """The image, if it is pinned already or one of the same content was built before."""
@@ -89,7 +94,7 @@ class Work:
             return await self._take(found, release.image.reference) if found else None
         if release.rebuild:
             return None
-        name = await self._name(await self._builder())
+        name = await self._name()
         found = await images.find(name)
         return await self._take(found, name) if found else None
 
@@ -105,24 +110,28 @@ class Work:
         self._opened.detail = f"commit {commit[:_SHORT]}"
 
     async def build(self) -> ImageFacts:
-        """Run the phases, or what an earlier attempt left of them."""
+        """Run the build, or what an earlier attempt left of it."""
         await self.fetch()
-        order = await self._order()
+        name, release, workshop = await self._name(), self._opened.release, self._server.workshop
+        labels = labels_of(self._server.instance, release)
+        await workshop.end_others(labels)
+        spent = await workshop.seconds(labels)
         log = BuildLog(self._opened, self._clone.with_name("read"))
-        phases = self._server.workshop.phases(order)
         try:
-            await self._within_limits(self._run(phases, log), await phases.seconds())
-        except (StepFailed, BuildLost):
+            await self._within_limits(self._method.run(name, self._clone, log), spent)
+        except (StepFailed, BuildLost) as error:
             await self.clear_up()
+            if error.reason is Reason.DISK_FULL:
+                await workshop.forget(release.application)  # a cache may be what filled it
             raise
         except asyncio.CancelledError:
             if not activity.is_worker_shutdown():  # then the next worker goes on with it
                 await self.clear_up()
             raise
-        found = await self._server.images.find(order.image)
+        found = await self._server.images.find(name)
         if found is None:
             raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
-        return await self._take(found, order.image)
+        return await self._take(found, name)
 
     async def clear_up(self) -> None:
         """Leave nothing of the making but the image and the caches."""
@@ -130,13 +139,6 @@ class Work:
             await self._server.workshop.discard(
                 labels_of(self._server.instance, self._opened.release)
             )
-
-    async def _run(self, phases: Phases, log: BuildLog) -> None:
-        await phases.ensure_surroundings()
-        begun = log.phase if log.phase and await phases.has(log.phase) else Phase.ANALYZER
-        for phase in list(Phase)[list(Phase).index(begun) :]:
-            self._opened.progress(phase)
-            await phases.run(phase, self._clone, log.begin(phase), log.take)
 
     async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float) -> None:
         """Let it work as long as it may, while the disk has room; `spent`: seconds it has had.
@@ -183,43 +185,7 @@ class Work:
             return commit
         return release.commit
 
-    async def _builder(self) -> Builder:
-        """The builder image, pulled if it is not here."""
-        asked = ImageReference.parse(self._source.build.builder)
-        release = self._opened.release
-        found = await image_named(self._server, self._opened, asked, refresh=release.rebuild)
-        try:
-            return read_builder(found)
-        except ValueError as error:
-            raise StepFailed(
-                Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
-            ) from error
-
-    async def _name(self, builder: Builder) -> str:
-        secret = self._server.workshop.content_secret
-        key = content_key(secret, self._source, await self._commit(), builder.image)
+    async def _name(self) -> str:
+        secret, builder_id = self._server.workshop.content_secret, await self._method.builder_id()
+        key = content_key(secret, self._source, await self._commit(), builder_id)
         return self._server.names.built(self._opened.release.slug, key)
-
-    async def _order(self) -> BuildOrder:
-        release, server, build = self._opened.release, self._server, self._source.build
-        builder = await self._builder()
-        run_image = ImageReference.parse(builder.run_image)
-        await image_named(server, self._opened, run_image, refresh=release.rebuild)
-        limits = build.limits
-        return BuildOrder(
-            slug=release.slug,
-            sequence=release.sequence,
-            labels=labels_of(server.instance, release),
-            builder=builder,
-            lifecycle_image=builder.image,
-            image=await self._name(builder),
-            process=build.process,
-            subdirectory=self._source.subdirectory,
-            network=server.names.build_network,
-            socket=str(server.workshop.socket),
-            cpus=limits.cpus or server.workshop.cpus,
-            memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
-            pids=limits.pids,
-            log_bytes=server.workshop.log_bytes,
-            env={name: value.get_secret_value() for name, value in build.env.items()},
-        )

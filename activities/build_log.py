@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from aweigh.domain.buildpacks import Phase
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,9 +35,9 @@ class BuildLog:
         self._written = opened.lines_behind(self._note.length) if self._note.phase else 0
 
     @property
-    def phase(self) -> Phase | None:
-        """The phase that an earlier reader came to."""
-        return Phase(self._note.phase) if self._note.phase else None
+    def phase(self) -> str:
+        """The phase that an earlier reader came to; empty: there was none."""
+        return self._note.phase
 
     def begin(self, phase: str) -> str:
         """The time of the last line that was read of this phase; empty: none was."""

@@ -19,4 +19,5 @@ class ComparisonActivities:
     @activity.defn(name="compare_records")
     async def compare(self, records: RecordsInput) -> RecordsReconciled:
         """End what nobody else can end any more; hand over again what was lost."""
-        return RecordsReconciled(await self._comparison.run(records.server, records.is_live))
+        changed = await self._comparison.run(records.server, records.is_live, records.verified)
+        return RecordsReconciled(changed)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
+from activities.draining import drained, take_back
 from activities.gate import Gate
 from activities.inputs import StepInput, StepResult
+from activities.proxy_view import answers
 from activities.release_image import ensure_image
 from activities.replicas import (
     Replicas,
@@ -29,6 +31,11 @@ from aweigh.domain.gate import chosen_check
 
 if TYPE_CHECKING:
     from aweigh.adapters.server import Server
+    from aweigh.domain.release import Release
+
+
+#: What is undone is given less time than what was live: its own time is shorter than an hour.
+_DRAIN_SECONDS: Final = 300.0
 
 
 class GenerationActivities:
@@ -136,22 +143,36 @@ class GenerationActivities:
 
     @activity.defn(name="undo")
     async def undo(self, step: StepInput) -> StepResult:
-        """Leave the application as it was: nothing of this deployment stays."""
+        """Leave the application as it was; or find that the deployment is live after all."""
         async with self._steps.open(StepName.UNDO, step, last=True) as opened:
             async with self._server.locks.holding(opened.release.application):
-                if self._server.is_verified(opened.release):
+                live = await self._is_live(opened.release)
+                if live:
                     opened.detail = "it is live, and stays"
                 else:
                     await self._take_away(opened)
             opened.log(f"undone: {opened.detail}")
-            return StepResult(opened.detail)
+            return StepResult(opened.detail, live=live)
+
+    async def _is_live(self, release: Release) -> bool:
+        """Whether its switch succeeded, though the worker may not have lived to tell."""
+        server = self._server
+        commit = server.commits.live(release.slug)
+        if commit is None or not commit.names(release):
+            return False
+        if not server.is_beyond_return(commit):
+            if not await answers(server, release, commit):
+                return False
+            server.fence.verify(release.application, release.sequence)
+        return True
 
     async def _take_away(self, opened: OpenStep) -> None:
         release, server = opened.release, self._server
         live = server.commits.live(release.slug)
-        if live and live.generation.sequence == release.sequence:
-            server.commits.go_back(live)
+        if live and live.names(release):
+            await take_back(server, live)
         mine = await replicas_of(server, release.application, release.sequence)
+        await drained(server, mine, min(release.settings.drain, _DRAIN_SECONDS))
         jobs = await jobs_of(server, release.application, release.sequence)
         await together(server.engine.remove(one.name) for one in mine + jobs)
         await server.workshop.discard(labels_of(server.instance, release))

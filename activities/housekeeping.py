@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from temporalio import activity
 
+from activities.draining import until_unrouted
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
 from activities.retention import forget_pulled, sweep_application
 from activities.step import OpenStep, Steps, beating, in_temporals_words
@@ -15,15 +14,13 @@ from activities.surroundings import refuse_binds, refuse_taken_ports
 from activities.together import together
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import ProxySilent, StepFailed
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.naming import SERVER_LOCK
 from aweigh.domain.source import GitSource
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
     from aweigh.adapters.server import Server
-    from aweigh.domain.generation import Generation
-
-_UNROUTE_SECONDS: Final = 10.0
 
 
 class HousekeepingActivities:
@@ -43,7 +40,7 @@ class HousekeepingActivities:
             server.reserve.refuse_if_below(server.engine_root, "A deployment")
             await refuse_taken_ports(server, release)
             if release.settings.domains:
-                async with server.locks.holding("server"):
+                async with server.locks.holding(SERVER_LOCK):
                     await server.proxy.ensure()
             opened.detail = f"server {release.server} is ready"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
@@ -103,7 +100,7 @@ class HousekeepingActivities:
         server.commits.remove(removal.slug)
         server.fence.close(removal.application_id, removal.sequence)
         if live:
-            await self._until_unrouted(live.generation)
+            await until_unrouted(server, live.generation)
         labels = {INSTANCE: server.instance, APPLICATION: removal.application_id}
         containers = await server.engine.containers(labels)
         await together(server.engine.stop(one.name) for one in containers)
@@ -116,10 +113,3 @@ class HousekeepingActivities:
         await server.networks.remove_unused_networks(server.own_networks)
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application_id})
-
-    async def _until_unrouted(self, generation: Generation) -> None:
-        """Nothing is stopped that the proxy still sends requests to, as far as it can be asked."""
-        with contextlib.suppress(TimeoutError, ProxySilent):
-            async with asyncio.timeout(_UNROUTE_SECONDS):
-                while await self._server.traefik.knows(generation):
-                    await asyncio.sleep(0.05)

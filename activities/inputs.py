@@ -23,6 +23,8 @@ class StepResult:
     skip_release: bool = False
     #: Of `preflight`: the image is built from source, not pulled.
     builds: bool = False
+    #: Of `undo`: there is nothing to undo, the deployment is live.
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class LiveDeployments:
     unsure: list[str] = field(default_factory=list)
     #: False when the server could not be asked at all.
     asked: bool = True
+    #: Those whose switch succeeded: live, whether or not they answer just now.
+    verified: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,12 @@ class RecordsInput:
     live: list[str]
     unsure: list[str] = field(default_factory=list)
     asked: bool = True
+    verified: list[str] = field(default_factory=list)
 
     def is_live(self, deployment_id: str) -> bool | None:
         """None where that cannot be told."""
+        if deployment_id in self.verified:
+            return True
         if not self.asked or deployment_id in self.unsure:
             return None
         return deployment_id in self.live

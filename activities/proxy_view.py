@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from activities.replicas import replicas_of
 from aweigh.domain.errors import ProxySilent
 from aweigh.domain.generation import DEAD
 
 if TYPE_CHECKING:
+    from aweigh.adapters.commits import Commit
     from aweigh.adapters.server import Server
     from aweigh.domain.generation import Generation
     from aweigh.domain.release import Release
+
+
+async def answers(server: Server, release: Release, commit: Commit) -> bool | None:
+    """Whether what is committed serves: through the proxy, or runs; None when it is silent."""
+    generation = commit.generation
+    if release.settings.domains:
+        seen = await proxys_view(server, release, generation)
+        return None if seen is None else seen == ""
+    running = await replicas_of(server, generation.application, generation.sequence)
+    return bool(running) and all(one.running for one in running)
 
 
 async def proxys_view(server: Server, release: Release, generation: Generation) -> str | None:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from temporalio import activity
 
+from activities.draining import drained
 from activities.inputs import LiveDeployments, ReconcileInput
-from activities.proxy_view import proxys_view
+from activities.proxy_view import answers
 from activities.repair import Repair
-from activities.replicas import replicas_of
 from activities.retention import forget_pulled, sweep_application
 from activities.step import beating, in_temporals_words
 from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, SEQUENCE
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError, StepError
+from aweigh.domain.naming import SERVER_LOCK
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -30,6 +31,7 @@ _log = structlog.get_logger(__name__)
 
 #: How long an application that is at work is waited for: the others shall not wait for it.
 _PATIENCE_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 30.0
 
 
 class ReconcileActivities:
@@ -61,16 +63,19 @@ class ReconcileActivities:
         await self._ensure_proxy()
         live: list[str] = []
         unsure: list[str] = []
+        verified: list[str] = []
         for application in (*inventory.applications, *removed):
             commit, answers = await self._put_right(application, containers[application.id])
             if commit and answers is not False:
                 (live if answers else unsure).append(commit.generation.deployment)
+            if commit and self._server.is_beyond_return(commit):
+                verified.append(commit.generation.deployment)
         self._forget_ended(journalled, inventory)
         for deployment_id in set(built) - _wanted(inventory):
             await self._server.workshop.discard_leavings(self._server.instance, deployment_id)
         await forget_pulled(self._server)
         await self._server.networks.remove_unused_networks(self._server.own_networks)
-        return LiveDeployments(live, unsure)
+        return LiveDeployments(live, unsure, verified=verified)
 
     async def _by_application(self) -> defaultdict[str, list[Container]]:
         found: defaultdict[str, list[Container]] = defaultdict(list)
@@ -107,7 +112,7 @@ class ReconcileActivities:
         if not routed and not await self._server.proxy.installed():
             return
         try:
-            async with self._server.locks.holding("server"):
+            async with self._server.locks.holding(SERVER_LOCK):
                 await self._server.proxy.ensure()
         except StepError as error:
             _log.error("the proxy cannot be had", error=str(error))
@@ -141,6 +146,7 @@ class ReconcileActivities:
             if commit and not known.in_flight:
                 await self._repair.containers(commit)
                 if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
+                    self._server.fence.verify(known.id, commit.generation.sequence)
                     self._server.commits.forget_older(commit.generation)
         await sweep_application(self._server, known)
         return commit, await self._answers(commit) if commit else False
@@ -152,6 +158,8 @@ class ReconcileActivities:
         older = [one for one in leftovers if commit and one.running and _is_older(one, commit)]
         if commit and older and not await self._is_done_with(commit, older):
             leftovers = [one for one in leftovers if one not in older]
+        # What a failed deployment made live has just been taken out of the proxy's pool.
+        await drained(self._server, [one for one in leftovers if one not in older], _DRAIN_SECONDS)
         for one in leftovers:
             if one in older:
                 await self._server.engine.stop(one.name)
@@ -173,16 +181,11 @@ class ReconcileActivities:
         return commit.age > release.settings.drain
 
     async def _answers(self, commit: Commit) -> bool | None:
-        generation = commit.generation
-        if commit.path.parent == self._server.commits.routed:
-            try:
-                release = await self._api.release(generation.deployment)
-            except AweighError:
-                return None
-            seen = await proxys_view(self._server, release, generation)
-            return None if seen is None else seen == ""
-        running = await replicas_of(self._server, generation.application, generation.sequence)
-        return bool(running) and all(one.running for one in running)
+        try:
+            release = await self._api.release(commit.generation.deployment)
+        except AweighError:
+            return None
+        return await answers(self._server, release, commit)
 
 
 def _wanted(inventory: Inventory) -> set[str]:
@@ -208,9 +211,8 @@ def _is_leftover(one: Container, known: KnownApplication, commit: Commit | None)
         # While the deployment that took its place goes on, it drains and removes it itself.
         return known.has_ended(commit.generation.sequence)
     live = known.live_deployment
-    return (
-        live is None or sequence != live.sequence
-    )  # its file was lost and could not be written again
+    # Its file may have been lost, and could not be written again.
+    return live is None or sequence != live.sequence
 
 
 def _is_older(one: Container, commit: Commit) -> bool:

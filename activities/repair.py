@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from activities.draining import take_back
 from activities.replicas import Replicas, generation_of, replicas_of, unpark
 from aweigh.domain.container import RESTART
 from aweigh.domain.deployment import DeploymentState
@@ -41,7 +42,7 @@ class Repair:
         if commit and not self._is_left_by_a_failure(known, commit):
             return commit
         if commit and commits.has_kept(commit):
-            commits.go_back(commit)
+            await take_back(self._server, commit)
             _log.warning("took back what a failed deployment left", slug=known.slug)
             return commits.live(known.slug)
         if known.removed or known.in_flight:
@@ -49,13 +50,12 @@ class Repair:
         if live := known.live_deployment:
             return await self._write_again(known, live) or commit
         if commit:  # nothing was ever live that could be gone back to
-            commits.go_back(commit)
+            await take_back(self._server, commit)
         return None
 
     def _is_left_by_a_failure(self, known: KnownApplication, commit: Commit) -> bool:
-        sequence = commit.generation.sequence
-        verified = self._server.fence.mark(known.id).verified
-        return known.state_of(sequence) is DeploymentState.FAILED and verified != sequence
+        failed = known.state_of(commit.generation.sequence) is DeploymentState.FAILED
+        return failed and not self._server.is_beyond_return(commit)
 
     async def _write_again(self, known: KnownApplication, live: KnownDeployment) -> Commit | None:
         """The live deployment's file, if the server still has everything that stands in it."""

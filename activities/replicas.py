@@ -11,6 +11,7 @@ from activities.together import together
 from aweigh.domain.application import Strategy, chosen_strategy
 from aweigh.domain.container import (
     APPLICATION,
+    DEPLOYMENT,
     INSTANCE,
     RESTART,
     ROLE,
@@ -22,6 +23,7 @@ from aweigh.domain.container import (
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
 from aweigh.domain.generation import Generation
+from aweigh.domain.naming import SERVER_LOCK
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
@@ -51,7 +53,7 @@ class Replicas:
         self._refuse_unroutable()
         committed = self._server.commits.live(self._release.slug)
         addresses: tuple[str, ...] = ()
-        if committed and committed.generation.sequence == self._release.sequence:
+        if committed and committed.names(self._release):
             addresses = committed.generation.addresses  # made again where they were
         async with self.surroundings():
             made = await together(
@@ -93,9 +95,12 @@ class Replicas:
         found = await server.engine.container(name)
         if found and found.labels.get(INSTANCE) != server.instance:
             raise foreign_container(name)
-        if found and found.status in ("running", "restarting"):
+        mine = found and found.labels.get(DEPLOYMENT) == release.deployment
+        if found and mine and found.status in ("running", "restarting"):
             return False
-        if found:  # a start that failed, or that nobody saw through, leaves a container behind
+        # A start that failed or that nobody saw through leaves a container behind; so does a
+        # deployment that the database, restored from a backup, knows nothing of.
+        if found:
             await server.engine.remove(name)
         await self._make(replica, address)
         return True
@@ -141,7 +146,7 @@ class Replicas:
 
     async def _take_address(self) -> str:
         server = self._server
-        async with server.locks.holding("server"):
+        async with server.locks.holding(SERVER_LOCK):
             in_use = await server.engine.addresses_on(server.bridge.name)
             for commit in server.commits.all():
                 in_use |= set(commit.generation.addresses)

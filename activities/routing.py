@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
+from activities.draining import drained, take_back
 from activities.generation import healthy_generation
 from activities.inputs import StepInput, StepResult
 from activities.proxy_view import proxys_view
@@ -16,9 +18,11 @@ from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed, StepUnavailable
 from aweigh.domain.generation import proxy_checks_health, render
+from aweigh.domain.naming import SERVER_LOCK
 
 if TYPE_CHECKING:
     from aweigh.adapters.commits import Commit
+    from aweigh.adapters.engine import Container
     from aweigh.adapters.server import Server
     from aweigh.domain.generation import Generation
 
@@ -29,8 +33,6 @@ _SILENCE_SECONDS: Final = 60.0
 _POLL: Final = 0.02
 #: Longer than the interval of the health check in the file.
 _HEALTH_INTERVAL_SECONDS: Final = 1.5
-#: Traefik's API and its routing change within milliseconds of each other.
-_GUARD_SECONDS: Final = 0.1
 
 
 class RoutingActivities:
@@ -72,7 +74,7 @@ class RoutingActivities:
         text = render(generation, settings, self._server.routing)
         routed = bool(settings.domains)
         if routed:
-            async with self._server.locks.holding("server"):
+            async with self._server.locks.holding(SERVER_LOCK):
                 await self._server.proxy.ensure()
         return self._server.commits.commit(generation, text, routed=routed)
 
@@ -122,11 +124,23 @@ class RoutingActivities:
             if not one.running:
                 raise StepFailed(Reason.VERIFY_FAILED, f"{one.name} is {one.status}.")
         for port in release.settings.ports:
-            if port.protocol == "tcp":
-                seen = await self._server.probe.tcp("127.0.0.1", port.host)
-                if not seen.healthy:
-                    raise StepFailed(Reason.VERIFY_FAILED, f"The published port: {seen.what}.")
+            if port.protocol == "tcp" and not await self._answers_on(running[0], port.container):
+                raise StepFailed(
+                    Reason.VERIFY_FAILED,
+                    f"Nothing listens on port {port.container} of the container, which host port "
+                    f"{port.host} leads to.",
+                )
         opened.detail = f"{len(running)} running"
+
+    async def _answers_on(self, one: Container, port: int) -> bool:
+        """Asked directly: the engine's forwarder of a published port takes every connection."""
+        address = one.addresses[self._server.bridge.name]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_VERIFY_SECONDS):
+                while not (await self._server.probe.tcp(address, port)).healthy:
+                    await asyncio.sleep(_POLL)
+                return True
+        return False
 
     async def _go_back(self, opened: OpenStep, commit: Commit) -> None:
         """Take the commit back, if what was live before can still answer."""
@@ -134,7 +148,7 @@ class RoutingActivities:
         older = await older_replicas(server, release)
         if older and not any(one.running for one in older):
             return  # `undo` starts them first
-        before = server.commits.go_back(commit)
+        before = await take_back(server, commit)
         opened.log(f"taken back; live is {before.sequence if before else 'nothing'}")
 
     @activity.defn(name="drain")
@@ -143,22 +157,6 @@ class RoutingActivities:
         async with self._steps.open(StepName.DRAIN, step) as opened:
             release, server = opened.release, self._server
             older = await older_replicas(server, release)
-            addresses = tuple(
-                address
-                for one in older
-                if one.running and (address := one.addresses.get(server.bridge.name))
-            )
-            opened.detail = await self._drained(addresses, release.settings.drain)
+            opened.detail = await drained(server, older, release.settings.drain)
             opened.log(f"drain: {opened.detail}")
             return StepResult(opened.detail)
-
-    async def _drained(self, addresses: tuple[str, ...], longest: int) -> str:
-        if not addresses:
-            return "nothing to drain"
-        began = time.monotonic()
-        await asyncio.sleep(_GUARD_SECONDS)
-        while (left := await self._server.traefik.connections_to(addresses)) != 0:
-            if time.monotonic() - began > longest:
-                return f"{left if left is not None else 'an unknown number of'} connections cut"
-            await asyncio.sleep(_GUARD_SECONDS)
-        return f"drained in {time.monotonic() - began:.1f} s"

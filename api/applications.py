@@ -80,23 +80,27 @@ async def change_application(
     change: Annotated[dict[str, Any], Body()],
     idempotency_key: KeyHeader = None,
 ) -> dict[str, Any]:
-    """A JSON merge patch (RFC 7396) of the settings; `"deploy": true` deploys them at once."""
+    """A JSON merge patch (RFC 7396) of the settings.
+
+    `"deploy": true` deploys them at once; the answer's `deployment` is the id of what that made.
+    """
     deploy = change.pop("deploy", False)
     if not isinstance(deploy, bool):
         raise Invalid("deploy", "is neither true nor false")
+    made: dict[str, Any] = {}
     async with office.store.write() as tx:
         found = await applications.find(tx, application, lock=True)
         if deploy:
             key = _change_key(tx, found, idempotency_key, change)
             order = Order(trigger=Trigger.MANUAL, actor=bearer.name)
-            await idempotency.once(
+            made["deployment"] = await idempotency.once(
                 tx, found.row.id, key, lambda: _change_and_deploy(tx, found, change, order)
             )
         else:
             await _change(tx, found, change)
         shown = await _shown(tx, await applications.find(tx, application))
     office.relay.wake()
-    return shown
+    return shown | made
 
 
 def _change_key(
@@ -124,16 +128,25 @@ def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> Applicatio
         if fixed in change:
             raise Invalid(fixed, "cannot be changed")
     known = settings.model_dump(mode="json", context=REVEAL)
-    if _other_kind(known["source"], change.get("source")):
+    source = change.get("source")
+    if _other("type", known["source"], source):
         known["source"] = {}
+    elif _other("method", known["source"].get("build"), _part(source, "build")):
+        known["source"]["build"] = {}
     return _without_misled_credentials(
         settings, ApplicationSettings.model_validate(_merge(known, change)), change
     )
 
 
-def _other_kind(source: dict[str, Any], change: Any) -> bool:
-    """Whether a source of another type takes the place of what is there."""
-    return isinstance(change, dict) and change.get("type", source["type"]) != source["type"]
+def _part(change: Any, name: str) -> Any:
+    return change.get(name) if isinstance(change, dict) else None
+
+
+def _other(kind: str, known: dict[str, Any] | None, change: Any) -> bool:
+    """Whether something of another kind takes the place of what is there."""
+    if not known or not isinstance(change, dict):
+        return False
+    return bool(change.get(kind, known[kind]) != known[kind])
 
 
 def _without_misled_credentials(

@@ -78,8 +78,9 @@ def _hide(source: dict[str, Any]) -> None:
     if credentials := source.get("credentials"):
         for name in ("token", "private_key"):
             credentials.pop(name, None)
-    if build := source.get("build"):
-        build["env"] = sorted(build["env"])
+    for names in ("env", "args", "secrets"):
+        if names in (build := source.get("build") or {}):
+            build[names] = sorted(build[names])
 
 
 class StepAnswer(Answer):

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Builds that run at a time on this server."""
     allow_open_build_network: bool = False
     """Build where what is built cannot be kept from this server's own services and networks."""
+    buildkit_image: str = "moby/buildkit:v0.25.1-rootless"
+    """Image of the BuildKit that builds Dockerfiles; a rootless one."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[Network, ...] = ()

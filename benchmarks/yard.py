@@ -11,7 +11,7 @@ import docker
 from aweigh.domain.container import LOG_OPTIONS
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
-from tests.support.stack import remove_leftovers
+from tests.support.leftovers import remove_leftovers
 
 APPLICATION = "bench"
 HOST = "bench.localhost"

@@ -12,8 +12,8 @@ from aweigh.adapters.executions import Executions
 from aweigh.settings import Settings
 from aweigh.store.comparison import Comparison
 from aweigh.store.records import Records
-from worker.process import run
-from worker.schedules import schedule_reconcilers
+from worker.process import in_background, run
+from worker.schedules import keep_scheduled
 from worker.store import open_store
 from worker.temporal import connect_patiently, prepare
 from workflows.deployment import DeploymentWorkflow
@@ -35,11 +35,10 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
     client = await connect_patiently(settings)
     await prepare(client, settings)
-    await schedule_reconcilers(client, store)
     records = RecordActivities(Records(store))
     keep_logs = timedelta(days=settings.keep_logs_days)
     comparison = ComparisonActivities(Comparison(store, Executions(client), keep_logs))
-    async with Worker(
+    worker = Worker(
         client,
         task_queue=CONTROL_QUEUE,
         workflows=WORKFLOWS,
@@ -52,7 +51,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         # After a crash, a task for the dead worker's cache waits this long before any may take it.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         identity="control",
-    ):  # fmt: skip
+    )  # fmt: skip
+    async with worker, in_background(keep_scheduled(client, store)):
         await stop.wait()
     await store.close()
 

@@ -1,7 +1,8 @@
 """The proxy of this server, made anew beside the server worker that runs."""
 
 from aweigh.adapters.api import Api
-from aweigh.adapters.server import SERVER_LOCK, open_server
+from aweigh.adapters.server import open_server
+from aweigh.domain.naming import SERVER_LOCK
 from aweigh.settings import Settings
 from worker.children import boot
 from worker.secrets import identity_of, read_secret

@@ -46,14 +46,19 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     engine, names = Engine(settings.docker_host), Names(settings.prefix)
     images = Images(engine)
     networks = Networks(engine, instance, identity="")
+    # Images and packet filter rules carry no owner but the prefix, which the bridge's owner has.
+    prefix_is_ours = not await networks.is_anothers(names.bridge)
     containers = await engine.containers({INSTANCE: instance})
     for container in containers:
         await engine.remove(container.name)
     say(f"removed {len(containers)} containers")
     await networks.remove_unused_networks(keep=set())
     await networks.remove_volumes({})
-    await Firewall(interface=interface_of(names.build_network)).remove()
     say("removed networks and volumes")
+    if not prefix_is_ours:
+        say(f"left the images under {settings.prefix}/: another installation has that prefix")
+        return
+    await Firewall(interface=interface_of(names.build_network)).remove()
     ours = [name for name in await images.names() if names.owns_image(name)]
     for name in ours:
         await (remove_pulled(images, name) if names.marks_pulled(name) else images.untag(name))

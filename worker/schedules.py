@@ -1,8 +1,10 @@
 """The schedules of an installation: one reconciler per server."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import select
 from temporalio.client import (
     Client,
@@ -13,25 +15,50 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleUpdate,
 )
+from temporalio.service import RPCError
 
+from aweigh.domain.errors import Unavailable
 from aweigh.store.database import Store
 from aweigh.store.tables import ServerRow
 from workflows.names import CONTROL_QUEUE, reconcile_schedule
 from workflows.reconcile import ReconcileOrder, ReconcileWorkflow
 
 EVERY: Final = timedelta(minutes=5)
+#: Longer than the budgets of its steps: a run that is stuck must not keep every later one away.
+_LONGEST: Final = timedelta(minutes=40)
+_LOOK_SECONDS: Final = 10.0
+
+_log = structlog.get_logger(__name__)
 
 
-async def schedule_reconcilers(client: Client, store: Store) -> None:
-    """Have every server reconciled every five minutes; one that is scheduled stays as it is."""
-    async with store.read() as tx:
-        names = list(await tx.session.scalars(select(ServerRow.name)))
-    for name in names:
+async def keep_scheduled(client: Client, store: Store) -> None:
+    """Have every server reconciled every five minutes, also one that is added later."""
+    scheduled: set[str] = set()
+    while True:
         try:
-            await client.create_schedule(reconcile_schedule(name), _schedule(name))
-        except ScheduleAlreadyRunningError:
-            continue
+            for name in await _servers(store) - scheduled:
+                await _ensure(client, name)
+                scheduled.add(name)
+        except (Unavailable, RPCError) as error:
+            _log.warning("servers cannot be scheduled; trying again", error=str(error))
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _servers(store: Store) -> set[str]:
+    async with store.read() as tx:
+        return set(await tx.session.scalars(select(ServerRow.name)))
+
+
+async def _ensure(client: Client, server: str) -> None:
+    """A schedule that an earlier version made becomes this version's."""
+    schedule = _schedule(server)
+    try:
+        await client.create_schedule(reconcile_schedule(server), schedule)
+    except ScheduleAlreadyRunningError:
+        handle = client.get_schedule_handle(reconcile_schedule(server))
+        await handle.update(lambda _: ScheduleUpdate(schedule=schedule))
 
 
 def _schedule(server: str) -> Schedule:
@@ -42,6 +69,7 @@ def _schedule(server: str) -> Schedule:
             id=f"reconcile/{server}",
             task_queue=CONTROL_QUEUE,
             static_summary=f"reconcile {server}",
+            execution_timeout=_LONGEST,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -27,7 +27,7 @@ from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavai
 from aweigh.settings import Settings
 from worker.children import boot
 from worker.keeper import Keeper
-from worker.process import run
+from worker.process import in_background, run
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue
@@ -55,11 +55,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     reconciler = ReconcileActivities(server, api, journal)
     client = await connect_patiently(settings)
     async with (
-        _in_background(journal.ship()),
-        _in_background(_keep_name(api, lease, stop)),
+        in_background(journal.ship()),
+        in_background(_keep_name(api, lease, stop)),
         _workers(client, settings, server, Steps(api, journal), reconciler, api),
-        _in_background(_reconcile_once(reconciler)),
-        _in_background(Keeper(server, api).run()),
+        in_background(_reconcile_once(reconciler)),
+        in_background(Keeper(server, api).run()),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)
@@ -122,17 +122,6 @@ async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
             _log.error("stopping: the server's name was taken", error=str(error))
             stop.set()
             return
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Raises: ExceptionGroup: it ended by an error; the block is cancelled at once."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
 
 
 @asynccontextmanager

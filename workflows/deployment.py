@@ -75,10 +75,10 @@ class DeploymentWorkflow:
             await self._make_live()
         except (asyncio.CancelledError, FailureError) as error:
             failure = failure_of(error, order.server, workflow.cancellation_reason())
-            await to_the_end(self._give_up(failure))
-            raise ApplicationError(
-                failure.message, type=failure.reason, non_retryable=True
-            ) from error
+            if not await to_the_end(self._is_live_or_given_up(failure)):
+                raise ApplicationError(
+                    failure.message, type=failure.reason, non_retryable=True
+                ) from error
         await to_the_end(self._finish())
         return DeploymentResult(DeploymentState.SUCCEEDED)
 
@@ -114,10 +114,13 @@ class DeploymentWorkflow:
         self._tell(DeploymentState.SUCCEEDED)
         await self._attempt(HousekeepingActivities.sweep, policies.SWEEP)
 
-    async def _give_up(self, failure: Failure) -> None:
+    async def _is_live_or_given_up(self, failure: Failure) -> bool:
+        """Leave everything as it was; not if the server says that the deployment is live."""
         if self._touched_server:
             try:
-                await self._do(GenerationActivities.undo, policies.UNDO, final=True)
+                undone = await self._do(GenerationActivities.undo, policies.UNDO, final=True)
+                if undone.live and workflow.patched("live-after-all"):
+                    return True
             except FailureError as error:
                 failure = failure.not_undone(failure_of(error, self._order.server, None))
         record = FailedRecord(
@@ -125,6 +128,7 @@ class DeploymentWorkflow:
         )
         await self._record(RecordActivities.failed, record, "record failed")
         self._tell(DeploymentState.FAILED, f"{failure.reason}: {failure.message}")
+        return False
 
     async def _attempt(self, step: Callable[..., Any], budget: Budget) -> None:
         try:

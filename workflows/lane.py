@@ -93,7 +93,9 @@ class ApplicationLane:
     async def _admit(self, turn: Turn) -> None:
         if any(entry.turn.workflow_id == turn.workflow_id for entry in self._entries):
             return  # the relay repeats itself until the deployment's own record
-        if self._newest is None or turn.sequence > self._newest.sequence:
+        # Equal where a database was restored from a backup and counts on from there: it knows of
+        # the later one only.
+        if self._newest is None or turn.sequence >= self._newest.sequence:
             self._newest = turn
         # Alone, it need not be told to proceed: that would cost it a round trip.
         alone = turn is self._newest and not self._entries and not self._inbox

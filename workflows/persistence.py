@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
-async def to_the_end(work: Coroutine[Any, Any, object]) -> None:
+async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Wait for it, whatever is asked meanwhile: past the point of no return, or while giving up.
 
     What it raises is raised here; a cancel is not.
@@ -15,4 +17,4 @@ async def to_the_end(work: Coroutine[Any, Any, object]) -> None:
     while not task.done():
         with suppress(asyncio.CancelledError):
             await asyncio.shield(task)
-    await task
+    return await task

@@ -25,7 +25,9 @@ class ReconcileWorkflow:
     @workflow.run
     async def run(self, order: ReconcileOrder) -> None:
         live = await self._server(order)
-        records = RecordsInput(order.server, live.deployments, live.unsure, live.asked)
+        records = RecordsInput(
+            order.server, live.deployments, live.unsure, live.asked, live.verified
+        )
         compared: RecordsReconciled = await workflow.execute_activity_method(
             ComparisonActivities.compare,
             records,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aweigh.adapters.files import sync_directory, write_durably
 from aweigh.domain.generation import Generation, read
+from aweigh.domain.release import Release
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Commit:
 
     path: Path
     generation: Generation
+
+    def names(self, release: Release) -> bool:
+        """Whether it makes the containers of this very deployment live."""
+        return self.generation.deployment == release.deployment
 
     @property
     def age(self) -> float:
@@ -71,6 +76,7 @@ class Commits:
         elif before.generation.sequence < generation.sequence:
             kept.unlink(missing_ok=True)
             os.link(path, kept)
+            sync_directory(self._kept)  # before the rename: going back must survive a power cut
         write_durably(path, text, self._temporary / path.name, mode=0o644)
         return Commit(path, generation)
 

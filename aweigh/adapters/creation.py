@@ -1,10 +1,15 @@
 """A container's specification in the words of the engine's API."""
 
-from typing import Any
+from typing import Any, Final
 
 import docker
 
+from aweigh.adapters.seccomp import NESTING_PROFILE
 from aweigh.domain.container import LOG_OPTIONS, ContainerSpec
+
+#: The kernel lets a user namespace mount a /proc only where one is seen whole. What the engine
+#: would hide of it belongs to root, and these containers' users are not root outside.
+_PROC_FOR_NESTING: Final[dict[str, Any]] = {"MaskedPaths": [], "ReadonlyPaths": []}
 
 
 def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
@@ -33,6 +38,10 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
         host["pids_limit"] = spec.pids
     if spec.confined:
         host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
+    if spec.nests:
+        # For `newuidmap`, which gives a user namespace its range of ids, and for nothing else.
+        host |= {"cap_drop": ["ALL"], "cap_add": ["SETUID", "SETGID"]}
+        host["security_opt"] = [f"seccomp={NESTING_PROFILE}", "apparmor=unconfined"]
     endpoint = c.create_endpoint_config(ipv4_address=spec.address)
     networked = spec.network not in ("host", "none")
     return {
@@ -45,7 +54,7 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
         "labels": dict(spec.labels),
         "ports": [(port.container, port.protocol) for port in spec.ports],
         "stop_timeout": spec.stop_grace,  # for an engine that shuts down by itself
-        "host_config": c.create_host_config(**host),
+        "host_config": c.create_host_config(**host) | (_PROC_FOR_NESTING if spec.nests else {}),
         "networking_config": {"EndpointsConfig": {spec.network: endpoint}} if networked else None,
     }
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -127,6 +127,10 @@ class Engine:
                 _connect(c, spec.name, network, alias)
 
         await self.call(f"create container {spec.name}", created, wanted=True)
+
+    async def upload(self, name: str, archive: IO[bytes]) -> None:
+        """Copy the files of a tar archive into a container, from its root on."""
+        await self.call(f"copy files into {name}", lambda c: c.put_archive(name, "/", archive))
 
     async def start(self, name: str) -> None:
         """Start it.

@@ -22,8 +22,10 @@ class Executions:
         found = await self._describe(workflow_id)
         if found is None:
             return WorkflowStatus.UNKNOWN
-        running = found.status is WorkflowExecutionStatus.RUNNING
-        return WorkflowStatus.RUNNING if running else WorkflowStatus.CLOSED
+        if found.status is not WorkflowExecutionStatus.RUNNING:
+            return WorkflowStatus.CLOSED
+        attempts = found.raw_description.pending_workflow_task.attempt
+        return WorkflowStatus.STUCK if attempts >= _HOPELESS_ATTEMPTS else WorkflowStatus.RUNNING
 
     async def terminate(self, workflow_id: str, why: str) -> None:
         """End it; one that has ended is fine."""
@@ -33,13 +35,6 @@ class Executions:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-
-    async def is_stuck(self, workflow_id: str) -> bool:
-        """Whether its workflow task keeps failing."""
-        found = await self._describe(workflow_id)
-        if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
-            return False
-        return found.raw_description.pending_workflow_task.attempt >= _HOPELESS_ATTEMPTS
 
     async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from aweigh.adapters.files import write_durably
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.generation import Generation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +15,15 @@ class Mark:
     """The highest sequence that has begun on this server; kept after a removal."""
 
     highest: int = 0
+    #: Whose sequence that is: a database restored from a backup gives it to another one again.
+    deployment: str = ""
     removed: bool = False
     #: The last one whose switch succeeded: from there on nothing takes it back.
     verified: int = 0
+
+    def admits(self, deployment: str) -> bool:
+        """Whether a deployment with the highest sequence is the one that has it."""
+        return not self.removed and self.deployment in ("", deployment)
 
 
 class Fence:
@@ -29,22 +36,27 @@ class Fence:
         path = self._directory / f"{application_id}.json"
         return Mark(**json.loads(path.read_text())) if path.exists() else Mark()
 
-    def pass_through(self, application_id: str, sequence: int, live: int = 0) -> None:
-        """Let a sequence through, and close the fence behind it; `live` is the committed one.
+    def pass_through(
+        self, application_id: str, sequence: int, deployment: str, live: Generation | None = None
+    ) -> None:
+        """Let a deployment through, and close the fence behind it; `live` is the committed one.
 
         Raises:
             StepFailed: `superseded`: a newer one has begun, or the application is removed.
         """
         mark = self.mark(application_id)
-        mark = replace(mark, highest=max(mark.highest, live))
-        if sequence < mark.highest or (mark.removed and sequence == mark.highest):
-            what = "the removal of the application" if mark.removed else "a newer deployment"
+        if live and live.sequence >= mark.highest:
+            mark = replace(mark, highest=live.sequence, deployment=live.deployment)
+        if sequence < mark.highest or (sequence == mark.highest and not mark.admits(deployment)):
+            what = "the removal of the application" if mark.removed else "another deployment"
             raise StepFailed(
                 Reason.SUPERSEDED,
-                f"Sequence {sequence} is older than {mark.highest}, {what}, on this server.",
+                f"Sequence {sequence} comes too late: {mark.highest}, {what}, has begun on this "
+                "server.",
             )
-        if sequence > mark.highest:
-            self._write(application_id, Mark(highest=sequence, verified=mark.verified))
+        mine = Mark(highest=sequence, deployment=deployment, verified=mark.verified)
+        if mine != mark:
+            self._write(application_id, mine)
 
     def verify(self, application_id: str, sequence: int) -> None:
         """The point of no return: this sequence is live, and was seen to answer."""

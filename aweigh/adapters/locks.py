@@ -5,14 +5,16 @@ that serves the same data. The kernel lets go of a killed process's locks.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
-from aweigh.adapters.threads import in_thread
+_POLL_SECONDS: Final = 0.05
 
 
 class Locks:
@@ -25,14 +27,15 @@ class Locks:
         """Hold the lock of that name: an application's id, or `server` for all of them.
 
         Raises:
-            TimeoutError: another task of this process held it for `patience` seconds.
+            TimeoutError: it was held for `patience` seconds, by a task of this process or another.
         """
         async with asyncio.timeout(patience):
             await self._tasks[name].acquire()
         try:
             descriptor = os.open(self._directory / name, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                await _flock(descriptor)
+                async with asyncio.timeout(patience):
+                    await _flock(descriptor)
                 yield
             finally:
                 os.close(descriptor)
@@ -41,7 +44,7 @@ class Locks:
 
 
 async def _flock(descriptor: int) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        await in_thread(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX))
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        await asyncio.sleep(_POLL_SECONDS)  # a blocking call in a thread could not be given up

@@ -78,6 +78,12 @@ class Networks:
             )
         return Bridge(name, subnet)
 
+    async def is_anothers(self, name: str) -> bool:
+        """Whether there is a network of that name that belongs to another installation."""
+        found = await self._network(name)
+        labels = (found or {}).get("Labels") or {}
+        return found is not None and not self._labels.items() <= labels.items()
+
     async def _network(self, name: str) -> Mapping[str, Any] | None:
         def found(c: docker.APIClient) -> Mapping[str, Any] | None:
             try:

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +13,9 @@ from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.adapters.engine import Engine
+from aweigh.adapters.engine import Container, Engine
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import BuildLost
 from aweigh.domain.text import CUT
 
 _GATHER_SECONDS: Final = 0.05
@@ -83,6 +85,28 @@ def _put(found: "queue.Queue[Line | None]", line: Line | None, stopped: threadin
             continue
         return True
     return False
+
+
+#: What reads a container's output, batch by batch.
+Tell = Callable[[list[Line]], None]
+
+
+async def read_to_the_end(engine: Engine, container: str, after: str, tell: Tell) -> Container:
+    """Tell of all output later than `after`, and return the container once it has ended.
+
+    Raises:
+        BuildLost: it is gone.
+    """
+    while True:
+        # Looked at first: only what is read of one that had ended by then is all of it.
+        found = await engine.container(container)
+        async for batch in Output(engine, container).lines(after):
+            tell(batch)
+            after = batch[-1].at
+        if found is None:
+            raise BuildLost(Reason.BUILD_FAILED, f"{container} was removed by somebody.")
+        if not found.running:
+            return found
 
 
 def _drained(found: "queue.Queue[Line | None]") -> tuple[list[Line], bool]:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from aweigh.adapters.addresses import Addresses
-from aweigh.adapters.commits import Commits
+from aweigh.adapters.commits import Commit, Commits
 from aweigh.adapters.disk import Reserve
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.fence import Fence
@@ -23,9 +22,6 @@ from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
 from aweigh.settings import Settings
-
-#: The lock of what all applications share: addresses, and the proxy.
-SERVER_LOCK: Final = "server"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +61,22 @@ class Server:
             StepFailed: `superseded`.
         """
         live = self.commits.live(release.slug)
-        sequence = live.generation.sequence if live else 0
-        self.fence.pass_through(release.application, release.sequence, sequence)
+        self.fence.pass_through(
+            release.application,
+            release.sequence,
+            release.deployment,
+            live.generation if live else None,
+        )
 
     def is_verified(self, release: Release) -> bool:
         """Whether it is live and past its point of no return."""
         live = self.commits.live(release.slug)
-        committed = live is not None and live.generation.sequence == release.sequence
-        return committed and self.fence.mark(release.application).verified == release.sequence
+        return live is not None and live.names(release) and self.is_beyond_return(live)
+
+    def is_beyond_return(self, commit: Commit) -> bool:
+        """Whether what the file names was seen to answer: from then on nothing takes it back."""
+        generation = commit.generation
+        return self.fence.mark(generation.application).verified == generation.sequence
 
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""
@@ -135,6 +139,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
         firewall=Firewall(
             interface=interface_of(names.build_network), allowed=settings.build_networks
         ),
+        buildkit_image=settings.buildkit_image,
         open_network=settings.allow_open_build_network,
         log_bytes=settings.log_bytes,
         socket=Path(settings.docker_host.removeprefix("unix://")),

@@ -3,12 +3,12 @@
 import io
 import stat
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final
 
-from aweigh.domain.buildpacks import PLATFORM, WORKSPACE, Builder
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 
@@ -35,41 +35,62 @@ def inside(root: Path, subdirectory: str) -> Path:
     return place
 
 
-def application_archive(directory: Path, builder: Builder) -> IO[bytes]:
-    """A tar of the directory for the workspace, owned by the builder's user."""
+def regular_file(root: Path, path: str) -> Path | None:
+    """A file of the repository, unless it is missing or a link leads to it."""
+    *directories, name = path.split("/")
+    place = root
+    for part in directories:
+        place = place / part
+        if place.is_symlink():
+            return None
+    found = place / name
+    return found if found.is_file() and not found.is_symlink() else None
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom the files of an archive belong to."""
+
+    user: int
+    group: int
+
+    def own(self, entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.uid, entry.gid = self.user, self.group
+        entry.uname = entry.gname = ""
+        entry.mtime = _DATE
+        return entry
+
+
+def tree_archive(directory: Path, place: str, owner: Owner) -> IO[bytes]:
+    """A tar of a repository's directory, to be unpacked at `place`."""
+
+    def entry_of(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if _GIT in Path(entry.name).parts or not (entry.isfile() or entry.isdir() or entry.issym()):
+            return None
+        entry.mode &= ~(stat.S_ISUID | stat.S_ISGID)
+        return owner.own(entry)
+
     archive = TemporaryFile()  # noqa: SIM115 (the caller reads and closes it)
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(
-            directory,
-            arcname=WORKSPACE.strip("/"),
-            filter=lambda entry: _entry(entry, builder),
-        )
+        tar.add(directory, arcname=place.strip("/"), filter=entry_of)
     archive.seek(0)
     return archive
 
 
-def environment_archive(env: Mapping[str, str], builder: Builder) -> IO[bytes]:
-    """A tar of `/platform/env`: one file a variable, as the specification has it."""
+def files_archive(
+    files: Mapping[str, str], owner: Owner, directories: Iterable[str] = ()
+) -> IO[bytes]:
+    """A tar of small files that their owner alone can read, below directories of theirs."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, value in sorted(env.items()):
-            data = value.encode()
-            entry = tarfile.TarInfo(f"{PLATFORM.strip('/')}/env/{name}")
+        for path in directories:
+            entry = tarfile.TarInfo(path.strip("/"))
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+            tar.addfile(owner.own(entry))
+        for path, text in sorted(files.items()):
+            data = text.encode()
+            entry = tarfile.TarInfo(path.strip("/"))
             entry.size, entry.mode = len(data), 0o400
-            tar.addfile(_owned(entry, builder), io.BytesIO(data))
+            tar.addfile(owner.own(entry), io.BytesIO(data))
     archive.seek(0)
     return archive
-
-
-def _entry(entry: tarfile.TarInfo, builder: Builder) -> tarfile.TarInfo | None:
-    if _GIT in Path(entry.name).parts or not (entry.isfile() or entry.isdir() or entry.issym()):
-        return None
-    entry.mode &= ~(stat.S_ISUID | stat.S_ISGID)
-    return _owned(entry, builder)
-
-
-def _owned(entry: tarfile.TarInfo, builder: Builder) -> tarfile.TarInfo:
-    entry.uid, entry.gid = builder.user, builder.group
-    entry.uname = entry.gname = ""
-    entry.mtime = _DATE
-    return entry

@@ -5,9 +5,11 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from aweigh.adapters.buildkit import BuildKit
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
 from aweigh.adapters.firewall import CannotConfine, Firewall
@@ -16,6 +18,7 @@ from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
+from aweigh.domain.dockerfile import DockerfileOrder
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder
@@ -34,6 +37,7 @@ class Workshop:
     networks: Networks
     names: Names
     firewall: Firewall
+    buildkit_image: str
     #: Builds go on where the firewall cannot be had.
     open_network: bool
     #: How much a deployment's log takes of what is printed.
@@ -52,10 +56,29 @@ class Workshop:
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)
 
+    def buildkit(self, order: DockerfileOrder) -> BuildKit:
+        return BuildKit(self.engine, self.networks, self.names, order, self.confine)
+
     async def forget(self, application_id: str) -> None:
         """Remove an application's caches, with everything of builds that is left of it."""
         await self.networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
         await self.networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
+
+    async def end_others(self, labels: Mapping[str, str]) -> None:
+        """Remove what a worker that died left running of other builds of the application.
+
+        For whoever holds the lock of its builds: two would share one cache.
+        """
+        wanted = {APPLICATION: labels[APPLICATION], ROLE: BUILD_ROLE, INSTANCE: labels[INSTANCE]}
+        for one in await self.engine.containers(wanted):
+            if one.labels[DEPLOYMENT] != labels[DEPLOYMENT]:
+                await self.engine.remove(one.name)
+
+    async def seconds(self, labels: Mapping[str, str]) -> float:
+        """For how long a deployment's build has run so far, whoever was there to see it."""
+        now = datetime.now(UTC)
+        found = await self.engine.containers({**labels, ROLE: BUILD_ROLE})
+        return sum(one.seconds(now) for one in found)
 
     async def discard(self, labels: Mapping[str, str]) -> None:
         """Kill and remove everything of one deployment's build; it is gone afterwards."""

@@ -1,10 +1,11 @@
 """How an image is made from source."""
 
-from typing import Annotated, Final, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
-from aweigh.domain import grammar
+from aweigh.domain import git, grammar
 from aweigh.domain.image import ImageReference
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Memory, Value, memory_bytes
@@ -43,14 +44,71 @@ class Buildpacks(Value):
     @field_validator("env")
     @classmethod
     def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
-        for name in env:
-            if not grammar.matches(grammar.ENV_NAME, name):
-                raise ValueError(f"{name!r} is not an environment variable name")
-        return env
+        return _named_like(grammar.ENV_NAME, env, "an environment variable name")
 
     @property
-    def secrets(self) -> list[str]:
+    def hidden(self) -> list[str]:
+        """What no log may show."""
         return [value.get_secret_value() for value in self.env.values()]
 
 
-Build = Buildpacks
+class Dockerfile(Value):
+    """The repository's own Dockerfile, by BuildKit."""
+
+    method: Literal["dockerfile"] = "dockerfile"
+    #: Its path below `subdirectory`, which is the context of the build.
+    dockerfile: str = "Dockerfile"
+    target: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")] | None = None
+    args: dict[str, Secret] = Field(default_factory=dict)
+    secrets: dict[str, Secret] = Field(default_factory=dict)
+    limits: BuildLimits = BuildLimits()
+
+    @field_validator("dockerfile")
+    @classmethod
+    def _dockerfile(cls, path: str) -> str:
+        if not git.is_inside(path):
+            raise ValueError("is not a path inside the repository")
+        return path
+
+    @field_validator("args")
+    @classmethod
+    def _args(cls, args: dict[str, Secret]) -> dict[str, Secret]:
+        for name, value in args.items():
+            if any(end in value.get_secret_value() for end in "\r\n"):
+                raise ValueError(f"{name!r} has more than one line, which no ARG can hold")
+        return _named_like(grammar.ENV_NAME, args, "the name of an ARG")
+
+    @field_validator("secrets")
+    @classmethod
+    def _secrets(cls, secrets: dict[str, Secret]) -> dict[str, Secret]:
+        return _named_like(grammar.SECRET_ID, secrets, "the id of a secret")
+
+    @property
+    def hidden(self) -> list[str]:
+        """What no log may show: an argument's parts between quotes too, for so it is written."""
+        values = [one.get_secret_value() for one in (*self.args.values(), *self.secrets.values())]
+        return values + [part for value in values for part in value.split("'") if part != value]
+
+
+def _named_like(
+    pattern: re.Pattern[str], values: dict[str, Secret], what: str
+) -> dict[str, Secret]:
+    for name in values:
+        if not grammar.matches(pattern, name):
+            raise ValueError(f"{name!r} is not {what}")
+    return values
+
+
+def _method(build: Any) -> str:
+    return str(build.get("method", "buildpacks") if isinstance(build, dict) else build.method)
+
+
+#: A build that names no method is by Buildpacks.
+Build = Annotated[
+    Annotated[Buildpacks, Tag("buildpacks")] | Annotated[Dockerfile, Tag("dockerfile")],
+    Discriminator(
+        _method,
+        custom_error_type="build_method",
+        custom_error_message="method is neither buildpacks nor dockerfile",
+    ),
+]

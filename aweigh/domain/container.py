@@ -72,6 +72,8 @@ class ContainerSpec:
     confined: bool = False
     #: How much of its output the engine keeps, where that is not as much as of any container.
     log_bytes: int | None = None
+    #: May have user namespaces of its own, and containers in them; for an ordinary user only.
+    nests: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

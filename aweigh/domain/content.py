@@ -8,8 +8,8 @@ from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
 
 
-def content_key(secret: bytes, source: GitSource, commit: str, builder_id: str) -> str:
-    """A key of everything an image is made of.
+def content_key(secret: bytes, source: GitSource, commit: str, builder_id: str = "") -> str:
+    """A key of everything an image is made of; a Dockerfile names itself what it is built on.
 
     Secrets are part of it, so it is keyed with a secret of the server's: nobody can try values.
     """

@@ -10,6 +10,7 @@ SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
 NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
 # RFC 1123 host names, lower case, at most 253 characters; no wildcards, no ports.
 HOST = re.compile(

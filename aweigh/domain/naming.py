@@ -7,6 +7,8 @@ from typing import Final
 
 #: What can stand in an engine's name as it is, so that no two of them are given the same one.
 _PLAIN_TARGET: Final = re.compile(r"[A-Za-z0-9./-]{1,100}")
+#: The lock of what all applications of a server share: addresses, and the proxy.
+SERVER_LOCK: Final = "server"
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,6 @@ from aweigh.domain.naming import Names
 
 BUILD_ROLE: Final = "build"
 CACHE_ROLE: Final = "cache"
-#: A line takes the engine up to three times what it takes a deployment's log, and whoever reads
-#: while it begins a new file misses what it had not read: it shall not before that log is full.
-_ENGINE_LOG: Final = 8
 _SOCKET: Final = "/var/run/docker.sock"
 
 
@@ -46,6 +43,15 @@ class BuildOrder:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+def engine_log(log_bytes: int) -> int:
+    """How much the engine keeps of what is printed, for a deployment's log of so many bytes.
+
+    A line takes the engine up to three times as much, and whoever reads while it begins a new file
+    misses what it had not read: it shall not do so before that log is full.
+    """
+    return 8 * log_bytes
+
+
 def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
     """The container of one phase."""
     builder = order.builder
@@ -65,7 +71,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         memory_bytes=order.memory_bytes,
         pids=order.pids,
         confined=guests,
-        log_bytes=_ENGINE_LOG * order.log_bytes,
+        log_bytes=engine_log(order.log_bytes),
     )
 
 

@@ -127,7 +127,7 @@ class GitSource(Value):
     @property
     def secrets(self) -> list[str]:
         own = [self.credentials.secret] if self.credentials else []
-        return own + self.build.secrets
+        return own + self.build.hidden
 
 
 def _type(source: Any) -> str:

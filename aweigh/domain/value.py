@@ -15,10 +15,14 @@ class Value(BaseModel):
 
 
 def place_of(location: tuple[str | int, ...]) -> str:
-    """Where a value stands, from where pydantic says an error is: without the kind of source."""
+    """Where a value stands, from where pydantic says an error is.
+
+    Without the kind of source and the method of build that pydantic took it for.
+    """
     parts = list(location)
-    if parts[:1] == ["source"]:
-        del parts[1:2]  # which kind pydantic took it for
+    for chosen in (["source"], ["source", "build"]):
+        if parts[: len(chosen)] == chosen:
+            del parts[len(chosen) : len(chosen) + 1]
     return ".".join(map(str, parts))
 
 

@@ -15,6 +15,8 @@ class WorkflowStatus(StrEnum):
     """What Temporal knows of a deployment's workflow."""
 
     RUNNING = "running"
+    #: Its task keeps failing: nothing will come of it.
+    STUCK = "stuck"
     CLOSED = "closed"
     UNKNOWN = "unknown"
 

@@ -130,12 +130,12 @@ async def asked_already(tx: Transaction, application: Application, order: Order)
 async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
     """Count on from a server's highest sequence, and deploy the same release again from there.
 
-    None when the counter stands there already: then a newer deployment is known, and wins.
+    None when a newer deployment is known than the one that was refused, or a removal: that wins.
     """
     application = await applications.find(tx, row.application_id, lock=True)
-    if application.row.last_sequence >= highest:
+    if application.removing or row.sequence < application.row.last_sequence:
         return None
-    application.row.last_sequence = highest
+    application.row.last_sequence = max(row.sequence, highest)
     order = Order(trigger=Trigger.RETRY, actor=row.actor, retry_of=row.id, tag=row.tag)
     return await admit_again(tx, application, row, order)
 

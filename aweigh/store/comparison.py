@@ -1,6 +1,6 @@
 """What is open in the database, compared with Temporal and with what a server says is live."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,7 +11,7 @@ from aweigh.domain.deployment import OPEN, DeploymentState, Reason
 from aweigh.domain.verdict import Verdict, WorkflowStatus, judge
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
 from aweigh.store import applications, lifecycle, outbox, retention
-from aweigh.store.database import Store
+from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 
 _MESSAGES = {
@@ -33,22 +33,42 @@ class Comparison:
         self._executions = executions
         self._keep_logs = keep_logs
 
-    async def run(self, server: str, live: Live) -> int:
+    async def run(self, server: str, live: Live, verified: Collection[str] = ()) -> int:
         """End what nobody else can end, hand over again what was lost; how many were changed.
 
-        Logs and events that have had their time are removed.
+        `verified`: those whose switch succeeded on the server. Logs and events that have had their
+        time are removed.
         """
         open_rows, removals = await self._open(server), await self._open_removals(server)
         concerned = {row.application_id for row in open_rows} | {row.id for row in removals}
         for application_id in concerned:
-            if await self._executions.is_stuck(lane_id(application_id)):
-                # The relay starts it anew, with everything that is still open.
-                await self._executions.terminate(lane_id(application_id), "its task keeps failing")
+            # The relay starts it anew, with everything that is still open.
+            await self._status(lane_id(application_id))
         changed = [await self._compare(row, live(row.id)) for row in open_rows]
         changed += [await self._compare_removal(row) for row in removals]
         async with self._store.write() as tx:
+            corrected = await self._correct(tx, server, verified)
             await retention.forget(tx, self._keep_logs)
-        return sum(changed)
+        return sum(changed) + corrected
+
+    async def _correct(self, tx: Transaction, server: str, verified: Collection[str]) -> int:
+        """A server that could not tell in time may have made live what was recorded as failed."""
+        query = select(DeploymentRow).where(
+            DeploymentRow.server == server, DeploymentRow.id.in_(verified),
+            DeploymentRow.state == DeploymentState.FAILED,
+        )  # fmt: skip
+        rows = list(await tx.session.scalars(query))
+        for row in rows:
+            await lifecycle.succeeded(tx, row.id, row.run_id or "")
+        return len(rows)
+
+    async def _status(self, workflow_id: str) -> WorkflowStatus:
+        """What Temporal says of a workflow; one that is stuck is ended."""
+        status = await self._executions.status(workflow_id)
+        if status is WorkflowStatus.STUCK:
+            await self._executions.terminate(workflow_id, "its task keeps failing")
+            return WorkflowStatus.CLOSED
+        return status
 
     async def _open(self, server: str) -> list[DeploymentRow]:
         query = select(DeploymentRow).where(
@@ -69,7 +89,7 @@ class Comparison:
 
     async def _compare(self, row: DeploymentRow, live: bool | None) -> bool:
         workflow_id = deployment_workflow_id(row.id)
-        status = await self._executions.status(workflow_id)
+        status = await self._status(workflow_id)
         verdict = judge(
             DeploymentState(row.state), status, started_at=row.started_at, now=datetime.now(UTC),
             live=live,
@@ -89,7 +109,7 @@ class Comparison:
 
     async def _compare_removal(self, row: ApplicationRow) -> bool:
         sequence = row.removal_sequence or 0
-        status = await self._executions.status(removal_workflow_id(row.id, sequence))
+        status = await self._status(removal_workflow_id(row.id, sequence))
         if status is WorkflowStatus.RUNNING:
             return False
         async with self._store.write() as tx:

@@ -2,12 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +60,7 @@ class Store:
         self._vault = vault
         # SQLite's own waiting is neither fair nor cheap; within a process, writers queue here.
         self._writer = asyncio.Lock()
+        self._patience = patience
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -95,8 +91,21 @@ class Store:
             ):
                 yield Transaction(session, self._vault)
 
-    def _one_writer(self) -> AbstractAsyncContextManager[None]:
-        return self._writer if sqlite_path(self.url) else nullcontext()
+    @asynccontextmanager
+    async def _one_writer(self) -> AsyncIterator[None]:
+        """Raises: Unavailable: others have held the database for too long."""
+        if sqlite_path(self.url) is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._writer.acquire()
+        except TimeoutError as error:
+            raise Unavailable("the database does not answer: others wait for it too") from error
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -74,7 +74,7 @@ def find_interpreter(program: Path) -> Interpreter:
     return Interpreter(
         executable=executable,
         modules=tuple(modules),
-        libraries=tuple(sorted(set().union(*map(_libraries, binaries)))),
+        libraries=tuple(sorted(set().union(*map(shared_libraries, binaries)))),
         directories=tuple(Path(path) for path in answer["directories"]),
     )
 
@@ -89,7 +89,8 @@ def compile_modules(executable: Path, root: Path) -> None:
     _output(executable, *FLAGS, "-m", "compileall", *options, root)
 
 
-def _libraries(binary: Path) -> set[Path]:
+def shared_libraries(binary: Path) -> set[Path]:
+    """What the loader needs beside a program, itself among it."""
     # A statically linked interpreter makes ldd fail, and needs nothing.
     listing = _output("ldd", binary, may_fail=True)
     missing = re.findall(r"^\s+(\S+) => not found$", listing, re.MULTILINE)

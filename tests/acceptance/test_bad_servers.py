@@ -35,7 +35,6 @@ async def test_a_disk_that_is_too_full_is_said_before_anything_is_pulled(
     assert proxy.requests[asked:] == []
 
 
-@pytest.mark.long  # a minute is what a server worker may take to start again
 async def test_a_server_whose_worker_is_down_is_offline_after_a_minute(world: World) -> None:
     stack = world.stack
     app = await world.live("offline")

@@ -1,11 +1,16 @@
 """`kill -9` at every step of a deployment: it goes on where it was, and nothing else notices."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import docker
 import pytest
+from temporalio.client import AsyncActivityHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from cli.demo.load import Run, running
 from tests.support.images import temporary_repository
@@ -18,7 +23,7 @@ from tests.support.moment import (
     step_begins,
     stopping,
 )
-from tests.support.outside import swept
+from tests.support.outside import swept, until
 from tests.support.shop import Shop, containers_of, fast_flows, lost, slow_flow, unfinished_files
 from tests.support.stack import Stack, running_stack
 
@@ -142,3 +147,40 @@ async def test_one_part_is_killed_at_every_step(
     engine: docker.DockerClient, stack: Stack, repository: str, part: str
 ) -> None:
     await kill_alone(engine, stack, repository, part, STEPS)
+
+
+async def test_a_switch_that_nobody_heard_of_is_seen_through(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    """The worker dies as the file is committed, and is away for as long as anybody waits."""
+    async with loaded_shop(engine, stack, repository, "unheard", ["v1", "v2"]) as (shop, run):
+        deployment = await accepted(shop, "v2", "server")
+        async with stopping(stack, file_appears(shop.route)) as stopped:
+            go_on(stack)
+            await stopped()
+        run.allow("v2")
+        pids = stack.pids()
+        os.kill(pids["up"], signal.SIGSTOP)  # so that it stays away
+        stack.kill("server")
+        go_on(stack)
+        handle = (await stack.temporal()).get_async_activity_handle(
+            workflow_id=f"deployment/{deployment['id']}", run_id=None, activity_id="switch"
+        )
+        away = ApplicationError("nobody answers", type="server_offline", non_retryable=True)
+        await until(lambda: has_failed(handle, away))
+        os.kill(pids["up"], signal.SIGCONT)
+        await stack.ready()
+        await workflow_ends(stack, deployment)
+        await swept(stack, deployment["id"])
+        end = await stack.deployment(deployment["id"])
+        assert end["state"] == "succeeded"
+        assert {step["name"] for step in end["steps"]} >= {"undo", "drain", "remove"}
+        assert containers_of(engine, stack, "unheard") == [f"unheard-{end['sequence']}-0"]
+
+
+async def has_failed(activity: AsyncActivityHandle, error: ApplicationError) -> bool:
+    """Fail it as Temporal's own clock would; not before Temporal goes on."""
+    with suppress(RPCError):
+        await activity.fail(error)
+        return True
+    return False

@@ -13,9 +13,10 @@ import pytest
 
 from aweigh.domain.naming import Names
 from cli.demo.image import base_image, make_image
+from tests.support.leftovers import remove_leftovers
 from tests.support.outside import until
 from tests.support.registry import Registry, forget_images, running_registries
-from tests.support.stack import Stack, new_stack, remove_leftovers, stopped_afterwards
+from tests.support.stack import Stack, new_stack, stopped_afterwards
 
 pytestmark = pytest.mark.docker
 

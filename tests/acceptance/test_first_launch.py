@@ -118,3 +118,37 @@ async def test_removing_an_application_takes_everything_of_it_away(
     assert (await ask(stack, "gone.localhost")).status_code == 404
     assert engine.volumes.list(filters={"name": f"{stack.prefix}-gone-"}) == []
     assert engine.networks.list(names=[f"{stack.prefix}-gone"]) == []
+
+
+async def test_removing_an_application_keeps_its_data_unless_asked(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    source = {"type": "image", "image": repository, "tag": "v1"}
+    kept = await stack.create("kept", source, volumes=[{"source": "data", "target": "/data"}])
+    assert (await stack.deploy(kept)).status_code == 200
+
+    assert (await stack.call("DELETE", f"/v1/applications/{kept['id']}")).status_code == 202
+    await stack.until_gone(kept)
+
+    assert containers(engine, stack, "kept") == []
+    [volume] = engine.volumes.list(filters={"name": f"{stack.prefix}-kept-"})
+    assert volume.name == f"{stack.prefix}-kept-data"
+
+
+async def test_temporals_page_of_a_deployment_tells_its_story(
+    launched: dict[str, Any], stack: Stack
+) -> None:
+    deployment = (await stack.deploy(launched, "v2")).json()
+
+    handle = (await stack.temporal()).get_workflow_handle(deployment["workflow"]["id"])
+    await handle.result()
+    described = await handle.describe()
+    attributes = {pair.key.name: pair.value for pair in described.typed_search_attributes}
+    assert await described.static_summary() == "launch@v2 → local"
+    assert attributes["ApplicationName"] == "launch"
+    assert attributes["ApplicationId"] == launched["id"]
+    assert (attributes["ServerName"], attributes["DeploymentState"]) == ("local", "succeeded")
+    assert attributes["Reference"] == deployment["image"]["reference"]
+    story = (await handle.query("__temporal_workflow_metadata")).current_details
+    for told in ("preflight", "pull", "switch", "the proxy answers with generation", "succeeded"):
+        assert told in story

@@ -126,7 +126,7 @@ async def test_cancelling_a_pull_ends_it_on_the_engine_too(world: World) -> None
 
         assert (ended["state"], ended["reason"]) == ("failed", "cancelled")
         assert await asyncio.to_thread(proxy.abandoned.wait, 10)
-        assert all(proxy.host not in str(one.attrs) for one in world.engine.images.list())
+        assert all(proxy.host not in str(one) for one in world.engine.api.images())
 
 
 async def test_the_images_of_the_last_releases_stay_and_those_that_were_there_before(
@@ -145,13 +145,13 @@ async def test_the_images_of_the_last_releases_stay_and_those_that_were_there_be
     deployed = {tag: (await world.stack.deploy(app, tag)).json() for tag in tags}
     await swept(world.stack, deployed[tags[-1]]["id"])
 
-    left = {image.id: image for image in engine.images.list(all=True)}
+    left = {image["Id"]: image for image in engine.api.images(all=True)}
     there = [tag for tag in tags if deployed[tag]["image"]["id"] in left]
     assert there == ["tagged", "digest", *tags[-kept:]]
     assert marked(world) & set(digests.values()) == {digests[tag] for tag in tags[-kept:]}
-    assert left[deployed["tagged"]["image"]["id"]].tags == [f"{repository}:tagged"]
+    assert left[deployed["tagged"]["image"]["id"]]["RepoTags"] == [f"{repository}:tagged"]
     by_digest = left[deployed["digest"]["image"]["id"]]
-    assert f"{elsewhere}@{digests['digest']}" in by_digest.attrs["RepoDigests"]
+    assert f"{elsewhere}@{digests['digest']}" in by_digest["RepoDigests"]
 
 
 def marked(world: World) -> set[str]:

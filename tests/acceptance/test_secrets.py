@@ -3,17 +3,15 @@
 import asyncio
 import json
 import secrets
-import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from cli.demo.image import PYTHON, make_image
+from tests.support.arguments import watched_arguments
 from tests.support.outside import change, containers, swept
 from tests.support.programs import begins_with, releases_with, runs
 from tests.support.registry import PASSWORD, USER
@@ -47,34 +45,6 @@ class Spilled:
     def assert_clean(self, where: str, found: str | bytes) -> None:
         text = found.decode(errors="replace") if isinstance(found, bytes) else found
         assert [value for value in self.secrets if value in text] == [], where
-
-
-class Watch(threading.Thread):
-    """Reads every process's arguments again and again."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.seen: set[str] = set()
-        self.over = threading.Event()
-
-    def run(self) -> None:
-        while not self.over.wait(0.005):
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(entry.read_bytes().decode(errors="replace"))
-                except OSError:
-                    continue  # it has ended meanwhile
-
-
-@contextmanager
-def watched_arguments() -> Any:
-    watch = Watch()
-    watch.start()
-    try:
-        yield watch.seen
-    finally:
-        watch.over.set()
-        watch.join()
 
 
 def parts_of(values: Mapping[str, str]) -> set[str]:

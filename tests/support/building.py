@@ -85,15 +85,19 @@ class Builds:
         return f"{self.stack.prefix}.build-{slug}-{sequence}-{name}"
 
     def leavings(self) -> list[str]:
-        """What builds have left on the engine and on disk."""
-        prefix = f"{self.stack.prefix}.build-"
-        # By its own words: looking at each of them would ask for those that are gone meanwhile.
-        found = self.engine.api.containers(all=True, filters={"name": f"^/{prefix}"})
-        names = [str(one["Names"][0]) for one in found]
-        volumes = self.engine.api.volumes(filters={"name": prefix})["Volumes"]
-        names += [str(one["Name"]) for one in volumes or ()]
-        builds = self.stack.data / "server" / "builds"
-        return names + [one.name for one in builds.iterdir() if one.is_dir()]
+        return leavings(self.engine, self.stack)
+
+
+def leavings(engine: docker.DockerClient, stack: Stack) -> list[str]:
+    """What builds have left on the engine and on disk."""
+    prefix = f"{stack.prefix}.build-"
+    # By its own words: looking at each of them would ask for those that are gone meanwhile.
+    found = engine.api.containers(all=True, filters={"name": f"^/{prefix}"})
+    names = [str(one["Names"][0]) for one in found]
+    volumes = engine.api.volumes(filters={"name": prefix})["Volumes"]
+    names += [str(one["Name"]) for one in volumes or ()]
+    builds = stack.data / "server" / "builds"
+    return names + [one.name for one in builds.iterdir() if one.is_dir()]
 
 
 async def printed(stack: Stack, deployment_id: str) -> list[str]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         while chunk := answer.read(_CHUNK):
             if fault is Fault.CORRUPT_BLOB and sent + len(chunk) == length:
                 chunk = bytes(byte ^ 0xFF for byte in chunk)
-            if fault is Fault.CUT_BLOB and sent > length // 2:
+            resumed = answer.status == HTTPStatus.PARTIAL_CONTENT  # never past the cut
+            if fault is Fault.CUT_BLOB and (resumed or sent > length // 2):
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return

@@ -66,6 +66,14 @@ async def _cancelled(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     return {"cancelled": stage.deployment(1)}
 
 
+async def _live_after_all(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.switches_untold = True
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"live-after-all": stage.deployment(1)}
+
+
 async def _reset(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     stage.world.user_fault("health", Reason.UNHEALTHY)
     await stage.submit(stage.turn(1))
@@ -91,7 +99,8 @@ async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
 
 
 STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
-    _succeeded, _built, _failed, _superseded, _cancelled, _reset, _in_progress, _removed,
+    _succeeded, _built, _failed, _superseded, _cancelled, _live_after_all, _reset, _in_progress,
+    _removed,
 )  # fmt: skip
 
 

@@ -148,8 +148,8 @@ def running_registries(directory: Path) -> Iterator[tuple[Registry, Registry]]:
 
 def forget_images(client: docker.DockerClient, *hosts: str) -> None:
     """Take every name in these registries off the engine."""
-    for image in client.images.list():
-        names = [*image.tags, *image.attrs.get("RepoDigests", [])]
+    for image in client.api.images():
+        names = [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]
         for name in names:
             if name.startswith(tuple(f"{host}/" for host in hosts)):
                 with suppress(docker.errors.ImageNotFound):  # went with a tag of its repository

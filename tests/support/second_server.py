@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aweigh.settings import Settings
-from tests.support.stack import Stack, new_stack, remove_leftovers
+from tests.support.leftovers import remove_leftovers
+from tests.support.stack import Stack, new_stack
 from worker.installation import install
 
 START_SECONDS = 60

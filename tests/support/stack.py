@@ -10,20 +10,19 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import docker
 import httpx2
+import psutil
 from temporalio.client import Client
 
-from aweigh.adapters.firewall import Firewall, interface_of
-from aweigh.domain.naming import Names
+from tests.support.leftovers import remove_leftovers
 
 START_SECONDS = 90
+_PARTS = ("up", "api", "control", "server")
 #: Below the range from which Linux takes the ports of outgoing connections.
 _OUTSIDE = range(15_000, 32_000)
 _PORTS = (
@@ -112,7 +111,8 @@ class Stack:
         if pid is None or not serving.exists() or serving.read_text() != str(pid):
             return False
         with contextlib.suppress(httpx2.HTTPError):
-            return (await self.client.get("/readyz")).is_success
+            answer = await self.client.get("/readyz")
+            return answer.is_success and bool(answer.json()["temporal"])
         return False
 
     def output(self) -> str:
@@ -122,23 +122,23 @@ class Stack:
 
     def pids(self) -> dict[str, int]:
         """The process ids of its parts, by name."""
-        names = {"up": "up", "api": "api", "control": "control", "server": "server"}
-        found: dict[str, int] = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-                variables = (entry / "environ").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if f"AWEIGH_DATA={self.data}\0" not in variables:
-                continue
-            if "start-dev" in words:
-                found["temporal"] = int(entry.name)
-            elif "cli.main" in words and (part := names.get(_last(words))):
-                found[part] = int(entry.name)
-        return found
+        found = {pid: part for pid in psutil.pids() if (part := self._part(pid))}
+        # A part that starts a program is there twice, until its child becomes that program.
+        return {part: pid for pid, part in found.items() if found.get(_parent(pid)) != part}
+
+    def _part(self, pid: int) -> str | None:
+        """Which part of this stack a process is."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            variables = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+        except OSError:
+            return None
+        if f"AWEIGH_DATA={self.data}\0" not in variables:
+            return None
+        if "start-dev" in words:
+            return "temporal"
+        last = _last(words)
+        return last if "cli.main" in words and last in _PARTS else None
 
     def kill(self, *parts: str) -> None:
         """`kill -9`, all of them at once."""
@@ -222,6 +222,12 @@ class Stack:
         return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text
 
 
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).ppid()
+    return None
+
+
 def _last(words: list[str]) -> str:
     return [word for word in words if word][-1]
 
@@ -267,29 +273,3 @@ async def stopped_afterwards(stack: Stack) -> AsyncIterator[None]:
         await stack.client.aclose()
         remove_leftovers(stack.prefix)
         shutil.rmtree(stack.data, ignore_errors=True)
-
-
-def remove_leftovers(prefix: str) -> None:
-    """Everything on the engine whose name begins with the prefix of a test's stack."""
-    client = docker.APIClient(base_url="unix:///var/run/docker.sock", version="auto")
-    found = [
-        one
-        for one in client.containers(all=True)
-        if one["Names"][0].startswith((f"/{prefix}-", f"/{prefix}."))
-    ]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda one: client.remove_container(one["Id"], force=True, v=True), found))
-    for network in client.networks():
-        if network["Name"] == prefix or network["Name"].startswith((f"{prefix}-", f"{prefix}.")):
-            client.remove_network(network["Id"])
-    for volume in client.volumes()["Volumes"] or []:
-        if volume["Name"].startswith((f"{prefix}-", f"{prefix}.")):
-            client.remove_volume(volume["Name"])
-    for image in client.images():
-        for tag in image.get("RepoTags") or []:
-            if tag.startswith(
-                tuple(f"{prefix}{kind}/" for kind in ("", "-pulled", "-proxy", "-demo"))
-            ):
-                client.remove_image(tag)
-    client.close()
-    Firewall(interface=interface_of(Names(prefix).build_network)).remove_now()

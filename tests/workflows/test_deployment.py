@@ -65,6 +65,20 @@ async def test_a_step_that_fails_for_good_undoes_everything(stage: Stage, step: 
     assert ("undo" in stage.world.steps_of(f"{stage.name}.1")) == (step != "preflight")
 
 
+async def test_one_that_is_live_though_nobody_heard_of_it_is_seen_through(stage: Stage) -> None:
+    """Its server worker died right after the switch, and stayed away."""
+    stage.world.switches_untold = True
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+    steps = stage.world.steps_of(f"{stage.name}.1")
+    assert steps[-4:] == ["undo", "drain", "remove", "sweep"]
+    assert stage.world.live == f"{stage.name}.1"
+
+
 @pytest.mark.parametrize("step", ORDER)
 async def test_a_step_that_the_world_hindered_is_tried_again(stage: Stage, step: str) -> None:
     stage.world.world_fault(step, Reason.ENGINE_UNAVAILABLE)

@@ -12,7 +12,7 @@ from aweigh.adapters.engine import Engine
 from aweigh.adapters.networks import Networks, _routes
 from aweigh.domain.errors import StartupError
 from tests.support.images import Variant, make_variant, temporary_repository
-from tests.support.stack import remove_leftovers
+from tests.support.leftovers import remove_leftovers
 
 pytestmark = pytest.mark.docker
 SOCKET = "unix:///var/run/docker.sock"

@@ -16,8 +16,9 @@ from aweigh.adapters.images import Images
 from aweigh.adapters.proxy import Proxy, ProxyPlan, digest_of
 from aweigh.adapters.traefik import Traefik
 from aweigh.domain.errors import StepFailed
+from tests.support.leftovers import remove_leftovers
 from tests.support.registry import forget_images, running_registries
-from tests.support.stack import free_ports, remove_leftovers
+from tests.support.stack import free_ports
 
 pytestmark = pytest.mark.docker
 SOCKET = "unix:///var/run/docker.sock"

@@ -1,6 +1,6 @@
 """What Temporal no longer carries on is ended, or handed over again, by comparison."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -8,13 +8,14 @@ from typing import cast
 import pytest
 
 from aweigh.adapters.executions import Executions
+from aweigh.domain.deployment import Reason
 from aweigh.domain.verdict import WorkflowStatus
-from aweigh.domain.workflow_ids import lane_id, removal_workflow_id
-from aweigh.store import applications, outbox
+from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
+from aweigh.store import applications, deployments, lifecycle, outbox
 from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow
-from tests.support.installation import SERVER, new_application
+from tests.support.installation import SERVER, new_application, new_deployment
 
 
 @dataclass
@@ -22,14 +23,10 @@ class FakeExecutions:
     """A Temporal that knows the workflows it was told to know."""
 
     statuses: Mapping[str, WorkflowStatus] = field(default_factory=dict)
-    stuck: frozenset[str] = frozenset()
     terminated: list[str] = field(default_factory=list)
 
     async def status(self, workflow_id: str) -> WorkflowStatus:
         return self.statuses.get(workflow_id, WorkflowStatus.UNKNOWN)
-
-    async def is_stuck(self, workflow_id: str) -> bool:
-        return workflow_id in self.stuck
 
     async def terminate(self, workflow_id: str, _why: str) -> None:
         self.terminated.append(workflow_id)
@@ -51,9 +48,15 @@ async def ask_removal(store: Store, application_id: str) -> None:
         await outbox.handed_over(tx, [row.id for row in rows])
 
 
-async def compare(store: Store, executions: FakeExecutions) -> int:
+async def compare(store: Store, executions: FakeExecutions, verified: Collection[str] = ()) -> int:
     comparison = Comparison(store, cast(Executions, executions), timedelta(days=90))
-    return await comparison.run(SERVER, lambda _: None)
+    return await comparison.run(SERVER, lambda _: None, verified)
+
+
+async def state_of(store: Store, deployment_id: str) -> tuple[str, str | None]:
+    async with store.read() as tx:
+        row = await deployments.find_row(tx, deployment_id)
+        return row.state, row.reason
 
 
 async def row_of(store: Store, application_id: str) -> ApplicationRow:
@@ -100,11 +103,48 @@ async def test_a_removal_that_temporal_does_not_know_is_handed_over_again(
 
 
 async def test_the_stuck_lane_of_a_removal_is_started_anew(store: Store, application: str) -> None:
-    stuck = FakeExecutions(stuck=frozenset({lane_id(application)}))
+    stuck = FakeExecutions({lane_id(application): WorkflowStatus.STUCK})
 
     await compare(store, stuck)
 
     assert stuck.terminated == [lane_id(application)]
+
+
+async def test_a_removal_whose_task_keeps_failing_is_ended(store: Store, application: str) -> None:
+    workflow = removal_workflow_id(application, 1)
+    stuck = FakeExecutions({workflow: WorkflowStatus.STUCK})
+
+    assert await compare(store, stuck) == 1
+
+    assert stuck.terminated == [workflow]
+    assert "Delete" in ((await row_of(store, application)).removal_message or "")
+
+
+async def test_a_deployment_whose_task_keeps_failing_is_ended(store: Store) -> None:
+    """It would hold the lane for ever: a newer one waits until it is gone."""
+    made = await new_deployment(store, await new_application(store))
+    stuck = FakeExecutions({deployment_workflow_id(made): WorkflowStatus.STUCK})
+
+    assert await compare(store, stuck) == 1
+
+    assert stuck.terminated == [deployment_workflow_id(made)]
+    assert await state_of(store, made) == ("failed", "terminated")
+
+
+async def test_a_failed_one_that_is_live_on_its_server_has_succeeded(store: Store) -> None:
+    """Its server was away for so long that nobody heard of the switch."""
+    application = await new_application(store)
+    made = await new_deployment(store, application)
+    async with store.write() as tx:
+        await lifecycle.started(tx, made, "run-1")
+        await lifecycle.failed(tx, made, Reason.SERVER_OFFLINE, "nobody answers", run_id="run-1")
+
+    assert await compare(store, FakeExecutions()) == 0
+    assert await compare(store, FakeExecutions(), verified=[made]) == 1
+
+    assert await state_of(store, made) == ("succeeded", None)
+    assert (await row_of(store, application)).live == made
+    assert await compare(store, FakeExecutions(), verified=[made]) == 0
 
 
 async def test_a_removal_that_is_done_is_not_compared(store: Store, application: str) -> None:

@@ -180,6 +180,23 @@ async def test_a_locked_file_is_unavailable_and_nothing_is_half_written(
     assert await keys(sqlite) == {"one"}
 
 
+async def test_nobody_waits_behind_all_the_others_for_a_locked_file(
+    sqlite: Store, file: Path
+) -> None:
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async with asyncio.timeout(2):  # twenty times 0.2 s, one after the other, would be four
+        ends = await asyncio.gather(
+            *(put(sqlite, f"key-{number}") for number in range(20)), return_exceptions=True
+        )
+    other.close()
+
+    assert [type(end) for end in ends] == [Unavailable] * 20
+    await put(sqlite, "later")
+    assert await keys(sqlite) == {"later"}
+
+
 async def test_a_locked_file_can_still_be_read(sqlite: Store, file: Path) -> None:
     await put(sqlite, "one")
     other = sqlite3.connect(file, isolation_level=None)

@@ -78,6 +78,7 @@ def test_a_plain_replica() -> None:
             "pids": None,
             "confined": False,
             "log_bytes": None,
+            "nests": False,
         }
     )
 
@@ -125,6 +126,7 @@ def test_a_replica_with_everything() -> None:
             "pids": None,
             "confined": False,
             "log_bytes": None,
+            "nests": False,
         }
     )
 
@@ -164,6 +166,7 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "pids": None,
             "confined": False,
             "log_bytes": None,
+            "nests": False,
         }
     )
 

@@ -9,7 +9,8 @@ from aweigh.domain.verdict import DEADLINE, Verdict, WorkflowStatus, judge
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CREATED, STARTED = DeploymentState.CREATED, DeploymentState.STARTED
-RUNNING, CLOSED, UNKNOWN = WorkflowStatus
+RUNNING, CLOSED = WorkflowStatus.RUNNING, WorkflowStatus.CLOSED
+UNKNOWN = WorkflowStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "not live"])

@@ -1,0 +1,81 @@
+"""Builds by Cloud Native Buildpacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from activities.image import image_named
+from aweigh.domain.buildpacks import Builder, Phase, read_builder
+from aweigh.domain.container import labels_of
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.image import ImageReference
+from aweigh.domain.phase import BuildOrder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from activities.build_log import BuildLog
+    from activities.step import OpenStep
+    from aweigh.adapters.server import Server
+    from aweigh.domain.build import Buildpacks
+    from aweigh.domain.source import GitSource
+
+
+class ByBuildpacks:
+    """One release's build by the phases of a builder's lifecycle."""
+
+    def __init__(
+        self, server: Server, opened: OpenStep, source: GitSource, build: Buildpacks
+    ) -> None:
+        self._server = server
+        self._opened = opened
+        self._source = source
+        self._build = build
+
+    async def builder_id(self) -> str:
+        return (await self._builder()).image
+
+    async def run(self, image: str, clone: Path, log: BuildLog) -> None:
+        phases = self._server.workshop.phases(await self._order(image))
+        await phases.ensure_surroundings()
+        came_to = Phase(log.phase) if log.phase else None
+        begun = came_to if came_to and await phases.has(came_to) else Phase.ANALYZER
+        for phase in list(Phase)[list(Phase).index(begun) :]:
+            self._opened.progress(phase)
+            await phases.run(phase, clone, log.begin(phase), log.take)
+
+    async def _builder(self) -> Builder:
+        """The builder image, pulled if it is not here."""
+        asked = ImageReference.parse(self._build.builder)
+        release = self._opened.release
+        found = await image_named(self._server, self._opened, asked, refresh=release.rebuild)
+        try:
+            return read_builder(found)
+        except ValueError as error:
+            raise StepFailed(
+                Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
+            ) from error
+
+    async def _order(self, image: str) -> BuildOrder:
+        release, server, limits = self._opened.release, self._server, self._build.limits
+        builder = await self._builder()
+        run_image = ImageReference.parse(builder.run_image)
+        await image_named(server, self._opened, run_image, refresh=release.rebuild)
+        return BuildOrder(
+            slug=release.slug,
+            sequence=release.sequence,
+            labels=labels_of(server.instance, release),
+            builder=builder,
+            lifecycle_image=builder.image,
+            image=image,
+            process=self._build.process,
+            subdirectory=self._source.subdirectory,
+            network=server.names.build_network,
+            socket=str(server.workshop.socket),
+            cpus=limits.cpus or server.workshop.cpus,
+            memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
+            pids=limits.pids,
+            log_bytes=server.workshop.log_bytes,
+            env={name: value.get_secret_value() for name, value in self._build.env.items()},
+        )

@@ -1,0 +1,85 @@
+"""Builds of a Dockerfile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from activities.image import image_named
+from aweigh.domain.container import labels_of
+from aweigh.domain.deployment import Reason
+from aweigh.domain.dockerfile import PHASE, DockerfileOrder
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.image import ImageReference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from activities.build_log import BuildLog
+    from activities.step import OpenStep
+    from aweigh.adapters.server import Server
+    from aweigh.domain.build import Dockerfile
+    from aweigh.domain.secret import Secret
+    from aweigh.domain.source import GitSource
+
+
+class ByDockerfile:
+    """One release's build by a BuildKit of its own, never by the one in the engine.
+
+    That one knows no limits, runs as root, and reaches the server's own services.
+    """
+
+    def __init__(
+        self, server: Server, opened: OpenStep, source: GitSource, build: Dockerfile
+    ) -> None:
+        self._server = server
+        self._opened = opened
+        self._source = source
+        self._build = build
+
+    async def builder_id(self) -> str:
+        return ""  # a newer BuildKit is no reason to build the same content again
+
+    async def run(self, image: str, clone: Path, log: BuildLog) -> None:
+        buildkit = self._server.workshop.buildkit(await self._order(image))
+        self._opened.progress(self._build.dockerfile)
+        await buildkit.run(clone, log.begin(PHASE), log.take, self._opened.log)
+
+    async def _image(self) -> str:
+        """The id of BuildKit's image, pulled if it is not here."""
+        asked = self._server.workshop.buildkit_image
+        try:
+            reference = ImageReference.parse(asked)
+            return (await image_named(self._server, self._opened, reference, refresh=False)).id
+        except (StepFailed, ValueError) as error:
+            raise StepFailed(
+                Reason.BUILDER_NOT_FOUND,
+                f"The server has no BuildKit: {error} AWEIGH_BUILDKIT_IMAGE ({asked}) of the "
+                "server worker names its image.",
+            ) from error
+
+    async def _order(self, image: str) -> DockerfileOrder:
+        release, server, build = self._opened.release, self._server, self._build
+        limits = build.limits
+        return DockerfileOrder(
+            slug=release.slug,
+            sequence=release.sequence,
+            labels=labels_of(server.instance, release),
+            buildkit=await self._image(),
+            image=image,
+            subdirectory=self._source.subdirectory,
+            dockerfile=build.dockerfile,
+            target=build.target,
+            anew=release.rebuild,
+            network=server.names.build_network,
+            cpus=limits.cpus or server.workshop.cpus,
+            memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
+            pids=limits.pids,
+            log_bytes=server.workshop.log_bytes,
+            args=_values(build.args),
+            secrets=_values(build.secrets),
+        )
+
+
+def _values(secrets: Mapping[str, Secret]) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in secrets.items()}

@@ -1,0 +1,54 @@
+"""Taking containers out of service: nothing is cut that could still be answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from aweigh.domain.errors import ProxySilent
+
+if TYPE_CHECKING:
+    from aweigh.adapters.commits import Commit
+    from aweigh.adapters.engine import Container
+    from aweigh.adapters.server import Server
+    from aweigh.domain.generation import Generation
+
+_UNROUTE_SECONDS: Final = 10.0
+#: Traefik's API and its routing change within milliseconds of each other.
+_GUARD_SECONDS: Final = 0.1
+
+
+async def take_back(server: Server, commit: Commit) -> Generation | None:
+    """Undo a commit and wait until the proxy follows; what is live now."""
+    before = server.commits.go_back(commit)
+    await until_unrouted(server, commit.generation)
+    return before
+
+
+async def until_unrouted(server: Server, generation: Generation) -> None:
+    """Nothing is stopped that the proxy still sends requests to, as far as it can be asked."""
+    with contextlib.suppress(TimeoutError, ProxySilent):
+        async with asyncio.timeout(_UNROUTE_SECONDS):
+            while await server.traefik.knows(generation):
+                await asyncio.sleep(0.05)
+
+
+async def drained(server: Server, containers: Iterable[Container], longest: float) -> str:
+    """Wait until nobody is connected to them, at most so many seconds; how it went."""
+    addresses = tuple(
+        address
+        for one in containers
+        if one.running and (address := one.addresses.get(server.bridge.name))
+    )
+    if not addresses:
+        return "nothing to drain"
+    began = time.monotonic()
+    await asyncio.sleep(_GUARD_SECONDS)
+    while (left := await server.traefik.connections_to(addresses)) != 0:
+        if time.monotonic() - began > longest:
+            return f"{left if left is not None else 'an unknown number of'} connections cut"
+        await asyncio.sleep(_GUARD_SECONDS)
+    return f"drained in {time.monotonic() - began:.1f} s"

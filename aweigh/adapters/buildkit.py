@@ -1,0 +1,152 @@
+"""A Dockerfile, built by a BuildKit of its own in a container of its own.
+
+The container has a name of its own, so a build whose worker died is found again and waited for.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import docker
+
+from aweigh.adapters.engine import Container, Engine
+from aweigh.adapters.image_archive import NoImage, image_within
+from aweigh.adapters.networks import Networks
+from aweigh.adapters.output import Tell, read_to_the_end
+from aweigh.adapters.sources import Owner, files_archive, inside, regular_file, tree_archive
+from aweigh.domain.arguments import with_arguments
+from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
+from aweigh.domain.deployment import Reason
+from aweigh.domain.dockerfile import (
+    CONTEXT,
+    DOCKERFILE,
+    NOT_STARTED,
+    PHASE,
+    PLACE,
+    RESULT,
+    SECRETS,
+    USER,
+    DockerfileOrder,
+    dockerfile_spec,
+)
+from aweigh.domain.dockerfile_verdict import OUT_OF_MEMORY, dockerfile_verdict
+from aweigh.domain.errors import BuildLost, StepError, StepFailed
+from aweigh.domain.naming import Names
+from aweigh.domain.phase import CACHE_ROLE
+
+_OWNER: Final = Owner(USER, USER)
+#: Its last words stand in the last line.
+_LAST_LINES: Final = 5
+_NOT_STARTED: Final = (
+    "BuildKit did not start; its words are in the deployment's log. It needs user namespaces for "
+    "ordinary users (user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns) and "
+    "a rootless image in AWEIGH_BUILDKIT_IMAGE."
+)
+
+
+class BuildKit:
+    """One build on one engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        networks: Networks,
+        names: Names,
+        order: DockerfileOrder,
+        confine: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._engine = engine
+        self._networks = networks
+        self._names = names
+        self._order = order
+        self._confine = confine
+        self._name = names.build(order.slug, order.sequence, PHASE)
+
+    async def run(self, source: Path, after: str, tell: Tell, say: Callable[[str], None]) -> None:
+        """Have the image on the engine; `after` is where an earlier reader of its output stopped.
+
+        Raises:
+            StepError: there is no image, and why.
+        """
+        found = await self._engine.container(self._name)
+        if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
+            raise StepFailed(Reason.INTERNAL, f"The container {self._name} is another one's.")
+        if found is None or found.status == "created":
+            await self._start(source, say)
+        ended = await read_to_the_end(self._engine, self._name, after, tell)
+        if ended.exit_code:
+            raise await self._failed(ended)
+        await self._load()
+
+    async def _start(self, source: Path, say: Callable[[str], None]) -> None:
+        order = self._order
+        context = inside(source, order.subdirectory)
+        files = {f"{SECRETS}/{name}": value for name, value in order.secrets.items()}
+        files |= _dockerfile(context, order, say)
+        await self._ensure_surroundings()
+        await self._engine.remove(self._name)  # one that was made, and perhaps not given all files
+        await self._engine.create(dockerfile_spec(self._names, order))
+        directories = (PLACE, SECRETS, DOCKERFILE)
+        await self._engine.upload(self._name, files_archive(files, _OWNER, directories))
+        with tree_archive(context, CONTEXT, _OWNER) as archive:
+            await self._engine.upload(self._name, archive)
+        await self._confine()
+        await self._engine.start(self._name)
+
+    async def _ensure_surroundings(self) -> None:
+        order = self._order
+        await self._networks.ensure_build_network(order.network)
+        labels = {APPLICATION: order.labels[APPLICATION], ROLE: CACHE_ROLE}
+        await self._networks.ensure_volume(self._names.cache(order.slug, "buildkit"), labels)
+
+    async def _load(self) -> None:
+        """Raises: StepFailed: what was built is no image."""
+
+        def loaded(c: docker.APIClient) -> None:
+            copied, _ = c.get_archive(self._name, RESULT)
+            archive = image_within(copied, self._order.image)
+            for event in c.load_image(archive):  # type: ignore[no-untyped-call]
+                if "error" in event:
+                    raise NoImage(event["error"])
+
+        try:
+            await self._engine.call(f"load {self._order.image}", loaded)
+        except NoImage as error:
+            raise StepFailed(
+                Reason.BUILD_FAILED, f"What the build left is not an image: {error}."
+            ) from error
+
+    async def _failed(self, ended: Container) -> StepError:
+        if ended.out_of_memory:
+            return StepFailed(OUT_OF_MEMORY.reason, OUT_OF_MEMORY.message)
+        if ended.exit_code == NOT_STARTED:
+            return StepFailed(Reason.BUILDER_NOT_FOUND, _NOT_STARTED)
+        lines = (await self._engine.last_lines(self._name, _LAST_LINES)).splitlines()
+        said = dockerfile_verdict(lines)
+        kind = StepFailed if said.final else BuildLost
+        return kind(said.reason, said.message)
+
+
+def _dockerfile(
+    context: Path, order: DockerfileOrder, say: Callable[[str], None]
+) -> dict[str, str]:
+    """The Dockerfile with its arguments, and the list of what it leaves out of its context.
+
+    Raises:
+        StepFailed: it is not there.
+    """
+    found = regular_file(context, order.dockerfile)
+    if found is None:
+        raise StepFailed(
+            Reason.DOCKERFILE_NOT_FOUND,
+            f"The repository has no file {order.dockerfile!r} below its subdirectory "
+            f"{order.subdirectory!r} (links are not followed); change `build.dockerfile`.",
+        )
+    filled = with_arguments(found.read_text(errors="replace"), order.args)
+    if filled.undeclared:
+        say(f"no ARG of the Dockerfile declares {', '.join(filled.undeclared)}")
+    files = {f"{DOCKERFILE}/{order.file_name}": filled.text}
+    ignored = regular_file(context, f"{order.dockerfile}.dockerignore")
+    if ignored:
+        files[f"{DOCKERFILE}/{ignored.name}"] = ignored.read_text(errors="replace")
+    return files

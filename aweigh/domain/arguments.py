@@ -1,0 +1,136 @@
+"""Build arguments, written into the Dockerfile that is built.
+
+BuildKit's own client takes arguments from its command line only, which everybody on a server can
+read. An argument that is given takes the place of the default that its `ARG` declares: so the
+default is what is replaced. https://docs.docker.com/reference/dockerfile/#arg
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_ESCAPE: Final = re.compile(r"\s*#\s*escape\s*=\s*([\\`])\s*", re.IGNORECASE)
+_DIRECTIVE: Final = re.compile(r"\s*#\s*[A-Za-z][A-Za-z0-9]*\s*=.+")
+_ARG: Final = re.compile(r"\s*ARG\s+", re.IGNORECASE)
+_HEREDOC_TAKER: Final = re.compile(r"\s*(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s", re.IGNORECASE)
+_HEREDOC: Final = re.compile(r"\d*<<(-?)([^<]+)")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A Dockerfile with its arguments, and the names of those that no `ARG` declares."""
+
+    text: str
+    undeclared: tuple[str, ...]
+
+
+def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> Filled:
+    """The Dockerfile as it is built with these arguments; every line keeps its number."""
+    lines, declared = dockerfile.split("\n"), set[str]()
+    escape = _escape(lines)
+    for first, last in _instructions(lines, escape):
+        if not (found := _ARG.match(lines[first])):
+            continue
+        logical = _joined(lines[first : last + 1], escape)[found.end() :]
+        words = _words(logical, escape)
+        given = {name for word in words if (name := _name(word)) in arguments}
+        if given:
+            declared |= given
+            filled = (_filled(word, arguments) for word in words)
+            lines[first : last + 1] = [f"ARG {' '.join(filled)}", *[""] * (last - first)]
+    return Filled("\n".join(lines), tuple(sorted(set(arguments) - declared)))
+
+
+def _escape(lines: Sequence[str]) -> str:
+    """What continues a line: directives stand before everything else."""
+    for line in lines:
+        if found := _ESCAPE.fullmatch(line):
+            return found[1]
+        if not _DIRECTIVE.fullmatch(line):
+            break
+    return "\\"
+
+
+def _instructions(lines: Sequence[str], escape: str) -> Iterator[tuple[int, int]]:
+    """First and last line of each instruction; the text of a heredoc is none."""
+    number = 0
+    while number < len(lines):
+        if _is_between(lines[number]):
+            number += 1
+            continue
+        first, last = number, _last_line(lines, number, escape)
+        yield first, last
+        number = last + 1
+        if _HEREDOC_TAKER.match(lines[first]):
+            logical = _joined(lines[first : last + 1], escape)
+            number = _behind_heredocs(lines, number, _words(logical, escape))
+
+
+def _is_between(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _last_line(lines: Sequence[str], first: int, escape: str) -> int:
+    last = first
+    for number in range(first, len(lines)):
+        if number > first and _is_between(lines[number]):
+            continue  # comments and empty lines do not end what goes on
+        last = number
+        if not _goes_on(lines[number], escape):
+            break
+    return last
+
+
+def _goes_on(line: str, escape: str) -> bool:
+    """One at the end continues the line; two are a character."""
+    text = line.rstrip()
+    return text.endswith(escape) and not text.endswith(2 * escape)
+
+
+def _joined(lines: Sequence[str], escape: str) -> str:
+    own = [line for index, line in enumerate(lines) if index == 0 or not _is_between(line)]
+    return " ".join(line.rstrip().removesuffix(escape) for line in own)
+
+
+def _behind_heredocs(lines: Sequence[str], number: int, words: Sequence[str]) -> int:
+    for word in words:
+        if found := _HEREDOC.fullmatch(word):
+            end = found[2].strip("\"'")
+            while number < len(lines):
+                line = lines[number].rstrip("\r")
+                number += 1
+                if (line.lstrip("\t") if found[1] else line) == end:
+                    break
+    return number
+
+
+def _words(text: str, escape: str) -> list[str]:
+    """Words as a shell splits them, with their quotes."""
+    words: list[str] = []
+    word, quote, escaped = "", "", False
+    for char in text:
+        if char.isspace() and not quote and not escaped:
+            words, word = [*words, word] if word else words, ""
+            continue
+        word += char
+        if escaped:
+            escaped = False
+        elif char == escape and quote != "'":
+            escaped = True
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "\"'":
+            quote = char
+    return [*words, word] if word else words
+
+
+def _name(word: str) -> str:
+    return word.partition("=")[0]
+
+
+def _filled(word: str, arguments: Mapping[str, str]) -> str:
+    """Between single quotes nothing has a meaning, whatever the escape character is."""
+    if (value := arguments.get(_name(word))) is None:
+        return word
+    return f"{_name(word)}='" + value.replace("'", "'\"'\"'") + "'"

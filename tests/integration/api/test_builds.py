@@ -1,0 +1,76 @@
+"""How an application is built, at the door."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.api_door import Door
+
+REPOSITORY = "https://example.com/acme/shop"
+
+
+def source(**build: Any) -> dict[str, Any]:
+    return {"type": "git", "repository": REPOSITORY, "build": build}
+
+
+async def create(door: Door, **build: Any) -> dict[str, Any]:
+    given = {"name": "shop", "source": source(**build)}
+    answer = await door.call("POST", "/v1/applications", json=given)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def test_arguments_and_secrets_are_shown_by_name_only(door: Door) -> None:
+    made = await create(
+        door, method="dockerfile", args={"B": "x1", "A": "x2"}, secrets={"npm": "x3"}
+    )
+
+    assert made["source"]["build"] == {
+        "method": "dockerfile", "dockerfile": "Dockerfile", "target": None, "args": ["A", "B"],
+        "secrets": ["npm"],
+        "limits": {"cpus": None, "memory": None, "pids": 4096, "minutes": 60},
+    }  # fmt: skip
+
+
+async def test_another_method_takes_the_place_of_what_was_set(door: Door) -> None:
+    await create(door, builder="acme/builder", env={"A": "1"})
+
+    answer = await door.call(
+        "PATCH", "/v1/applications/shop", json={"source": {"build": {"method": "dockerfile"}}}
+    )
+    back = await door.call(
+        "PATCH", "/v1/applications/shop", json={"source": {"build": {"method": "buildpacks"}}}
+    )
+
+    assert answer.json()["source"]["build"]["method"] == "dockerfile"
+    assert back.json()["source"]["build"]["env"] == []
+
+
+async def test_what_is_not_said_of_a_build_stays(door: Door) -> None:
+    await create(door, method="dockerfile", args={"A": "1", "B": "2"}, target="web")
+
+    answer = await door.call(
+        "PATCH", "/v1/applications/shop",
+        json={"source": {"build": {"args": {"A": None, "C": "3"}, "dockerfile": "web/Dockerfile"}}},
+    )  # fmt: skip
+
+    build = answer.json()["source"]["build"]
+    assert (build["args"], build["target"]) == (["B", "C"], "web")
+
+
+@pytest.mark.parametrize(
+    ("build", "field"),
+    [
+        ({"dockerfile": "../x"}, "source.build.dockerfile"),
+        ({"args": {"A": "a\nb"}}, "source.build.args"),
+        ({"limits": {"minutes": 0}}, "source.build.limits.minutes"),
+    ],
+)
+async def test_what_is_wrong_is_named_by_its_field(
+    door: Door, build: dict[str, Any], field: str
+) -> None:
+    given = source(**{"method": "dockerfile"} | build)
+    answer = await door.call("POST", "/v1/applications", json={"name": "shop", "source": given})
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -1,0 +1,175 @@
+"""A made-up server world behind the activities of a deployment, and what is recorded of it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.inputs import (
+    FailedRecord,
+    MayProceed,
+    Nothing,
+    RemovalInput,
+    RemovalRecord,
+    StartedRecord,
+    StepInput,
+    StepResult,
+    SucceededRecord,
+)
+from aweigh.domain.deployment import Reason
+
+STEPS = (
+    "preflight", "fetch", "build", "pull", "release", "create", "health",
+    "switch", "drain", "remove", "sweep", "undo",
+)  # fmt: skip
+
+
+@dataclass
+class World:
+    """One server as the steps would leave it, and what was recorded of its deployments."""
+
+    #: Deployments whose containers exist, and the one that is live.
+    containers: set[str] = field(default_factory=set)
+    live: str | None = None
+    live_sequence: int = 0
+    #: Every step that ran, and every record that was made, in order.
+    ran: list[tuple[str, str]] = field(default_factory=list)
+    records: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    failures: dict[str, FailedRecord] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    removals: list[RemovalRecord] = field(default_factory=list)
+    #: What a step of a deployment raises, one after the other: (deployment or "", step) → errors.
+    faults: dict[tuple[str, str], list[BaseException]] = field(default_factory=dict)
+    #: Steps that wait until they are let go, or cancelled.
+    held: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
+    reached: dict[tuple[str, str], asyncio.Event] = field(
+        default_factory=lambda: defaultdict(asyncio.Event)
+    )
+    inside: int = 0
+    most_inside: int = 0
+    switches: list[int] = field(default_factory=list)
+    #: Whether images are built here, not pulled.
+    builds: bool = False
+    #: Whether a switch succeeds without anybody hearing of it.
+    switches_untold: bool = False
+
+    def hold(self, step: str, deployment: str = "") -> asyncio.Event:
+        return self.held.setdefault((deployment, step), asyncio.Event())
+
+    async def step(self, name: str, given: StepInput) -> StepResult:
+        self.ran.append((given.deployment_id, name))
+        for key in ((given.deployment_id, name), ("", name)):
+            self.reached[key].set()
+            if self.faults.get(key):
+                raise self.faults[key].pop(0)
+        for key in ((given.deployment_id, name), ("", name)):
+            if key in self.held:
+                await _let_go(self.held[key])
+        getattr(self, f"_{name}", lambda _: None)(given)
+        if name == "switch" and self.switches_untold:
+            raise ApplicationError("nobody tells", type=Reason.SERVER_OFFLINE, non_retryable=True)
+        return StepResult(
+            f"{name} done",
+            builds=self.builds and name == "preflight",
+            live=name == "undo" and self.live == given.deployment_id,
+        )
+
+    def _create(self, given: StepInput) -> None:
+        self.containers.add(given.deployment_id)
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+
+    def _switch(self, given: StepInput) -> None:
+        self.live, self.live_sequence = given.deployment_id, given.sequence
+        self.switches.append(given.sequence)
+
+    def _remove(self, given: StepInput) -> None:
+        self.containers &= {given.deployment_id}
+        self.inside -= 1
+
+    def _undo(self, given: StepInput) -> None:
+        if self.live == given.deployment_id:
+            return
+        if given.deployment_id in self.containers:
+            self.inside -= 1
+        self.containers.discard(given.deployment_id)
+
+    def steps_of(self, deployment: str) -> list[str]:
+        return [step for one, step in self.ran if one == deployment]
+
+    def user_fault(self, step: str, reason: str, deployment: str = "") -> None:
+        """The step fails for good."""
+        error = ApplicationError(f"{step} broke", type=reason, non_retryable=True)
+        self.faults.setdefault((deployment, step), []).append(error)
+
+    def world_fault(self, step: str, reason: str, times: int = 1) -> None:
+        """The step fails, and would succeed when it is tried again."""
+        errors = [ApplicationError(f"{step} broke", type=reason) for _ in range(times)]
+        self.faults.setdefault(("", step), []).extend(errors)
+
+
+async def _let_go(event: asyncio.Event) -> None:
+    while not event.is_set():
+        activity.heartbeat()
+        await asyncio.sleep(0.02)
+
+
+def steps(world: World) -> list[Callable[..., Any]]:
+    def make(name: str) -> Callable[..., Any]:
+        @activity.defn(name=name)
+        async def step(given: StepInput) -> StepResult:
+            return await world.step(name, given)
+
+        return step
+
+    return [make(name) for name in STEPS]
+
+
+def removal(world: World) -> Callable[..., Any]:
+    @activity.defn(name="remove_application")
+    async def remove_application(given: RemovalInput) -> Nothing:
+        world.removed.append(given.application_id)
+        world.containers.clear()
+        world.live = None
+        return Nothing()
+
+    return remove_application
+
+
+class FakeRecords:
+    """The control worker's records, kept in the world of the deployment's server."""
+
+    def __init__(self) -> None:
+        self.worlds: dict[str, World] = {}
+        self.ended_before: set[str] = set()
+
+    def _world(self, deployment: str) -> World:
+        return self.worlds[deployment.split(".")[0]]
+
+    @activity.defn(name="record_started")
+    async def started(self, record: StartedRecord) -> MayProceed:
+        self._world(record.deployment_id).records[record.deployment_id].append("started")
+        return MayProceed(record.deployment_id not in self.ended_before)
+
+    @activity.defn(name="record_succeeded")
+    async def succeeded(self, record: SucceededRecord) -> Nothing:
+        self._world(record.deployment_id).records[record.deployment_id].append("succeeded")
+        return Nothing()
+
+    @activity.defn(name="record_failed")
+    async def failed(self, record: FailedRecord) -> Nothing:
+        world = self._world(record.deployment_id)
+        world.records[record.deployment_id].append("failed")
+        world.failures[record.deployment_id] = record
+        return Nothing()
+
+    @activity.defn(name="record_removal")
+    async def removal(self, record: RemovalRecord) -> Nothing:
+        world = self._world(record.application_id)
+        world.records[record.application_id].append(record.failure or "removed")
+        world.removals.append(record)
+        return Nothing()

@@ -1,0 +1,62 @@
+"""An image's archive gets one name, whatever it says of itself."""
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from aweigh.adapters.image_archive import NoImage, image_within
+
+MANIFEST = [{"Config": "blobs/sha256/c", "Layers": ["blobs/sha256/l"], "RepoTags": ["evil/a:1"]}]
+
+
+def tar_of(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def copied(manifest: Any) -> list[bytes]:
+    """As the engine copies the file out of a container, in chunks of an odd size."""
+    files = {
+        "blobs/sha256/c": b"{}", "blobs/sha256/l": b"x" * 2_000_000, "index.json": b"names",
+        "manifest.json": json.dumps(manifest).encode(), "oci-layout": b"", "repositories": b"evil",
+    }  # fmt: skip
+    whole = tar_of({"image.tar": tar_of(files)})
+    return [whole[at : at + 4093] for at in range(0, len(whole), 4093)]
+
+
+def test_only_content_and_one_name_come_through() -> None:
+    archive = b"".join(image_within(copied(MANIFEST), "aweigh/shop:built-x"))
+
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        names = tar.getnames()
+        manifest = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        layer = tar.extractfile("blobs/sha256/l").read()  # type: ignore[union-attr]
+    assert names == ["blobs/sha256/c", "blobs/sha256/l", "manifest.json"]
+    assert manifest == [{**MANIFEST[0], "RepoTags": ["aweigh/shop:built-x"]}]
+    assert layer == b"x" * 2_000_000
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [b"no tar"],
+        [tar_of({"image.tar": b"no tar"})],
+        copied([]),
+        copied([*MANIFEST, *MANIFEST]),
+        copied({"Config": "x"}),
+        copied(["text"]),
+    ],
+)
+def test_what_is_no_image_is_refused(chunks: list[bytes]) -> None:
+    with pytest.raises(NoImage):
+        b"".join(image_within(chunks, "a:b"))
