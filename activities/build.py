@@ -21,7 +21,7 @@ from aweigh.domain.build import Dockerfile
 from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import BuildLost, StepFailed
 from aweigh.domain.git import Installation, Token
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
@@ -66,7 +66,9 @@ async def ensure_built(server: Server, opened: OpenStep) -> ImageFacts:
     """
     work = Work(server, opened)
     async with server.locks.holding(f"build-{opened.release.application}"):
-        return await work.image_at_hand() or await work.build()
+        found = await work.image_at_hand() or await work.build()
+        await work.clear_up()
+        return found
 
 
 class Work:
@@ -114,7 +116,7 @@ class Work:
         # A name of its own: what an earlier attempt left may still be written to.
         begun = self._place / f"fetching-{secrets.token_hex(4)}"
         self._opened.log(f"fetch {commit} of {self._source.repository}")
-        clone = workshop.clone(self._place, self._opened.log)
+        clone = workshop.clone(self._place, self._tell)
         source = await self._opened_source()
         await self._within_limits(clone.have(source, commit, begun))
         begun.rename(self._clone)
@@ -125,29 +127,39 @@ class Work:
         name, release, workshop = await self._name(), self._opened.release, self._server.workshop
         labels = labels_of(self._server.instance, release)
         await workshop.end_others(labels)
+        spent = await workshop.seconds(labels)
         log = BuildLog(self._opened, self._clone.with_name("read"))
         try:
-            await self._within_limits(self._method.run(name, self._clone, log))
-        except (StepFailed, asyncio.CancelledError) as error:
-            await workshop.discard(labels)
-            if isinstance(error, StepFailed) and error.reason is Reason.DISK_FULL:
+            await self._within_limits(self._method.run(name, self._clone, log), spent)
+        except (StepFailed, BuildLost) as error:
+            await self.clear_up()
+            if error.reason is Reason.DISK_FULL:
                 await workshop.forget(release.application)  # a cache may be what filled it
+            raise
+        except asyncio.CancelledError:
+            if not activity.is_worker_shutdown():  # then the next worker goes on with it
+                await self.clear_up()
             raise
         found = await self._server.images.find(name)
         if found is None:
             raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
-        taken = await self._take(found, name)
-        await workshop.discard(labels)
-        return taken
+        return await self._take(found, name)
 
-    async def _within_limits(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let it work as long as it may, while the disk has room.
+    async def clear_up(self) -> None:
+        """Leave nothing of the making but the image and the caches."""
+        if self._clone.parent.exists():
+            await self._server.workshop.discard(
+                labels_of(self._server.instance, self._opened.release)
+            )
+
+    async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float = 0.0) -> None:
+        """Let it work as long as it may, while the disk has room; `spent`: seconds it has had.
 
         Raises:
             StepFailed: `timed_out` or `disk_full`; the work has ended then.
         """
         minutes = self._source.build.limits.minutes
-        deadline = time.monotonic() + 60 * minutes
+        deadline = time.monotonic() + 60 * minutes - spent
         working = asyncio.create_task(work)
         try:
             while not (await asyncio.wait({working}, timeout=_LOOK_SECONDS))[0]:
@@ -162,6 +174,9 @@ class Work:
         finally:
             working.cancel()
             await asyncio.wait({working})
+
+    def _tell(self, line: str) -> None:
+        self._opened.log_output([line])
 
     async def _take(self, found: ImageFacts, reference: str) -> ImageFacts:
         release = self._opened.release

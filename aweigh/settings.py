@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
     """Bytes of the engine's disk that pulls and builds leave free, if more than the share."""
 
+    log_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024**2
+    """Bytes from which on a deployment's log takes no more of what builds print."""
     build_slots: Annotated[int, Field(ge=1, le=32)] = 1
     """Builds that run at a time on this server."""
     allow_open_build_network: bool = False

@@ -51,7 +51,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     await _take_name(api, lease)
     instance = (await api.inventory()).instance
     server = await _open_patiently(settings, instance, identity)
-    journal = Journal(settings.server_data / "journal", api)
+    journal = Journal(settings.server_data / "journal", api, settings.log_bytes)
     reconciler = ReconcileActivities(server, api, journal)
     client = await connect_patiently(settings)
     async with (

@@ -30,8 +30,8 @@ from aweigh.domain.dockerfile import (
     DockerfileOrder,
     dockerfile_spec,
 )
-from aweigh.domain.dockerfile_verdict import dockerfile_verdict
-from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
+from aweigh.domain.dockerfile_verdict import OUT_OF_MEMORY, dockerfile_verdict
+from aweigh.domain.errors import BuildLost, StepError, StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import CACHE_ROLE
 
@@ -119,17 +119,12 @@ class BuildKit:
 
     async def _failed(self, ended: Container) -> StepError:
         if ended.out_of_memory:
-            return StepFailed(
-                Reason.OUT_OF_MEMORY,
-                "The build took more memory than it may; raise `build.limits.memory`.",
-            )
+            return StepFailed(OUT_OF_MEMORY.reason, OUT_OF_MEMORY.message)
         if ended.exit_code == NOT_STARTED:
             return StepFailed(Reason.BUILDER_NOT_FOUND, _NOT_STARTED)
         lines = (await self._engine.last_lines(self._name, _LAST_LINES)).splitlines()
         said = dockerfile_verdict(lines)
-        if not said.final:
-            await self._engine.remove(self._name)  # the next attempt begins anew
-        kind = StepFailed if said.final else StepUnavailable
+        kind = StepFailed if said.final else BuildLost
         return kind(said.reason, said.message)
 
 

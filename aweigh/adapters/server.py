@@ -146,6 +146,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
         ),
         buildkit_image=settings.buildkit_image,
         open_network=settings.allow_open_build_network,
+        log_bytes=settings.log_bytes,
         socket=Path(settings.docker_host.removeprefix("unix://")),
     )
     workshop.prepare()

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,8 @@ class Workshop:
     buildkit_image: str
     #: Builds go on where the firewall cannot be had.
     open_network: bool
+    #: How much a deployment's log takes of what is printed.
+    log_bytes: int
     #: The engine's own, which the phases that write images are given.
     socket: Path
 
@@ -76,6 +79,12 @@ class Workshop:
         for one in await self.engine.containers(wanted):
             if one.labels[DEPLOYMENT] != labels[DEPLOYMENT]:
                 await self.engine.remove(one.name)
+
+    async def seconds(self, labels: Mapping[str, str]) -> float:
+        """For how long a deployment's build has run so far, whoever was there to see it."""
+        now = datetime.now(UTC)
+        found = await self.engine.containers({**labels, ROLE: BUILD_ROLE})
+        return sum(one.seconds(now) for one in found)
 
     async def discard(self, labels: Mapping[str, str]) -> None:
         """Kill and remove everything of one deployment's build; it is gone afterwards."""
