@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import SecretStr
 from temporalio import activity
 
 from activities.build_log import BuildLog
@@ -20,6 +22,7 @@ from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import BuildLost, StepFailed
+from aweigh.domain.git import Installation, Token
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
 
@@ -78,7 +81,8 @@ class Work:
         self._server = server
         self._opened = opened
         self._source = source
-        self._clone = server.workshop.place(opened.release.deployment) / "source"
+        self._place = server.workshop.place(opened.release.deployment)
+        self._clone = self._place / "source"
         build = source.build
         self._method: Method = (
             ByDockerfile(server, opened, source, build)
@@ -102,12 +106,20 @@ class Work:
         """The files of the commit, complete or not at all."""
         commit = await self._commit()
         if not self._clone.exists():
-            begun = self._clone.with_name("fetching")
-            self._server.workshop.clear(begun)
-            self._opened.log(f"fetch {commit} of {self._source.repository}")
-            await self._server.workshop.git.clone(self._source, commit, begun, self._tell)
-            begun.rename(self._clone)
+            await self._clone_anew(commit)
         self._opened.detail = f"commit {commit[:_SHORT]}"
+
+    async def _clone_anew(self, commit: str) -> None:
+        workshop = self._server.workshop
+        for given_up in self._place.glob("fetching-*"):
+            await workshop.clear(given_up)
+        # A name of its own: what an earlier attempt left may still be written to.
+        begun = self._place / f"fetching-{secrets.token_hex(4)}"
+        self._opened.log(f"fetch {commit} of {self._source.repository}")
+        clone = workshop.clone(self._place, self._tell)
+        source = await self._opened_source()
+        await self._within_limits(clone.have(source, commit, begun))
+        begun.rename(self._clone)
 
     async def build(self) -> ImageFacts:
         """Run the build, or what an earlier attempt left of it."""
@@ -135,12 +147,12 @@ class Work:
 
     async def clear_up(self) -> None:
         """Leave nothing of the making but the image and the caches."""
-        if self._clone.parent.exists():
+        if self._place.exists():
             await self._server.workshop.discard(
                 labels_of(self._server.instance, self._opened.release)
             )
 
-    async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float) -> None:
+    async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float = 0) -> None:
         """Let it work as long as it may, while the disk has room; `spent`: seconds it has had.
 
         Raises:
@@ -179,13 +191,26 @@ class Work:
     async def _commit(self) -> str:
         release = self._opened.release
         if release.commit is None:
-            ref = release.ref or self._source.branch
-            commit = await self._server.workshop.git.commit_of(self._source, ref)
+            git, source = self._server.workshop.git, await self._opened_source()
+            commit = await git.commit_of(source, release.ref, self._place)
             await self._opened.pin_commit(commit)
             return commit
         return release.commit
 
+    async def _opened_source(self) -> GitSource:
+        """The source with credentials that git understands.
+
+        Raises:
+            StepFailed: GitHub gives none.
+        """
+        if not isinstance(self._source.credentials, Installation):
+            return self._source
+        token = await self._opened.api.repository_token(self._opened.release.deployment)
+        credentials = Token(token=SecretStr(token))
+        return self._source.model_copy(update={"credentials": credentials})
+
     async def _name(self) -> str:
+        commit = await self._commit()  # first: a builder may be a gigabyte to pull
         secret, builder_id = self._server.workshop.content_secret, await self._method.builder_id()
-        key = content_key(secret, self._source, await self._commit(), builder_id)
+        key = content_key(secret, self._source, commit, builder_id)
         return self._server.names.built(self._opened.release.slug, key)

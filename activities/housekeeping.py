@@ -34,6 +34,7 @@ class HousekeepingActivities:
         """Refuse what cannot work here before anything is touched."""
         async with self._steps.open(StepName.PREFLIGHT, step) as opened:
             release, server = opened.release, self._server
+            source = release.settings.source
             async with server.locks.holding(release.application):
                 await self._pass_fence(opened)
             refuse_binds(server, release)
@@ -47,7 +48,8 @@ class HousekeepingActivities:
             return StepResult(
                 opened.detail,
                 skip_release=release.settings.release_command is None,
-                builds=isinstance(release.settings.source, GitSource),
+                builds=isinstance(source, GitSource),
+                tells=isinstance(source, GitSource) and source.credentials is not None,
             )
 
     async def _pass_fence(self, opened: OpenStep) -> None:

@@ -23,8 +23,24 @@ class StepResult:
     skip_release: bool = False
     #: Of `preflight`: the image is built from source, not pulled.
     builds: bool = False
+    #: Of `preflight`: the commit's status is told where the repository stands.
+    tells: bool = False
     #: Of `undo`: there is nothing to undo, the deployment is live.
     live: bool = False
+
+
+@dataclass(frozen=True)
+class StatusInput:
+    """The deployment whose commit's status GitHub is told."""
+
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class StatusTold:
+    """What GitHub was told, for people."""
+
+    detail: str
 
 
 @dataclass(frozen=True)

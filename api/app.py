@@ -13,12 +13,16 @@ from api.dependencies import Office
 from api.limits import BodyLimit
 from api.relay import Relay
 from aweigh import __version__
+from aweigh.adapters.github import GitHub
 from aweigh.settings import Settings
 from aweigh.store.database import Store
 
 
 def create_app(
-    settings: Settings, store: Store, connect: Callable[[], Awaitable[Client]]
+    settings: Settings,
+    store: Store,
+    connect: Callable[[], Awaitable[Client]],
+    github: GitHub,
 ) -> FastAPI:
     relay = Relay(store, connect)
 
@@ -34,7 +38,7 @@ def create_app(
 
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit)
-    app.state.office = Office(settings, store, relay)
+    app.state.office = Office(settings, store, relay, github)
     problems.install(app)
     for room in (hooks, webhooks, applications, deployments, tokens, worker, health):
         app.include_router(room.router)

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
-from api.dependencies import Admin, Cursor, Deployer, Doors, Reader
+from api.dependencies import Admin, Cursor, Deployer, Doors, Office, Reader
 from api.idempotency import KeyHeader, key_of
 from api.schemas import DeploymentRequest, LiveAnswer, NewApplication, application_answer
 from api.waiting import Wait, answer_for
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid, NotFound
+from aweigh.domain.git import Installation
 from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, deployments, idempotency, servers
@@ -43,6 +44,21 @@ def _doors(tx: Transaction, application: Application) -> dict[str, str | None]:
     }
 
 
+def _refuse_unknown_app(office: Office, settings: ApplicationSettings) -> None:
+    """Raises: Invalid: its repository could not be read by our GitHub App."""
+    source = settings.source
+    if not (isinstance(source, GitSource) and isinstance(source.credentials, Installation)):
+        return
+    if office.github.app is None:
+        raise Invalid(
+            "source.credentials.type",
+            "this installation has no GitHub App: set AWEIGH_GITHUB_APP_ID and "
+            "AWEIGH_GITHUB_APP_KEY_FILE, or give a token",
+        )
+    if not office.github.is_home_of(source.repository):
+        raise Invalid("source.repository", "is not a repository of the GitHub that the App is of")
+
+
 @router.get("")
 async def list_applications(
     office: Doors,
@@ -58,6 +74,7 @@ async def list_applications(
 
 @router.post("", status_code=201)
 async def create_application(office: Doors, _: Admin, new: NewApplication) -> dict[str, Any]:
+    _refuse_unknown_app(office, new)
     async with office.store.write() as tx:
         await servers.known(tx, new.server)
         made = await applications.create(
@@ -94,10 +111,10 @@ async def change_application(
             key = _change_key(tx, found, idempotency_key, change)
             order = Order(trigger=Trigger.MANUAL, actor=bearer.name)
             made["deployment"] = await idempotency.once(
-                tx, found.row.id, key, lambda: _change_and_deploy(tx, found, change, order)
+                tx, found.row.id, key, lambda: _change_and_deploy(office, tx, found, change, order)
             )
         else:
-            await _change(tx, found, change)
+            await _change(office, tx, found, change)
         shown = await _shown(tx, await applications.find(tx, application))
     office.relay.wake()
     return shown | made
@@ -111,16 +128,19 @@ def _change_key(
     return key_of("change", value, salt=salt, change=json.dumps(change, sort_keys=True))
 
 
-async def _change(tx: Transaction, found: Application, change: dict[str, Any]) -> Application:
+async def _change(
+    office: Office, tx: Transaction, found: Application, change: dict[str, Any]
+) -> Application:
     changed = Application(row=found.row, settings=_merged(found.settings, change))
+    _refuse_unknown_app(office, changed.settings)
     await applications.change(tx, changed, changed.settings)
     return changed
 
 
 async def _change_and_deploy(
-    tx: Transaction, found: Application, change: dict[str, Any], order: Order
+    office: Office, tx: Transaction, found: Application, change: dict[str, Any], order: Order
 ) -> str:
-    return await admission.admit(tx, await _change(tx, found, change), order)
+    return await admission.admit(tx, await _change(office, tx, found, change), order)
 
 
 def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> ApplicationSettings:

@@ -8,6 +8,7 @@ from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.relay import Relay
+from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain import grammar
 from aweigh.settings import Settings
@@ -23,6 +24,7 @@ class Office:
     settings: Settings
     store: Store
     relay: Relay
+    github: GitHub
 
 
 def _office(request: Request) -> Office:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -135,7 +134,6 @@ class DeploymentAnswer(Answer):
 def deployment_answer(deployment: Deployment, settings: Settings) -> DeploymentAnswer:
     row, application = deployment.row, deployment.application
     workflow_id = deployment_workflow_id(row.id)
-    base = f"{settings.ui_base}/namespaces/{settings.temporal_namespace}/workflows"
     run = f"/{row.run_id}/history" if row.run_id else ""
     return DeploymentAnswer(
         id=row.id,
@@ -164,7 +162,7 @@ def deployment_answer(deployment: Deployment, settings: Settings) -> DeploymentA
             for step in deployment.steps
         ],
         workflow=WorkflowAnswer(
-            id=workflow_id, run_id=row.run_id, url=f"{base}/{quote(workflow_id, safe='')}{run}"
+            id=workflow_id, run_id=row.run_id, url=f"{settings.workflow_page(workflow_id)}{run}"
         ),
         links=Links(self=f"/v1/deployments/{row.id}", log=f"/v1/deployments/{row.id}/log"),
     )  # fmt: skip

@@ -27,17 +27,25 @@ async def webhook(
     x_github_event: Annotated[str, Header()] = "",
     x_github_delivery: Annotated[str, Header()] = "",
 ) -> Response:
-    """Deploy what was pushed, in every application whose secret signed the delivery."""
+    """Deploy what was pushed, in every application whose secret signed the delivery.
+
+    The App's secret speaks for the applications that are read by the installation it names.
+    """
     body = await request.body()
     event = _read(Event, body)
+    by_app = office.github.app is not None and office.github.app.signed(body, x_hub_signature_256)
     async with office.store.read() as tx:
         signers = await pushes.signers(tx, event, body, x_hub_signature_256) if event else []
-    if not signers:
+        if event and by_app:
+            signers += await pushes.of_installation(tx, event)
+    if not (signers or by_app):
         raise HTTPException(401, _REFUSED)
     if x_github_event == "ping":
         return JSONResponse({"applications": [one.row.slug for one in signers]}, 200)
     if x_github_event != "push":
         return _answer([], [{"reason": f"{x_github_event or 'an event'} is not a push"}])
+    if not signers:
+        return _answer([], [{"reason": "no application is read by this installation of the App"}])
     push = _read(Push, body)
     if push is None:
         raise Invalid("body", "is not a push as GitHub describes it")

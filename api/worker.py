@@ -7,10 +7,13 @@ from fastapi.responses import JSONResponse, Response
 
 from api.dependencies import Doors, ServerName, ServerToken
 from api.problems import problem
-from aweigh.contract import Fence, Inventory, Lease, Lifted, StepReport
+from aweigh.adapters.github import READ
+from aweigh.contract import Fence, Inventory, Lease, Lifted, RepositoryToken, StepReport
 from aweigh.domain.deployment import DeploymentState, StepName
-from aweigh.domain.errors import Conflict, NotFound
+from aweigh.domain.errors import Conflict, NotFound, Refused
+from aweigh.domain.git import Installation
 from aweigh.domain.secret import REVEAL
+from aweigh.domain.source import GitSource
 from aweigh.store import admission, deployments, lifecycle, logs, servers
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
@@ -45,6 +48,21 @@ async def read_release(office: Doors, server: ServerName, deployment: str) -> Re
             raise NotFound(f"{deployment} is neither in flight nor live")
         release = await deployments.release_of(tx, row)
     return Response(release.model_dump_json(context=REVEAL), media_type="application/json")
+
+
+@router.post("/releases/{deployment}/repository-token")
+async def repository_token(office: Doors, server: ServerName, deployment: str) -> Response:
+    """What opens its repository, where an installation of the GitHub App does."""
+    async with office.store.read() as tx:
+        row = await _own(tx, server, deployment)
+        source = (await deployments.release_of(tx, row)).settings.source
+    if not (isinstance(source, GitSource) and isinstance(source.credentials, Installation)):
+        raise NotFound(f"{deployment} needs no such token")
+    try:
+        token = await office.github.token(source.credentials, source.repository, READ)
+    except Refused as error:
+        return problem(422, "refused", str(error))
+    return JSONResponse(RepositoryToken(token=token).model_dump())
 
 
 @router.put("/releases/{deployment}/steps/{name}")

@@ -67,6 +67,12 @@ class Lease(Message):
     engine_version: str = ""
 
 
+class RepositoryToken(Message):
+    """What opens a deployment's repository, for a short time."""
+
+    token: str
+
+
 class KnownDeployment(Message):
     id: str
     sequence: int

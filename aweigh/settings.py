@@ -9,12 +9,13 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain import grammar
+from aweigh.domain.target import WrittenTarget
 
 
 def default_data_directory() -> Path:
@@ -100,8 +101,17 @@ class Settings(BaseSettings):
     """Image of the BuildKit that builds Dockerfiles; a rootless one."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
-    private_targets: tuple[Network, ...] = ()
-    """Private networks in which repositories may stand; none by default."""
+    private_targets: tuple[WrittenTarget, ...] = ()
+    """Private networks, or addresses with a port, where repositories may stand; none by default."""
+
+    github_api_url: str = "https://api.github.com"
+    """GitHub's REST API; of a GitHub Enterprise Server, `https://<host>/api/v3`."""
+    github_app_id: str = ""
+    """Id of this installation's GitHub App; empty: there is none."""
+    github_app_key_file: OptionalFile = None
+    """Private key (PEM) of the GitHub App."""
+    github_app_webhook_secret_file: OptionalFile = None
+    """File with the webhook secret of the GitHub App."""
 
     web_port: PortNumber = 80
     """Port of the proxy for HTTP."""
@@ -198,6 +208,21 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("github_api_url")
+    @classmethod
+    def _safe(cls, text: str) -> str:
+        url = urlsplit(text)
+        host = url.hostname or ""
+        if not host or not (url.scheme == "https" or is_loopback(host)):
+            raise ValueError("must be https: tokens travel over it")
+        return text.rstrip("/")
+
+    @model_validator(mode="after")
+    def _app_has_its_key(self) -> Self:
+        if bool(self.github_app_id) != bool(self.github_app_key_file):
+            raise ValueError("AWEIGH_GITHUB_APP_ID and AWEIGH_GITHUB_APP_KEY_FILE need each other")
+        return self
+
     @model_validator(mode="after")
     def _worker_reaches_the_api(self) -> Self:
         url = urlsplit(self.api_base)
@@ -216,6 +241,11 @@ class Settings(BaseSettings):
     @property
     def ui_base(self) -> str:
         return (self.temporal_ui_url or f"http://127.0.0.1:{self.temporal_ui_port}").rstrip("/")
+
+    def workflow_page(self, workflow_id: str) -> str:
+        """Where people look at a workflow."""
+        base = f"{self.ui_base}/namespaces/{self.temporal_namespace}/workflows"
+        return f"{base}/{quote(workflow_id, safe='')}"
 
     @property
     def temporal_endpoint(self) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from aweigh.settings import Settings
+from worker.github import open_github
 from worker.process import run
 from worker.store import open_store
 from worker.temporal import connect, tls_of
@@ -28,7 +29,8 @@ class _Connection:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     tls_of(settings)  # a file that cannot be read ends it here, not at the first deployment
     store = await open_store(settings)
-    app = create_app(settings, store, _Connection(settings))
+    github = open_github(settings)
+    app = create_app(settings, store, _Connection(settings), github)
     config = uvicorn.Config(
         app,
         host=settings.api_host,
@@ -43,6 +45,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
+    await github.close()
     await store.close()
 
 

@@ -6,23 +6,29 @@ from datetime import timedelta
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
 from aweigh.adapters.executions import Executions
 from aweigh.settings import Settings
 from aweigh.store.comparison import Comparison
 from aweigh.store.records import Records
+from aweigh.store.statuses import Statuses
+from worker.github import open_github
 from worker.process import in_background, run
 from worker.schedules import keep_scheduled
 from worker.store import open_store
 from worker.temporal import connect_patiently, prepare
+from workflows.commit_status import CommitStatusWorkflow
 from workflows.deployment import DeploymentWorkflow
 from workflows.lane import ApplicationLane
 from workflows.names import CONTROL_QUEUE
 from workflows.reconcile import ReconcileWorkflow
 from workflows.removal import RemovalWorkflow
 
-WORKFLOWS = (ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow)
+WORKFLOWS = (
+    ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow, CommitStatusWorkflow
+)  # fmt: skip
 
 
 def sandbox() -> SandboxedWorkflowRunner:
@@ -37,6 +43,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     await prepare(client, settings)
     records = RecordActivities(Records(store))
     keep_logs = timedelta(days=settings.keep_logs_days)
+    github = open_github(settings)
+    statuses = CommitStatusActivities(Statuses(store, github, settings.workflow_page))
     comparison = ComparisonActivities(Comparison(store, Executions(client), keep_logs))
     worker = Worker(
         client,
@@ -44,7 +52,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         workflows=WORKFLOWS,
         activities=[
             records.started, records.succeeded, records.failed, records.removal,
-            comparison.compare,
+            comparison.compare, statuses.tell,
         ],
         workflow_runner=sandbox(),
         graceful_shutdown_timeout=timedelta(seconds=10),
@@ -54,6 +62,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     )  # fmt: skip
     async with worker, in_background(keep_scheduled(client, store)):
         await stop.wait()
+    await github.close()
     await store.close()
 
 

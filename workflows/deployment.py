@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
-from temporalio.workflow import ActivityCancellationType
+from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from activities.build import BuildActivities
 from activities.generation import GenerationActivities
@@ -23,7 +24,9 @@ from activities.inputs import (
 from activities.record import RecordActivities
 from activities.routing import RoutingActivities
 from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.domain.workflow_ids import commit_status_id
 from workflows import policies
+from workflows.commit_status import CommitStatusWorkflow, StatusOrder
 from workflows.failure import Failure, failure_of
 from workflows.markdown import escaped
 from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, build_queue, pull_queue, steps_queue
@@ -60,6 +63,7 @@ class DeploymentWorkflow:
         self._step = StepInput(order.deployment_id, order.application_id, order.sequence)
         self._may_proceed = order.proceed
         self._touched_server = False
+        self._tells = False
         self._story: list[str] = []
 
     @workflow.signal
@@ -93,9 +97,10 @@ class DeploymentWorkflow:
         """Up to the point of no return; until there, any failure undoes everything."""
         server = self._order.server
         ready = await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
-        self._touched_server = True
+        self._touched_server, self._tells = True, ready.tells
         if ready.builds:
             await self._do(BuildActivities.fetch, policies.PULL, queue=pull_queue(server))
+            await self._tell_github(DeploymentState.STARTED)
             await self._do(BuildActivities.build, policies.BUILD, queue=build_queue(server))
         else:
             await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
@@ -112,6 +117,7 @@ class DeploymentWorkflow:
         record = SucceededRecord(self._order.deployment_id)
         await self._record(RecordActivities.succeeded, record, "record succeeded")
         self._tell(DeploymentState.SUCCEEDED)
+        await self._tell_github(DeploymentState.SUCCEEDED)
         await self._attempt(HousekeepingActivities.sweep, policies.SWEEP)
 
     async def _is_live_or_given_up(self, failure: Failure) -> bool:
@@ -128,6 +134,7 @@ class DeploymentWorkflow:
         )
         await self._record(RecordActivities.failed, record, "record failed")
         self._tell(DeploymentState.FAILED, f"{failure.reason}: {failure.message}")
+        await self._tell_github(DeploymentState.FAILED)
         return False
 
     async def _attempt(self, step: Callable[..., Any], budget: Budget) -> None:
@@ -172,6 +179,19 @@ class DeploymentWorkflow:
     def _tell(self, state: DeploymentState, detail: str = "") -> None:
         workflow.upsert_search_attributes([DEPLOYMENT_STATE.value_set(state)])
         self._tell_people(state, detail)
+
+    async def _tell_github(self, state: DeploymentState) -> None:
+        """Begin to tell how it stands; that goes on by itself."""
+        if self._tells:
+            with suppress(FailureError):  # the same is being told already
+                await workflow.start_child_workflow(
+                    CommitStatusWorkflow.run,
+                    StatusOrder(self._order.deployment_id),
+                    id=commit_status_id(self._order.deployment_id, state),
+                    parent_close_policy=ParentClosePolicy.ABANDON,
+                    task_queue=CONTROL_QUEUE,
+                    static_summary=f"status of {self._order.slug} #{self._order.sequence}",
+                )
 
     def _tell_people(self, what: str, detail: str) -> None:
         self._story.append(f"- **{what}** {escaped(detail)}")

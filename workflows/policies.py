@@ -81,6 +81,8 @@ UNDO: Final = Budget(
 RECONCILE: Final = Budget(
     attempt=timedelta(minutes=10), total=timedelta(minutes=10), waiting=timedelta(minutes=1)
 )
+#: GitHub may limit how often it is asked for as long as an hour.
+COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
 COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
 REMOVAL: Final = Budget(
     attempt=timedelta(minutes=65), total=timedelta(hours=24), waiting=timedelta(hours=24)

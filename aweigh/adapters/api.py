@@ -14,6 +14,7 @@ from aweigh.contract import (
     Lease,
     Lifted,
     LogLength,
+    RepositoryToken,
     StepReport,
 )
 from aweigh.domain.deployment import Reason, StepName
@@ -76,6 +77,17 @@ class Api:
             raise StepFailed(Reason.SUPERSEDED, f"{deployment_id} is neither in flight nor live.")
         _refuse(answer)
         return _read(Release, answer)
+
+    async def repository_token(self, deployment_id: str) -> str:
+        """Raises: StepFailed (GitHub refuses), Conflict, Unavailable."""
+        answer = await self._ask("POST", f"/releases/{deployment_id}/repository-token")
+        if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise StepFailed(
+                Reason.REPOSITORY_AUTH,
+                f"{_detail(answer)}. Check the App's installation and its repositories.",
+            )
+        _refuse(answer)
+        return _read(RepositoryToken, answer).token
 
     async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
         """Raises: StepFailed (the deployment has ended), Conflict, Unavailable."""

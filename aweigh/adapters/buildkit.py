@@ -14,6 +14,7 @@ from aweigh.adapters.image_archive import NoImage, image_within
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, regular_file, tree_archive
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.arguments import with_arguments
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
@@ -88,7 +89,7 @@ class BuildKit:
         await self._engine.create(dockerfile_spec(self._names, order))
         directories = (PLACE, SECRETS, DOCKERFILE)
         await self._engine.upload(self._name, files_archive(files, _OWNER, directories))
-        with tree_archive(context, CONTEXT, _OWNER) as archive:
+        with await in_thread(lambda: tree_archive(context, CONTEXT, _OWNER)) as archive:
             await self._engine.upload(self._name, archive)
         await self._confine()
         await self._engine.start(self._name)

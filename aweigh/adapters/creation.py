@@ -28,20 +28,7 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
         ],
         "port_bindings": {f"{port.container}/{port.protocol}": port.host for port in spec.ports},
         "network_mode": spec.network,
-    }
-    if spec.cpus:
-        host["nano_cpus"] = int(spec.cpus * 1e9)
-    if spec.memory_bytes:
-        # Swap equal to memory: a limit that swap stretches is not one.
-        host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
-    if spec.pids:
-        host["pids_limit"] = spec.pids
-    if spec.confined:
-        host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
-    if spec.nests:
-        # For `newuidmap`, which gives a user namespace its range of ids, and for nothing else.
-        host |= {"cap_drop": ["ALL"], "cap_add": ["SETUID", "SETGID"]}
-        host["security_opt"] = [f"seccomp={NESTING_PROFILE}", "apparmor=unconfined"]
+    } | _bounds(spec)
     endpoint = c.create_endpoint_config(ipv4_address=spec.address)
     networked = spec.network not in ("host", "none")
     return {
@@ -62,3 +49,22 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
 def _log_options(spec: ContainerSpec) -> dict[str, str]:
     kept = {"max-size": str(spec.log_bytes)} if spec.log_bytes else {}
     return {**LOG_OPTIONS, **kept}
+
+
+def _bounds(spec: ContainerSpec) -> dict[str, Any]:
+    """What the container may use, and what it may do."""
+    host: dict[str, Any] = {}
+    if spec.cpus:
+        host["nano_cpus"] = int(spec.cpus * 1e9)
+    if spec.memory_bytes:
+        # Swap equal to memory: a limit that swap stretches is not one.
+        host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
+    if spec.pids:
+        host["pids_limit"] = spec.pids
+    if spec.confined:
+        host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
+    if spec.nests:
+        # For `newuidmap`, which gives a user namespace its range of ids, and for nothing else.
+        host |= {"cap_drop": ["ALL"], "cap_add": ["SETUID", "SETGID"]}
+        host["security_opt"] = [f"seccomp={NESTING_PROFILE}", "apparmor=unconfined"]
+    return host

@@ -12,6 +12,7 @@ from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, tree_archive
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.buildpacks import PLATFORM, WORKSPACE, Phase, verdict, was_killed
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
@@ -69,7 +70,7 @@ class Phases:
         owner = Owner(builder.user, builder.group)
         if phase is Phase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
-            with tree_archive(directory, WORKSPACE, owner) as archive:
+            with await in_thread(lambda: tree_archive(directory, WORKSPACE, owner)) as archive:
                 await self._engine.upload(name, archive)
         if phase.runs_guests:
             await self._confine()

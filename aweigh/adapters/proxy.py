@@ -24,7 +24,6 @@ from aweigh.domain.image import ImageReference
 
 _START_SECONDS: Final = 30.0
 _PULL_SECONDS: Final = 120.0
-#: More than Traefik itself gives the requests that are on their way.
 _ROUTES: Final = "/etc/aweigh/routes"
 _CERTIFICATES: Final = "/var/lib/aweigh/certificates"
 _AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"

@@ -16,6 +16,7 @@ from aweigh.adapters.networks import Bridge, Networks
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
+from aweigh.adapters.targets import Targets
 from aweigh.adapters.traefik import Traefik
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.generation import Routing
@@ -93,8 +94,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         StepError: the engine does not answer.
     """
     data = settings.server_data
-    for name in ("locks", "fences", "journal", "certificates"):
-        (data / name).mkdir(parents=True, exist_ok=True)
+    _prepare(data)
     names = Names(settings.prefix)
     engine = Engine(settings.docker_host)
     images = Images(engine)
@@ -128,11 +128,16 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     )
 
 
+def _prepare(data: Path) -> None:
+    for name in ("locks", "fences", "journal", "certificates"):
+        (data / name).mkdir(parents=True, exist_ok=True)
+
+
 def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Workshop:
     names = Names(settings.prefix)
     workshop = Workshop(
         directory=settings.server_data / "builds",
-        git=Git(settings.private_targets),
+        git=Git(Targets(settings.private_targets)),
         engine=engine,
         networks=networks,
         names=names,

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from aweigh.adapters.buildkit import BuildKit
+from aweigh.adapters.clone import Clone
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
 from aweigh.adapters.firewall import CannotConfine, Firewall
-from aweigh.adapters.git import Git
+from aweigh.adapters.git import Git, Tell
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.dockerfile import DockerfileOrder
@@ -49,9 +51,13 @@ class Workshop:
         """The directory of one deployment's clone and notes."""
         return self.directory / deployment_id
 
-    def clear(self, place: Path) -> None:
+    async def clear(self, place: Path) -> None:
         """Remove a directory, whatever a repository's files are like."""
-        shutil.rmtree(place, ignore_errors=True)
+        await in_thread(lambda: shutil.rmtree(place, ignore_errors=True))
+
+    def clone(self, place: Path, tell: Tell) -> Clone:
+        """Makes a clone in a deployment's directory."""
+        return Clone(self.git.targets, place, tell)
 
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)
@@ -86,7 +92,7 @@ class Workshop:
         containers = await self.engine.containers(wanted)
         await asyncio.gather(*(self.engine.remove(one.name) for one in containers))
         await self.networks.remove_volumes(wanted)
-        self.clear(self.place(labels[DEPLOYMENT]))
+        await self.clear(self.place(labels[DEPLOYMENT]))
 
     async def confine(self) -> None:
         """Keep what is built from this server's own services and networks.

@@ -52,6 +52,18 @@ class Unavailable(AweighError):
     """A part that Aweigh needs is away; the same call may succeed in a moment."""
 
 
+class RateLimited(Unavailable):
+    """It is asked too often; `seconds` from now it may be asked again."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class Refused(AweighError):
+    """Somebody else's service refuses what it is asked for, and would refuse it again."""
+
+
 class StartupError(AweighError):
     """A process cannot start with what it was given (exit code 3)."""
 

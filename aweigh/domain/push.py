@@ -48,10 +48,16 @@ class Pusher(BaseModel):
     name: str = ""
 
 
+class Installed(BaseModel):
+    id: int
+
+
 class Event(BaseModel):
     """What every event of a repository has."""
 
     repository: Repository
+    #: Of a GitHub App, in its own deliveries.
+    installation: Installed | None = None
 
 
 class Push(Event):

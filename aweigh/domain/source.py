@@ -116,7 +116,7 @@ class GitSource(Value):
     def _credentials_fit(self) -> "GitSource":
         over_ssh = self.repository.startswith("ssh:")
         if self.credentials and (self.credentials.type == "deploy_key") != over_ssh:
-            raise ValueError("a deploy_key is for ssh:// addresses, a token for https://")
+            raise ValueError("a deploy_key is for ssh:// addresses, others are for https://")
         return self
 
     @property
@@ -127,7 +127,7 @@ class GitSource(Value):
     @property
     def secrets(self) -> list[str]:
         own = [self.credentials.secret] if self.credentials else []
-        return own + self.build.hidden
+        return [secret for secret in own if secret] + self.build.hidden
 
 
 def _type(source: Any) -> str:

@@ -11,3 +11,7 @@ def deployment_workflow_id(deployment_id: str) -> str:
 
 def removal_workflow_id(application_id: str, sequence: int) -> str:
     return f"removal/{application_id}/{sequence}"
+
+
+def commit_status_id(deployment_id: str, state: str) -> str:
+    return f"status/{deployment_id}/{state}"

@@ -79,11 +79,11 @@ async def _admit_build(
         raise Invalid("tag", "is not a git tag, branch or commit")
     if order.commit is not None and not is_commit(order.commit):
         raise Invalid("commit", "is not a full commit id (40 hexadecimal digits)")
-    ref = order.commit or order.tag or source.branch
-    image = Image(reference=f"{source.repository}#{ref}")
+    ref = order.commit or order.tag  # none: the branch, whatever it says when it is built
+    image = Image(reference=f"{source.repository}#{ref or source.branch}")
     release = releases.new(tx, application.row, application.settings, image)
     release.ref, release.rebuild = ref, order.rebuild
-    release.commit = ref if is_commit(ref) else None
+    release.commit = ref if ref and is_commit(ref) else None
     return await _new_deployment(tx, application, release.id, order)
 
 

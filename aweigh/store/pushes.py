@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from aweigh.domain.deployment import Trigger
+from aweigh.domain.git import Installation
 from aweigh.domain.push import Event, Newest, Push, is_signed, repository_key, why_ignored
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, idempotency
@@ -29,11 +30,7 @@ async def signers(tx: Transaction, event: Event, body: bytes, signature: str) ->
 
     Nobody else's: a repository may have applications of several owners.
     """
-    query = select(ApplicationRow).where(
-        ApplicationRow.repository == repository_key(event.repository.clone_url),
-        ApplicationRow.removed_at.is_(None),
-    )
-    rows = list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
+    rows = await _followers(tx, event)
     if not rows:  # costs what a wrong signature costs
         is_signed(body, signature, tx.vault.open_decoy())
     signing = []
@@ -42,6 +39,26 @@ async def signers(tx: Transaction, event: Event, body: bytes, signature: str) ->
         if secret and is_signed(body, signature, secret):
             signing.append(await applications.find(tx, row.id))
     return signing
+
+
+async def of_installation(tx: Transaction, event: Event) -> list[Application]:
+    """The applications whose repository is read by the installation that an App's event names."""
+    found = [await applications.find(tx, row.id) for row in await _followers(tx, event)]
+    return [one for one in found if event.installation and _is_read_by(event.installation.id, one)]
+
+
+def _is_read_by(installation: int, application: Application) -> bool:
+    source = application.settings.source
+    credentials = source.credentials if isinstance(source, GitSource) else None
+    return isinstance(credentials, Installation) and credentials.installation == installation
+
+
+async def _followers(tx: Transaction, event: Event) -> list[ApplicationRow]:
+    query = select(ApplicationRow).where(
+        ApplicationRow.repository == repository_key(event.repository.clone_url),
+        ApplicationRow.removed_at.is_(None),
+    )
+    return list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
 
 
 async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Taken:

@@ -24,7 +24,7 @@ async def test_what_no_buildpack_recognises_is_said(builds: Builds) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "reason", "words"),
     [
-        ("no-branch", {"branch": "gone"}, "commit_not_found", "no branch or tag 'gone'"),
+        ("no-branch", {"branch": "gone"}, "commit_not_found", "no branch 'gone'"),
         ("no-builder", {"build": {"builder": "{repository}:run"}}, "builder_not_found",
          "is not a builder image"),
         ("no-directory", {"subdirectory": "web"}, "build_failed", "no directory 'web'"),

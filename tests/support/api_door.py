@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.app import create_app
+from aweigh.adapters.github import GitHub
 from aweigh.settings import Settings
 from aweigh.store import tokens
 from aweigh.store.database import Store
@@ -77,8 +78,8 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(store: Store, data: Path) -> AsyncIterator[Door]:
-    app = create_app(Settings(data=data), store, away)
+async def open_door(store: Store, data: Path, github: GitHub | None = None) -> AsyncIterator[Door]:
+    app = create_app(Settings(data=data), store, away, github or GitHub("https://api.github.com"))
     async with store.write() as tx:
         issued = {name: await tokens.issue(tx, bearer) for name, bearer in BEARERS.items()}
     client = httpx2.AsyncClient(

@@ -33,6 +33,14 @@ async def _built(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     return {"built": stage.deployment(1)}
 
 
+async def _told(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.builds = stage.world.tells = True
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"told": stage.deployment(1)}
+
+
 async def _failed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     stage.world.user_fault("health", Reason.UNHEALTHY)
     stage.world.world_fault("pull", Reason.ENGINE_UNAVAILABLE)
@@ -99,8 +107,8 @@ async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
 
 
 STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
-    _succeeded, _built, _failed, _superseded, _cancelled, _live_after_all, _reset, _in_progress,
-    _removed,
+    _succeeded, _built, _told, _failed, _superseded, _cancelled, _live_after_all, _reset,
+    _in_progress, _removed,
 )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from activities.inputs import (
     RemovalInput,
     RemovalRecord,
     StartedRecord,
+    StatusInput,
+    StatusTold,
     StepInput,
     StepResult,
     SucceededRecord,
@@ -54,6 +56,9 @@ class World:
     switches: list[int] = field(default_factory=list)
     #: Whether images are built here, not pulled.
     builds: bool = False
+    #: Whether GitHub is told of the deployments; what it was told, as the record was by then.
+    tells: bool = False
+    told: list[tuple[str, str]] = field(default_factory=list)
     #: Whether a switch succeeds without anybody hearing of it.
     switches_untold: bool = False
 
@@ -75,6 +80,7 @@ class World:
         return StepResult(
             f"{name} done",
             builds=self.builds and name == "preflight",
+            tells=self.tells and name == "preflight",
             live=name == "undo" and self.live == given.deployment_id,
         )
 
@@ -166,6 +172,12 @@ class FakeRecords:
         world.records[record.deployment_id].append("failed")
         world.failures[record.deployment_id] = record
         return Nothing()
+
+    @activity.defn(name="tell_commit_status")
+    async def tell(self, given: StatusInput) -> StatusTold:
+        world = self._world(given.deployment_id)
+        world.told.append((given.deployment_id, world.records[given.deployment_id][-1]))
+        return StatusTold("told")
 
     @activity.defn(name="record_removal")
     async def removal(self, record: RemovalRecord) -> Nothing:

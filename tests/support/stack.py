@@ -137,8 +137,10 @@ class Stack:
             return None
         if "start-dev" in words:
             return "temporal"
-        last = _last(words)
-        return last if "cli.main" in words and last in _PARTS else None
+        if "cli.main" not in words:
+            return None
+        last = [word for word in words if word][-1]
+        return last if last in _PARTS else None
 
     def kill(self, *parts: str) -> None:
         """`kill -9`, all of them at once."""
@@ -226,10 +228,6 @@ def _parent(pid: int) -> int | None:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).ppid()
     return None
-
-
-def _last(words: list[str]) -> str:
-    return [word for word in words if word][-1]
 
 
 def new_stack(directory: Path, **settings: str) -> Stack:

@@ -145,7 +145,9 @@ class Theatre:
 @asynccontextmanager
 async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
     records = FakeRecords()
-    activities = [records.started, records.succeeded, records.failed, records.removal]
+    activities = [
+        records.started, records.succeeded, records.failed, records.removal, records.tell,
+    ]  # fmt: skip
     async with Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, activities=activities,
         workflow_runner=sandbox(), **options,

@@ -1,5 +1,7 @@
 """One deployment, step by step, through everything that can go wrong."""
 
+import asyncio
+
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
@@ -33,6 +35,23 @@ async def test_an_image_is_built_where_it_is_not_pulled(stage: Stage) -> None:
     built = ["fetch" if step == "pull" else step for step in ORDER]
     built.insert(built.index("fetch") + 1, "build")
     assert stage.world.steps_of(f"{stage.name}.1") == [*built, "sweep"]
+
+
+@pytest.mark.parametrize(("broken", "end"), [("", "succeeded"), ("health", "failed")])
+async def test_github_is_told_as_the_commit_is_known_and_at_the_end(
+    stage: Stage, broken: str, end: str
+) -> None:
+    stage.world.builds = stage.world.tells = True
+    stage.world.user_fault(broken, Reason.UNHEALTHY)
+
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+
+    name = f"{stage.name}.1"
+    async with asyncio.timeout(30):
+        while len(stage.world.told) < 2:
+            await asyncio.sleep(0.01)
+    assert stage.world.told[-1] == (name, end)
 
 
 @pytest.mark.parametrize("step", ["fetch", "build"])

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("fingerprints.json")
-WORKFLOWS = ("deployment", "lane", "removal", "reconcile", "persistence")
+WORKFLOWS = ("deployment", "lane", "removal", "reconcile", "persistence", "commit_status")
 
 #: What becomes a command in a workflow's history, or decides which ones do.
 COMMANDS = {

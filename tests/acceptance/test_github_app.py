@@ -1,0 +1,110 @@
+"""A private repository that a GitHub App reads, from its delivery to the status at the commit."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from cli.demo.image import APPLICATION
+from tests.support.builder import small_builder
+from tests.support.git_server import GitServer, git_server
+from tests.support.github import delivery, push
+from tests.support.github_api import APP_ID, GitHubApi, github_api
+from tests.support.images import temporary_repository
+from tests.support.outside import ask, until
+from tests.support.stack import Stack, running_stack
+
+pytestmark = pytest.mark.docker
+SECRET = "the-secret-of-the-app"
+FILES = {
+    "Procfile": "web: /usr/local/bin/python -I -S -B application.py\n",
+    "application.py": APPLICATION.read_text(),
+}
+
+
+@pytest.fixture(scope="module")
+def builder(engine: docker.DockerClient) -> Iterator[str]:
+    with temporary_repository(engine) as repository:
+        yield small_builder(engine, repository)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[GitHubApi]:
+    with github_api() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def git(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> Iterator[GitServer]:
+    """Repositories that only tokens of the App's installation open."""
+    with git_server(tmp_path_factory.mktemp("git")) as server:
+        server.tokens = api.issued
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> AsyncIterator[Stack]:
+    directory: Path = tmp_path_factory.mktemp("github")
+    (directory / "key.pem").write_text(api.private_key)
+    (directory / "secret").write_text(f"{SECRET}\n")
+    async with running_stack(
+        directory,
+        AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]',
+        AWEIGH_GITHUB_API_URL=api.url,
+        AWEIGH_GITHUB_APP_ID=APP_ID,
+        AWEIGH_GITHUB_APP_KEY_FILE=str(directory / "key.pem"),
+        AWEIGH_GITHUB_APP_WEBHOOK_SECRET_FILE=str(directory / "secret"),
+    ) as running:
+        yield running
+
+
+async def test_a_push_goes_live_and_github_hears_of_it(
+    stack: Stack, git: GitServer, api: GitHubApi, builder: str
+) -> None:
+    first = git.push("acme/shop", FILES)
+    await follow(stack, git, builder)
+
+    live = await pushed(stack, git, first)
+    broken = git.push("acme/shop", {"Procfile": "web without a colon\n"})
+    fails = await pushed(stack, git, broken)
+
+    assert (live["state"], fails["state"]) == ("succeeded", "failed"), (live, fails)
+    assert (await ask(stack, "app-read.localhost")).text == "shop unknown\n"
+
+    async def both_are_told() -> bool:
+        return (shown(api, first)[-1:], shown(api, broken)[-1:]) == (["success"], ["failure"])
+
+    await until(both_are_told)
+    assert shown(api, first) in (["pending", "success"], ["success"])
+    last = [told for sha, told in api.statuses if sha == broken][-1]
+    assert last["context"] == "aweigh/app-read"
+    assert last["description"].startswith("build_failed: ")
+    assert fails["workflow"]["url"].startswith(f"{last['target_url']}/")
+    written = stack.output() + await stack.log(live["id"]) + await stack.log(fails["id"])
+    assert [token for token in api.issued if token in written] == []
+
+
+def shown(api: GitHubApi, commit: str) -> list[str]:
+    """The states beside the commit, each once."""
+    return list(dict.fromkeys(told["state"] for sha, told in api.statuses if sha == commit))
+
+
+async def pushed(stack: Stack, git: GitServer, commit: str) -> dict[str, Any]:
+    """The end of the deployment that a delivery of the App makes."""
+    payload = push(git.url("acme/shop"), after=commit, installation={"id": 7})
+    answer = await stack.client.post("/v1/github/webhooks", **delivery(payload, SECRET))
+    [made] = answer.json()["deployments"]
+    return await stack.deployment(made, wait=120)
+
+
+async def follow(stack: Stack, git: GitServer, builder: str) -> None:
+    source = {
+        "type": "git", "repository": git.url("acme/shop"), "build": {"builder": builder},
+        "credentials": {"type": "github_app", "installation": 7},
+    }  # fmt: skip
+    await stack.create(
+        "app-read", source, env={"NAME": "shop"},
+        domains=[{"host": "app-read.localhost", "tls": False}],
+    )  # fmt: skip

@@ -1,0 +1,144 @@
+"""Tokens of an App's installations, and statuses, against a GitHub that checks signatures."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from aweigh.adapters.github import READ, TELL, App, GitHub
+from aweigh.domain.commit_status import CommitStatus, StatusState
+from aweigh.domain.errors import RateLimited, Refused, Unavailable
+from aweigh.domain.git import DeployKey, Installation, Token
+from tests.support.github_api import APP_ID, GitHubApi, github_api
+
+SHOP = "http://127.0.0.1/acme/shop.git"
+OURS = Installation(installation=7)
+COMMIT = "c" * 40
+LIVE = CommitStatus(
+    state=StatusState.SUCCESS, description="Live.", context="aweigh/shop", target_url="http://page"
+)
+
+
+@pytest.fixture
+def api() -> Iterator[GitHubApi]:
+    with github_api() as running:
+        yield running
+
+
+@asynccontextmanager
+async def client(api: GitHubApi, *, key: str = "") -> AsyncIterator[GitHub]:
+    github = GitHub(api.url, App(id=APP_ID, private_key=key or api.private_key))
+    yield github
+    await github.close()
+
+
+async def test_a_token_opens_one_repository_for_one_purpose(api: GitHubApi) -> None:
+    async with client(api) as github:
+        token = await github.token(OURS, SHOP, READ)
+
+    assert api.issued[token] == {"repositories": ["shop"], "permissions": {"contents": "read"}}
+
+
+async def test_a_token_is_fetched_once_while_it_is_fresh(api: GitHubApi) -> None:
+    async with client(api) as github:
+        first = await github.token(OURS, SHOP, READ)
+
+        assert await github.token(OURS, SHOP, READ) == first
+        assert await github.token(OURS, SHOP, TELL) != first
+        assert await github.token(OURS, "http://127.0.0.1/acme/other.git", READ) != first
+
+
+async def test_an_own_token_is_taken_as_it_is(api: GitHubApi) -> None:
+    async with client(api) as github:
+        own = Token(token=SecretStr("ghp_own"))
+
+        assert await github.token(own, SHOP, READ) == "ghp_own"
+    assert api.issued == {}
+
+
+async def test_an_app_that_is_not_installed_is_refused(api: GitHubApi) -> None:
+    async with client(api) as github:
+        with pytest.raises(Refused, match=r"refuses a token for http.*shop.git \(404\): Not Found"):
+            await github.token(Installation(installation=8), SHOP, READ)
+
+
+async def test_a_wrong_key_is_refused(api: GitHubApi) -> None:
+    with github_api() as other:
+        async with client(api, key=other.private_key) as github:
+            with pytest.raises(Refused, match=r"\(401\): A JSON web token could not be decoded"):
+                await github.token(OURS, SHOP, READ)
+
+
+async def test_without_an_app_there_is_no_token(api: GitHubApi) -> None:
+    github, key = GitHub(api.url), DeployKey(private_key=SecretStr("k"), known_hosts="h")
+    with pytest.raises(Refused, match="set AWEIGH_GITHUB_APP_ID"):
+        await github.token(OURS, SHOP, READ)
+    with pytest.raises(Refused, match="to git only"):
+        await github.token(key, SHOP, READ)
+    await github.close()
+
+
+async def test_a_status_is_shown(api: GitHubApi) -> None:
+    async with client(api) as github:
+        await github.set_status(OURS, SHOP, COMMIT, LIVE)
+
+    expected = {"state": "success", "description": "Live.", "context": "aweigh/shop",
+                "target_url": "http://page"}  # fmt: skip
+    assert api.statuses == [(COMMIT, expected)]
+
+
+async def test_an_app_that_may_not_tell_is_refused(api: GitHubApi) -> None:
+    api.permissions = {"contents"}
+    async with client(api) as github:
+        with pytest.raises(Refused, match="not granted to this installation"):
+            await github.set_status(OURS, SHOP, COMMIT, LIVE)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (403, {"Retry-After": "17"}, 17),
+        (429, {}, 60),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}, 1),
+    ],
+)
+async def test_a_limit_says_when_to_ask_again(
+    api: GitHubApi, status: int, headers: dict[str, str], seconds: float
+) -> None:
+    api.refusals.append((status, headers))
+    async with client(api) as github:
+        with pytest.raises(RateLimited) as caught:
+            await github.token(OURS, SHOP, READ)
+
+    assert caught.value.seconds == seconds
+
+
+async def test_trouble_at_github_may_pass(api: GitHubApi) -> None:
+    api.refusals.append((502, {}))
+    async with client(api) as github:
+        with pytest.raises(Unavailable, match="answered 502"):
+            await github.token(OURS, SHOP, READ)
+    away = GitHub("http://127.0.0.1:1", App(id=APP_ID, private_key=api.private_key))
+    with pytest.raises(Unavailable, match="does not answer"):
+        await away.token(OURS, SHOP, READ)
+    await away.close()
+
+
+@pytest.mark.parametrize(
+    ("api_url", "repository", "home"),
+    [
+        ("https://api.github.com", "https://github.com/acme/shop.git", True),
+        ("https://api.github.com", "https://github.com.evil.example/acme/shop", False),
+        ("https://api.github.com", "https://gitlab.com/acme/shop", False),
+        ("https://api.github.com", "https://github.com/acme/group/shop", False),
+        ("https://git.acme.example/api/v3", "https://git.acme.example/acme/shop", True),
+    ],
+)
+async def test_credentials_are_shown_to_their_own_github_only(
+    api_url: str, repository: str, home: bool
+) -> None:
+    github = GitHub(api_url)
+
+    assert github.is_home_of(repository) is home
+    await github.close()

@@ -1,0 +1,37 @@
+"""What the processes of the control side need to speak with GitHub."""
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from aweigh.adapters.github import App, GitHub
+from aweigh.domain.errors import StartupError
+from aweigh.settings import Settings
+from worker.secrets import read_secret
+
+
+def open_github(settings: Settings) -> GitHub:
+    """Raises: StartupError: a file of the GitHub App cannot be read, or is not what it must be."""
+    return GitHub(settings.github_api_url, _app(settings))
+
+
+def _app(settings: Settings) -> App | None:
+    if settings.github_app_key_file is None:
+        return None
+    key, secret_file = (
+        read_secret(settings.github_app_key_file),
+        settings.github_app_webhook_secret_file,
+    )
+    try:
+        usable = isinstance(load_pem_private_key(key.encode(), None), RSAPrivateKey)
+    except (ValueError, TypeError):
+        usable = False
+    if not usable:
+        raise StartupError(
+            f"AWEIGH_GITHUB_APP_KEY_FILE: {settings.github_app_key_file} is not an RSA key in PEM; "
+            "generate one on the App's settings page"
+        )
+    return App(
+        id=settings.github_app_id,
+        private_key=key,
+        webhook_secret=read_secret(secret_file) if secret_file else "",
+    )
