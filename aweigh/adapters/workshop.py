@@ -40,6 +40,9 @@ class Workshop:
     names: Names
     firewall: Firewall
     buildkit_image: str
+    #: Of builders whose repository matches none of these, only what has no engine is run.
+    trusted_builders: tuple[str, ...]
+    lifecycle_image: str
     #: Builds go on where the firewall cannot be had.
     open_network: bool
     #: How much a deployment's log takes of what is printed.

@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from cli.demo.image import APPLICATION
-from tests.support.builder import small_builder
+from tests.support.building import building
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import delivery, push
 from tests.support.github_api import APP_ID, GitHubApi, github_api
-from tests.support.images import temporary_repository
 from tests.support.outside import ask, until
 from tests.support.stack import Stack, running_stack
 
@@ -22,12 +20,6 @@ FILES = {
     "Procfile": "web: /usr/local/bin/python -I -S -B application.py\n",
     "application.py": APPLICATION.read_text(),
 }
-
-
-@pytest.fixture(scope="module")
-def builder(engine: docker.DockerClient) -> Iterator[str]:
-    with temporary_repository(engine) as repository:
-        yield small_builder(engine, repository)
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +37,15 @@ def git(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> Iterator[Gi
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> AsyncIterator[Stack]:
+async def stack(
+    tmp_path_factory: pytest.TempPathFactory, api: GitHubApi, builder: str
+) -> AsyncIterator[Stack]:
     directory: Path = tmp_path_factory.mktemp("github")
     (directory / "key.pem").write_text(api.private_key)
     (directory / "secret").write_text(f"{SECRET}\n")
     async with running_stack(
         directory,
-        AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]',
+        **building(builder),
         AWEIGH_GITHUB_API_URL=api.url,
         AWEIGH_GITHUB_APP_ID=APP_ID,
         AWEIGH_GITHUB_APP_KEY_FILE=str(directory / "key.pem"),
@@ -70,7 +64,8 @@ async def test_a_push_goes_live_and_github_hears_of_it(
     broken = git.push("acme/shop", {"Procfile": "web without a colon\n"})
     fails = await pushed(stack, git, broken)
 
-    assert (live["state"], fails["state"]) == ("succeeded", "failed"), (live, fails)
+    assert live["state"] == "succeeded", await stack.log(live["id"])
+    assert fails["state"] == "failed"
     assert (await ask(stack, "app-read.localhost")).text == "shop unknown\n"
 
     async def both_are_told() -> bool:

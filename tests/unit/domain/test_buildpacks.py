@@ -5,11 +5,20 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase, read_builder, verdict, was_killed
+from aweigh.domain.buildpacks import (
+    Phase,
+    is_trusted,
+    read_builder,
+    read_lifecycle,
+    verdict,
+    was_killed,
+)
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
+from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BuildOrder, phase_spec
+from aweigh.settings import Settings
 
 METADATA = {
     "images": [{"image": "example/run:1"}],
@@ -42,6 +51,44 @@ def test_the_best_platform_api_that_both_know_is_spoken() -> None:
 
     assert (builder.platform_api, builder.run_image) == ("0.13", "example/run:1")
     assert (builder.user, builder.group, builder.lifecycle) == (1000, 1001, "0.20.8")
+
+
+def test_the_api_is_one_that_the_lifecycle_of_others_speaks_too() -> None:
+    lifecycle = ImageFacts(
+        id="sha256:l",
+        labels={"io.buildpacks.lifecycle.apis": '{"platform": {"supported": ["0.12", "0.11"]}}'},
+    )
+
+    spoken = read_lifecycle(lifecycle)
+
+    assert read_builder(facts(), spoken).platform_api == "0.12"
+    with pytest.raises(ValueError, match=r"speaks platform API 0\.12, 0\.13, 0\.7, 9\.0"):
+        read_builder(facts(), {"0.14"})
+
+
+@pytest.mark.parametrize("labels", [{}, {"io.buildpacks.lifecycle.apis": "no"}])
+def test_what_is_no_lifecycle_is_said(labels: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="is not a lifecycle image"):
+        read_lifecycle(ImageFacts(id="sha256:l", labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("builder", "trusted"),
+    [
+        ("heroku/builder:24", True),
+        ("docker.io/heroku/builder:24", True),
+        ("paketobuildpacks/builder-jammy-base", True),
+        ("gcr.io/buildpacks/builder:v1", True),
+        ("heroku/builder-of-somebody", False),
+        ("evil.example/heroku/builder:24", False),
+        ("evil/paketobuildpacks/builder", False),
+        ("builder", False),
+    ],
+)
+def test_only_builders_of_known_repositories_are_trusted(builder: str, trusted: bool) -> None:
+    default = Settings.model_fields["trusted_builders"].default
+
+    assert is_trusted(ImageReference.parse(builder), default) is trusted
 
 
 def test_an_old_builder_names_its_run_image_and_api_elsewhere() -> None:
