@@ -112,6 +112,7 @@ async def test_a_release_command_runs_in_what_was_built_before_the_switch(
     assert (await ask(builds.stack, "migrates.localhost")).status_code == 200
 
 
+@pytest.mark.long
 async def test_a_clone_whose_worker_died_is_taken_away(builds: Builds) -> None:
     app = await builds.runs("cloned", "import time\nprint('it waits', flush=True)\ntime.sleep(600)")
     deployment = await builds.begun(app, "it waits")
