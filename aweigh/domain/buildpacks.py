@@ -5,6 +5,7 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 
 import json
 import re
+import tomllib
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,8 @@ _RESTORER_SEES_ENGINE: Final = (0, 12)
 WORKSPACE: Final = "/workspace"
 LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
+#: Where the builder leaves what it knows of the image, for the exporter.
+METADATA: Final = f"{LAYERS}/config/metadata.toml"
 CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
 
@@ -152,6 +155,30 @@ def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
         platform = apis["platform"]  # type: ignore[index]
         return {*(platform.get("supported") or ()), *(platform.get("deprecated") or ())}
     return {str(lifecycle["api"]["platform"])}  # type: ignore[index]
+
+
+def processes(metadata: str) -> list[str]:
+    """The types of the processes a build defined, by the lifecycle's `metadata.toml`.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    try:
+        return [str(one["type"]) for one in tomllib.loads(metadata).get("processes", [])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"is not the metadata of a build ({error})") from error
+
+
+def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
+    """Why the image cannot run the process that is wanted; None where it can."""
+    if wanted in defined:
+        return None
+    if not defined:
+        return f"The build defines no process; add a Procfile with a line `{wanted}: command`."
+    return (
+        f"The build defines no process {wanted!r}, but {', '.join(sorted(defined))}; "
+        "change `build.process`, or the Procfile."
+    )
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ import pytest
 from aweigh.domain.buildpacks import (
     Phase,
     is_trusted,
+    processes,
     read_builder,
     read_lifecycle,
     verdict,
     was_killed,
+    why_no_process,
 )
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
@@ -169,3 +171,42 @@ def test_a_buildpack_that_was_killed_ran_out_of_memory() -> None:
     assert was_killed("line\nERROR: failed to build: signal: killed\n")
     assert was_killed("\x1b[31;1mERROR: \x1b[0mfailed to build: exit status 137")
     assert not was_killed("ERROR: failed to build: exit status 1")
+
+
+BUILT = """
+[[processes]]
+type = "web"
+command = ["python"]
+[[processes]]
+type = "worker"
+command = ["python"]
+[[buildpacks]]
+id = "a"
+"""
+
+
+def test_the_processes_of_a_build_are_read() -> None:
+    assert processes(BUILT) == ["web", "worker"]
+    assert processes("") == []
+
+
+@pytest.mark.parametrize("text", ["[[processes]]\n", "processes = 3\n", "processes = ['a']\n", "="])
+def test_what_is_no_metadata_of_a_build_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        processes(text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "defined", "words"),
+    [
+        ("web", ["worker", "web"], None),
+        ("clock", ["worker", "web"], "no process 'clock', but web, worker; change"),
+        ("web", [], "no process; add a Procfile with a line `web: command`"),
+    ],
+)
+def test_a_process_that_is_not_there_is_said_with_those_that_are(
+    wanted: str, defined: list[str], words: str | None
+) -> None:
+    why = why_no_process(wanted, defined)
+
+    assert (why is None) if words is None else words in str(why)
