@@ -106,6 +106,8 @@ class Work:
             self._server.workshop.clear(begun)
             self._opened.log(f"fetch {commit} of {self._source.repository}")
             source = await self._opened_source()
+            if self._opened.release.ref == commit:  # somebody named it, and it may be a fork's
+                await self._server.workshop.git.ensure_reachable(source, commit)
             await self._server.workshop.git.clone(source, commit, begun, self._opened.log)
             begun.rename(self._clone)
         self._opened.detail = f"commit {commit[:_SHORT]}"

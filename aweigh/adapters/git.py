@@ -42,6 +42,9 @@ _CONFIG: Final = {
     "gc.auto": "0",
 }
 
+#: How far back, in commits, the history of a branch is looked at for one that somebody named.
+_HISTORY: Final = 10_000
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -61,15 +64,34 @@ class Git:
             return ref
         async with self._environment(source) as env:
             names = [f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}"]
-            lines = await _git(["ls-remote", source.repository, *names], env, env.home, source)
-        rows = (line.split("\t", 1) for line in lines if "\t" in line)
-        found = {name: commit for commit, name in rows}
+            found = await _refs(source, env, *names)
         for name in (names[0], names[2], names[1]):  # an annotated tag is not yet a commit
             if name in found:
                 return found[name]
         raise StepFailed(
             Reason.COMMIT_NOT_FOUND,
             f"{source.repository} has no branch or tag {ref!r}; push it, or change `branch`.",
+        )
+
+    async def ensure_reachable(self, source: GitSource, commit: str) -> None:
+        """A commit that a caller named must be the repository's: hosts hand out a fork's as well.
+
+        It is where a branch or tag stands, or lies in the history of the source's branch.
+
+        Raises:
+            StepError: it is not, or that cannot be found out.
+        """
+        async with self._environment(source) as env:
+            refs = await _refs(source, env, "refs/heads/*", "refs/tags/*")
+            if commit in refs.values():
+                return
+            branch = f"refs/heads/{source.branch}"
+            if branch in refs and commit in await _history(source, env, branch):
+                return
+        raise StepFailed(
+            Reason.COMMIT_NOT_ON_BRANCH,
+            f"{commit[:12]} is neither a branch or tag of {source.repository} nor among the "
+            f"newest {_HISTORY} commits of {source.branch}; push a tag to it, and name that.",
         )
 
     async def clone(
@@ -172,6 +194,26 @@ class _Environment(dict[str, str]):
             self._ssh += ["-i", str(key), "-o", "IdentitiesOnly=yes"]
             self._ssh += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={hosts}"]
         self["GIT_SSH_COMMAND"] = " ".join(self._ssh)
+
+
+async def _refs(source: GitSource, env: _Environment, *patterns: str) -> dict[str, str]:
+    """The commits, or annotated tags, that branches and tags stand for now."""
+    lines: list[str] = []
+    await _git(["ls-remote", source.repository, *patterns], env, env.home, source, lines.append)
+    rows = (line.split("\t", 1) for line in lines if "\t" in line)
+    return {name: commit for commit, name in rows}
+
+
+async def _history(source: GitSource, env: _Environment, branch: str) -> set[str]:
+    """The branch's newest commits; none of their files is fetched where the host can do without."""
+    directory = env.home / "history"
+    directory.mkdir()
+    fetch = ["fetch", f"--depth={_HISTORY}", "--filter=tree:0", "--no-tags", source.repository]
+    await _git(["init", "--quiet", "--bare"], env, directory, source)
+    await _git([*fetch, f"{branch}:{branch}"], env, directory, source)
+    commits: set[str] = set()
+    await _git(["rev-list", branch], env, directory, source, commits.add)
+    return commits
 
 
 async def _git(

@@ -82,8 +82,10 @@ async def _admit_build(
     ref = order.commit or order.tag or source.branch
     image = Image(reference=f"{source.repository}#{ref}")
     release = releases.new(tx, application.row, application.settings, image)
-    release.ref, release.rebuild = ref, order.rebuild
     release.commit = ref if is_commit(ref) else None
+    # A commit that the branch is known to have had is taken as it is, wherever the branch goes.
+    known = order.trigger is Trigger.PUSH
+    release.ref, release.rebuild = source.branch if known else ref, order.rebuild
     return await _new_deployment(tx, application, release.id, order)
 
 

@@ -126,6 +126,27 @@ async def test_a_signed_push_goes_live_and_a_broken_one_leaves_it_live(
     assert (await ask(stack, "pushed.localhost")).text == "pushed unknown\n"
 
 
+async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_not(
+    stack: Stack, git: GitServer, builder: str
+) -> None:
+    first = git.push("forced", FILES)
+    pushed = git.push("forced", {"number": "2"})
+    app = await follow(stack, git, builder, "forced")
+    git.move("forced", "main", first)
+    forked = git.push("forced", {"number": "3"}, "refs/pull/1/head")
+
+    payload = push(git.url("forced"), before=first, after=pushed)
+    answer = await stack.client.post(
+        "/v1/github/webhooks", **delivery(payload, app["webhook_secret"])
+    )
+    live = await stack.deployment(answer.json()["deployments"][0], wait=120)
+    path = f"/v1/applications/{app['id']}/deployments?wait=120"
+    refused = await stack.call("POST", path, json={"commit": forked})
+
+    assert (live["state"], live["commit"]) == ("succeeded", pushed)
+    assert refused.json()["deployment"]["reason"] == "commit_not_on_branch"
+
+
 async def test_what_no_buildpack_recognises_is_said(
     stack: Stack, git: GitServer, builder: str
 ) -> None:

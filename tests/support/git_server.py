@@ -37,7 +37,8 @@ class GitServer:
         bare, work = self.root / f"{name}.git", self.root / "work" / name
         if not bare.exists():
             self._git("init", "--quiet", "--bare", "--initial-branch", branch, str(bare))
-            self._git("-C", str(bare), "config", "uploadpack.allowAnySHA1InWant", "true")
+            for key in ("allowAnySHA1InWant", "allowFilter"):  # as GitHub
+                self._git("-C", str(bare), "config", f"uploadpack.{key}", "true")
             self._git("init", "--quiet", "--initial-branch", branch, str(work))
         for path, content in files.items():
             place = work / path
@@ -51,6 +52,12 @@ class GitServer:
         self._git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", "change")
         self._git("-C", str(work), "push", "--quiet", "--force", str(bare), f"HEAD:{branch}")
         return self._git("-C", str(work), "rev-parse", "HEAD").strip()
+
+    def move(self, name: str, branch: str, commit: str) -> None:
+        """Have the branch stand at a commit the repository knows, as a forced push does."""
+        bare, work = self.root / f"{name}.git", self.root / "work" / name
+        self._git("-C", str(bare), "update-ref", f"refs/heads/{branch}", commit)
+        self._git("-C", str(work), "reset", "--quiet", "--hard", commit)
 
     def _git(self, *words: str) -> str:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.root)} | _IDENTITY
