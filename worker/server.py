@@ -27,6 +27,7 @@ from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavai
 from aweigh.settings import Settings
 from worker.children import boot
 from worker.keeper import Keeper
+from worker.lookout import Lookout
 from worker.process import in_background, run
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
@@ -60,6 +61,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         _workers(client, settings, server, Steps(api, journal), reconciler, api),
         in_background(_reconcile_once(reconciler)),
         in_background(Keeper(server, api).run()),
+        in_background(Lookout(server.workshop.git, api).run(settings.branch_look_seconds)),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)

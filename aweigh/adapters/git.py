@@ -45,7 +45,19 @@ _CONFIG: Final = {
 #: How far back, in commits, the history of a branch is looked at for one that somebody named.
 _HISTORY: Final = 10_000
 
+#: Of a change: characters of its message, and paths, beyond which nobody needs to know.
+_MESSAGE: Final = 10_000
+_PATHS: Final = 10_000
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit says, and what has changed with it; None: that is not known."""
+
+    message: str
+    paths: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,31 @@ class Git:
             Reason.COMMIT_NOT_FOUND,
             f"{source.repository} has no branch or tag {ref!r}; push it, or change `branch`.",
         )
+
+    async def head_of(self, source: GitSource) -> str | None:
+        """The commit where the source's branch stands; None where there is no such branch.
+
+        Raises:
+            StepError: that cannot be found out, with the reason.
+        """
+        name = f"refs/heads/{source.branch}"
+        async with self._environment(source) as env:
+            return (await _refs(source, env, name)).get(name)
+
+    async def change(self, source: GitSource, before: str | None, commit: str) -> Change:
+        """What a commit says and changes, without the content of any file.
+
+        Raises:
+            StepError: it cannot be had, with the reason.
+        """
+        async with self._environment(source) as env:
+            directory = await _bare(source, env)
+            await _fetch(source, env, directory, "--depth=1", "--filter=blob:none", commit)
+            message: list[str] = []
+            await _git(["log", "-1", "--format=%B", commit], env, directory, source, message.append)
+            wanted = before is not None and bool(source.paths)
+            paths = await _paths(source, env, directory, f"{before}", commit) if wanted else None
+        return Change("\n".join(message)[:_MESSAGE], paths)
 
     async def ensure_reachable(self, source: GitSource, commit: str) -> None:
         """A commit that a caller named must be the repository's: hosts hand out a fork's as well.
@@ -206,14 +243,40 @@ async def _refs(source: GitSource, env: _Environment, *patterns: str) -> dict[st
 
 async def _history(source: GitSource, env: _Environment, branch: str) -> set[str]:
     """The branch's newest commits; none of their files is fetched where the host can do without."""
-    directory = env.home / "history"
-    directory.mkdir()
-    fetch = ["fetch", f"--depth={_HISTORY}", "--filter=tree:0", "--no-tags", source.repository]
-    await _git(["init", "--quiet", "--bare"], env, directory, source)
-    await _git([*fetch, f"{branch}:{branch}"], env, directory, source)
+    directory = await _bare(source, env)
+    depth = f"--depth={_HISTORY}"
+    await _fetch(source, env, directory, depth, "--filter=tree:0", f"{branch}:{branch}")
     commits: set[str] = set()
     await _git(["rev-list", branch], env, directory, source, commits.add)
     return commits
+
+
+async def _paths(
+    source: GitSource, env: _Environment, directory: Path, before: str, commit: str
+) -> tuple[str, ...] | None:
+    """What has changed between two commits; None where the earlier one is to be had no more."""
+    try:
+        await _fetch(source, env, directory, "--depth=1", "--filter=blob:none", before)
+    except StepFailed:
+        return None
+    paths: list[str] = []
+    diff = ["-c", "core.quotePath=false", "diff-tree", "-r", "--name-only", "--no-renames"]
+    await _git([*diff, before, commit], env, directory, source, paths.append)
+    return tuple(paths) if len(paths) <= _PATHS else None
+
+
+async def _bare(source: GitSource, env: _Environment) -> Path:
+    """An empty repository that is gone with its environment."""
+    directory = env.home / "bare"
+    directory.mkdir()
+    await _git(["init", "--quiet", "--bare"], env, directory, source)
+    return directory
+
+
+async def _fetch(source: GitSource, env: _Environment, directory: Path, *how: str) -> None:
+    *options, wanted = how
+    command = ["fetch", "--no-tags", *options, source.repository, wanted]
+    await _git(command, env, directory, source)
 
 
 async def _git(

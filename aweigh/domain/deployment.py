@@ -61,6 +61,7 @@ class Trigger(StrEnum):
 
     HOOK = "hook"
     PUSH = "push"
+    POLL = "poll"
     MANUAL = "manual"
     ROLLBACK = "rollback"
     RETRY = "retry"

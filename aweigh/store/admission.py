@@ -84,7 +84,7 @@ async def _admit_build(
     release = releases.new(tx, application.row, application.settings, image)
     release.commit = ref if is_commit(ref) else None
     # A commit that the branch is known to have had is taken as it is, wherever the branch goes.
-    known = order.trigger is Trigger.PUSH
+    known = order.trigger in (Trigger.PUSH, Trigger.POLL)
     release.ref, release.rebuild = source.branch if known else ref, order.rebuild
     return await _new_deployment(tx, application, release.id, order)
 

@@ -32,7 +32,13 @@ class GitServer:
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}.git"
 
-    def push(self, name: str, files: Mapping[str, str | bytes | None], branch: str = "main") -> str:
+    def push(
+        self,
+        name: str,
+        files: Mapping[str, str | bytes | None],
+        branch: str = "main",
+        message: str = "change",
+    ) -> str:
         """Commit these files on top of the branch (None removes one); the commit's id."""
         bare, work = self.root / f"{name}.git", self.root / "work" / name
         if not bare.exists():
@@ -49,7 +55,7 @@ class GitServer:
             place.write_bytes(content.encode() if isinstance(content, str) else content)
             place.chmod(0o755 if str(content).startswith("#!") else 0o644)
         self._git("-C", str(work), "add", "--all")
-        self._git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", "change")
+        self._git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", message)
         self._git("-C", str(work), "push", "--quiet", "--force", str(bare), f"HEAD:{branch}")
         return self._git("-C", str(work), "rev-parse", "HEAD").strip()
 

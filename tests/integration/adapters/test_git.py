@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
         yield running
 
 
-def source(server: GitServer, **given: str) -> GitSource:
+def source(server: GitServer, **given: Any) -> GitSource:
     return GitSource(repository=server.url("shop"), **given)
 
 
@@ -56,6 +57,21 @@ async def test_a_commit_of_a_fork_is_not_the_repositorys(server: GitServer, bran
 
     assert raised.value.reason is Reason.COMMIT_NOT_ON_BRANCH
     assert f"{forked[:12]} is neither a branch or tag of {server.url('shop')}" in str(raised.value)
+
+
+async def test_a_change_has_its_message_and_the_paths_below_any_directory(
+    server: GitServer,
+) -> None:
+    before = server.push("shop", {"README.md": "1", "web/x.py": "1", "old": "1"})
+    files = {"web/x.py": "2", "a b/\u00e9": "1", "old": None}
+    commit = server.push("shop", files, message="one\n\ntwo")
+
+    change = await GIT.change(source(server, paths=("web",)), before, commit)
+    unknown = await GIT.change(source(server, paths=("web",)), "1" * 40, commit)
+
+    assert change.message.strip() == "one\n\ntwo"
+    assert set(change.paths or ()) == {"web/x.py", "a b/\u00e9", "old"}
+    assert unknown.paths is None
 
 
 async def test_a_commit_that_a_forced_push_took_away_is_reachable_no_more(
