@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ from aweigh.domain.build import Dockerfile
 from aweigh.domain.container import labels_of
 from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import BuildLost, StepFailed
 from aweigh.domain.git import Installation, Token
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
@@ -65,7 +66,9 @@ async def ensure_built(server: Server, opened: OpenStep) -> ImageFacts:
     """
     work = Work(server, opened)
     async with server.locks.holding(f"build-{opened.release.application}"):
-        return await work.image_at_hand() or await work.build()
+        found = await work.image_at_hand() or await work.build()
+        await work.clear_up()
+        return found
 
 
 class Work:
@@ -78,7 +81,8 @@ class Work:
         self._server = server
         self._opened = opened
         self._source = source
-        self._clone = server.workshop.place(opened.release.deployment) / "source"
+        self._place = server.workshop.place(opened.release.deployment)
+        self._clone = self._place / "source"
         build = source.build
         self._method: Method = (
             ByDockerfile(server, opened, source, build)
@@ -102,15 +106,23 @@ class Work:
         """The files of the commit, complete or not at all."""
         commit = await self._commit()
         if not self._clone.exists():
-            begun = self._clone.with_name("fetching")
-            self._server.workshop.clear(begun)
-            self._opened.log(f"fetch {commit} of {self._source.repository}")
-            source = await self._opened_source()
-            if self._opened.release.ref == commit:  # somebody named it, and it may be a fork's
-                await self._server.workshop.git.ensure_reachable(source, commit)
-            await self._server.workshop.git.clone(source, commit, begun, self._opened.log)
-            begun.rename(self._clone)
+            await self._clone_anew(commit)
         self._opened.detail = f"commit {commit[:_SHORT]}"
+
+    async def _clone_anew(self, commit: str) -> None:
+        workshop = self._server.workshop
+        for given_up in self._place.glob("fetching-*"):
+            await workshop.clear(given_up)
+        # A name of its own: what an earlier attempt left may still be written to.
+        begun = self._place / f"fetching-{secrets.token_hex(4)}"
+        self._opened.log(f"fetch {commit} of {self._source.repository}")
+        clone = workshop.clone(self._place, self._tell)
+        source = await self._opened_source()
+        if self._opened.release.ref == commit:  # somebody named it, and it may be a fork's
+            reachable = workshop.history(self._place).ensure_reachable(source, commit)
+            await self._within_limits(reachable)
+        await self._within_limits(clone.have(source, commit, begun))
+        begun.rename(self._clone)
 
     async def build(self) -> ImageFacts:
         """Run the build, or what an earlier attempt left of it."""
@@ -118,29 +130,39 @@ class Work:
         name, release, workshop = await self._name(), self._opened.release, self._server.workshop
         labels = labels_of(self._server.instance, release)
         await workshop.end_others(labels)
+        spent = await workshop.seconds(labels)
         log = BuildLog(self._opened, self._clone.with_name("read"))
         try:
-            await self._within_limits(self._method.run(name, self._clone, log))
-        except (StepFailed, asyncio.CancelledError) as error:
-            await workshop.discard(labels)
-            if isinstance(error, StepFailed) and error.reason is Reason.DISK_FULL:
+            await self._within_limits(self._method.run(name, self._clone, log), spent)
+        except (StepFailed, BuildLost) as error:
+            await self.clear_up()
+            if error.reason is Reason.DISK_FULL:
                 await workshop.forget(release.application)  # a cache may be what filled it
+            raise
+        except asyncio.CancelledError:
+            if not activity.is_worker_shutdown():  # then the next worker goes on with it
+                await self.clear_up()
             raise
         found = await self._server.images.find(name)
         if found is None:
             raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
-        taken = await self._take(found, name)
-        await workshop.discard(labels)
-        return taken
+        return await self._take(found, name)
 
-    async def _within_limits(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let it work as long as it may, while the disk has room.
+    async def clear_up(self) -> None:
+        """Leave nothing of the making but the image and the caches."""
+        if self._clone.parent.exists():
+            await self._server.workshop.discard(
+                labels_of(self._server.instance, self._opened.release)
+            )
+
+    async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float = 0.0) -> None:
+        """Let it work as long as it may, while the disk has room; `spent`: seconds it has had.
 
         Raises:
             StepFailed: `timed_out` or `disk_full`; the work has ended then.
         """
         minutes = self._source.build.limits.minutes
-        deadline = time.monotonic() + 60 * minutes
+        deadline = time.monotonic() + 60 * minutes - spent
         working = asyncio.create_task(work)
         try:
             while not (await asyncio.wait({working}, timeout=_LOOK_SECONDS))[0]:
@@ -156,6 +178,9 @@ class Work:
             working.cancel()
             await asyncio.wait({working})
 
+    def _tell(self, line: str) -> None:
+        self._opened.log_output([line])
+
     async def _take(self, found: ImageFacts, reference: str) -> ImageFacts:
         release = self._opened.release
         async with self._server.locks.holding(IMAGES_LOCK):
@@ -169,8 +194,8 @@ class Work:
     async def _commit(self) -> str:
         release = self._opened.release
         if release.commit is None:
-            ref = release.ref or self._source.branch
-            commit = await self._server.workshop.git.commit_of(await self._opened_source(), ref)
+            git, source = self._server.workshop.git, await self._opened_source()
+            commit = await git.commit_of(source, release.ref, self._place)
             await self._opened.pin_commit(commit)
             return commit
         return release.commit
@@ -188,6 +213,7 @@ class Work:
         return self._source.model_copy(update={"credentials": credentials})
 
     async def _name(self) -> str:
+        commit = await self._commit()  # first: a builder may be a gigabyte to pull
         secret, builder_id = self._server.workshop.content_secret, await self._method.builder_id()
-        key = content_key(secret, self._source, await self._commit(), builder_id)
+        key = content_key(secret, self._source, commit, builder_id)
         return self._server.names.built(self._opened.release.slug, key)

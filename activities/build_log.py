@@ -47,10 +47,11 @@ class BuildLog:
         return self._note.at
 
     def take(self, batch: list[Line]) -> None:
-        new = batch[self._written :]
-        self._written = max(self._written - len(batch), 0)
+        lines = [text for line in batch for text in _lines(line.text)]
+        new = lines[self._written :]
+        self._written = max(self._written - len(lines), 0)
         if new:
-            self._opened.log("\n".join(line.text for line in new))
+            self._opened.log_output(new)
         self._keep(_Note(phase=self._note.phase, at=batch[-1].at, length=self._opened.log_length()))
 
     def _keep(self, note: _Note) -> None:
@@ -58,3 +59,8 @@ class BuildLog:
         temporary.write_text(note.model_dump_json())
         temporary.replace(self._path)
         self._note = note
+
+
+def _lines(text: str) -> list[str]:
+    """A progress bar writes its line over and over: each state of it is one."""
+    return text.splitlines() or [""]

@@ -76,5 +76,6 @@ class ByBuildpacks:
             cpus=limits.cpus or server.workshop.cpus,
             memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
             pids=limits.pids,
+            log_bytes=server.workshop.log_bytes,
             env={name: value.get_secret_value() for name, value in self._build.env.items()},
         )

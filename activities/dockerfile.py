@@ -75,6 +75,7 @@ class ByDockerfile:
             cpus=limits.cpus or server.workshop.cpus,
             memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
             pids=limits.pids,
+            log_bytes=server.workshop.log_bytes,
             args=_values(build.args),
             secrets=_values(build.secrets),
         )

@@ -48,6 +48,10 @@ class OpenStep:
         """Write lines to the deployment's log."""
         self.journal.write(self.release.deployment, text, self.release.settings.secrets)
 
+    def log_output(self, lines: list[str]) -> None:
+        """Write what a program printed to the deployment's log, while that takes more."""
+        self.journal.write_output(self.release.deployment, lines, self.release.settings.secrets)
+
     def log_length(self) -> int:
         return self.journal.length(self.release.deployment)
 

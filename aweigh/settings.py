@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain import grammar
+from aweigh.domain.target import WrittenTarget
 
 
 def default_data_directory() -> Path:
@@ -90,6 +91,8 @@ class Settings(BaseSettings):
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
     """Bytes of the engine's disk that pulls and builds leave free, if more than the share."""
 
+    log_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024**2
+    """Bytes from which on a deployment's log takes no more of what builds print."""
     build_slots: Annotated[int, Field(ge=1, le=32)] = 1
     """Builds that run at a time on this server."""
     allow_open_build_network: bool = False
@@ -98,8 +101,8 @@ class Settings(BaseSettings):
     """Image of the BuildKit that builds Dockerfiles; a rootless one."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
-    private_targets: tuple[Network, ...] = ()
-    """Private networks in which repositories may stand; none by default."""
+    private_targets: tuple[WrittenTarget, ...] = ()
+    """Private networks, or addresses with a port, where repositories may stand; none by default."""
 
     branch_look_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     """Seconds between looks at followed branches, for pushes that were never delivered; 0: none."""

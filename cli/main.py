@@ -20,7 +20,7 @@ app.add_typer(proxy, name="proxy")
 @app.command()
 def up(
     demo: Annotated[
-        bool, typer.Option(help="Deploy a small application, twice, under load.")
+        bool, typer.Option(help="Deploy a small application, twice, under load; then a push.")
     ] = False,
     once: Annotated[bool, typer.Option(help="With --demo: end after it, with its result.")] = False,
 ) -> None:

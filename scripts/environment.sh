@@ -55,6 +55,7 @@ ensure_environment() {
         fail "the project's environment could not be installed; the lines above say why"
     command -v ss >/dev/null || install_packages iproute2
     command -v git >/dev/null || install_packages git
+    command -v ssh >/dev/null || install_packages openssh-client
 }
 
 # Ends here, with its one sentence, when a setting is wrong: no engine could change that.

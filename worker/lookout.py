@@ -1,12 +1,16 @@
 """Looks at the branches that applications follow, for pushes whose delivery never came."""
 
 import asyncio
+import shutil
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from aweigh.adapters.api import Api
-from aweigh.adapters.git import Git
+from aweigh.adapters.history import History
+from aweigh.adapters.targets import Targets
+from aweigh.adapters.threads import in_thread
 from aweigh.contract import Head
 from aweigh.domain.errors import AweighError
 
@@ -18,14 +22,18 @@ _log = structlog.get_logger(__name__)
 
 
 class Lookout:
-    def __init__(self, git: Git, api: Api) -> None:
-        self._git = git
+    """What it fetches lies below `scratch` meanwhile."""
+
+    def __init__(self, api: Api, targets: Targets, scratch: Path) -> None:
         self._api = api
+        self._targets = targets
+        self._scratch = scratch
         self._free = asyncio.Semaphore(_AT_ONCE)
         self._failing: set[str] = set()
 
     async def run(self, every: int) -> None:
         """Look again and again, so many seconds apart; 0: never."""
+        await in_thread(lambda: shutil.rmtree(self._scratch, ignore_errors=True))  # of a crash
         while every:
             await self.look()
             await asyncio.sleep(every)
@@ -52,10 +60,11 @@ class Lookout:
 
     async def _compare(self, application: str) -> None:
         branch = await self._api.branch(application)
-        head = await self._git.head_of(branch.source) if branch else None
+        history = History(self._targets, self._scratch / application)
+        head = await history.head_of(branch.source) if branch else None
         if branch is None or head is None or head in branch.known:
             return
-        change = await self._git.change(branch.source, branch.before, head)
+        change = await history.change(branch.source, branch.before, head)
         seen = Head(
             repository=branch.source.repository, branch=branch.source.branch,
             sequence=branch.sequence, before=branch.before, commit=head,

@@ -52,8 +52,9 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     await _take_name(api, lease)
     instance = (await api.inventory()).instance
     server = await _open_patiently(settings, instance, identity)
-    journal = Journal(settings.server_data / "journal", api)
+    journal = Journal(settings.server_data / "journal", api, settings.log_bytes)
     reconciler = ReconcileActivities(server, api, journal)
+    lookout = Lookout(api, server.workshop.git.targets, settings.server_data / "looks")
     client = await connect_patiently(settings)
     async with (
         in_background(journal.ship()),
@@ -61,7 +62,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         _workers(client, settings, server, Steps(api, journal), reconciler, api),
         in_background(_reconcile_once(reconciler)),
         in_background(Keeper(server, api).run()),
-        in_background(Lookout(server.workshop.git, api).run(settings.branch_look_seconds)),
+        in_background(lookout.run(settings.branch_look_seconds)),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)

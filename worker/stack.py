@@ -91,10 +91,11 @@ def temporal_command(settings: Settings) -> list[str]:
 class Stack:
     """Starts the children in order, keeps them running, stops them in reverse."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, more: Mapping[str, str] | None = None) -> None:
+        """`more`: variables for the children, beside this process's own."""
         self._settings = settings
         logs = settings.data / "logs"
-        environment = dict(os.environ)
+        environment = os.environ | (more or {})
         # A server worker gets along without the database, here as on another machine.
         without_database = environment | {"AWEIGH_DATABASE_URL": ""}
         me = [sys.executable, "-m", "cli.main"]

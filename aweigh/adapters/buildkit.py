@@ -14,6 +14,7 @@ from aweigh.adapters.image_archive import NoImage, image_within
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, regular_file, tree_archive
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.arguments import with_arguments
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
@@ -29,8 +30,8 @@ from aweigh.domain.dockerfile import (
     DockerfileOrder,
     dockerfile_spec,
 )
-from aweigh.domain.dockerfile_verdict import dockerfile_verdict
-from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
+from aweigh.domain.dockerfile_verdict import OUT_OF_MEMORY, dockerfile_verdict
+from aweigh.domain.errors import BuildLost, StepError, StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import CACHE_ROLE
 
@@ -88,7 +89,7 @@ class BuildKit:
         await self._engine.create(dockerfile_spec(self._names, order))
         directories = (PLACE, SECRETS, DOCKERFILE)
         await self._engine.upload(self._name, files_archive(files, _OWNER, directories))
-        with tree_archive(context, CONTEXT, _OWNER) as archive:
+        with await in_thread(lambda: tree_archive(context, CONTEXT, _OWNER)) as archive:
             await self._engine.upload(self._name, archive)
         await self._confine()
         await self._engine.start(self._name)
@@ -118,17 +119,12 @@ class BuildKit:
 
     async def _failed(self, ended: Container) -> StepError:
         if ended.out_of_memory:
-            return StepFailed(
-                Reason.OUT_OF_MEMORY,
-                "The build took more memory than it may; raise `build.limits.memory`.",
-            )
+            return StepFailed(OUT_OF_MEMORY.reason, OUT_OF_MEMORY.message)
         if ended.exit_code == NOT_STARTED:
             return StepFailed(Reason.BUILDER_NOT_FOUND, _NOT_STARTED)
         lines = (await self._engine.last_lines(self._name, _LAST_LINES)).splitlines()
         said = dockerfile_verdict(lines)
-        if not said.final:
-            await self._engine.remove(self._name)  # the next attempt begins anew
-        kind = StepFailed if said.final else StepUnavailable
+        kind = StepFailed if said.final else BuildLost
         return kind(said.reason, said.message)
 
 

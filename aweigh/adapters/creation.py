@@ -16,7 +16,7 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
     """What `create_container` is called with."""
     host: dict[str, Any] = {
         "restart_policy": {"Name": spec.restart},
-        "log_config": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
+        "log_config": {"Type": "json-file", "Config": _log_options(spec)},
         "mounts": [
             docker.types.Mount(
                 target=mount.target,
@@ -63,3 +63,8 @@ def _bounds(spec: ContainerSpec) -> dict[str, Any]:
         host |= {"cap_drop": ["ALL"], "cap_add": ["SETUID", "SETGID"]}
         host["security_opt"] = [f"seccomp={NESTING_PROFILE}", "apparmor=unconfined"]
     return host
+
+
+def _log_options(spec: ContainerSpec) -> dict[str, str]:
+    kept = {"max-size": str(spec.log_bytes)} if spec.log_bytes else {}
+    return {**LOG_OPTIONS, **kept}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO, Any, Final, TypeVar
 
 import docker
@@ -40,10 +41,18 @@ class Container:
     restart: str = ""  # its policy now; `aweigh.restart` says what it was made with
     addresses: Mapping[str, str] = field(default_factory=dict)  # by network
     started_at: str = ""
+    finished_at: str = ""
 
     @property
     def running(self) -> bool:
         return self.status == "running"
+
+    def seconds(self, now: datetime) -> float:
+        """For how long it has run, by the engine's clock; one that never began: 0."""
+        if self.status == "created":
+            return 0.0
+        end = now if self.running else datetime.fromisoformat(self.finished_at)
+        return (end - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 class Engine:
@@ -257,6 +266,7 @@ def _inspect(c: docker.APIClient, name: str) -> Container | None:
         restart=raw["HostConfig"]["RestartPolicy"]["Name"],
         addresses={name: _address(network) for name, network in networks.items()},
         started_at=state["StartedAt"],
+        finished_at=state["FinishedAt"],
     )
 
 

@@ -32,11 +32,15 @@ _log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """One directory per deployment: its `log`, where that begins, and unsent step reports."""
+    """One directory per deployment: its `log`, where that begins, and unsent step reports.
 
-    def __init__(self, directory: Path, api: Api) -> None:
+    `output_bytes`: so long a log takes no more of what programs print.
+    """
+
+    def __init__(self, directory: Path, api: Api, output_bytes: int = 64 * 1024**2) -> None:
         self._directory = directory
         self._api = api
+        self._output_bytes = output_bytes
         self._wake = asyncio.Event()
         self._sent: dict[str, int] = {}
         self._shipping = asyncio.Lock()
@@ -44,15 +48,35 @@ class Journal:
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
         """Append lines to a deployment's log: masked, each behind its time."""
         with self._noted(deployment_id):
-            self._write(deployment_id, text, secrets)
+            self._append(deployment_id, _stamped(mask(text, secrets).splitlines()))
         self._wake.set()
 
-    def _write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = [printable(line) for line in mask(text, secrets).splitlines()]
-        place = self._place(deployment_id)
-        with (place / "log").open("a", encoding="utf-8") as file:
-            file.writelines(f"{now} {line}\n" for line in lines)
+    def write_output(self, deployment_id: str, lines: list[str], secrets: list[str]) -> None:
+        """Append what a program printed: one line here for each line there, none with a line feed.
+
+        A log that has grown too long says so in one line, and takes no more: whoever counts lines
+        finds it full by its length alone, also after a crash.
+        """
+        with self._noted(deployment_id):
+            room = self._output_bytes - self.length(deployment_id)
+            if room <= 0:
+                return
+            stamped = _stamped(_masked(lines, secrets))
+            if sum(map(len, stamped)) >= room:
+                stamped = [*_filling(stamped, room), *_stamped([self._full])]
+            self._append(deployment_id, stamped)
+        self._wake.set()
+
+    @property
+    def _full(self) -> str:
+        return (
+            f"So much was printed ({self._output_bytes} bytes) that the log takes no more of it; "
+            "the work goes on. AWEIGH_LOG_BYTES of the server worker raises that."
+        )
+
+    def _append(self, deployment_id: str, lines: list[bytes]) -> None:
+        with (self._place(deployment_id) / "log").open("ab") as file:
+            file.write(b"".join(lines))
 
     def length(self, deployment_id: str) -> int:
         """How many bytes of its log are kept here."""
@@ -167,3 +191,23 @@ class Journal:
             path.unlink()
         place.rmdir()
         self._sent.pop(deployment_id, None)
+
+
+def _masked(lines: list[str], secrets: list[str]) -> list[str]:
+    """Together, which is quick, unless a secret of several lines made one line of them."""
+    together = mask("\n".join(lines), secrets).split("\n")
+    return together if len(together) == len(lines) else [mask(line, secrets) for line in lines]
+
+
+def _stamped(lines: list[str]) -> list[bytes]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [f"{now} {printable(line)}\n".encode(errors="replace") for line in lines]
+
+
+def _filling(lines: list[bytes], room: int) -> Iterator[bytes]:
+    """The lines that fill the room; the last of them may reach beyond it."""
+    for line in lines:
+        if room <= 0:
+            return
+        room -= len(line)
+        yield line

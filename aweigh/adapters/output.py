@@ -15,11 +15,17 @@ from urllib3.exceptions import HTTPError
 
 from aweigh.adapters.engine import Container, Engine
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepUnavailable
+from aweigh.domain.errors import BuildLost
+from aweigh.domain.text import CUT
 
 _GATHER_SECONDS: Final = 0.05
 #: Lines that wait for the reader; a writer that is quicker waits too.
-_AHEAD: Final = 20_000
+_AHEAD: Final = 2000
+#: Of one line; more of it is not kept, for whoever prints it may never end it.
+_LONGEST_BYTES: Final = 8 * 1024
+#: What is handed on at once: as much as takes a moment, whoever prints without end.
+_BATCH_CHARACTERS: Final = 256 * 1024
+_PUT_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ class Output:
     async def lines(self, after: str = "") -> AsyncIterator[list[Line]]:
         """Everything written later than `after`, in batches, until the container ends.
 
-        The stream may end early, without a word, when the engine does: ask for the container, and
-        again for what came after the last line.
+        The stream may end early, without a word, when the engine does, and it may miss the last
+        words of a container that ends: ask again for what came after the last line.
         """
         found: queue.Queue[Line | None] = queue.Queue(_AHEAD)
         stopped = threading.Event()
@@ -51,8 +57,8 @@ class Output:
                     yield batch
                 if ended:
                     return
-                if not batch:
-                    await asyncio.sleep(_GATHER_SECONDS)
+                # Also where there is more: everything else shall have its turn.
+                await asyncio.sleep(0 if batch else _GATHER_SECONDS)
         finally:
             stopped.set()
             reader.cancel()
@@ -62,13 +68,23 @@ class Output:
     ) -> None:
         try:
             for line in _following(self._engine.client(), self._container, after):
-                if stopped.is_set():
+                if not _put(found, line, stopped):
                     return
-                found.put(line)
         except (DockerException, RequestException, HTTPError, NotFound):
             pass  # whoever reads asks for the container next, and hears what is wrong
         finally:
-            found.put(None)
+            _put(found, None, stopped)
+
+
+def _put(found: "queue.Queue[Line | None]", line: Line | None, stopped: threading.Event) -> bool:
+    """Wait for room, unless nobody reads any more."""
+    while not stopped.is_set():
+        try:
+            found.put(line, timeout=_PUT_SECONDS)
+        except queue.Full:
+            continue
+        return True
+    return False
 
 
 #: What reads a container's output, batch by batch.
@@ -79,22 +95,24 @@ async def read_to_the_end(engine: Engine, container: str, after: str, tell: Tell
     """Tell of all output later than `after`, and return the container once it has ended.
 
     Raises:
-        StepUnavailable: it is gone.
+        BuildLost: it is gone.
     """
     while True:
+        # Looked at first: only what is read of one that had ended by then is all of it.
+        found = await engine.container(container)
         async for batch in Output(engine, container).lines(after):
             tell(batch)
             after = batch[-1].at
-        found = await engine.container(container)
         if found is None:
-            raise StepUnavailable(Reason.BUILD_FAILED, f"{container} was removed by somebody.")
+            raise BuildLost(Reason.BUILD_FAILED, f"{container} was removed by somebody.")
         if not found.running:
             return found
 
 
 def _drained(found: "queue.Queue[Line | None]") -> tuple[list[Line], bool]:
     batch: list[Line] = []
-    while True:
+    room = _BATCH_CHARACTERS
+    while room > 0:
         try:
             line = found.get_nowait()
         except queue.Empty:
@@ -102,16 +120,34 @@ def _drained(found: "queue.Queue[Line | None]") -> tuple[list[Line], bool]:
         if line is None:
             return batch, True
         batch.append(line)
+        room -= len(line.text) + 1
+    return batch, False
 
 
 def _following(client: docker.APIClient, container: str, after: str) -> Iterable[Line]:
     stream = client.logs(
         container, stream=True, follow=True, timestamps=True, since=_shortly_before(after)
     )
+    at, begun = "", b""
     for chunk in stream:
-        at, _, text = chunk.decode(errors="replace").partition(" ")
-        if at > after:  # of one instant, none is missing: the engine gives each line its own
-            yield Line(at, text.rstrip("\n"))
+        stamp, _, text = chunk.partition(b" ")
+        at = stamp.decode()
+        if at <= after:
+            continue
+        # Of one instant, none is missing: the engine gives each line its own, and each piece of a
+        # line that is longer than the 16 KiB it takes at once.
+        begun += text[: _LONGEST_BYTES + 1 - len(begun)]
+        if text.endswith(b"\n"):
+            yield Line(at, _text(begun))
+            begun = b""
+    if begun:
+        yield Line(at, _text(begun))
+
+
+def _text(line: bytes) -> str:
+    whole = line.removesuffix(b"\n")
+    text = whole[:_LONGEST_BYTES].decode(errors="replace")
+    return text if len(whole) <= _LONGEST_BYTES else text + CUT
 
 
 def _shortly_before(after: str) -> float | None:

@@ -12,13 +12,16 @@ from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, tree_archive
-from aweigh.domain.buildpacks import PLATFORM, WORKSPACE, Phase, verdict
+from aweigh.adapters.threads import in_thread
+from aweigh.domain.buildpacks import PLATFORM, WORKSPACE, Phase, verdict, was_killed
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
+from aweigh.domain.errors import BuildLost, StepError, StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 
+#: Among which a phase says why it failed.
+_LAST_LINES: Final = 5
 _VOLUMES: Final = ("app", "layers")
 
 
@@ -53,10 +56,7 @@ class Phases:
             await self._start(phase, name, source)
         ended = await read_to_the_end(self._engine, name, after, tell)
         if ended.exit_code:
-            error = _failed(phase, ended)
-            if isinstance(error, StepUnavailable):
-                await self._engine.remove(name)  # the next attempt begins anew
-            raise error
+            raise _failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
     async def has(self, phase: Phase) -> bool:
         """Whether an earlier attempt came as far as to this phase."""
@@ -70,7 +70,7 @@ class Phases:
         owner = Owner(builder.user, builder.group)
         if phase is Phase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
-            with tree_archive(directory, WORKSPACE, owner) as archive:
+            with await in_thread(lambda: tree_archive(directory, WORKSPACE, owner)) as archive:
                 await self._engine.upload(name, archive)
         if phase.runs_guests:
             await self._confine()
@@ -93,12 +93,13 @@ class Phases:
             await self._networks.ensure_volume(self._names.cache(order.slug, what), labels)
 
 
-def _failed(phase: Phase, ended: Container) -> StepError:
-    if ended.out_of_memory:
+def _failed(phase: Phase, ended: Container, last_lines: str) -> StepError:
+    # One time in twenty, on a busy machine, the engine does not hear of it before the end.
+    if ended.out_of_memory or was_killed(last_lines):
         return StepFailed(
             Reason.OUT_OF_MEMORY,
             f"The {phase} took more memory than the build may; raise `build.limits.memory`.",
         )
     said = verdict(phase, ended.exit_code)
-    kind = StepFailed if said.final else StepUnavailable
+    kind = StepFailed if said.final else BuildLost
     return kind(said.reason, f"{said.message}. The last lines are in the deployment's log.")

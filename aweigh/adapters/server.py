@@ -16,6 +16,7 @@ from aweigh.adapters.networks import Bridge, Networks
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
+from aweigh.adapters.targets import Targets
 from aweigh.adapters.traefik import Traefik
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.generation import Routing
@@ -136,7 +137,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
     names = Names(settings.prefix)
     workshop = Workshop(
         directory=settings.server_data / "builds",
-        git=Git(settings.private_targets),
+        git=Git(Targets(settings.private_targets)),
         engine=engine,
         networks=networks,
         names=names,
@@ -145,6 +146,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
         ),
         buildkit_image=settings.buildkit_image,
         open_network=settings.allow_open_build_network,
+        log_bytes=settings.log_bytes,
         socket=Path(settings.docker_host.removeprefix("unix://")),
     )
     workshop.prepare()

@@ -5,16 +5,20 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from aweigh.adapters.buildkit import BuildKit
+from aweigh.adapters.clone import Clone
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
 from aweigh.adapters.firewall import CannotConfine, Firewall
-from aweigh.adapters.git import Git
+from aweigh.adapters.git import Git, Tell
+from aweigh.adapters.history import History
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.dockerfile import DockerfileOrder
@@ -39,6 +43,8 @@ class Workshop:
     buildkit_image: str
     #: Builds go on where the firewall cannot be had.
     open_network: bool
+    #: How much a deployment's log takes of what is printed.
+    log_bytes: int
     #: The engine's own, which the phases that write images are given.
     socket: Path
 
@@ -46,9 +52,16 @@ class Workshop:
         """The directory of one deployment's clone and notes."""
         return self.directory / deployment_id
 
-    def clear(self, place: Path) -> None:
+    async def clear(self, place: Path) -> None:
         """Remove a directory, whatever a repository's files are like."""
-        shutil.rmtree(place, ignore_errors=True)
+        await in_thread(lambda: shutil.rmtree(place, ignore_errors=True))
+
+    def clone(self, place: Path, tell: Tell) -> Clone:
+        """Makes a clone in a deployment's directory."""
+        return Clone(self.git.targets, place, tell)
+
+    def history(self, place: Path) -> History:
+        return History(self.git.targets, place)
 
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)
@@ -71,13 +84,19 @@ class Workshop:
             if one.labels[DEPLOYMENT] != labels[DEPLOYMENT]:
                 await self.engine.remove(one.name)
 
+    async def seconds(self, labels: Mapping[str, str]) -> float:
+        """For how long a deployment's build has run so far, whoever was there to see it."""
+        now = datetime.now(UTC)
+        found = await self.engine.containers({**labels, ROLE: BUILD_ROLE})
+        return sum(one.seconds(now) for one in found)
+
     async def discard(self, labels: Mapping[str, str]) -> None:
         """Kill and remove everything of one deployment's build; it is gone afterwards."""
         wanted = {**labels, ROLE: BUILD_ROLE}
         containers = await self.engine.containers(wanted)
         await asyncio.gather(*(self.engine.remove(one.name) for one in containers))
         await self.networks.remove_volumes(wanted)
-        self.clear(self.place(labels[DEPLOYMENT]))
+        await self.clear(self.place(labels[DEPLOYMENT]))
 
     async def confine(self) -> None:
         """Keep what is built from this server's own services and networks.

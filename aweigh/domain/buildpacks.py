@@ -4,6 +4,7 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -165,7 +166,23 @@ _EXIT_CODES: Final[Mapping[int, Verdict]] = {
 }
 
 
+#: Killed from outside, as by an engine that stops: SIGKILL, SIGTERM (which Go says in its own way
+#: where it is process 1), and what an engine says of what had ended when it came back.
+_KILLED: Final = (137, 143, 2, 255)
+
+
 def verdict(phase: Phase, exit_code: int) -> Verdict:
     """What it means that a phase ended with this code."""
+    if exit_code in _KILLED:
+        return Verdict(Reason.BUILD_FAILED, f"The {phase} was killed from outside", final=False)
     known = _EXIT_CODES.get(exit_code)
     return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")
+
+
+#: The lifecycle's words; 137 is what a shell makes of SIGKILL.
+_CHILD_KILLED: Final = re.compile(r"failed to build: (signal: killed|exit status 137)")
+
+
+def was_killed(said: str) -> bool:
+    """Whether a buildpack was killed: in a container only the kernel does, for lack of memory."""
+    return _CHILD_KILLED.search(said) is not None

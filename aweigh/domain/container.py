@@ -70,6 +70,8 @@ class ContainerSpec:
     pids: int | None = None
     #: Takes every capability away, and every way to get one.
     confined: bool = False
+    #: How much of its output the engine keeps, where that is not as much as of any container.
+    log_bytes: int | None = None
     #: May have user namespaces of its own, and containers in them; for an ordinary user only.
     nests: bool = False
 

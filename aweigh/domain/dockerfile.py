@@ -6,7 +6,7 @@ from typing import Final
 
 from aweigh.domain.container import ROLE, ContainerSpec, Mount
 from aweigh.domain.naming import Names
-from aweigh.domain.phase import BUILD_ROLE
+from aweigh.domain.phase import BUILD_ROLE, engine_log
 
 #: The one phase of such a build.
 PHASE: Final = "dockerfile"
@@ -62,6 +62,8 @@ class DockerfileOrder:
     cpus: float
     memory_bytes: int
     pids: int
+    #: How much a deployment's log takes of what is printed.
+    log_bytes: int
     args: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -102,4 +104,5 @@ def dockerfile_spec(names: Names, order: DockerfileOrder) -> ContainerSpec:
         memory_bytes=order.memory_bytes,
         pids=order.pids,
         nests=True,
+        log_bytes=engine_log(order.log_bytes),
     )

@@ -27,6 +27,12 @@ class DockerfileVerdict:
     final: bool = True
 
 
+OUT_OF_MEMORY: Final = DockerfileVerdict(
+    Reason.OUT_OF_MEMORY, "The build took more memory than it may; raise `build.limits.memory`."
+)
+#: What a shell makes of SIGKILL: in a container only the kernel sends it, for lack of memory. The
+#: engine does not always hear of that before the end.
+_KILLED: Final = "137"
 _IN_THE_LOG: Final = "The last lines are in the deployment's log."
 _REGISTRY: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     # pattern, reason, final, what a person can do
@@ -72,6 +78,8 @@ def dockerfile_verdict(lines: Sequence[str]) -> DockerfileVerdict:
 
 def _of_words(words: str) -> DockerfileVerdict:
     if step := _STEP_FAILED.search(words):
+        if step["code"] == _KILLED:
+            return OUT_OF_MEMORY
         command = one_line(step["command"], 200)
         message = f"`{command}` ended with exit code {step['code']}. {_IN_THE_LOG}"
         return DockerfileVerdict(Reason.BUILD_FAILED, message)

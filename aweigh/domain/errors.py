@@ -27,6 +27,10 @@ class StepUnavailable(StepError):
     """The world is in the way for now: the step is tried again within its budget."""
 
 
+class BuildLost(StepUnavailable):
+    """What was begun cannot be gone on with: the next attempt begins anew, from the caches."""
+
+
 class NotFound(AweighError):
     """There is no such object."""
 

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from aweigh.domain import grammar
 from aweigh.domain.secret import Secret
@@ -16,6 +16,7 @@ _REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#=-]{0,249}")
 _PATH: Final = re.compile(r"[A-Za-z0-9._@+ /-]{1,255}")
 _REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+-]{1,255}")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_PRIVATE_KEY: Final = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----\s")
 _SCP: Final = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^/:]+):(?P<path>[^/].*)")
 
 
@@ -29,6 +30,28 @@ def is_ref(text: str) -> bool:
     wrong = ("..", "//", "@{", "/.")
     ends = text.endswith(("/", ".", ".lock"))
     return _REF.fullmatch(text) is not None and not ends and not any(one in text for one in wrong)
+
+
+def names_of(ref: str | None, branch: str) -> tuple[str, ...]:
+    """The names on a server under which it is looked for, best first.
+
+    What a deployment asks for may be a tag or a branch, and is the tag where there are both, as
+    for git itself; `refs/heads/…` and `refs/tags/…` say which is meant. Without it, it is the
+    branch and nothing else. An annotated tag is not yet a commit: `^{}` is the one it stands for.
+    """
+    if ref is None:
+        return (f"refs/heads/{branch}",)
+    if ref.startswith(("refs/heads/", "refs/tags/")):
+        return (f"{ref}^{{}}", ref)
+    return (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}")
+
+
+def owner_of(repository: str) -> str:
+    """The address below which an owner's repositories stand, with a slash at its end.
+
+    https://github.com/acme/shop stands below https://github.com/acme/.
+    """
+    return repository.rpartition("/")[0] + "/"
 
 
 def is_inside(path: str) -> bool:
@@ -47,7 +70,7 @@ def repository_url(text: str) -> str:
         text = f"ssh://{scp['user']}@{scp['host']}/{scp['path']}"
     url = urlsplit(text)
     host = url.hostname or ""
-    if url.scheme not in ("https", "ssh") and not (url.scheme == "http" and _is_loopback(host)):
+    if url.scheme not in ("https", "ssh") and not (url.scheme == "http" and is_loopback(host)):
         raise ValueError("is not an https:// or ssh:// address (or git@host:path)")
     if url.query or url.fragment or not grammar.matches(grammar.HOST, host):
         raise ValueError("is not the address of a repository")
@@ -56,7 +79,8 @@ def repository_url(text: str) -> str:
     return f"{url.scheme}://{_user(url)}{_host(url)}{url.path.rstrip('/')}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """A host that is reached without TLS: nothing on the way could read along."""
     return host == "localhost" or re.fullmatch(r"127\.\d+\.\d+\.\d+", host) is not None
 
 
@@ -97,6 +121,13 @@ class DeployKey(Value):
     type: Literal["deploy_key"] = "deploy_key"
     private_key: Secret
     known_hosts: Annotated[Text, Field(min_length=1, max_length=20_000)]
+
+    @field_validator("private_key")
+    @classmethod
+    def _private_key(cls, key: SecretStr) -> SecretStr:
+        if not _PRIVATE_KEY.match(key.get_secret_value()):
+            raise ValueError("is not a private key (-----BEGIN … PRIVATE KEY-----)")
+        return key
 
     @property
     def secret(self) -> str:

@@ -64,7 +64,7 @@ class Names:
 
     def owns_image(self, name: str) -> bool:
         """Whether an image's name is one that this installation gave it."""
-        repositories = (self.pulled_repository, self.demo, self.demo_base)
+        repositories = (self.pulled_repository, self.demo, self.demo_base, self.demo_builder)
         ours = (f"{self.prefix}/", f"{self.proxy}/", *(f"{one}:" for one in repositories))
         return name.startswith(ours)
 
@@ -77,6 +77,11 @@ class Names:
     def demo_base(self) -> str:
         """The repository of what the demo's images are derived from."""
         return f"{self.prefix}-demo/base"
+
+    @property
+    def demo_builder(self) -> str:
+        """The repository of the demo's own builder, where none can be pulled."""
+        return f"{self.prefix}-demo/builder"
 
     def network(self, name: str) -> str:
         return f"{self.prefix}-{name}"

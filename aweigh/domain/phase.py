@@ -38,7 +38,18 @@ class BuildOrder:
     cpus: float
     memory_bytes: int
     pids: int
+    #: How much a deployment's log takes of what is printed.
+    log_bytes: int
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def engine_log(log_bytes: int) -> int:
+    """How much the engine keeps of what is printed, for a deployment's log of so many bytes.
+
+    A line takes the engine up to three times as much, and whoever reads while it begins a new file
+    misses what it had not read: it shall not do so before that log is full.
+    """
+    return 8 * log_bytes
 
 
 def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
@@ -60,6 +71,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         memory_bytes=order.memory_bytes,
         pids=order.pids,
         confined=guests,
+        log_bytes=engine_log(order.log_bytes),
     )
 
 

@@ -14,6 +14,8 @@ def one_line(text: str, longest: int = 600) -> str:
 
 def printable(text: str) -> str:
     """Control characters made harmless; lines and tabs stay."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() or char in "\t\n" else f"\\x{ord(char):02x}" for char in text
     )

@@ -6,8 +6,9 @@ from typing import Final
 
 from aweigh.domain.deployment import DeploymentState
 
-#: The sum of the budgets of all steps: no healthy deployment takes longer.
-DEADLINE: Final = timedelta(hours=9)
+#: The sum of the budgets of all steps, twelve hours of it for a build and its turn: no healthy
+#: deployment takes longer.
+DEADLINE: Final = timedelta(hours=20)
 
 
 class WorkflowStatus(StrEnum):

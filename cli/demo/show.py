@@ -14,15 +14,22 @@ from docker.errors import DockerException
 from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
 from aweigh.settings import Settings
+from cli.demo.client import (
+    DEPLOY_SECONDS,
+    Wanted,
+    address_of,
+    connected,
+    find_or_create,
+    host_of,
+    taken,
+)
 from cli.demo.image import make_image
 from cli.demo.load import Load, Report, mixed_flows, running
 
 NAME: Final = "demo"
-_NAMES: Final = (NAME, *(f"{NAME}-{number}" for number in range(2, 100)))
 _RATE: Final = 200
 _BEFORE_SECONDS: Final = 2.0
 _AFTER_SECONDS: Final = 2.0
-_DEPLOY_SECONDS: Final = 120
 
 
 @dataclass
@@ -39,20 +46,10 @@ class Demo:
         Raises:
             AweighError: the stack or the engine refused something, or did not answer.
         """
-        try:
-            return await self._run()
-        except httpx2.HTTPError as error:
-            kind = type(error).__name__
-            raise AweighError(f"the API did not answer: {kind} {error}".rstrip()) from error
-
-    async def _run(self) -> bool:
-        async with httpx2.AsyncClient(
-            base_url=self.settings.api_base,
-            headers={"Authorization": f"Bearer {self.token}"},
-            timeout=_DEPLOY_SECONDS + 30,
-            trust_env=False,
-        ) as client:
-            application = await find_or_create(client, self.settings, self.say)
+        async with connected(self.settings, self.token) as client:
+            wanted = application_of(self.settings)
+            application = await find_or_create(client, wanted, self.settings.server)
+            self.say(f"The demo is the application `{application['slug']}`")
             number = await _next_number(client, application)
             first = await self._deploy(client, application, f"v{number}")
             report, second = await self._swap(client, application, f"v{number + 1}")
@@ -66,10 +63,10 @@ class Demo:
         self.say(f"Deploying {tag} ...")
         answer = await client.post(
             f"/v1/applications/{application['id']}/deployments",
-            params={"wait": _DEPLOY_SECONDS},
+            params={"wait": DEPLOY_SECONDS},
             json={"tag": tag},
         )
-        deployment = _taken(answer)
+        deployment = taken(answer)
         for step in deployment["steps"]:
             self.say(f"  {step['name']:<10}{step['state']:<11}{step['detail']}")
         self.say(f"  {deployment['state']} after {time.monotonic() - began:.1f} s")
@@ -91,7 +88,7 @@ class Demo:
         self, client: httpx2.AsyncClient, application: dict[str, Any], tag: str
     ) -> tuple[Report, dict[str, Any]]:
         load = Load(
-            url=f"http://127.0.0.1:{self.settings.web_port}", host=_host(application["slug"]),
+            url=f"http://127.0.0.1:{self.settings.web_port}", host=host_of(application["slug"]),
             name=NAME, flows=mixed_flows(_RATE),
         )  # fmt: skip
         self.say(f"Now {_RATE} requests a second, 1 of 200 taking 5 s, while {tag} takes over")
@@ -114,8 +111,8 @@ class Demo:
     def _sum_up(
         self, application: dict[str, Any], deployment: dict[str, Any], report: Report
     ) -> bool:
-        port = "" if self.settings.web_port == 80 else f":{self.settings.web_port}"
-        self.say(f"The application answers on    http://{_host(application['slug'])}{port}")
+        address = address_of(application["slug"], self.settings)
+        self.say(f"The application answers on    {address}")
         self.say(f"The deployment in Temporal    {deployment['workflow']['url']}")
         self.say(f"Requests sent                 {report.sent}")
         self.say(f"Requests lost                 {report.failed}")
@@ -125,63 +122,17 @@ class Demo:
         return deployment["state"] == "succeeded" and report.failed == 0
 
 
-async def find_or_create(
-    client: httpx2.AsyncClient, settings: Settings, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """The demo's application, under the first name that nobody else has or had.
-
-    Raises:
-        AweighError: the API refused it, or every name is taken.
-    """
+def application_of(settings: Settings) -> Wanted:
+    """The application of the demo's images."""
     repository = Names(settings.prefix).demo
-    for name in _NAMES:
-        answer = await client.get(f"/v1/applications/{name}")
-        if answer.status_code == 404:
-            answer = await _create(client, settings, name)
-        if answer.status_code == 409:  # the name of a removed one, or somebody else's domain
-            continue
-        application = _taken(answer)
-        if application["source"].get("image") == repository and not application["removing"]:
-            say(f"The demo is the application `{name}`, http://{_host(name)}")
-            return application
-    raise AweighError(f"every name from {_NAMES[0]} to {_NAMES[-1]} is or was taken")
-
-
-async def _create(client: httpx2.AsyncClient, settings: Settings, name: str) -> httpx2.Response:
-    return await client.post(
-        "/v1/applications",
-        json={
-            "name": name,
-            "server": settings.server,
-            "source": {"type": "image", "image": Names(settings.prefix).demo, "tag": "v1"},
-            "domains": [{"host": _host(name), "tls": False}],
-            "health_check": {"type": "http", "path": "/healthz"},
-        },
+    return Wanted(
+        name=NAME,
+        source={"type": "image", "image": repository, "tag": "v1"},
+        is_ours=lambda source: source.get("image") == repository,
     )
 
 
 async def _next_number(client: httpx2.AsyncClient, application: dict[str, Any]) -> int:
     query = {"application": application["id"], "limit": "1"}
-    items = _taken(await client.get("/v1/deployments", params=query))["items"]
+    items = taken(await client.get("/v1/deployments", params=query))["items"]
     return 1 + (items[0]["sequence"] if items else 0)
-
-
-def _host(slug: str) -> str:
-    return f"{slug}.localhost"
-
-
-def _taken(answer: httpx2.Response) -> dict[str, Any]:
-    """The body of an answer.
-
-    Raises:
-        AweighError: what the API had against the question.
-    """
-    try:
-        body: dict[str, Any] = answer.json()
-    except ValueError as error:
-        raise AweighError(f"the API answered {answer.status_code}, and no JSON") from error
-    if answer.status_code == 424:
-        return dict(body["deployment"])
-    if answer.is_error:
-        raise AweighError(f"the API answered {answer.status_code}: {body.get('detail', '')}")
-    return body

@@ -8,8 +8,12 @@ from typing import Any
 import docker
 import pytest
 
+from tests.support.builder import small_builder
+from tests.support.building import BUILDING, Builds
 from tests.support.faulty_proxy import Fault
-from tests.support.stack import Stack, free_ports
+from tests.support.git_server import GitServer, git_server
+from tests.support.images import temporary_repository
+from tests.support.stack import Stack, free_ports, running_stack
 from tests.support.world import World, built_world
 
 
@@ -45,3 +49,29 @@ async def outages(world: World) -> AsyncIterator[dict[str, asyncio.Task[Any]]]:
     yield tasks
     for task in tasks.values():
         task.cancel()
+
+
+@pytest.fixture(scope="session")
+def builder(engine: docker.DockerClient) -> Iterator[str]:
+    with temporary_repository(engine) as repository:
+        yield small_builder(engine, repository)
+
+
+@pytest.fixture(scope="session")
+def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    with git_server(tmp_path_factory.mktemp("git")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def builds(
+    engine: docker.DockerClient,
+    git: GitServer,
+    builder: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Builds]:
+    """One stack for everything that is built, and leaves nothing behind."""
+    async with running_stack(
+        tmp_path_factory.mktemp("builds"), **BUILDING, AWEIGH_KEEP_RELEASES="2"
+    ) as running:
+        yield Builds(running, git, builder, engine)

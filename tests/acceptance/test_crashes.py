@@ -14,7 +14,15 @@ from temporalio.service import RPCError
 
 from cli.demo.load import Run, running
 from tests.support.images import temporary_repository
-from tests.support.moment import Moment, container_appears, file_appears, step_begins, stopping
+from tests.support.moment import (
+    Moment,
+    container_appears,
+    file_appears,
+    go_on,
+    stand_still,
+    step_begins,
+    stopping,
+)
 from tests.support.outside import swept, until
 from tests.support.shop import Shop, containers_of, fast_flows, lost, slow_flow, unfinished_files
 from tests.support.stack import Stack, running_stack
@@ -55,12 +63,6 @@ async def loaded_shop(
     assert set(run.versions) == set(versions)
 
 
-def go_on(stack: Stack) -> None:
-    for pid in stack.children():
-        with suppress(ProcessLookupError):  # the one that was killed
-            os.kill(pid, signal.SIGCONT)
-
-
 async def crash_at(stack: Stack, moment: Moment) -> None:
     """Start the stack, and kill all of it at that moment."""
     await stack.launch()
@@ -91,9 +93,7 @@ async def assert_done(
 
 async def accepted(shop: Shop, version: str, *waiting: str) -> dict[str, Any]:
     """A deployment that begins as soon as these parts of the stack go on."""
-    parts = shop.stack.pids()
-    for part in waiting:
-        os.kill(parts[part], signal.SIGSTOP)
+    stand_still(shop.stack, *waiting)
     return dict((await shop.stack.deploy(shop.application, version, wait=0)).json())
 
 

@@ -11,6 +11,7 @@ import pytest
 from aweigh.domain.dockerfile import PHASE
 from aweigh.domain.naming import Names
 from tests.support.arguments import watched_arguments
+from tests.support.building import leavings
 from tests.support.buildkit_image import buildkit_image
 from tests.support.dockerfiles import DOCKERFILE, RESULT, TOOLS, Files, python_files, tools_files
 from tests.support.git_server import GitServer, git_server
@@ -66,14 +67,6 @@ async def failed(stack: Stack, app: dict[str, Any]) -> dict[str, Any]:
     answer = await stack.deploy(app)
     assert answer.status_code == 424, answer.text
     return dict(answer.json()["deployment"])
-
-
-def leavings(engine: docker.DockerClient, stack: Stack) -> list[str]:
-    """What builds have left on the engine and on disk."""
-    prefix = f"{stack.prefix}.build-"
-    found = [one.name for one in engine.containers.list(all=True) if one.name.startswith(prefix)]
-    builds = stack.data / "server" / "builds"
-    return found + [one.name for one in builds.iterdir() if one.is_dir()]
 
 
 async def test_a_push_goes_live_by_its_dockerfile_and_a_broken_one_leaves_it_live(

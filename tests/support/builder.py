@@ -4,12 +4,11 @@ from pathlib import Path
 
 import docker
 
-from cli.demo.builder.image import BUILDPACKS, Buildpack, build_lifecycle, make_builder
+from cli.demo.builder.image import PROCFILE, Buildpack, build_lifecycle, make_builder
 from cli.demo.image import base_image
 
 #: Outside the repository: it takes a minute to build, and never changes for a version.
 LIFECYCLE = Path("/var/tmp/aweigh-tests/lifecycle")
-PROCFILE = Buildpack(id="aweigh/procfile", version="0.1.0", directory=BUILDPACKS / "procfile")
 #: Runs the repository's own `build.py`, as the scripts of packages are run.
 SCRIPT = Buildpack(
     id="aweigh/script", version="0.1.0",

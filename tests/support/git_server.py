@@ -1,4 +1,4 @@
-"""A real git server over HTTP: `git http-backend` behind Basic authentication."""
+"""A real git server over HTTP: `git http-backend` behind Basic authentication, with Git LFS."""
 
 import base64
 import os
@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from cli.demo import git_backend
+from tests.support.lfs_server import LfsServer
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
@@ -25,9 +28,11 @@ class GitServer:
     port: int = 0
     #: Who may read: user to password; empty: everybody.
     users: dict[str, str] = field(default_factory=dict)
+    #: The paths that were asked for, and the `Authorization` that came with each.
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    lfs: LfsServer = field(default_factory=LfsServer)
     #: Installation tokens that open everything, too; the collection may grow.
     tokens: Collection[str] | None = None
-    requests: list[str] = field(default_factory=list)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}.git"
@@ -37,15 +42,17 @@ class GitServer:
         name: str,
         files: Mapping[str, str | bytes | None],
         branch: str = "main",
+        *,
+        links: Mapping[str, str] | None = None,
         message: str = "change",
     ) -> str:
-        """Commit these files on top of the branch (None removes one); the commit's id."""
-        bare, work = self.root / f"{name}.git", self.root / "work" / name
-        if not bare.exists():
-            self._git("init", "--quiet", "--bare", "--initial-branch", branch, str(bare))
-            for key in ("allowAnySHA1InWant", "allowFilter"):  # as GitHub
-                self._git("-C", str(bare), "config", f"uploadpack.{key}", "true")
-            self._git("init", "--quiet", "--initial-branch", branch, str(work))
+        """Commit these files on top of the branch (None removes one); the commit's id.
+
+        `links`: the commits of other repositories that stand at a path, as a submodule's does.
+        """
+        bare, work = self.bare(name), self.root / "work" / name
+        if not work.exists():
+            self.git("init", "--quiet", "--initial-branch", branch, str(work))
         for path, content in files.items():
             place = work / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -54,21 +61,49 @@ class GitServer:
                 continue
             place.write_bytes(content.encode() if isinstance(content, str) else content)
             place.chmod(0o755 if str(content).startswith("#!") else 0o644)
-        self._git("-C", str(work), "add", "--all")
-        self._git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", message)
-        self._git("-C", str(work), "push", "--quiet", "--force", str(bare), f"HEAD:{branch}")
-        return self._git("-C", str(work), "rev-parse", "HEAD").strip()
+        self.git("-C", str(work), "add", "--all")
+        for path, commit in (links or {}).items():
+            link = f"160000,{commit},{path}"
+            self.git("-C", str(work), "update-index", "--add", "--cacheinfo", link)
+        self.git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", message)
+        to = f"HEAD:{branch if branch.startswith('refs/') else f'refs/heads/{branch}'}"
+        self.git("-C", str(work), "push", "--quiet", "--force", str(bare), to)
+        return self.git("-C", str(work), "rev-parse", "HEAD").strip()
 
     def move(self, name: str, branch: str, commit: str) -> None:
         """Have the branch stand at a commit the repository knows, as a forced push does."""
-        bare, work = self.root / f"{name}.git", self.root / "work" / name
-        self._git("-C", str(bare), "update-ref", f"refs/heads/{branch}", commit)
-        self._git("-C", str(work), "reset", "--quiet", "--hard", commit)
+        self.git("-C", str(self.bare(name)), "update-ref", f"refs/heads/{branch}", commit)
+        work = self.root / "work" / name
+        self.git("-C", str(work), "reset", "--quiet", "--hard", commit)
 
-    def _git(self, *words: str) -> str:
+    def bare(self, name: str) -> Path:
+        """Where a repository is; it is made unless it is there."""
+        place = self.root / f"{name}.git"
+        if not place.exists():
+            self.git("init", "--quiet", "--bare", "--initial-branch", "main", str(place))
+            for key in ("allowAnySHA1InWant", "allowFilter"):  # as GitHub
+                self.git("-C", str(place), "config", f"uploadpack.{key}", "true")
+        return place
+
+    def blob(self, name: str, content: str) -> str:
+        """Keep a blob; its id."""
+        words = ("-C", str(self.bare(name)), "hash-object", "-w", "--stdin")
+        return self.git(*words, stdin=content).strip()
+
+    def commit(self, name: str, *entries: str) -> str:
+        """A commit of these entries of a tree, as nobody's `git add` would make it; its id."""
+        at = ("-C", str(self.bare(name)))
+        tree = self.git(*at, "mktree", "--missing", stdin="\n".join(entries) + "\n").strip()
+        return self.git(*at, "commit-tree", "-m", "made by hand", tree).strip()
+
+    def tag(self, name: str, tag: str, commit: str, *, annotated: bool = False) -> None:
+        more = ("--annotate", "--message", "a release") if annotated else ()
+        self.git("-C", str(self.bare(name)), "tag", *more, tag, commit)
+
+    def git(self, *words: str, stdin: str = "") -> str:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.root)} | _IDENTITY
         return subprocess.run(
-            ["git", *words], env=env, check=True, capture_output=True, text=True
+            ["git", *words], env=env, check=True, capture_output=True, text=True, input=stdin
         ).stdout
 
     def allows(self, header: str | None) -> bool:
@@ -81,6 +116,11 @@ class GitServer:
         }
         return header in pairs
 
+    @property
+    def credentials_seen(self) -> set[str]:
+        """Every `Authorization` that came."""
+        return {header for _, header in self.requests if header}
+
 
 def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -91,32 +131,21 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
         def _answer(self, body: bytes) -> None:
-            server.requests.append(self.path)
+            server.requests.append((self.path, self.headers["Authorization"]))
             if not server.allows(self.headers["Authorization"]):
-                self.send_response(401)
-                self.send_header("WWW-Authenticate", 'Basic realm="git"')
-                self.end_headers()
-                return
-            path, _, query = self.path.partition("?")
-            env = {
-                "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(server.root),
-                "GIT_HTTP_EXPORT_ALL": "1", "REQUEST_METHOD": self.command, "PATH_INFO": path,
-                "QUERY_STRING": query, "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": str(len(body)), "GIT_CONFIG_COUNT": "1",
-                "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
-                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            }  # fmt: skip
-            output = subprocess.run(
-                ["git", "http-backend"], input=body, env=env, check=True, capture_output=True
-            ).stdout
-            head, _, content = output.partition(b"\r\n\r\n")
-            headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-            self.send_response(int(headers.pop("Status", "200").split()[0]))
+                self._send(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+            elif found := server.lfs.answer(f"http://{self.headers['Host']}", self.path, body):
+                self._send(found.status, found.headers, found.body)
+            else:
+                said = git_backend.answer(server.root, self.command, self.path, self.headers, body)
+                self._send(*said)
+
+        def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+            self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -129,7 +158,7 @@ def git_server(root: Path) -> Iterator[GitServer]:
     server = GitServer(root)
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(server)) as http:
         server.port = http.server_port
-        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server
         http.shutdown()

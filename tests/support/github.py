@@ -1,10 +1,10 @@
 """Deliveries as GitHub sends them."""
 
-import hashlib
-import hmac
-import json
-import secrets
 from typing import Any
+
+from cli.demo.github import delivery
+
+__all__ = ["ZERO", "delivery", "push"]
 
 ZERO = "0" * 40
 
@@ -32,17 +32,3 @@ def push(repository: str, *, after: str, before: str = ZERO, **more: Any) -> dic
     repository_fields = more.pop("repository_fields", {})
     payload["repository"] |= repository_fields  # type: ignore[operator]
     return payload | more
-
-
-def delivery(
-    payload: dict[str, Any], secret: str, *, event: str = "push", id: str | None = None
-) -> dict[str, Any]:
-    """The arguments of the request: raw bytes, and headers with their signature."""
-    body = json.dumps(payload, separators=(",", ":")).encode()
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {
-        "Content-Type": "application/json", "X-GitHub-Event": event,
-        "X-GitHub-Delivery": id or secrets.token_hex(16),
-        "X-Hub-Signature-256": f"sha256={signature}",
-    }  # fmt: skip
-    return {"content": body, "headers": headers}

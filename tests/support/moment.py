@@ -1,9 +1,11 @@
 """Moments of a deployment at which everything stands still, so that it can be killed there."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.support.stack import Stack
@@ -29,6 +31,30 @@ def step_begins(stack: Stack, deployment_id: str, step: str) -> Moment:
 def container_appears(name: str) -> Moment:
     """The engine made a container of that name, which is not started yet."""
     return ("container", name)
+
+
+def container_starts(name: str) -> Moment:
+    """A container of that name was started."""
+    return ("start", name)
+
+
+def image_appears(name: str) -> Moment:
+    """The engine has an image of that name."""
+    return ("image", name)
+
+
+def go_on(stack: Stack) -> None:
+    """Let all parts go on that stand still."""
+    for pid in stack.children():
+        with suppress(ProcessLookupError):  # one that was killed
+            os.kill(pid, signal.SIGCONT)
+
+
+def stand_still(stack: Stack, *parts: str) -> None:
+    """Stop these parts, until they go on."""
+    pids = stack.pids()
+    for part in parts:
+        os.kill(pids[part], signal.SIGSTOP)
 
 
 @asynccontextmanager

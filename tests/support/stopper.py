@@ -2,6 +2,8 @@
 
     file DIRECTORY NAME     the file is made in, or renamed into, the directory
     container NAME          the engine knows a container of that name
+    start NAME              the container of that name was started
+    image NAME              the engine knows an image of that name
 
 A program of its own, because milliseconds count: the test's process is busy with a load, and a
 step of a deployment may take no longer than five of them.
@@ -14,7 +16,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,16 +43,32 @@ def names_in(events: bytes) -> Iterator[str]:
 
 
 def wait_for_container(name: str) -> None:
+    wait_until(lambda: engine_knows(f"containers/{name}"))
+
+
+def wait_for_start(name: str) -> None:
+    never = b'"StartedAt":"0001'
+    wait_until(lambda: never not in (engine_knows(f"containers/{name}") or never))
+
+
+def wait_for_image(name: str) -> None:
+    wait_until(lambda: engine_knows(f"images/{name}"))
+
+
+def wait_until(true: Callable[[], object]) -> None:
     say("armed")
-    while not engine_knows(name):
+    while not true():
         time.sleep(0.001)
 
 
-def engine_knows(name: str) -> bool:
+def engine_knows(what: str) -> bytes:
+    """What the engine says of something; nothing while it is not there."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(ENGINE)
-        connection.sendall(f"GET /containers/{name}/json HTTP/1.0\r\n\r\n".encode())
-        return b" 200 " in connection.recv(32)
+        connection.sendall(f"GET /{what}/json HTTP/1.0\r\n\r\n".encode())
+        with connection.makefile("rb") as file:
+            answer = file.read()
+    return answer if b" 200 " in answer[:32] else b""
 
 
 def say(word: str) -> None:
@@ -58,10 +76,16 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
+WAITS = {
+    "file": wait_for_file, "container": wait_for_container, "start": wait_for_start,
+    "image": wait_for_image,
+}  # fmt: skip
+
+
 def main(up: str, kind: str, *words: str) -> None:
     with suppress(PermissionError):  # only root may go first
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    {"file": wait_for_file, "container": wait_for_container}[kind](*words)
+    WAITS[kind](*words)
     for pid in reversed(Path(f"/proc/{up}/task/{up}/children").read_text().split()):
         os.kill(int(pid), signal.SIGSTOP)
 

@@ -34,23 +34,32 @@ _APIS: Final = {
 }
 
 
-def build_lifecycle(directory: Path) -> None:
+def has_lifecycle(directory: Path) -> bool:
+    return all((directory / program).exists() for program in _PROGRAMS)
+
+
+def build_lifecycle(directory: Path, go: str = "go", caches: Path | None = None) -> None:
     """Have the lifecycle's two programs in `directory`, built once for each version.
 
+    `caches`: where Go keeps more than a gigabyte of modules meanwhile; else in its usual places.
+
     Raises:
-        CalledProcessError: Go is missing, too old, or cannot get the module.
+        CalledProcessError: Go is too old, or cannot get the module; its `stderr` says why.
     """
-    if all((directory / program).exists() for program in _PROGRAMS):
+    if has_lifecycle(directory):
         return
     directory.mkdir(parents=True, exist_ok=True)
     module = "github.com/buildpacks/lifecycle/cmd"
     flags = f"-s -w -X {module}.Version={LIFECYCLE_VERSION}"
+    own = {"GOMODCACHE": f"{caches}/modules", "GOCACHE": f"{caches}/build"} if caches else {}
     subprocess.run(
-        ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{directory}/",
-         *(f"{module}/{program}" for program in _PROGRAMS)],
+        [go, "build", "-mod=readonly", "-modcacherw", "-trimpath", "-ldflags", flags,
+         "-o", f"{directory}/", *(f"{module}/{program}" for program in _PROGRAMS)],
         cwd=_MODULE,
-        env=os.environ | {"CGO_ENABLED": "0"},
+        env=os.environ | own | {"CGO_ENABLED": "0"},
         check=True,
+        capture_output=True,
+        text=True,
     )  # fmt: skip
 
 
@@ -61,6 +70,11 @@ class Buildpack:
     id: str
     version: str
     directory: Path
+
+
+PROCFILE: Final = Buildpack(
+    id="aweigh/procfile", version="0.1.0", directory=BUILDPACKS / "procfile"
+)
 
 
 def make_builder(

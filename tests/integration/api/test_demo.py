@@ -4,7 +4,8 @@ from typing import Any
 
 from aweigh.settings import Settings
 from aweigh.store import applications
-from cli.demo.show import find_or_create
+from cli.demo.client import find_or_create
+from cli.demo.show import application_of
 from tests.support.api_door import Door
 
 OURS = "aweigh-demo/application"
@@ -12,7 +13,7 @@ OURS = "aweigh-demo/application"
 
 async def found(door: Door) -> dict[str, Any]:
     door.client.headers["Authorization"] = f"Bearer {door.tokens['admin']}"
-    return await find_or_create(door.client, Settings(prefix="aweigh"), lambda _: None)
+    return await find_or_create(door.client, application_of(Settings(prefix="aweigh")), "local")
 
 
 async def remove(door: Door, application: dict[str, Any]) -> None:

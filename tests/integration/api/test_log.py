@@ -14,6 +14,7 @@ from aweigh.contract import StepReport
 from aweigh.domain.deployment import StepState
 from aweigh.store import deployments, lifecycle, logs
 from tests.support.api_door import Door
+from tests.support.events import events
 from tests.support.installation import succeed
 
 TEXT = b"one\ntwo\nthree\n"
@@ -103,20 +104,6 @@ async def test_a_log_of_nothing_is_not_found(door: Door) -> None:
     for accept in ("text/plain", "text/event-stream"):
         answer = await log(door, "dep_00000000000000000000000000", Accept=accept)
         assert answer.status_code == 404
-
-
-def events(text: str) -> list[dict[str, str]]:
-    """Server-sent events, by the letter of their standard."""
-    found: list[dict[str, str]] = []
-    current: dict[str, str] = {}
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        if not line:
-            found += [current] if current else []
-            current = {}
-        elif not line.startswith(":"):
-            name, _, value = line.partition(":")
-            current[name] = value.removeprefix(" ")
-    return found
 
 
 async def stream(door: Door, deployment_id: str, **headers: str) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """Looks at followed branches, by a real server worker's side, a real git server and the API."""
 
-import ipaddress
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import httpx2
 import pytest
 
 from aweigh.adapters.api import Api
-from aweigh.adapters.git import Git
+from aweigh.adapters.targets import Targets
 from aweigh.contract import Head, Lease
+from aweigh.domain.target import PrivateTarget
 from aweigh.store import servers
 from tests.support.api_door import Door
 from tests.support.git_server import GitServer, git_server
@@ -36,8 +36,9 @@ async def api(door: Door) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def lookout(api: Api) -> Lookout:
-    return Lookout(Git((ipaddress.ip_network("127.0.0.0/8"),)), api)
+def lookout(api: Api, tmp_path: Path) -> Lookout:
+    targets = Targets((PrivateTarget.parse("127.0.0.1/32"),))
+    return Lookout(api, targets, tmp_path / "looks")
 
 
 async def follow(door: Door, git: GitServer, name: str = "shop", **source: Any) -> dict[str, Any]:

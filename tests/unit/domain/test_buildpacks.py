@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase, read_builder, verdict
+from aweigh.domain.buildpacks import Phase, read_builder, verdict, was_killed
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.naming import Names
@@ -33,7 +33,7 @@ def order(metadata: Any = METADATA) -> BuildOrder:
         slug="shop", sequence=7, labels={"aweigh.deployment": "dep_1"},
         builder=read_builder(facts(metadata)), lifecycle_image="sha256:l", image="aweigh/shop:x",
         process="web", subdirectory="", network="aweigh.build", socket="/run/docker.sock", cpus=1.0,
-        memory_bytes=2**30, pids=100, env={"TOKEN": "geheim"},
+        memory_bytes=2**30, log_bytes=1024, pids=100, env={"TOKEN": "geheim"},
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_the_restorer_of_an_old_api_is_not_given_the_engine() -> None:
     [
         (20, Reason.NO_BUILDPACK, True), (21, Reason.NO_BUILDPACK, True),
         (51, Reason.BUILD_FAILED, True), (62, Reason.BUILD_FAILED, False),
-        (99, Reason.BUILD_FAILED, True),
+        (99, Reason.BUILD_FAILED, True), (137, Reason.BUILD_FAILED, False),
     ],
 )  # fmt: skip
 def test_an_exit_code_is_a_reason(code: int, reason: Reason, final: bool) -> None:
@@ -116,3 +116,9 @@ def test_an_exit_code_is_a_reason(code: int, reason: Reason, final: bool) -> Non
 
     assert (said.reason, said.final) == (reason, final)
     assert said.message
+
+
+def test_a_buildpack_that_was_killed_ran_out_of_memory() -> None:
+    assert was_killed("line\nERROR: failed to build: signal: killed\n")
+    assert was_killed("\x1b[31;1mERROR: \x1b[0mfailed to build: exit status 137")
+    assert not was_killed("ERROR: failed to build: exit status 1")

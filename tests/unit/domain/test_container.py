@@ -77,6 +77,7 @@ def test_a_plain_replica() -> None:
             "user": "",
             "pids": None,
             "confined": False,
+            "log_bytes": None,
             "nests": False,
         }
     )
@@ -124,6 +125,7 @@ def test_a_replica_with_everything() -> None:
             "user": "",
             "pids": None,
             "confined": False,
+            "log_bytes": None,
             "nests": False,
         }
     )
@@ -163,6 +165,7 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "user": "",
             "pids": None,
             "confined": False,
+            "log_bytes": None,
             "nests": False,
         }
     )

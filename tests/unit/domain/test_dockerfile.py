@@ -106,6 +106,7 @@ def order(**given: Any) -> DockerfileOrder:
             "buildkit": "sha256:b", "image": "aweigh/shop:built-x", "subdirectory": "web",
             "dockerfile": "docker/prod.Dockerfile", "target": "web", "anew": False,
             "network": "aweigh.build", "cpus": 1.0, "memory_bytes": 2**30, "pids": 100,
+            "log_bytes": 1024,
             "args": {"A": "argument"}, "secrets": {"npm": "swordfish"},
         } | given
     )  # fmt: skip

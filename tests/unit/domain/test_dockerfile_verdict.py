@@ -11,6 +11,8 @@ HOST = 'failed to do request: Head "https://r.example/v2/a/manifests/1": dial tc
 @pytest.mark.parametrize(
     ("words", "reason", "final", "said"),
     [
+        ('process "/bin/sh -c make" did not complete successfully: exit code: 137',
+         Reason.OUT_OF_MEMORY, True, "raise `build.limits.memory`"),
         ('process "/bin/sh -c echo \\"hi\\"; exit 7" did not complete successfully: exit code: 7',
          Reason.BUILD_FAILED, True, "ended with exit code 7"),
         ("dockerfile parse error on line 3: unknown instruction: RUNN (did you mean RUN?)",

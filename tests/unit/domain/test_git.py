@@ -3,10 +3,19 @@
 import pytest
 from pydantic import ValidationError
 
-from aweigh.domain.git import is_commit, is_inside, is_ref, repository_url
+from aweigh.domain.git import (
+    DeployKey,
+    is_commit,
+    is_inside,
+    is_ref,
+    names_of,
+    owner_of,
+    repository_url,
+)
 from aweigh.domain.source import GitSource
 
-DEPLOY_KEY = {"type": "deploy_key", "private_key": "k", "known_hosts": "a.example ssh-ed25519 A"}
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+DEPLOY_KEY = {"type": "deploy_key", "private_key": KEY, "known_hosts": "a.example ssh-ed25519 A"}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -105,3 +114,36 @@ def test_credentials_fit_the_way_to_the_repository(
     else:
         with pytest.raises(ValidationError, match="a deploy_key is for ssh"):
             source()
+
+
+@pytest.mark.parametrize("key", ["", "ssh-ed25519 AAAA me@here", "-----BEGIN CERTIFICATE-----\nA"])
+def test_what_is_no_private_key_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="is not a private key"):
+        DeployKey.model_validate(DEPLOY_KEY | {"private_key": key})
+
+
+@pytest.mark.parametrize(
+    ("ref", "names"),
+    [
+        (None, ("refs/heads/main",)),
+        ("v1", ("refs/tags/v1^{}", "refs/tags/v1", "refs/heads/v1")),
+        ("refs/tags/v1", ("refs/tags/v1^{}", "refs/tags/v1")),
+        ("refs/heads/x/y", ("refs/heads/x/y^{}", "refs/heads/x/y")),
+    ],
+)
+def test_a_name_is_looked_for_as_a_tag_first_and_the_branch_as_nothing_else(
+    ref: str | None, names: tuple[str, ...]
+) -> None:
+    assert names_of(ref, "main") == names
+
+
+@pytest.mark.parametrize(
+    ("repository", "owner"),
+    [
+        ("https://github.com/acme/shop", "https://github.com/acme/"),
+        ("https://gitlab.com/acme/web/shop.git", "https://gitlab.com/acme/web/"),
+        ("ssh://git@git.example.com:2222/shop", "ssh://git@git.example.com:2222/"),
+    ],
+)
+def test_an_owner_is_what_stands_before_the_last_name(repository: str, owner: str) -> None:
+    assert owner_of(repository) == owner

@@ -1,0 +1,64 @@
+"""Where requests that are made for a user may go: to public addresses, and what settings allow."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from aweigh.adapters.threads import in_thread
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed, StepUnavailable
+from aweigh.domain.target import Address, PrivateTarget
+
+_PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A host, its port, and the one of its addresses that is connected to."""
+
+    host: str
+    port: int
+    address: str
+
+    @property
+    def literal(self) -> str:
+        """The address as it stands in a URL."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+
+@dataclass(frozen=True)
+class Targets:
+    """`private`: what may be reached although it is not public."""
+
+    private: tuple[PrivateTarget, ...] = ()
+
+    async def place_of(self, url: str) -> Place:
+        """The place a URL leads to, looked at before anything connects to it.
+
+        Raises:
+            StepError: the host is unknown, or stands where no repository should.
+        """
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        try:
+            found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            raise StepUnavailable(
+                Reason.REPOSITORY_NOT_FOUND,
+                f"The host {host} is not known here ({error.strerror}); check the address.",
+            ) from error
+        addresses = [str(one[4][0]) for one in found]
+        allowed = [one for one in addresses if self._may_reach(ipaddress.ip_address(one), port)]
+        if not allowed:
+            raise StepFailed(
+                Reason.REPOSITORY_NOT_FOUND,
+                f"{host} is {addresses[0]}, in a private network, and repositories are not looked "
+                "for there. AWEIGH_PRIVATE_TARGETS of the server worker allows it.",
+            )
+        return Place(host, port, allowed[0])
+
+    def _may_reach(self, address: Address, port: int) -> bool:
+        public = address.is_global and not address.is_multicast
+        return public or any(one.holds(address, port) for one in self.private)

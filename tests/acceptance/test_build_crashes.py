@@ -1,0 +1,98 @@
+"""`kill -9` of the server worker in a build: it goes on where it was, and tells every line once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aweigh.domain.buildpacks import Phase
+from tests.support.building import Builds, phases_run, printed
+from tests.support.moment import (
+    Moment,
+    container_appears,
+    container_starts,
+    file_appears,
+    go_on,
+    image_appears,
+    stand_still,
+    step_begins,
+    stopping,
+)
+
+pytestmark = pytest.mark.docker
+_LINES = 30
+_SLOW = f"import time\nfor i in range({_LINES}): print('line', i, flush=True); time.sleep(0.1)"
+
+When = Callable[[Builds, dict[str, Any]], Moment]
+
+
+def made(phase: Phase) -> When:
+    return lambda builds, deployment: container_appears(builds.phase(deployment, phase))
+
+
+def started(phase: Phase) -> When:
+    return lambda builds, deployment: container_starts(builds.phase(deployment, phase))
+
+
+def step(name: str) -> When:
+    return lambda builds, deployment: step_begins(builds.stack, deployment["id"], name)
+
+
+def directory(name: str) -> When:
+    return lambda builds, deployment: file_appears(
+        builds.stack.data / "server" / "builds" / deployment["id"] / name
+    )
+
+
+def tagged(builds: Builds, deployment: dict[str, Any]) -> Moment:
+    slug, sequence = deployment["application"]["name"], deployment["sequence"]
+    return image_appears(f"{builds.stack.prefix}/{slug}:{sequence}")
+
+
+async def goes_on(builds: Builds, name: str, *moments: When) -> None:
+    """One deployment, in which the server worker is killed at each of these moments."""
+    stack, application = builds.stack, await builds.runs(name, _SLOW)
+    stand_still(stack, "server")
+    deployment = dict((await stack.deploy(application, wait=0)).json())
+    with phases_run(builds.engine, builds.phase(deployment, "")) as ran:
+        for when in moments:
+            async with stopping(stack, when(builds, deployment)) as stopped:
+                go_on(stack)
+                await stopped()
+            stack.kill("server")
+        go_on(stack)
+        end = await stack.deployment(deployment["id"], wait=120)
+
+    assert end["state"] == "succeeded", await stack.log(deployment["id"])
+    assert ran == list(Phase)  # each once, and one after the other
+    lines = await printed(stack, deployment["id"])
+    for number in range(_LINES):
+        assert lines.count(f"line {number}") == 1, lines
+    assert builds.leavings() == []
+
+
+async def test_a_build_whose_worker_is_killed_goes_on(builds: Builds) -> None:
+    await goes_on(builds, "killed-building", started(Phase.BUILDER))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("fetch", step("fetch")), ("clone", directory("fetching")), ("cloned", directory("source")),
+        ("build", step("build")), ("tagged", tagged),
+        *((f"{phase}-made", made(phase)) for phase in Phase),
+        *((f"{phase}-started", started(phase)) for phase in Phase),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+async def test_a_build_whose_worker_is_killed_at_any_moment_goes_on(
+    builds: Builds, name: str, moment: When
+) -> None:
+    await goes_on(builds, f"killed-{name}", moment)
+
+
+@pytest.mark.long
+async def test_a_build_whose_worker_is_killed_again_and_again_goes_on(builds: Builds) -> None:
+    moments = (directory("fetching"), made(Phase.DETECTOR), started(Phase.BUILDER), tagged)
+    await goes_on(builds, "killed-again", *moments)

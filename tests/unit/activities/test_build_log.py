@@ -1,0 +1,83 @@
+"""A build's output in a deployment's log: every line once, whatever dies, while there is room."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from activities.build_log import BuildLog
+from activities.step import OpenStep
+from aweigh.adapters.journal import Journal
+from aweigh.adapters.output import Line
+from tests.support.worker_api import WorkerApi
+
+ONE = "dep_1"
+_STAMP = len("2026-11-23T07:11:08.123Z ")
+#: As containers print: progress bars, empty lines, and one after the other in batches.
+PRINTED = ["one", "", "10%\r20%\r100%", "two\r", "", "", "three"]
+SHOWN = ["one", "", "10%", "20%", "100%", "two", "", "", "three"]
+
+
+class Opened:
+    """What a build's log asks of its step, on a real journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def log_output(self, lines: list[str]) -> None:
+        self._journal.write_output(ONE, lines, [])
+
+    def log_length(self) -> int:
+        return self._journal.length(ONE)
+
+    def lines_behind(self, length: int) -> int:
+        return self._journal.lines_behind(ONE, length)
+
+
+def reader(directory: Path, **options: Any) -> BuildLog:
+    journal = Journal(directory, WorkerApi().client(), **options)
+    return BuildLog(cast(OpenStep, Opened(journal)), directory / "read")
+
+
+def lines(texts: list[str]) -> list[Line]:
+    return [Line(f"2026-11-23T07:11:08.{number:09}Z", text) for number, text in enumerate(texts)]
+
+
+def read_on(log: BuildLog, printed: list[Line], at_once: int) -> None:
+    after = log.begin("builder")
+    rest = [line for line in printed if line.at > after]
+    for first in range(0, len(rest), at_once):
+        log.take(rest[first : first + at_once])
+
+
+def shown(directory: Path) -> list[str]:
+    return [line[_STAMP:] for line in (directory / ONE / "log").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+@pytest.mark.parametrize("dies_after", range(len(SHOWN) + 1))
+def test_a_reader_that_dies_before_it_notes_what_it_wrote(
+    tmp_path: Path, dies_after: int, at_once: int
+) -> None:
+    read_on(reader(tmp_path), [], 1)
+    note = (tmp_path / "read").read_text()
+    read_on(reader(tmp_path), lines(PRINTED), 100)
+    (tmp_path / "read").write_text(note)
+    log = tmp_path / ONE / "log"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:dies_after]))
+
+    read_on(reader(tmp_path), lines(PRINTED), at_once)
+
+    assert shown(tmp_path) == SHOWN
+
+
+@pytest.mark.parametrize("dies_after", [1, 5, 20, 39])
+def test_a_full_log_is_read_on_without_a_word(tmp_path: Path, dies_after: int) -> None:
+    flood = lines([f"{number:02}{'x' * 98}" for number in range(40)])
+    read_on(reader(tmp_path, output_bytes=1000), flood[:dies_after], 3)
+
+    read_on(reader(tmp_path, output_bytes=1000), flood, 3)
+
+    assert [line[:2] for line in shown(tmp_path)] == [f"{number:02}" for number in range(8)] + [
+        "So"
+    ]

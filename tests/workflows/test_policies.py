@@ -1,0 +1,27 @@
+"""Budgets, against each other and against what an application may ask for."""
+
+from datetime import timedelta
+
+from annotated_types import Le
+
+from aweigh.domain.build import BuildLimits
+from aweigh.domain.verdict import DEADLINE
+from workflows import policies
+
+
+def test_no_deployment_within_its_budgets_is_past_its_deadline() -> None:
+    steps = (
+        policies.PREFLIGHT, policies.PULL, policies.BUILD, policies.RELEASE, policies.CREATE,
+        policies.HEALTH, policies.SWITCH, policies.DRAIN, policies.REMOVE,
+    )  # fmt: skip
+
+    assert sum((step.total or DEADLINE for step in steps), timedelta()) <= DEADLINE
+
+
+def test_a_build_may_take_as_long_as_its_application_allows() -> None:
+    [most] = [one.le for one in BuildLimits.model_fields["minutes"].metadata if isinstance(one, Le)]
+    longest = timedelta(minutes=float(str(most)))
+
+    assert longest < policies.BUILD.attempt
+    assert policies.BUILD.waiting is not None
+    assert policies.BUILD.waiting + policies.BUILD.attempt <= (policies.BUILD.total or longest)
