@@ -41,6 +41,8 @@ async def run_tool(
         while chunk := await output.read(_CHUNK):
             # A progress bar writes its line over and over: each state of it is one.
             *whole, begun = (begun + chunk).replace(b"\r", b"\n").split(b"\n")
+            if len(begun) > _CHUNK:  # whoever prints it may never end it
+                whole, begun = [*whole, begun], b""
             for line in whole:
                 lines.append(line.decode(errors="replace"))
                 tell(lines[-1])

@@ -1,6 +1,6 @@
 """Stops every part of a stack at one moment of its work: `stopper.py UP_PID MOMENT ...`.
 
-    file DIRECTORY NAME     the file is made in, or renamed into, the directory
+    file DIRECTORY NAME     a file of that name (or pattern) is made in the directory, or renamed
     container NAME          the engine knows a container of that name
     start NAME              the container of that name was started
     image NAME              the engine knows an image of that name
@@ -10,6 +10,7 @@ step of a deployment may take no longer than five of them.
 """
 
 import ctypes
+import fnmatch
 import os
 import signal
 import socket
@@ -31,7 +32,7 @@ def wait_for_file(directory: str, name: str) -> None:
     if libc.inotify_add_watch(notify, os.fsencode(directory), MOVED_TO | CREATE) < 0:
         raise OSError(ctypes.get_errno(), directory)
     say("armed")
-    while name not in set(names_in(os.read(notify, 65536))):
+    while not fnmatch.filter(names_in(os.read(notify, 65536)), name):
         pass
 
 
