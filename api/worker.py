@@ -1,4 +1,7 @@
-"""What a server worker may read and report: the deployments in flight or live on its server."""
+"""What a server worker may read and report.
+
+That is: the deployments in flight or live on its server, and the branches its applications follow.
+"""
 
 from typing import Annotated
 

@@ -52,7 +52,7 @@ class Lookout:
             async with self._free, asyncio.timeout(_LONGEST_SECONDS):
                 await self._compare(application)
             self._failing.discard(application)
-        except (AweighError, OSError) as error:  # a TimeoutError is one of these
+        except (AweighError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             if application not in self._failing:
                 _log.warning("a branch cannot be looked at", application=application,
                              error=str(error) or "it took too long")  # fmt: skip

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.adapters.git import git
+from aweigh.adapters.git import git, refs
 from aweigh.adapters.git_environment import GitEnvironment, reaching
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
@@ -41,7 +41,7 @@ class History:
         """
         name = f"refs/heads/{source.branch}"
         async with reaching(self.targets, source, self.scratch) as env:
-            return (await _refs(source, env, name)).get(name)
+            return (await refs(source, env, name)).get(name)
 
     async def change(self, source: GitSource, before: str | None, commit: str) -> Change:
         """What a commit says, and what it changes below the source's paths if there are any.
@@ -66,24 +66,16 @@ class History:
         """
         branch = f"refs/heads/{source.branch}"
         async with reaching(self.targets, source, self.scratch) as env:
-            refs = await _refs(source, env, "refs/heads/*", "refs/tags/*")
-            if commit in refs.values():
+            found = await refs(source, env, "refs/heads/*", "refs/tags/*")
+            if commit in found.values():
                 return
-            if branch in refs and commit in await _history(source, env, branch):
+            if branch in found and commit in await _history(source, env, branch):
                 return
         raise StepFailed(
             Reason.COMMIT_NOT_ON_BRANCH,
             f"{commit[:12]} is neither a branch or tag of {source.repository} nor among the "
             f"newest {_REACH} commits of {source.branch}; push a tag to it, and name that.",
         )
-
-
-async def _refs(source: GitSource, env: GitEnvironment, *patterns: str) -> dict[str, str]:
-    """The commits, or annotated tags, that branches and tags stand for now."""
-    lines: list[str] = []
-    await git(["ls-remote", source.repository, *patterns], env, env.home, source, lines.append)
-    rows = (line.split("\t", 1) for line in lines if "\t" in line)
-    return {name: commit for commit, name in rows}
 
 
 async def _history(source: GitSource, env: GitEnvironment, branch: str) -> list[str]:

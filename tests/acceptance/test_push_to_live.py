@@ -76,9 +76,7 @@ async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_
     git.move("forced", "main", first)
     forked = git.push("forced", {"number": "3"}, "refs/pull/1/head")
 
-    request = delivery(
-        push(git.url("forced"), before=first, after=pushed), app["webhook_secret"]
-    )
+    request = delivery(push(git.url("forced"), before=first, after=pushed), app["webhook_secret"])
     answer = await stack.client.post("/v1/github/webhooks", **request)
     live = await stack.deployment(answer.json()["deployments"][0], wait=120)
     path = f"/v1/applications/{app['id']}/deployments?wait=120"

@@ -24,7 +24,9 @@ def source(git: GitServer, **given: Any) -> GitSource:
     return GitSource(repository=git.url("shop"), **given)
 
 
-async def test_a_commit_in_the_branchs_history_is_reachable(git: GitServer, history: History) -> None:
+async def test_a_commit_in_the_branchs_history_is_reachable(
+    git: GitServer, history: History
+) -> None:
     commits = [git.push("shop", {"number": str(number)}) for number in range(3)]
 
     for commit in commits:
@@ -33,7 +35,9 @@ async def test_a_commit_in_the_branchs_history_is_reachable(git: GitServer, hist
     assert len(set(commits)) == 3
 
 
-async def test_where_another_branch_or_a_tag_stands_is_reachable(git: GitServer, history: History) -> None:
+async def test_where_another_branch_or_a_tag_stands_is_reachable(
+    git: GitServer, history: History
+) -> None:
     git.push("shop", {})
     tagged = git.push("shop", {"number": "1"}, "refs/tags/v1")
     other = git.push("shop", {"number": "2"}, "other")
@@ -45,7 +49,9 @@ async def test_where_another_branch_or_a_tag_stands_is_reachable(git: GitServer,
 
 
 @pytest.mark.parametrize("branch", ["main", "gone"])
-async def test_a_commit_of_a_fork_is_not_the_repositorys(git: GitServer, history: History, branch: str) -> None:
+async def test_a_commit_of_a_fork_is_not_the_repositorys(
+    git: GitServer, history: History, branch: str
+) -> None:
     git.push("shop", {})
     forked = git.push("shop", {"stolen": "yes"}, FORK)
 
