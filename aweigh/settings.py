@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     private_targets: tuple[WrittenTarget, ...] = ()
     """Private networks, or addresses with a port, where repositories may stand; none by default."""
 
+    branch_look_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """Seconds between looks at followed branches, for pushes that were never delivered; 0: none."""
+
     github_api_url: str = "https://api.github.com"
     """GitHub's REST API; of a GitHub Enterprise Server, `https://<host>/api/v3`."""
     github_app_id: str = ""
