@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
+from starlette.datastructures import QueryParams
 
 from api.dependencies import Doors
 from api.idempotency import KeyHeader, key_of
@@ -33,6 +34,7 @@ async def deploy_hook(
         # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and
         # before the write, so that strangers keep no admission waiting.
         await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
+    _refuse_unknown(request.query_params)
     asked = _tag(body, tag)
     key = key_of("hook", idempotency_key, tag=asked)
     order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
@@ -42,6 +44,19 @@ async def deploy_hook(
         deployment_id = await admission.admit_once(tx, application, order, key)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)
+
+
+def _refuse_unknown(query: QueryParams) -> None:
+    """A misspelt `tag` would deploy what is live, and CI would take that for its own.
+
+    Raises:
+        Invalid
+    """
+    for name in query:
+        if name not in ("tag", "wait"):
+            raise Invalid(f"query.{name}", "is not known here; there are `tag` and `wait`")
+        if len(query.getlist(name)) > 1:
+            raise Invalid(f"query.{name}", "is given more than once")
 
 
 def _tag(body: bytes, query: str | None) -> str | None:
@@ -54,7 +69,7 @@ def _tag(body: bytes, query: str | None) -> str | None:
         raise Invalid("body", "is not JSON") from error
     if not isinstance(parsed, dict):
         raise Invalid("body", "is not a JSON object")
-    tag = parsed.get("tag")
+    tag = parsed.get("tag")  # what else there is may be a registry's own words
     if tag is not None and not isinstance(tag, str):
         raise Invalid("tag", "is not a string")
     if tag is not None and query is not None and tag != query:

@@ -236,6 +236,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        taken: dict[int, str] = {}
+        for name in (one for one in type(self).model_fields if one.endswith("_port")):
+            other = taken.setdefault(getattr(self, name), name)
+            if other != name:
+                raise ValueError(f"AWEIGH_{other.upper()} and AWEIGH_{name.upper()} are one port")
+        return self
+
+    @model_validator(mode="after")
     def _worker_reaches_the_api(self) -> Self:
         url = urlsplit(self.api_base)
         asked = url.hostname or ""

@@ -17,6 +17,8 @@ from worker.process import CANNOT_START, load_settings
 from worker.purge import purge as purge_installation
 
 _STOP_SECONDS = 60
+#: Asked to remove everything, and then told not to.
+DECLINED = 1
 
 
 def down(*, purge: bool, yes: bool) -> None:
@@ -28,6 +30,9 @@ def down(*, purge: bool, yes: bool) -> None:
             _stop_left_over(settings.data, stopped=stopped)
             if purge:
                 _purge(settings, yes=yes)
+    except PermissionError as error:
+        sys.stderr.write(f"aweigh: cannot read {error.filename}; stop the stack as its owner\n")
+        sys.exit(CANNOT_START)
     except AweighError as error:
         sys.stderr.write(f"aweigh: {error}\n")
         sys.exit(CANNOT_START)
@@ -66,7 +71,7 @@ def _purge(settings: Settings, *, yes: bool) -> None:
     say("and all of its data. It cannot be undone.")
     if not yes and not _is_confirmed():
         say("Nothing was removed.")
-        return
+        sys.exit(DECLINED)
     asyncio.run(purge_installation(settings, say))
 
 

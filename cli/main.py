@@ -40,6 +40,8 @@ def down(
     yes: Annotated[bool, typer.Option(help="With --purge: do not ask.")] = False,
 ) -> None:
     """Stop what is left of the local stack."""
+    if yes and not purge:
+        raise typer.BadParameter("--yes is for --purge: nothing else is asked")
     from cli.down import down as stop
 
     stop(purge=purge, yes=yes)

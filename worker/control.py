@@ -15,7 +15,7 @@ from aweigh.store.comparison import Comparison
 from aweigh.store.records import Records
 from aweigh.store.statuses import Statuses
 from worker.github import open_github
-from worker.process import in_background, run
+from worker.process import in_background, run, unless_stopped
 from worker.schedules import keep_scheduled
 from worker.store import open_store
 from worker.temporal import connect_patiently, prepare
@@ -39,8 +39,8 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
-    client = await connect_patiently(settings)
-    await prepare(client, settings)
+    client = await unless_stopped(connect_patiently(settings), stop)
+    await unless_stopped(prepare(client, settings), stop)
     records = RecordActivities(Records(store))
     keep_logs = timedelta(days=settings.keep_logs_days)
     github = open_github(settings)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -23,6 +23,12 @@ AWAY: Final = 1
 #: Ended by a signal before its work was done (128 + SIGINT).
 INTERRUPTED: Final = 130
 _THREADS: Final = 128
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """A signal asked the process to end before it had begun its work."""
 
 
 def load_settings() -> Settings:
@@ -57,6 +63,8 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoR
     except Unavailable as error:
         sys.stderr.write(f"aweigh: {error}\n")
         code = AWAY
+    except Stopped:
+        pass
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.stdout.flush()
@@ -74,6 +82,24 @@ async def _until_signalled(
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
     return await main(settings, stop)
+
+
+async def unless_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event) -> Result:
+    """Wait for what a process needs before it can work, however long that takes.
+
+    Raises:
+        Stopped: a signal came first.
+    """
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Stopped
+        return await working
+    finally:
+        working.cancel()
+        stopping.cancel()
 
 
 @asynccontextmanager

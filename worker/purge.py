@@ -68,7 +68,8 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
 def _purge_files(data: Path, say: Callable[[str], None]) -> None:
     if not data.exists():
         return
-    if not lock_file(data).exists() and any(data.iterdir()):
+    ours = lock_file(data).exists() or ((data / "keys").exists() and (data / "tokens").exists())
+    if not ours and any(data.iterdir()):
         raise AweighError(f"{data} does not look like Aweigh's data; remove it yourself")
     shutil.rmtree(data)
     say(f"removed {data}")

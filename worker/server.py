@@ -28,7 +28,7 @@ from aweigh.settings import Settings
 from worker.children import boot
 from worker.keeper import Keeper
 from worker.lookout import Lookout
-from worker.process import in_background, run
+from worker.process import in_background, run, unless_stopped
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue
@@ -49,13 +49,13 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     identity, booted = identity_of(settings), boot()
     api = Api(settings.api_base, read_secret(settings.token_file), identity, booted)
     lease = Lease(identity=identity, boot=booted, worker_version=__version__)
-    await _take_name(api, lease)
+    await unless_stopped(_take_name(api, lease), stop)
     instance = (await api.inventory()).instance
-    server = await _open_patiently(settings, instance, identity)
+    server = await unless_stopped(_open_patiently(settings, instance, identity), stop)
     journal = Journal(settings.server_data / "journal", api, settings.log_bytes)
     reconciler = ReconcileActivities(server, api, journal)
     lookout = Lookout(api, server.workshop.git.targets, settings.server_data / "looks")
-    client = await connect_patiently(settings)
+    client = await unless_stopped(connect_patiently(settings), stop)
     async with (
         in_background(journal.ship()),
         in_background(_keep_name(api, lease, stop)),

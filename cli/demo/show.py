@@ -52,8 +52,11 @@ class Demo:
             self.say(f"The demo is the application `{application['slug']}`")
             number = await _next_number(client, application)
             first = await self._deploy(client, application, f"v{number}")
+            if first["state"] != "succeeded":
+                self.say(f"The demo failed: {first['message']}")
+                return False
             report, second = await self._swap(client, application, f"v{number + 1}")
-        return self._sum_up(application, second, report) and first["state"] == "succeeded"
+        return self._sum_up(application, second, report)
 
     async def _deploy(
         self, client: httpx2.AsyncClient, application: dict[str, Any], tag: str

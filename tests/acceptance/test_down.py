@@ -21,15 +21,15 @@ from tests.support.stack import Stack, new_stack, stopped_afterwards
 pytestmark = pytest.mark.docker
 
 
-async def down(stack: Stack, *options: str) -> str:
-    """What `aweigh down` said; asserts that it ended well."""
+async def down(stack: Stack, *options: str, code: int = 0) -> str:
+    """What `aweigh down` said; asserts that it ended so."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli.main", "down", *options, env=stack.environment,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    assert process.returncode == code, said.decode()
     return said.decode()
 
 
@@ -90,7 +90,7 @@ async def test_purge_removes_everything_of_the_installation_and_nothing_else(
             async with stopped_afterwards(stack):
                 await deploy_everything(engine, stack, registry)
                 base = engine.images.get(base_image(engine, Names(stack.prefix).demo_base)).id
-                refused = await down(stack, "--purge")
+                refused = await down(stack, "--purge", code=1)
                 left_alone = things(engine, stack.prefix, shop)
                 data = stack.data.exists()
 

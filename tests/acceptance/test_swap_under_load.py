@@ -21,7 +21,7 @@ from tests.support.shop import (
 )
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.load]
 RATE = 520.0
 
 

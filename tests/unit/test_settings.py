@@ -179,3 +179,11 @@ def test_everything_is_kept_in_the_data_directory(tmp_path: Path) -> None:
     assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/aweigh.db"
     assert settings.token_file == tmp_path / "tokens" / "server-local"
     assert settings.server_data == tmp_path / "server"
+
+
+def test_two_ports_are_not_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWEIGH_WEB_PORT", "8443")
+    monkeypatch.setenv("AWEIGH_WEB_SECURE_PORT", "8443")
+
+    with pytest.raises(ValidationError, match="AWEIGH_WEB_PORT and AWEIGH_WEB_SECURE_PORT are one"):
+        Settings()

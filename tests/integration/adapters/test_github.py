@@ -71,7 +71,10 @@ async def test_a_wrong_key_is_refused(api: GitHubApi) -> None:
 
 
 async def test_without_an_app_there_is_no_token(api: GitHubApi) -> None:
-    github, key = GitHub(api.url), DeployKey(private_key=SecretStr("k"), known_hosts="h")
+    github, key = (
+        GitHub(api.url),
+        DeployKey(private_key=SecretStr(api.private_key), known_hosts="h ssh-rsa AAAA"),
+    )
     with pytest.raises(Refused, match="set AWEIGH_GITHUB_APP_ID"):
         await github.token(OURS, SHOP, READ)
     with pytest.raises(Refused, match="to git only"):

@@ -183,3 +183,20 @@ async def test_a_wait_that_ran_out_answers_as_it_is(door: Door) -> None:
     answer = await door.hook(await door.create(), params={"wait": 1})
 
     assert (answer.status_code, answer.json()["state"]) == (202, "created")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"params": {"tga": "v1"}}, "query.tga"),
+        ({"params": [("tag", "v1"), ("tag", "v2")]}, "query.tag"),
+    ],
+)
+async def test_a_misspelt_or_repeated_parameter_is_refused(
+    door: Door, asked: dict[str, Any], field: str
+) -> None:
+    """It would deploy what is live, and CI would take that for its own."""
+    answer = await door.hook(await door.create(), **asked)
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

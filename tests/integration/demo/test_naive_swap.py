@@ -9,7 +9,7 @@ import pytest
 from cli.demo.image import make_image
 from cli.demo.load import Kind, Load, mixed_flows, running
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.load]
 
 
 async def test_stopping_the_old_before_starting_the_new_is_found_to_lose_requests(

@@ -1,5 +1,8 @@
 """The connection to Temporal: in the clear on loopback, over mutual TLS elsewhere."""
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,25 @@ async def test_a_process_does_not_start_without_its_certificates(
 def test_the_local_stack_speaks_no_tls(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="AWEIGH_TEMPORAL_TLS_"):
         Stack(Settings(data=tmp_path, temporal_tls_ca_file=tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize("process", ["control", "server"])
+async def test_a_process_that_waits_for_temporal_can_be_stopped(
+    tmp_path: Path, process: str
+) -> None:
+    await install(Settings(data=tmp_path))
+    log = tmp_path / "log"
+    environment = {key: one for key, one in os.environ.items() if not key.startswith("AWEIGH_")}
+    environment |= {"AWEIGH_DATA": str(tmp_path), "AWEIGH_TEMPORAL_ADDRESS": "127.0.0.1:9"}
+    with log.open("wb") as output:
+        waiting = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", "worker", process,
+            env=environment, stdout=output, stderr=output,
+        )  # fmt: skip
+    async with asyncio.timeout(30):
+        while "waiting for" not in log.read_text():
+            await asyncio.sleep(0.05)
+
+        waiting.terminate()
+
+        assert await waiting.wait() == 0, log.read_text()
