@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.image import image_named
-from aweigh.domain.buildpacks import Builder, Phase, read_builder
+from aweigh.domain.buildpacks import (
+    Builder,
+    Lifecycle,
+    Phase,
+    is_trusted,
+    read_builder,
+    read_lifecycle,
+    understands_engine,
+)
 from aweigh.domain.container import labels_of
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
@@ -34,7 +42,7 @@ class ByBuildpacks:
         self._build = build
 
     async def builder_id(self) -> str:
-        return (await self._builder()).image
+        return (await self._builder()).id
 
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
         phases = self._server.workshop.phases(await self._order(image))
@@ -51,15 +59,47 @@ class ByBuildpacks:
         release = self._opened.release
         found = await image_named(self._server, self._opened, asked, refresh=release.rebuild)
         try:
-            return read_builder(found)
+            return read_builder(found, await self._lifecycle(asked))
         except ValueError as error:
             raise StepFailed(
                 Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
             ) from error
 
+    async def _lifecycle(self, builder: ImageReference) -> Lifecycle | None:
+        """What is given the engine in place of the builder's own lifecycle, unless that is trusted.
+
+        Raises:
+            StepFailed: it cannot be had.
+        """
+        workshop = self._server.workshop
+        if is_trusted(builder, workshop.trusted_builders):
+            return None
+        try:
+            asked = ImageReference.parse(workshop.lifecycle_image)
+            found = await image_named(self._server, self._opened, asked, refresh=False)
+            return read_lifecycle(found)
+        except (StepFailed, ValueError) as error:
+            raise StepFailed(
+                Reason.LIFECYCLE_NOT_FOUND,
+                f"{builder} is not a trusted builder, and the server has no lifecycle to give the "
+                f"engine instead: {error} AWEIGH_LIFECYCLE_IMAGE ({workshop.lifecycle_image}) of "
+                "the server worker names its image; AWEIGH_TRUSTED_BUILDERS lists what is trusted.",
+            ) from error
+
+    async def _refuse_an_old_engine(self, builder: Builder) -> None:
+        spoken = await self._server.engine.api_version()
+        if not understands_engine(builder.lifecycle, spoken):
+            raise StepFailed(
+                Reason.ENGINE_TOO_OLD,
+                f"Lifecycle {builder.lifecycle}, which builds with {self._build.builder}, needs "
+                f"Docker 25 or newer, and this engine speaks API {spoken} only. Update Docker, or "
+                "choose another `build.builder`.",
+            )
+
     async def _order(self, image: str) -> BuildOrder:
         release, server, limits = self._opened.release, self._server, self._build.limits
         builder = await self._builder()
+        await self._refuse_an_old_engine(builder)
         run_image = ImageReference.parse(builder.run_image)
         await image_named(server, self._opened, run_image, refresh=release.rebuild)
         return BuildOrder(
@@ -67,7 +107,6 @@ class ByBuildpacks:
             sequence=release.sequence,
             labels=labels_of(server.instance, release),
             builder=builder,
-            lifecycle_image=builder.image,
             image=image,
             process=self._build.process,
             subdirectory=self._source.subdirectory,

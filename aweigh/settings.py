@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain import grammar
+from aweigh.domain.build import DEFAULT_TRUSTED_BUILDERS
 from aweigh.domain.target import WrittenTarget
 
 
@@ -29,7 +30,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
-
 _DRIVERS: Final = ("postgresql+psycopg", "sqlite+aiosqlite")
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
 
@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     """Build where what is built cannot be kept from this server's own services and networks."""
     buildkit_image: str = "moby/buildkit:v0.25.1-rootless"
     """Image of the BuildKit that builds Dockerfiles; a rootless one."""
+    lifecycle_image: str = "buildpacksio/lifecycle:0.20.8"
+    """Image of the lifecycle that is given the engine for builders that are not trusted."""
+    trusted_builders: tuple[str, ...] = DEFAULT_TRUSTED_BUILDERS
+    """Repositories of builders whose own lifecycle is given the engine, without tags."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[WrittenTarget, ...] = ()
@@ -249,7 +253,6 @@ class Settings(BaseSettings):
 
     @property
     def temporal_endpoint(self) -> tuple[str, int]:
-        """Host and port of Temporal's frontend."""
         return _endpoint(self.temporal_address)
 
     @property

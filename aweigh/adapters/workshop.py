@@ -40,6 +40,10 @@ class Workshop:
     names: Names
     firewall: Firewall
     buildkit_image: str
+    #: What is given the engine in builds by builders that are not trusted.
+    lifecycle_image: str
+    #: The repositories of builders whose own lifecycle is given the engine.
+    trusted_builders: tuple[str, ...]
     #: Builds go on where the firewall cannot be had.
     open_network: bool
     #: How much a deployment's log takes of what is printed.

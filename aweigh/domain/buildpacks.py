@@ -5,15 +5,21 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
+from aweigh.domain.image import ImageReference
 
 _METADATA: Final = "io.buildpacks.builder.metadata"
+_LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"
+_LIFECYCLE_VERSION: Final = "io.buildpacks.lifecycle.version"
+#: Lifecycles that refuse older engines (https://github.com/buildpacks/lifecycle/issues/1607).
+_DEMANDING: Final = ((0, 21, 2), (0, 21, 7))
+_DEMANDED_API: Final = (1, 44)
 #: Versions of the platform API that the phases below are called by, best first.
 PLATFORM_APIS: Final = ("0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
 #: From this version on the restorer needs the engine, and is told of the run image by a file.
@@ -42,15 +48,33 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lifecycle:
+    """A lifecycle image, read: what is given the engine in place of a builder's own lifecycle."""
+
+    image: str
+    platform_apis: frozenset[str]
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Builder:
     """A builder image, read."""
 
     image: str
+    #: The image that the phases run from that see the engine.
+    lifecycle_image: str
     user: int
     group: int
     platform_api: str
     run_image: str
+    #: The version of the lifecycle that sees the engine.
     lifecycle: str
+
+    @property
+    def id(self) -> str:
+        """What an image depends on that it makes: its launcher is the lifecycle image's."""
+        own = self.lifecycle_image == self.image
+        return self.image if own else f"{self.image} {self.lifecycle_image}"
 
     @property
     def api(self) -> tuple[int, ...]:
@@ -87,36 +111,74 @@ class Builder:
         return tuple(arguments[phase])
 
 
-def read_builder(facts: ImageFacts) -> Builder:
-    """What a builder image says of itself.
+def is_trusted(builder: ImageReference, repositories: Iterable[str]) -> bool:
+    """Whether a builder comes from one of these repositories, however it is written."""
+    return _canonical(builder.repository) in map(_canonical, repositories)
+
+
+def _canonical(repository: str) -> str:
+    name = repository.removeprefix("index.").removeprefix("docker.io/")
+    return name.removeprefix("library/")
+
+
+def understands_engine(lifecycle: str, engine_api: str) -> bool:
+    """Whether a lifecycle of this version works with an engine of this API version."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", lifecycle)[:3])
+    demanding = _DEMANDING[0] <= numbers <= _DEMANDING[1]
+    return not demanding or tuple(map(int, engine_api.split("."))) >= _DEMANDED_API
+
+
+def read_lifecycle(facts: ImageFacts) -> Lifecycle:
+    """What a lifecycle image says of itself.
+
+    Raises:
+        ValueError: it is not a lifecycle image.
+    """
+    try:
+        offered = _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"is not a lifecycle image ({type(error).__name__}: {error})") from error
+    return Lifecycle(
+        image=facts.id,
+        platform_apis=frozenset(offered),
+        version=facts.labels.get(_LIFECYCLE_VERSION, ""),
+    )
+
+
+def read_builder(facts: ImageFacts, lifecycle: Lifecycle | None = None) -> Builder:
+    """What a builder image says of itself; without a `lifecycle` its own is trusted.
 
     Raises:
         ValueError: it is not a builder, or one that Aweigh cannot speak to; says which.
     """
     try:
         metadata = json.loads(facts.labels[_METADATA])
-        lifecycle = metadata["lifecycle"]
+        own = metadata["lifecycle"]
         user, group = int(facts.env["CNB_USER_ID"]), int(facts.env["CNB_GROUP_ID"])
         run_image = _run_image(metadata)
-        offered = _platform_apis(lifecycle)
+        offered = _platform_apis(own)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
-    known = [version for version in PLATFORM_APIS if version in offered]
+    spoken = lifecycle.platform_apis if lifecycle else frozenset(PLATFORM_APIS)
+    known = [version for version in PLATFORM_APIS if version in offered & spoken]
     if not known:
-        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_KNOWN} are known")
+        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_known(spoken)}")
     if user == 0 or group == 0:
         raise ValueError("builds as root, which is not allowed")
     return Builder(
         image=facts.id,
+        lifecycle_image=lifecycle.image if lifecycle else facts.id,
         user=user,
         group=group,
         platform_api=known[0],
         run_image=run_image,
-        lifecycle=str(lifecycle.get("version", "")),
+        lifecycle=lifecycle.version if lifecycle else str(own.get("version", "")),
     )
 
 
-_KNOWN: Final = f"{PLATFORM_APIS[-1]} to {PLATFORM_APIS[0]}"
+def _known(spoken: frozenset[str]) -> str:
+    common = [version for version in PLATFORM_APIS if version in spoken]
+    return f"{common[-1]} to {common[0]} are known" if common else "the lifecycle image knows none"
 
 
 def _run_image(metadata: Mapping[str, object]) -> str:

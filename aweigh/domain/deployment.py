@@ -36,6 +36,8 @@ class Reason(StrEnum):
     LFS_FAILED = "lfs_failed"
     NO_BUILDPACK = "no_buildpack"
     BUILDER_NOT_FOUND = "builder_not_found"
+    ENGINE_TOO_OLD = "engine_too_old"
+    LIFECYCLE_NOT_FOUND = "lifecycle_not_found"
     DOCKERFILE_NOT_FOUND = "dockerfile_not_found"
     DOCKERFILE_INVALID = "dockerfile_invalid"
     BUILD_FAILED = "build_failed"

@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from cli.demo.image import APPLICATION
-from tests.support.builder import small_builder
+from tests.support.builder import lifecycle_of, small_builder
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import delivery, push
 from tests.support.github_api import APP_ID, GitHubApi, github_api
@@ -45,13 +45,16 @@ def git(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> Iterator[Gi
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> AsyncIterator[Stack]:
+async def stack(
+    tmp_path_factory: pytest.TempPathFactory, api: GitHubApi, builder: str
+) -> AsyncIterator[Stack]:
     directory: Path = tmp_path_factory.mktemp("github")
     (directory / "key.pem").write_text(api.private_key)
     (directory / "secret").write_text(f"{SECRET}\n")
     async with running_stack(
         directory,
         AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]',
+        AWEIGH_LIFECYCLE_IMAGE=lifecycle_of(builder),
         AWEIGH_GITHUB_API_URL=api.url,
         AWEIGH_GITHUB_APP_ID=APP_ID,
         AWEIGH_GITHUB_APP_KEY_FILE=str(directory / "key.pem"),

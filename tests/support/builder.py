@@ -4,7 +4,13 @@ from pathlib import Path
 
 import docker
 
-from cli.demo.builder.image import PROCFILE, Buildpack, build_lifecycle, make_builder
+from cli.demo.builder.image import (
+    PROCFILE,
+    Buildpack,
+    build_lifecycle,
+    make_builder,
+    make_lifecycle,
+)
 from cli.demo.image import base_image
 
 #: Outside the repository: it takes a minute to build, and never changes for a version.
@@ -17,7 +23,9 @@ SCRIPT = Buildpack(
 
 
 def small_builder(client: docker.DockerClient, repository: str) -> str:
+    """A builder, and `lifecycle_of` it beside it."""
     build_lifecycle(LIFECYCLE)
+    make_lifecycle(client, repository=repository, lifecycle=LIFECYCLE)
     return make_builder(
         client,
         repository=repository,
@@ -25,3 +33,8 @@ def small_builder(client: docker.DockerClient, repository: str) -> str:
         lifecycle=LIFECYCLE,
         groups=[(SCRIPT, PROCFILE), (PROCFILE,)],
     )
+
+
+def lifecycle_of(builder: str) -> str:
+    """The lifecycle image that was made with a small builder."""
+    return builder.replace(":builder", ":lifecycle")

@@ -104,6 +104,22 @@ def make_builder(
     return builder
 
 
+def make_lifecycle(client: docker.DockerClient, *, repository: str, lifecycle: Path) -> str:
+    """Make `repository:lifecycle`, with no more in it than the lifecycle; return its name."""
+    name = f"{repository}:lifecycle"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        _directory(tar, "tmp", 0, mode=0o1777)
+        _lifecycle(tar, lifecycle)
+    labels: dict[str, object] = {
+        "io.buildpacks.lifecycle.version": LIFECYCLE_VERSION,
+        "io.buildpacks.lifecycle.apis": _APIS,
+    }
+    lines = ["FROM scratch", "ADD cnb.tar /", *_labels(labels)]
+    _build(client, name, lines, {"cnb.tar": buffer.getvalue()})
+    return name
+
+
 def _labels(labels: dict[str, object]) -> list[str]:
     known = {
         "io.buildpacks.base.distro.name": "debian",
@@ -139,13 +155,7 @@ def _cnb(lifecycle: Path, run_image: str, order: tuple[tuple[Buildpack, ...], ..
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for directory in ("layers", "workspace", "platform", "platform/env"):
             _directory(tar, directory, _USER)
-        for program in _PROGRAMS:
-            tar.add(lifecycle / program, f"cnb/lifecycle/{program}", filter=_plain)
-        for phase in _PHASES:
-            link = tarfile.TarInfo(f"cnb/lifecycle/{phase}")
-            link.type, link.linkname = tarfile.SYMTYPE, "lifecycle"
-            tar.addfile(link)
-        _file(tar, "cnb/lifecycle/lifecycle.toml", _lifecycle_toml())
+        _lifecycle(tar, lifecycle)
         _file(tar, "cnb/order.toml", "".join(map(_group_toml, order)))
         _file(tar, "cnb/run.toml", f'[[images]]\nimage = "{run_image}"\n')
         _file(tar, "cnb/stack.toml", f'[run-image]\nimage = "{run_image}"\n')
@@ -153,6 +163,16 @@ def _cnb(lifecycle: Path, run_image: str, order: tuple[tuple[Buildpack, ...], ..
             place = f"cnb/buildpacks/{one.id.replace('/', '_')}/{one.version}"
             tar.add(one.directory, place, filter=_plain)
     return buffer.getvalue()
+
+
+def _lifecycle(tar: tarfile.TarFile, directory: Path) -> None:
+    for program in _PROGRAMS:
+        tar.add(directory / program, f"cnb/lifecycle/{program}", filter=_plain)
+    for phase in _PHASES:
+        link = tarfile.TarInfo(f"cnb/lifecycle/{phase}")
+        link.type, link.linkname = tarfile.SYMTYPE, "lifecycle"
+        tar.addfile(link)
+    _file(tar, "cnb/lifecycle/lifecycle.toml", _lifecycle_toml())
 
 
 def _lifecycle_toml() -> str:
@@ -176,9 +196,9 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _directory(tar: tarfile.TarFile, name: str, owner: int) -> None:
+def _directory(tar: tarfile.TarFile, name: str, owner: int, mode: int = 0o755) -> None:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    entry.type, entry.mode = tarfile.DIRTYPE, mode
     entry.uid = entry.gid = owner
     tar.addfile(entry)
 
