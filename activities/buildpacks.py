@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from activities.image import image_named
 from aweigh.domain.buildpacks import (
+    LIFECYCLE_VERSION,
+    PLATFORM_APIS,
     Builder,
-    Lifecycle,
     Phase,
     is_trusted,
     read_builder,
@@ -21,6 +22,7 @@ from aweigh.domain.image import ImageReference
 from aweigh.domain.phase import BuildOrder
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from activities.build_log import BuildLog
@@ -42,7 +44,7 @@ class ByBuildpacks:
         self._build = build
 
     async def builder_id(self) -> str:
-        return (await self._builder()).id
+        return (await self._builder()).image
 
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
         phases = self._server.workshop.phases(await self._order(image))
@@ -53,53 +55,53 @@ class ByBuildpacks:
             self._opened.progress(phase)
             await phases.run(phase, clone, log.begin(phase), log.take)
 
-    async def _builder(self) -> Builder:
+    async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:
         """The builder image, pulled if it is not here."""
         asked = ImageReference.parse(self._build.builder)
         release = self._opened.release
         found = await image_named(self._server, self._opened, asked, refresh=release.rebuild)
         try:
-            return read_builder(found, await self._lifecycle(asked))
+            return read_builder(found, spoken)
         except ValueError as error:
             raise StepFailed(
                 Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
             ) from error
 
-    async def _lifecycle(self, builder: ImageReference) -> Lifecycle | None:
-        """What is given the engine in place of the builder's own lifecycle, unless that is trusted.
-
-        Raises:
-            StepFailed: it cannot be had.
-        """
-        workshop = self._server.workshop
-        if is_trusted(builder, workshop.trusted_builders):
-            return None
+    async def _builder_and_lifecycle(self) -> tuple[Builder, str]:
+        """The builder, and the image whose lifecycle is given the engine: never a stranger's."""
+        asked = ImageReference.parse(self._build.builder)
+        if is_trusted(asked, self._server.workshop.trusted_builders):
+            builder = await self._builder()
+            await self._refuse_an_old_engine(builder.lifecycle)
+            return builder, builder.image
+        wanted = self._server.workshop.lifecycle_image
         try:
-            asked = ImageReference.parse(workshop.lifecycle_image)
-            found = await image_named(self._server, self._opened, asked, refresh=False)
-            return read_lifecycle(found)
+            reference = ImageReference.parse(wanted)
+            facts = await image_named(self._server, self._opened, reference, refresh=False)
+            spoken = read_lifecycle(facts)
         except (StepFailed, ValueError) as error:
             raise StepFailed(
-                Reason.LIFECYCLE_NOT_FOUND,
-                f"{builder} is not a trusted builder, and the server has no lifecycle to give the "
-                f"engine instead: {error} AWEIGH_LIFECYCLE_IMAGE ({workshop.lifecycle_image}) of "
-                "the server worker names its image; AWEIGH_TRUSTED_BUILDERS lists what is trusted.",
+                Reason.BUILDER_NOT_FOUND,
+                f"{asked} is not among the trusted builders (AWEIGH_TRUSTED_BUILDERS), and the "
+                f"lifecycle for others cannot be had: {error} AWEIGH_LIFECYCLE_IMAGE ({wanted}) "
+                "of the server worker names its image.",
             ) from error
+        await self._refuse_an_old_engine(facts.labels.get(LIFECYCLE_VERSION, ""))
+        return await self._builder(spoken), facts.id
 
-    async def _refuse_an_old_engine(self, builder: Builder) -> None:
-        spoken = await self._server.engine.api_version()
-        if not understands_engine(builder.lifecycle, spoken):
+    async def _refuse_an_old_engine(self, lifecycle: str) -> None:
+        api = await self._server.engine.api_version()
+        if not understands_engine(lifecycle, api):
             raise StepFailed(
                 Reason.ENGINE_TOO_OLD,
-                f"Lifecycle {builder.lifecycle}, which builds with {self._build.builder}, needs "
-                f"Docker 25 or newer, and this engine speaks API {spoken} only. Update Docker, or "
-                "choose another `build.builder`.",
+                f"Lifecycle {lifecycle}, which builds with {self._build.builder}, needs Docker 25 "
+                f"or newer, and this engine speaks API {api} only. Update Docker, or choose "
+                "another `build.builder`.",
             )
 
     async def _order(self, image: str) -> BuildOrder:
         release, server, limits = self._opened.release, self._server, self._build.limits
-        builder = await self._builder()
-        await self._refuse_an_old_engine(builder)
+        builder, lifecycle = await self._builder_and_lifecycle()
         run_image = ImageReference.parse(builder.run_image)
         await image_named(server, self._opened, run_image, refresh=release.rebuild)
         return BuildOrder(
@@ -107,6 +109,7 @@ class ByBuildpacks:
             sequence=release.sequence,
             labels=labels_of(server.instance, release),
             builder=builder,
+            lifecycle_image=lifecycle,
             image=image,
             process=self._build.process,
             subdirectory=self._source.subdirectory,

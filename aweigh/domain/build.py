@@ -11,14 +11,6 @@ from aweigh.domain.secret import Secret
 from aweigh.domain.value import Memory, Value, memory_bytes
 
 DEFAULT_BUILDER: Final = "heroku/builder:24"
-#: Builders of publishers who publish what they are made of too.
-DEFAULT_TRUSTED_BUILDERS: Final = (
-    "heroku/builder",
-    "paketobuildpacks/builder-jammy-base",
-    "paketobuildpacks/builder-jammy-full",
-    "paketobuildpacks/builder-jammy-tiny",
-    "gcr.io/buildpacks/builder",
-)
 
 
 class BuildLimits(Value):

@@ -5,9 +5,11 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import tomllib
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Final
 
 from aweigh.domain.container import ImageFacts
@@ -16,7 +18,7 @@ from aweigh.domain.image import ImageReference
 
 _METADATA: Final = "io.buildpacks.builder.metadata"
 _LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"
-_LIFECYCLE_VERSION: Final = "io.buildpacks.lifecycle.version"
+LIFECYCLE_VERSION: Final = "io.buildpacks.lifecycle.version"
 #: Lifecycles that refuse older engines (https://github.com/buildpacks/lifecycle/issues/1607).
 _DEMANDING: Final = ((0, 21, 2), (0, 21, 7))
 _DEMANDED_API: Final = (1, 44)
@@ -28,6 +30,8 @@ _RESTORER_SEES_ENGINE: Final = (0, 12)
 WORKSPACE: Final = "/workspace"
 LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
+#: Where the builder leaves what it knows of the image, for the exporter.
+METADATA: Final = f"{LAYERS}/config/metadata.toml"
 CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
 
@@ -48,33 +52,15 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lifecycle:
-    """A lifecycle image, read: what is given the engine in place of a builder's own lifecycle."""
-
-    image: str
-    platform_apis: frozenset[str]
-    version: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Builder:
     """A builder image, read."""
 
     image: str
-    #: The image that the phases run from that see the engine.
-    lifecycle_image: str
     user: int
     group: int
     platform_api: str
     run_image: str
-    #: The version of the lifecycle that sees the engine.
     lifecycle: str
-
-    @property
-    def id(self) -> str:
-        """What an image depends on that it makes: its launcher is the lifecycle image's."""
-        own = self.lifecycle_image == self.image
-        return self.image if own else f"{self.image} {self.lifecycle_image}"
 
     @property
     def api(self) -> tuple[int, ...]:
@@ -111,14 +97,10 @@ class Builder:
         return tuple(arguments[phase])
 
 
-def is_trusted(builder: ImageReference, repositories: Iterable[str]) -> bool:
-    """Whether a builder comes from one of these repositories, however it is written."""
-    return _canonical(builder.repository) in map(_canonical, repositories)
-
-
-def _canonical(repository: str) -> str:
-    name = repository.removeprefix("index.").removeprefix("docker.io/")
-    return name.removeprefix("library/")
+def is_trusted(builder: ImageReference, trusted: Iterable[str]) -> bool:
+    """Whether a builder's own lifecycle may use the engine: its repository matches one of these."""
+    patterns = (ImageReference(repository=one).full_repository for one in trusted)
+    return any(fnmatchcase(builder.full_repository, pattern) for pattern in patterns)
 
 
 def understands_engine(lifecycle: str, engine_api: str) -> bool:
@@ -128,57 +110,48 @@ def understands_engine(lifecycle: str, engine_api: str) -> bool:
     return not demanding or tuple(map(int, engine_api.split("."))) >= _DEMANDED_API
 
 
-def read_lifecycle(facts: ImageFacts) -> Lifecycle:
-    """What a lifecycle image says of itself.
+def read_lifecycle(facts: ImageFacts) -> set[str]:
+    """The platform APIs that a lifecycle image speaks.
 
     Raises:
-        ValueError: it is not a lifecycle image.
+        ValueError: it is not one.
     """
     try:
-        offered = _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
+        return _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"is not a lifecycle image ({type(error).__name__}: {error})") from error
-    return Lifecycle(
-        image=facts.id,
-        platform_apis=frozenset(offered),
-        version=facts.labels.get(_LIFECYCLE_VERSION, ""),
-    )
 
 
-def read_builder(facts: ImageFacts, lifecycle: Lifecycle | None = None) -> Builder:
-    """What a builder image says of itself; without a `lifecycle` its own is trusted.
+def read_builder(facts: ImageFacts, spoken: Container[str] = PLATFORM_APIS) -> Builder:
+    """What a builder image says of itself; `spoken`: the platform APIs of who works with it.
 
     Raises:
         ValueError: it is not a builder, or one that Aweigh cannot speak to; says which.
     """
     try:
         metadata = json.loads(facts.labels[_METADATA])
-        own = metadata["lifecycle"]
+        lifecycle = metadata["lifecycle"]
         user, group = int(facts.env["CNB_USER_ID"]), int(facts.env["CNB_GROUP_ID"])
         run_image = _run_image(metadata)
-        offered = _platform_apis(own)
+        offered = _platform_apis(lifecycle)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
-    spoken = lifecycle.platform_apis if lifecycle else frozenset(PLATFORM_APIS)
-    known = [version for version in PLATFORM_APIS if version in offered & spoken]
+    known = [version for version in PLATFORM_APIS if version in offered and version in spoken]
     if not known:
-        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_known(spoken)}")
+        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_KNOWN} are known")
     if user == 0 or group == 0:
         raise ValueError("builds as root, which is not allowed")
     return Builder(
         image=facts.id,
-        lifecycle_image=lifecycle.image if lifecycle else facts.id,
         user=user,
         group=group,
         platform_api=known[0],
         run_image=run_image,
-        lifecycle=lifecycle.version if lifecycle else str(own.get("version", "")),
+        lifecycle=str(lifecycle.get("version", "")),
     )
 
 
-def _known(spoken: frozenset[str]) -> str:
-    common = [version for version in PLATFORM_APIS if version in spoken]
-    return f"{common[-1]} to {common[0]} are known" if common else "the lifecycle image knows none"
+_KNOWN: Final = f"{PLATFORM_APIS[-1]} to {PLATFORM_APIS[0]}"
 
 
 def _run_image(metadata: Mapping[str, object]) -> str:
@@ -193,6 +166,30 @@ def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
         platform = apis["platform"]  # type: ignore[index]
         return {*(platform.get("supported") or ()), *(platform.get("deprecated") or ())}
     return {str(lifecycle["api"]["platform"])}  # type: ignore[index]
+
+
+def processes(metadata: str) -> list[str]:
+    """The types of the processes a build defined, by the lifecycle's `metadata.toml`.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    try:
+        return [str(one["type"]) for one in tomllib.loads(metadata).get("processes", [])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"is not the metadata of a build ({error})") from error
+
+
+def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
+    """Why the image cannot run the process that is wanted; None where it can."""
+    if wanted in defined:
+        return None
+    if not defined:
+        return f"The build defines no process; add a Procfile with a line `{wanted}: command`."
+    return (
+        f"The build defines no process {wanted!r}, but {', '.join(sorted(defined))}; "
+        "change `build.process`, or the Procfile."
+    )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class BuildOrder:
     sequence: int
     labels: Mapping[str, str]
     builder: Builder
+    #: The image that the phases run from that see the engine: one whose lifecycle is trusted.
+    lifecycle_image: str
     image: str
     process: str
     subdirectory: str
@@ -56,7 +58,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
     guests = phase.runs_guests
     return ContainerSpec(
         name=names.build(order.slug, order.sequence, phase),
-        image=builder.image if guests else builder.lifecycle_image,
+        image=builder.image if guests else order.lifecycle_image,
         labels=dict(order.labels) | {ROLE: BUILD_ROLE, "traefik.enable": "false"},
         # Never the application's or the build's own variables: `docker inspect` shows these.
         env={"CNB_PLATFORM_API": builder.platform_api},

@@ -23,8 +23,8 @@ async def test_a_build_whose_engine_is_restarted_begins_anew(
     engine: docker.DockerClient, builds: Builds, tmp_path: Path
 ) -> None:
     with own_engine() as own:
-        for part in ("builder", "run", "lifecycle"):
-            own.take(engine, builds.builder.replace(":builder", f":{part}"))
+        for kind in ("builder", "run", "lifecycle"):
+            own.take(engine, builds.builder.replace(":builder", f":{kind}"))
         settings = {
             **building(builds.builder),
             "AWEIGH_DOCKER_HOST": own.host,

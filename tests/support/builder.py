@@ -9,7 +9,7 @@ from cli.demo.builder.image import (
     Buildpack,
     build_lifecycle,
     make_builder,
-    make_lifecycle,
+    make_lifecycle_image,
 )
 from cli.demo.image import base_image
 
@@ -22,19 +22,21 @@ SCRIPT = Buildpack(
 )  # fmt: skip
 
 
+def lifecycle_beside(builder: str) -> str:
+    """The image that the phases run from that see the engine: the builder is nobody's to trust."""
+    return builder.replace(":builder", ":lifecycle")
+
+
 def small_builder(client: docker.DockerClient, repository: str) -> str:
-    """A builder, and `lifecycle_of` it beside it."""
+    """A builder that is not able to the phases that see the engine, and a lifecycle image."""
     build_lifecycle(LIFECYCLE)
-    make_lifecycle(client, repository=repository, lifecycle=LIFECYCLE)
+    beside = lifecycle_beside(f"{repository}:builder")
+    make_lifecycle_image(client, name=beside, lifecycle=LIFECYCLE)
     return make_builder(
         client,
         repository=repository,
         base=base_image(client),
         lifecycle=LIFECYCLE,
         groups=[(SCRIPT, PROCFILE), (PROCFILE,)],
+        phases=("detector", "builder"),
     )
-
-
-def lifecycle_of(builder: str) -> str:
-    """The lifecycle image that was made with a small builder."""
-    return builder.replace(":builder", ":lifecycle")

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 
 from cli.demo.image import APPLICATION
-from tests.support.builder import lifecycle_of
+from tests.support.builder import lifecycle_beside
 from tests.support.git_server import GitServer
 from tests.support.outside import until
 from tests.support.stack import Stack
@@ -26,10 +26,10 @@ SLEEPS = "import time\nprint('it waits', flush=True)\ntime.sleep(600)"
 
 
 def building(builder: str) -> dict[str, str]:
-    """Settings of a stack that builds from a git server on this machine, trusting no builder."""
+    """Settings of a stack that builds from a git server on this machine."""
     return {
         "AWEIGH_PRIVATE_TARGETS": '["127.0.0.0/8"]',
-        "AWEIGH_LIFECYCLE_IMAGE": lifecycle_of(builder),
+        "AWEIGH_LIFECYCLE_IMAGE": lifecycle_beside(builder),
     }
 
 

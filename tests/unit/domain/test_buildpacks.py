@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.build import DEFAULT_TRUSTED_BUILDERS
 from aweigh.domain.buildpacks import (
-    PLATFORM_APIS,
-    Lifecycle,
     Phase,
     is_trusted,
+    processes,
     read_builder,
     read_lifecycle,
     understands_engine,
     verdict,
     was_killed,
+    why_no_process,
 )
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BuildOrder, phase_spec
+from aweigh.settings import Settings
 
 METADATA = {
     "images": [{"image": "example/run:1"}],
@@ -40,13 +40,10 @@ def facts(metadata: Any = METADATA, **env: str) -> ImageFacts:
     )
 
 
-LIFECYCLE = Lifecycle(image="sha256:l", platform_apis=frozenset(PLATFORM_APIS), version="0.20.8")
-
-
 def order(metadata: Any = METADATA) -> BuildOrder:
     return BuildOrder(
         slug="shop", sequence=7, labels={"aweigh.deployment": "dep_1"},
-        builder=read_builder(facts(metadata), LIFECYCLE), image="aweigh/shop:x",
+        builder=read_builder(facts(metadata)), lifecycle_image="sha256:l", image="aweigh/shop:x",
         process="web", subdirectory="", network="aweigh.build", socket="/run/docker.sock", cpus=1.0,
         memory_bytes=2**30, log_bytes=1024, pids=100, env={"TOKEN": "geheim"},
     )  # fmt: skip
@@ -59,51 +56,42 @@ def test_the_best_platform_api_that_both_know_is_spoken() -> None:
     assert (builder.user, builder.group, builder.lifecycle) == (1000, 1001, "0.20.8")
 
 
-@pytest.mark.parametrize(
-    ("reference", "trusted"),
-    [
-        ("heroku/builder:24", True), ("heroku/builder", True),
-        ("docker.io/heroku/builder:24", True),
-        ("index.docker.io/heroku/builder:24", True), (f"heroku/builder@sha256:{'0' * 64}", True),
-        ("heroku/builder-classic:22", False), ("example.com/heroku/builder:24", False),
-        ("heroku/buildpacks:20", False), ("builder:24", False),
-    ],
-)  # fmt: skip
-def test_a_builder_is_trusted_by_its_repository(reference: str, trusted: bool) -> None:
-    assert is_trusted(ImageReference.parse(reference), DEFAULT_TRUSTED_BUILDERS) is trusted
+def test_the_api_is_one_that_the_lifecycle_of_others_speaks_too() -> None:
+    lifecycle = ImageFacts(
+        id="sha256:l",
+        labels={"io.buildpacks.lifecycle.apis": '{"platform": {"supported": ["0.12", "0.11"]}}'},
+    )
+
+    spoken = read_lifecycle(lifecycle)
+
+    assert read_builder(facts(), spoken).platform_api == "0.12"
+    with pytest.raises(ValueError, match=r"speaks platform API 0\.12, 0\.13, 0\.7, 9\.0"):
+        read_builder(facts(), {"0.14"})
 
 
-def test_a_trusted_builder_is_given_the_engine_itself() -> None:
-    builder = read_builder(facts())
-
-    assert (builder.lifecycle_image, builder.id) == ("sha256:b", "sha256:b")
-
-
-def test_a_builder_and_a_lifecycle_speak_the_best_platform_api_that_both_know() -> None:
-    lifecycle = read_lifecycle(lifecycle_facts("0.11", "0.12", "9.0"))
-
-    builder = read_builder(facts(), lifecycle)
-
-    assert (builder.platform_api, builder.lifecycle_image) == ("0.12", "sha256:l")
-    assert builder.id == "sha256:b sha256:l"
-
-
-def test_a_builder_and_a_lifecycle_without_a_common_platform_api_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"speaks platform API .*; 0\.10 to 0\.11 are known"):
-        read_builder(facts(), read_lifecycle(lifecycle_facts("0.10", "0.11")))
-
-
-@pytest.mark.parametrize("label", [None, "no JSON", "{}", "[]"])
-def test_what_is_no_lifecycle_image_is_refused(label: str | None) -> None:
-    labels = {} if label is None else {"io.buildpacks.lifecycle.apis": label}
-
+@pytest.mark.parametrize("labels", [{}, {"io.buildpacks.lifecycle.apis": "no"}])
+def test_what_is_no_lifecycle_is_said(labels: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="is not a lifecycle image"):
         read_lifecycle(ImageFacts(id="sha256:l", labels=labels))
 
 
-def lifecycle_facts(*platform_apis: str) -> ImageFacts:
-    apis = {"platform": {"deprecated": None, "supported": platform_apis}}
-    return ImageFacts(id="sha256:l", labels={"io.buildpacks.lifecycle.apis": json.dumps(apis)})
+@pytest.mark.parametrize(
+    ("builder", "trusted"),
+    [
+        ("heroku/builder:24", True),
+        ("docker.io/heroku/builder:24", True),
+        ("paketobuildpacks/builder-jammy-base", True),
+        ("gcr.io/buildpacks/builder:v1", True),
+        ("heroku/builder-of-somebody", False),
+        ("evil.example/heroku/builder:24", False),
+        ("evil/paketobuildpacks/builder", False),
+        ("builder", False),
+    ],
+)
+def test_only_builders_of_known_repositories_are_trusted(builder: str, trusted: bool) -> None:
+    default = Settings.model_fields["trusted_builders"].default
+
+    assert is_trusted(ImageReference.parse(builder), default) is trusted
 
 
 @pytest.mark.parametrize(
@@ -198,3 +186,42 @@ def test_a_buildpack_that_was_killed_ran_out_of_memory() -> None:
     assert was_killed("line\nERROR: failed to build: signal: killed\n")
     assert was_killed("\x1b[31;1mERROR: \x1b[0mfailed to build: exit status 137")
     assert not was_killed("ERROR: failed to build: exit status 1")
+
+
+BUILT = """
+[[processes]]
+type = "web"
+command = ["python"]
+[[processes]]
+type = "worker"
+command = ["python"]
+[[buildpacks]]
+id = "a"
+"""
+
+
+def test_the_processes_of_a_build_are_read() -> None:
+    assert processes(BUILT) == ["web", "worker"]
+    assert processes("") == []
+
+
+@pytest.mark.parametrize("text", ["[[processes]]\n", "processes = 3\n", "processes = ['a']\n", "="])
+def test_what_is_no_metadata_of_a_build_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        processes(text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "defined", "words"),
+    [
+        ("web", ["worker", "web"], None),
+        ("clock", ["worker", "web"], "no process 'clock', but web, worker; change"),
+        ("web", [], "no process; add a Procfile with a line `web: command`"),
+    ],
+)
+def test_a_process_that_is_not_there_is_said_with_those_that_are(
+    wanted: str, defined: list[str], words: str | None
+) -> None:
+    why = why_no_process(wanted, defined)
+
+    assert (why is None) if words is None else words in str(why)
