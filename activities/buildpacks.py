@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from activities.image import image_named
 from aweigh.domain.buildpacks import (
+    LIFECYCLE_VERSION,
     PLATFORM_APIS,
     Builder,
     Phase,
     is_trusted,
     read_builder,
     read_lifecycle,
+    understands_engine,
 )
 from aweigh.domain.container import labels_of
 from aweigh.domain.deployment import Reason
@@ -70,6 +72,7 @@ class ByBuildpacks:
         asked = ImageReference.parse(self._build.builder)
         if is_trusted(asked, self._server.workshop.trusted_builders):
             builder = await self._builder()
+            await self._refuse_an_old_engine(builder.lifecycle)
             return builder, builder.image
         wanted = self._server.workshop.lifecycle_image
         try:
@@ -83,7 +86,18 @@ class ByBuildpacks:
                 f"lifecycle for others cannot be had: {error} AWEIGH_LIFECYCLE_IMAGE ({wanted}) "
                 "of the server worker names its image.",
             ) from error
+        await self._refuse_an_old_engine(facts.labels.get(LIFECYCLE_VERSION, ""))
         return await self._builder(spoken), facts.id
+
+    async def _refuse_an_old_engine(self, lifecycle: str) -> None:
+        api = await self._server.engine.api_version()
+        if not understands_engine(lifecycle, api):
+            raise StepFailed(
+                Reason.ENGINE_TOO_OLD,
+                f"Lifecycle {lifecycle}, which builds with {self._build.builder}, needs Docker 25 "
+                f"or newer, and this engine speaks API {api} only. Update Docker, or choose "
+                "another `build.builder`.",
+            )
 
     async def _order(self, image: str) -> BuildOrder:
         release, server, limits = self._opened.release, self._server, self._build.limits

@@ -95,6 +95,10 @@ class Engine:
     async def version(self) -> str:
         return str((await self.call("ask for the version", lambda c: c.version()))["Version"])
 
+    async def api_version(self) -> str:
+        """The newest version of its API that it speaks, as in `1.41`."""
+        return str((await self.call("ask for the version", lambda c: c.version()))["ApiVersion"])
+
     async def root(self) -> str:
         """The directory in which the engine keeps images and containers."""
         return str((await self.call("ask for its data", lambda c: c.info()))["DockerRootDir"])

@@ -18,6 +18,10 @@ from aweigh.domain.image import ImageReference
 
 _METADATA: Final = "io.buildpacks.builder.metadata"
 _LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"
+LIFECYCLE_VERSION: Final = "io.buildpacks.lifecycle.version"
+#: Lifecycles that refuse older engines (https://github.com/buildpacks/lifecycle/issues/1607).
+_DEMANDING: Final = ((0, 21, 2), (0, 21, 7))
+_DEMANDED_API: Final = (1, 44)
 #: Versions of the platform API that the phases below are called by, best first.
 PLATFORM_APIS: Final = ("0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
 #: From this version on the restorer needs the engine, and is told of the run image by a file.
@@ -97,6 +101,13 @@ def is_trusted(builder: ImageReference, trusted: Iterable[str]) -> bool:
     """Whether a builder's own lifecycle may use the engine: its repository matches one of these."""
     patterns = (ImageReference(repository=one).full_repository for one in trusted)
     return any(fnmatchcase(builder.full_repository, pattern) for pattern in patterns)
+
+
+def understands_engine(lifecycle: str, engine_api: str) -> bool:
+    """Whether a lifecycle of this version works with an engine of this API version."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", lifecycle)[:3])
+    demanding = _DEMANDING[0] <= numbers <= _DEMANDING[1]
+    return not demanding or tuple(map(int, engine_api.split("."))) >= _DEMANDED_API
 
 
 def read_lifecycle(facts: ImageFacts) -> set[str]:

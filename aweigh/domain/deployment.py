@@ -37,6 +37,7 @@ class Reason(StrEnum):
     LFS_FAILED = "lfs_failed"
     NO_BUILDPACK = "no_buildpack"
     BUILDER_NOT_FOUND = "builder_not_found"
+    ENGINE_TOO_OLD = "engine_too_old"
     DOCKERFILE_NOT_FOUND = "dockerfile_not_found"
     DOCKERFILE_INVALID = "dockerfile_invalid"
     BUILD_FAILED = "build_failed"

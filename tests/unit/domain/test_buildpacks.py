@@ -11,6 +11,7 @@ from aweigh.domain.buildpacks import (
     processes,
     read_builder,
     read_lifecycle,
+    understands_engine,
     verdict,
     was_killed,
     why_no_process,
@@ -91,6 +92,20 @@ def test_only_builders_of_known_repositories_are_trusted(builder: str, trusted: 
     default = Settings.model_fields["trusted_builders"].default
 
     assert is_trusted(ImageReference.parse(builder), default) is trusted
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "engine_api", "understood"),
+    [
+        ("0.20.8", "1.41", True), ("0.21.1", "1.41", True), ("0.21.2", "1.43", False),
+        ("0.21.7", "1.41", False), ("0.21.7", "1.44", True), ("v0.21.3+abc", "1.9", False),
+        ("0.21.8", "1.41", True), ("0.21.17", "1.41", True), ("", "1.41", True),
+    ],
+)  # fmt: skip
+def test_an_engine_may_be_too_old_for_a_lifecycle(
+    lifecycle: str, engine_api: str, understood: bool
+) -> None:
+    assert understands_engine(lifecycle, engine_api) is understood
 
 
 def test_an_old_builder_names_its_run_image_and_api_elsewhere() -> None:
