@@ -118,6 +118,9 @@ class Work:
         self._opened.log(f"fetch {commit} of {self._source.repository}")
         clone = workshop.clone(self._place, self._tell)
         source = await self._opened_source()
+        if self._opened.release.ref == commit:  # somebody named it, and it may be a fork's
+            reachable = workshop.history(self._place).ensure_reachable(source, commit)
+            await self._within_limits(reachable)
         await self._within_limits(clone.have(source, commit, begun))
         begun.rename(self._clone)
 

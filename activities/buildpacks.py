@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.image import image_named
-from aweigh.domain.buildpacks import Builder, Phase, read_builder
+from aweigh.domain.buildpacks import (
+    PLATFORM_APIS,
+    Builder,
+    Phase,
+    is_trusted,
+    read_builder,
+    read_lifecycle,
+)
 from aweigh.domain.container import labels_of
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
@@ -13,6 +20,7 @@ from aweigh.domain.image import ImageReference
 from aweigh.domain.phase import BuildOrder
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from activities.build_log import BuildLog
@@ -45,21 +53,41 @@ class ByBuildpacks:
             self._opened.progress(phase)
             await phases.run(phase, clone, log.begin(phase), log.take)
 
-    async def _builder(self) -> Builder:
+    async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:
         """The builder image, pulled if it is not here."""
         asked = ImageReference.parse(self._build.builder)
         release = self._opened.release
         found = await image_named(self._server, self._opened, asked, refresh=release.rebuild)
         try:
-            return read_builder(found)
+            return read_builder(found, spoken)
         except ValueError as error:
             raise StepFailed(
                 Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
             ) from error
 
+    async def _builder_and_lifecycle(self) -> tuple[Builder, str]:
+        """The builder, and the image whose lifecycle is given the engine: never a stranger's."""
+        asked = ImageReference.parse(self._build.builder)
+        if is_trusted(asked, self._server.workshop.trusted_builders):
+            builder = await self._builder()
+            return builder, builder.image
+        wanted = self._server.workshop.lifecycle_image
+        try:
+            reference = ImageReference.parse(wanted)
+            facts = await image_named(self._server, self._opened, reference, refresh=False)
+            spoken = read_lifecycle(facts)
+        except (StepFailed, ValueError) as error:
+            raise StepFailed(
+                Reason.BUILDER_NOT_FOUND,
+                f"{asked} is not among the trusted builders (AWEIGH_TRUSTED_BUILDERS), and the "
+                f"lifecycle for others cannot be had: {error} AWEIGH_LIFECYCLE_IMAGE ({wanted}) "
+                "of the server worker names its image.",
+            ) from error
+        return await self._builder(spoken), facts.id
+
     async def _order(self, image: str) -> BuildOrder:
         release, server, limits = self._opened.release, self._server, self._build.limits
-        builder = await self._builder()
+        builder, lifecycle = await self._builder_and_lifecycle()
         run_image = ImageReference.parse(builder.run_image)
         await image_named(server, self._opened, run_image, refresh=release.rebuild)
         return BuildOrder(
@@ -67,7 +95,7 @@ class ByBuildpacks:
             sequence=release.sequence,
             labels=labels_of(server.instance, release),
             builder=builder,
-            lifecycle_image=builder.image,
+            lifecycle_image=lifecycle,
             image=image,
             process=self._build.process,
             subdirectory=self._source.subdirectory,

@@ -1,20 +1,34 @@
-"""What a server worker may read and report: the deployments in flight or live on its server."""
+"""What a server worker may read and report.
+
+That is: the deployments in flight or live on its server, and the branches its applications follow.
+"""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import SecretStr
 
 from api.dependencies import Doors, ServerName, ServerToken
 from api.problems import problem
 from aweigh.adapters.github import READ
-from aweigh.contract import Fence, Inventory, Lease, Lifted, RepositoryToken, StepReport
+from aweigh.contract import (
+    Fence,
+    Followers,
+    Head,
+    Inventory,
+    Lease,
+    Lifted,
+    Looked,
+    RepositoryToken,
+    StepReport,
+)
 from aweigh.domain.deployment import DeploymentState, StepName
 from aweigh.domain.errors import Conflict, NotFound, Refused
-from aweigh.domain.git import Installation
+from aweigh.domain.git import Installation, Token
 from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
-from aweigh.store import admission, deployments, lifecycle, logs, servers
+from aweigh.store import admission, deployments, lifecycle, logs, looks, servers
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 
@@ -111,3 +125,33 @@ async def read_inventory(
     """Of the whole server, or of one application there, which may have been removed."""
     async with office.store.read() as tx:
         return await servers.inventory(tx, server, office.settings.keep_releases, application)
+
+
+@router.get("/branches")
+async def read_followers(office: Doors, server: ServerName) -> Followers:
+    async with office.store.read() as tx:
+        return Followers(applications=tuple(await looks.followers(tx, server)))
+
+
+@router.get("/branches/{application}")
+async def read_branch(office: Doors, server: ServerName, application: str) -> Response:
+    """What a look needs; 404 where there is none to be had now."""
+    async with office.store.read() as tx:
+        branch = await looks.branch(tx, server, application)
+    credentials = branch.source.credentials
+    if isinstance(credentials, Installation):
+        try:
+            token = await office.github.token(credentials, branch.source.repository, READ)
+        except Refused as error:
+            return problem(422, "refused", str(error))
+        opened = {"credentials": Token(token=SecretStr(token))}
+        branch = branch.model_copy(update={"source": branch.source.model_copy(update=opened)})
+    return Response(branch.model_dump_json(context=REVEAL), media_type="application/json")
+
+
+@router.put("/branches/{application}/head")
+async def report_head(office: Doors, server: ServerName, application: str, head: Head) -> Looked:
+    async with office.store.write() as tx:
+        taken = await looks.take(tx, server, application, head)
+    office.relay.wake()
+    return Looked(deployment=taken.deployment, why_ignored=taken.why_ignored)

@@ -6,7 +6,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from aweigh.domain.deployment import DeploymentState, StepState
+from aweigh.domain.push import CommitId
 from aweigh.domain.release import Image
+from aweigh.domain.source import GitSource
 
 #: Says which of possibly several claimants of a server's name is asking.
 IDENTITY_HEADER: Final = "X-Aweigh-Identity"
@@ -71,6 +73,43 @@ class RepositoryToken(Message):
     """What opens a deployment's repository, for a short time."""
 
     token: str
+
+
+class Followers(Message):
+    """The applications whose branches are looked at."""
+
+    applications: tuple[str, ...]
+
+
+class Branch(Message):
+    """What a look at an application's branch needs."""
+
+    source: GitSource
+    #: The application's highest: what was seen counts for as long as no other is given.
+    sequence: int
+    #: Heads at which there is nothing to do.
+    known: tuple[str, ...]
+    #: What a new head is compared with, for the paths it changes.
+    before: str | None
+
+
+class Head(Message):
+    """Where a branch was seen, and what that changes; no paths: it is not known which."""
+
+    repository: str
+    branch: str
+    sequence: int
+    before: str | None
+    commit: CommitId
+    message: str = ""
+    paths: tuple[str, ...] | None = None
+
+
+class Looked(Message):
+    """What was made of a head: a deployment, or none and why."""
+
+    deployment: str | None
+    why_ignored: str | None
 
 
 class KnownDeployment(Message):

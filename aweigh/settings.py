@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain import grammar
+from aweigh.domain.endpoint import answers, endpoint, is_loopback
 from aweigh.domain.target import WrittenTarget
 
 
@@ -31,7 +32,6 @@ OptionalFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
 
 _DRIVERS: Final = ("postgresql+psycopg", "sqlite+aiosqlite")
-_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
 
 
 class Settings(BaseSettings):
@@ -99,10 +99,22 @@ class Settings(BaseSettings):
     """Build where what is built cannot be kept from this server's own services and networks."""
     buildkit_image: str = "moby/buildkit:v0.25.1-rootless"
     """Image of the BuildKit that builds Dockerfiles; a rootless one."""
+    trusted_builders: tuple[str, ...] = (
+        "heroku/builder",
+        "heroku/buildpacks",
+        "paketobuildpacks/*",
+        "gcr.io/buildpacks/*",
+    )
+    """Builders whose own lifecycle may use the engine; what others bring never sees it."""
+    lifecycle_image: str = "buildpacksio/lifecycle:0.20.8"
+    """Image of the lifecycle that writes the images of all other builders."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[WrittenTarget, ...] = ()
     """Private networks, or addresses with a port, where repositories may stand; none by default."""
+
+    branch_look_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """Seconds between looks at followed branches, for pushes that were never delivered; 0: none."""
 
     github_api_url: str = "https://api.github.com"
     """GitHub's REST API; of a GitHub Enterprise Server, `https://<host>/api/v3`."""
@@ -173,7 +185,7 @@ class Settings(BaseSettings):
     @field_validator("temporal_address")
     @classmethod
     def _host_and_port(cls, address: str) -> str:
-        _endpoint(address)
+        endpoint(address)
         return address
 
     @field_validator("subnet")
@@ -227,7 +239,7 @@ class Settings(BaseSettings):
     def _worker_reaches_the_api(self) -> Self:
         url = urlsplit(self.api_base)
         asked = url.hostname or ""
-        if url.port == self.api_port and is_loopback(asked) and not _answers(self.api_host, asked):
+        if url.port == self.api_port and is_loopback(asked) and not answers(self.api_host, asked):
             raise ValueError(
                 f"AWEIGH_API_HOST is {self.api_host}, but the server worker asks {self.api_base}: "
                 "set AWEIGH_API_HOST=0.0.0.0, or AWEIGH_API_URL to an https URL in front of it"
@@ -250,7 +262,7 @@ class Settings(BaseSettings):
     @property
     def temporal_endpoint(self) -> tuple[str, int]:
         """Host and port of Temporal's frontend."""
-        return _endpoint(self.temporal_address)
+        return endpoint(self.temporal_address)
 
     @property
     def temporal_tls(self) -> bool:
@@ -272,25 +284,3 @@ class Settings(BaseSettings):
     @property
     def token_file(self) -> Path:
         return self.server_token_file or self.tokens / f"server-{self.server}"
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _answers(listening: str, asked: str) -> bool:
-    """Whether a server that listens there is reached at this loopback address."""
-    if listening in _EVERYWHERE:
-        return (":" in listening) == (":" in asked)
-    return is_loopback(listening)
-
-
-def _endpoint(address: str) -> tuple[str, int]:
-    """Raises: ValueError."""
-    parts = urlsplit(f"//{address}")
-    if not parts.hostname or not parts.port or parts.netloc != address or parts.username:
-        raise ValueError("is not a host and a port, as in 127.0.0.1:7233")
-    return parts.hostname, parts.port

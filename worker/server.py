@@ -27,6 +27,7 @@ from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavai
 from aweigh.settings import Settings
 from worker.children import boot
 from worker.keeper import Keeper
+from worker.lookout import Lookout
 from worker.process import in_background, run
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
@@ -53,6 +54,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     server = await _open_patiently(settings, instance, identity)
     journal = Journal(settings.server_data / "journal", api, settings.log_bytes)
     reconciler = ReconcileActivities(server, api, journal)
+    lookout = Lookout(api, server.workshop.git.targets, settings.server_data / "looks")
     client = await connect_patiently(settings)
     async with (
         in_background(journal.ship()),
@@ -60,6 +62,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         _workers(client, settings, server, Steps(api, journal), reconciler, api),
         in_background(_reconcile_once(reconciler)),
         in_background(Keeper(server, api).run()),
+        in_background(lookout.run(settings.branch_look_seconds)),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)

@@ -16,8 +16,9 @@ from typing import Any, Final
 import httpx2
 
 from aweigh.adapters.ports import holder_of
+from aweigh.domain.endpoint import is_loopback
 from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings, is_loopback
+from aweigh.settings import Settings
 from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install
 from worker.lock import hold

@@ -9,11 +9,15 @@ from pydantic import BaseModel, ValidationError
 from aweigh.contract import (
     BOOT_HEADER,
     IDENTITY_HEADER,
+    Branch,
     Fence,
+    Followers,
+    Head,
     Inventory,
     Lease,
     Lifted,
     LogLength,
+    Looked,
     RepositoryToken,
     StepReport,
 )
@@ -120,6 +124,27 @@ class Api:
         answer = await self._ask("PUT", path, json=Fence(highest=highest).model_dump())
         _refuse(answer)
         return _read(Lifted, answer).deployment
+
+    async def followers(self) -> tuple[str, ...]:
+        """The applications whose branches are looked at. Raises: Conflict, Unavailable."""
+        answer = await self._ask("GET", "/branches")
+        _refuse(answer)
+        return _read(Followers, answer).applications
+
+    async def branch(self, application_id: str) -> Branch | None:
+        """What a look needs; None: not now. Raises: Conflict (GitHub refuses), Unavailable."""
+        answer = await self._ask("GET", f"/branches/{application_id}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        _refuse(answer)
+        return _read(Branch, answer)
+
+    async def looked(self, application_id: str, head: Head) -> Looked:
+        """Raises: Conflict (the application is gone), Unavailable."""
+        body = head.model_dump(mode="json")
+        answer = await self._ask("PUT", f"/branches/{application_id}/head", json=body)
+        _refuse(answer)
+        return _read(Looked, answer)
 
     async def inventory(self, application_id: str | None = None) -> Inventory:
         """What is expected here, or of one application; of a removed one only when asked for it.

@@ -1,6 +1,8 @@
 """The Docker engine: short verbs over its HTTP API, every one awaited to its end."""
 
 import asyncio
+import io
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +23,8 @@ from aweigh.domain.errors import AddressTaken, NameTaken, StepError, StepUnavail
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 120
 _POLL_SECONDS: Final = 0.2
+#: What a tar of one file has beside it.
+_TAR_BYTES: Final = 20 * 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +135,25 @@ class Engine:
     async def upload(self, name: str, archive: IO[bytes]) -> None:
         """Copy the files of a tar archive into a container, from its root on."""
         await self.call(f"copy files into {name}", lambda c: c.put_archive(name, "/", archive))
+
+    async def read_file(self, name: str, path: str, most: int) -> bytes | None:
+        """A file of a container that has ended; None where it has none, or a longer one."""
+
+        def copied(c: docker.APIClient) -> bytes | None:
+            archive = b""
+            try:
+                for chunk in c.get_archive(name, path)[0]:
+                    archive += chunk
+                    if len(archive) > most + _TAR_BYTES:  # or a directory of that name
+                        return None
+            except NotFound:
+                return None
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                entry = tar.next()
+                content = tar.extractfile(entry) if entry and entry.isreg() else None
+                return content.read() if content else None
+
+        return await self.call(f"read {path} of {name}", copied)
 
     async def start(self, name: str) -> None:
         """Start it.

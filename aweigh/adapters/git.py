@@ -39,6 +39,20 @@ async def git(
     return lines
 
 
+async def refs(source: GitSource, env: GitEnvironment, *patterns: str) -> dict[str, str]:
+    """The commits, or annotated tags, that branches and tags stand for now.
+
+    A server may also print what it likes (over ssh, as it likes): only an id is ever an id.
+
+    Raises:
+        StepError: they cannot be had, with the reason.
+    """
+    lines: list[str] = []
+    await git(["ls-remote", source.repository, *patterns], env, env.home, source, lines.append)
+    rows = (line.split("\t", 1) for line in lines if "\t" in line)
+    return {name: commit for commit, name in rows if is_commit(commit)}
+
+
 @dataclass(frozen=True)
 class Git:
     """Repositories on their servers."""
@@ -55,9 +69,7 @@ class Git:
             return ref
         names = names_of(ref, source.branch)
         async with reaching(self.targets, source, scratch) as env:
-            lines = await git(["ls-remote", source.repository, *names], env, env.home, source)
-        rows = (line.split("\t", 1) for line in lines if "\t" in line)
-        found = {name: commit for commit, name in rows}
+            found = await refs(source, env, *names)
         for name in names:
             if name in found:
                 return found[name]

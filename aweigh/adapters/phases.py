@@ -13,7 +13,16 @@ from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, tree_archive
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.buildpacks import PLATFORM, WORKSPACE, Phase, verdict, was_killed
+from aweigh.domain.buildpacks import (
+    METADATA,
+    PLATFORM,
+    WORKSPACE,
+    Phase,
+    processes,
+    verdict,
+    was_killed,
+    why_no_process,
+)
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import BuildLost, StepError, StepFailed
@@ -22,6 +31,7 @@ from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 
 #: Among which a phase says why it failed.
 _LAST_LINES: Final = 5
+_LONGEST_METADATA: Final = 1024**2
 _VOLUMES: Final = ("app", "layers")
 
 
@@ -64,6 +74,8 @@ class Phases:
         return await self._engine.container(name) is not None
 
     async def _start(self, phase: Phase, name: str, source: Path) -> None:
+        if phase is Phase.EXPORTER:
+            await self._refuse_unknown_process()
         await self._engine.remove(name)  # one that was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))
         builder = self._order.builder
@@ -76,6 +88,22 @@ class Phases:
             await self._confine()
             await self._engine.upload(name, files_archive(self._environment(), owner))
         await self._engine.start(name)
+
+    async def _refuse_unknown_process(self) -> None:
+        """Before minutes of writing an image that could not run.
+
+        Raises:
+            StepFailed: the build has not defined the process that is wanted.
+        """
+        order = self._order
+        builder = self._names.build(order.slug, order.sequence, Phase.BUILDER)
+        try:
+            metadata = await self._engine.read_file(builder, METADATA, _LONGEST_METADATA)
+            defined = processes((metadata or b"").decode())
+        except ValueError:
+            return  # the exporter reads it too, and says what is wrong with it
+        if metadata and (why := why_no_process(order.process, defined)):
+            raise StepFailed(Reason.BUILD_FAILED, why)
 
     def _environment(self) -> dict[str, str]:
         """One file a variable, as the specification has it."""

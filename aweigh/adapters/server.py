@@ -145,6 +145,9 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
             interface=interface_of(names.build_network), allowed=settings.build_networks
         ),
         buildkit_image=settings.buildkit_image,
+        # The demo's is our own: it is made from the lifecycle's source on this machine.
+        trusted_builders=(*settings.trusted_builders, names.demo_builder),
+        lifecycle_image=settings.lifecycle_image,
         open_network=settings.allow_open_build_network,
         log_bytes=settings.log_bytes,
         socket=Path(settings.docker_host.removeprefix("unix://")),

@@ -15,6 +15,7 @@ from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
 from aweigh.adapters.firewall import CannotConfine, Firewall
 from aweigh.adapters.git import Git, Tell
+from aweigh.adapters.history import History
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
 from aweigh.adapters.threads import in_thread
@@ -40,6 +41,9 @@ class Workshop:
     names: Names
     firewall: Firewall
     buildkit_image: str
+    #: Of builders whose repository matches none of these, only what has no engine is run.
+    trusted_builders: tuple[str, ...]
+    lifecycle_image: str
     #: Builds go on where the firewall cannot be had.
     open_network: bool
     #: How much a deployment's log takes of what is printed.
@@ -58,6 +62,9 @@ class Workshop:
     def clone(self, place: Path, tell: Tell) -> Clone:
         """Makes a clone in a deployment's directory."""
         return Clone(self.git.targets, place, tell)
+
+    def history(self, place: Path) -> History:
+        return History(self.git.targets, place)
 
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)

@@ -5,15 +5,19 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Final
 
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
+from aweigh.domain.image import ImageReference
 
 _METADATA: Final = "io.buildpacks.builder.metadata"
+_LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"
 #: Versions of the platform API that the phases below are called by, best first.
 PLATFORM_APIS: Final = ("0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
 #: From this version on the restorer needs the engine, and is told of the run image by a file.
@@ -22,6 +26,8 @@ _RESTORER_SEES_ENGINE: Final = (0, 12)
 WORKSPACE: Final = "/workspace"
 LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
+#: Where the builder leaves what it knows of the image, for the exporter.
+METADATA: Final = f"{LAYERS}/config/metadata.toml"
 CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
 
@@ -87,8 +93,26 @@ class Builder:
         return tuple(arguments[phase])
 
 
-def read_builder(facts: ImageFacts) -> Builder:
-    """What a builder image says of itself.
+def is_trusted(builder: ImageReference, trusted: Iterable[str]) -> bool:
+    """Whether a builder's own lifecycle may use the engine: its repository matches one of these."""
+    patterns = (ImageReference(repository=one).full_repository for one in trusted)
+    return any(fnmatchcase(builder.full_repository, pattern) for pattern in patterns)
+
+
+def read_lifecycle(facts: ImageFacts) -> set[str]:
+    """The platform APIs that a lifecycle image speaks.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        return _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"is not a lifecycle image ({type(error).__name__}: {error})") from error
+
+
+def read_builder(facts: ImageFacts, spoken: Container[str] = PLATFORM_APIS) -> Builder:
+    """What a builder image says of itself; `spoken`: the platform APIs of who works with it.
 
     Raises:
         ValueError: it is not a builder, or one that Aweigh cannot speak to; says which.
@@ -101,7 +125,7 @@ def read_builder(facts: ImageFacts) -> Builder:
         offered = _platform_apis(lifecycle)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
-    known = [version for version in PLATFORM_APIS if version in offered]
+    known = [version for version in PLATFORM_APIS if version in offered and version in spoken]
     if not known:
         raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_KNOWN} are known")
     if user == 0 or group == 0:
@@ -131,6 +155,30 @@ def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
         platform = apis["platform"]  # type: ignore[index]
         return {*(platform.get("supported") or ()), *(platform.get("deprecated") or ())}
     return {str(lifecycle["api"]["platform"])}  # type: ignore[index]
+
+
+def processes(metadata: str) -> list[str]:
+    """The types of the processes a build defined, by the lifecycle's `metadata.toml`.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    try:
+        return [str(one["type"]) for one in tomllib.loads(metadata).get("processes", [])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"is not the metadata of a build ({error})") from error
+
+
+def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
+    """Why the image cannot run the process that is wanted; None where it can."""
+    if wanted in defined:
+        return None
+    if not defined:
+        return f"The build defines no process; add a Procfile with a line `{wanted}: command`."
+    return (
+        f"The build defines no process {wanted!r}, but {', '.join(sorted(defined))}; "
+        "change `build.process`, or the Procfile."
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a container shall be: pure builders, run by a second, dumb thing (the engine adapter)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,9 +27,12 @@ IDENTITY: Final = "aweigh.identity"
 #: Log rotation of every container, so that no application fills the disk.
 LOG_OPTIONS: Final[Mapping[str, str]] = {"max-size": "10m", "max-file": "3"}
 
-
 #: Where an application that was built listens, unless it says otherwise.
 BUILT_PORT: Final = 8080
+#: What every image by Cloud Native Buildpacks carries.
+BUILDPACKS_LABEL: Final = "io.buildpacks.build.metadata"
+#: Runs the words that follow, in such an image.
+LAUNCHER: Final = ("/cnb/lifecycle/launcher", "--")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +178,19 @@ def environment(settings: ApplicationSettings, port: int | None) -> dict[str, st
     return ({"PORT": str(port)} if port else {}) | own
 
 
+def _entrypoint(
+    settings: ApplicationSettings, image: ImageFacts, command: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """What a command is given to.
+
+    An image by buildpacks starts one process and would take a command for its arguments; its
+    launcher runs any, as it is, among the variables that the buildpacks set.
+    """
+    if settings.entrypoint is None and command and BUILDPACKS_LABEL in image.labels:
+        return LAUNCHER
+    return settings.entrypoint
+
+
 def replica_spec(
     *,
     instance: str,
@@ -198,7 +214,7 @@ def replica_spec(
         | {REPLICA: str(replica), ROLE: "replica", RESTART: settings.restart},
         env=environment(settings, port),
         command=settings.command,
-        entrypoint=settings.entrypoint,
+        entrypoint=_entrypoint(settings, image, settings.command),
         network=names.bridge,
         address=address,
         networks={names.network(name): release.slug for name in settings.networks},
@@ -225,7 +241,7 @@ def release_command_spec(
         | {ROLE: "release", "traefik.enable": "false"},
         env=environment(settings, None),
         command=settings.release_command,
-        entrypoint=settings.entrypoint,
+        entrypoint=_entrypoint(settings, image, settings.release_command),
         network=names.bridge,
         # Not the slug: nobody must reach the application at a container that only migrates.
         networks={names.network(network): name for network in settings.networks},

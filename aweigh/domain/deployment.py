@@ -32,6 +32,7 @@ class Reason(StrEnum):
     REPOSITORY_NOT_FOUND = "repository_not_found"
     REPOSITORY_AUTH = "repository_auth"
     COMMIT_NOT_FOUND = "commit_not_found"
+    COMMIT_NOT_ON_BRANCH = "commit_not_on_branch"
     SUBMODULE_FAILED = "submodule_failed"
     LFS_FAILED = "lfs_failed"
     NO_BUILDPACK = "no_buildpack"
@@ -60,6 +61,7 @@ class Trigger(StrEnum):
 
     HOOK = "hook"
     PUSH = "push"
+    POLL = "poll"
     MANUAL = "manual"
     ROLLBACK = "rollback"
     RETRY = "retry"

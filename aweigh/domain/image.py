@@ -57,6 +57,16 @@ class ImageReference:
         named = slash and ("." in first or ":" in first or first == "localhost")
         return first if named else DEFAULT_REGISTRY
 
+    @property
+    def full_repository(self) -> str:
+        """The repository with its registry, however it was written."""
+        default = f"{DEFAULT_REGISTRY}/"
+        return (
+            self.repository
+            if self.registry != DEFAULT_REGISTRY
+            else (default + self.repository.removeprefix(default))
+        )
+
     def at(self, digest: str) -> "ImageReference":
         return replace(self, tag=None, digest=digest)
 

@@ -27,6 +27,7 @@ class Release(BaseModel):
     sequence: int
     image: Image
     #: Of a git source: the branch, tag or commit that was asked for, and the commit once known.
+    #: A push asks for its branch, at the commit that GitHub says it had.
     ref: str | None = None
     commit: str | None = None
     #: The image is made anew, even if one of the same content is there.

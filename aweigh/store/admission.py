@@ -82,8 +82,10 @@ async def _admit_build(
     ref = order.commit or order.tag  # none: the branch, whatever it says when it is built
     image = Image(reference=f"{source.repository}#{ref or source.branch}")
     release = releases.new(tx, application.row, application.settings, image)
-    release.ref, release.rebuild = ref, order.rebuild
     release.commit = ref if ref and is_commit(ref) else None
+    # A head that the branch is known to have had is taken as it is, wherever the branch goes.
+    followed = order.trigger in (Trigger.PUSH, Trigger.POLL)
+    release.ref, release.rebuild = None if followed else ref, order.rebuild
     return await _new_deployment(tx, application, release.id, order)
 
 

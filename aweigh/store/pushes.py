@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.git import Installation
+from aweigh.domain.look import Look
 from aweigh.domain.push import Event, Newest, Push, is_signed, repository_key, why_ignored
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, idempotency
@@ -77,6 +78,11 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
     newest = Newest.model_validate_json(row.newest_push) if row.newest_push else None
     if why := why_ignored(push, source, newest):
         return Taken(slug=row.slug, why_ignored=why)
+    look = Look.read(row.branch_look, source)
+    if look and look.taken == push.after:
+        return Taken(slug=row.slug, why_ignored="a look at the branch took it already")
+    if look:
+        row.branch_look = look.at(push.after).model_dump_json()
     row.newest_push = Newest.of(push, tx.now).model_dump_json()
     order = Order(trigger=Trigger.PUSH, actor=push.pusher.name or "push", commit=push.after)
     made = await admission.admit_once(tx, application, order, key)

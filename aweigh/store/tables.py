@@ -66,6 +66,7 @@ class ApplicationRow(Base):
     webhook_secret: Mapped[str | None] = mapped_column(Text)  # sealed
     repository: Mapped[str | None] = mapped_column(String(600), index=True)
     newest_push: Mapped[str | None] = mapped_column(Text)
+    branch_look: Mapped[str | None] = mapped_column(Text)
     last_sequence: Mapped[int] = mapped_column(default=0)
     live: Mapped[str | None]
     live_since: Mapped[datetime | None]

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from tests.support.builder import small_builder
-from tests.support.building import BUILDING, Builds
+from tests.support.building import Builds, building
 from tests.support.faulty_proxy import Fault
 from tests.support.git_server import GitServer, git_server
 from tests.support.images import temporary_repository
@@ -72,6 +72,6 @@ async def builds(
 ) -> AsyncIterator[Builds]:
     """One stack for everything that is built, and leaves nothing behind."""
     async with running_stack(
-        tmp_path_factory.mktemp("builds"), **BUILDING, AWEIGH_KEEP_RELEASES="2"
+        tmp_path_factory.mktemp("builds"), **building(builder), AWEIGH_KEEP_RELEASES="2"
     ) as running:
         yield Builds(running, git, builder, engine)

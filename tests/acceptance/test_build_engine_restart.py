@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.support.building import BUILDING, FILES, Builds, printed
+from tests.support.building import FILES, Builds, building, printed
 from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.second_server import second_server
 
@@ -23,10 +23,10 @@ async def test_a_build_whose_engine_is_restarted_begins_anew(
     engine: docker.DockerClient, builds: Builds, tmp_path: Path
 ) -> None:
     with own_engine() as own:
-        for image in (builds.builder, builds.builder.replace(":builder", ":run")):
-            own.take(engine, image)
+        for kind in ("builder", "run", "lifecycle"):
+            own.take(engine, builds.builder.replace(":builder", f":{kind}"))
         settings = {
-            **BUILDING,
+            **building(builds.builder),
             "AWEIGH_DOCKER_HOST": own.host,
             # Its networks are not this namespace's, and end with it.
             "AWEIGH_ALLOW_OPEN_BUILD_NETWORK": "true",

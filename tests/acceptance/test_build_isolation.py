@@ -10,7 +10,7 @@ import pytest
 
 from cli.demo.load import Run, running
 from tests.support import hostile
-from tests.support.building import BUILDING, FILES, STAMP, Builds
+from tests.support.building import FILES, STAMP, Builds, building
 from tests.support.git_server import GitServer
 from tests.support.outside import containers
 from tests.support.shop import Shop, fast_flows, lost
@@ -33,7 +33,7 @@ async def builds(
     reserve = max(shutil.disk_usage(root).free - _ROOM, 0)
     async with running_stack(
         tmp_path_factory.mktemp("hostile"),
-        **BUILDING,
+        **building(builder),
         AWEIGH_DISK_RESERVE_BYTES=str(reserve),
         AWEIGH_LOG_BYTES=str(_LOG_BYTES),
     ) as stack:

@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from cli.demo.image import APPLICATION
-from tests.support.builder import small_builder
+from tests.support.building import building
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import delivery, push
 from tests.support.github_api import APP_ID, GitHubApi, github_api
-from tests.support.images import temporary_repository
 from tests.support.outside import ask, until
 from tests.support.stack import Stack, running_stack
 
@@ -22,12 +20,6 @@ FILES = {
     "Procfile": "web: /usr/local/bin/python -I -S -B application.py\n",
     "application.py": APPLICATION.read_text(),
 }
-
-
-@pytest.fixture(scope="module")
-def builder(engine: docker.DockerClient) -> Iterator[str]:
-    with temporary_repository(engine) as repository:
-        yield small_builder(engine, repository)
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +37,16 @@ def git(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> Iterator[Gi
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> AsyncIterator[Stack]:
+async def stack(
+    tmp_path_factory: pytest.TempPathFactory, api: GitHubApi, builder: str
+) -> AsyncIterator[Stack]:
     directory: Path = tmp_path_factory.mktemp("github")
     (directory / "key.pem").write_text(api.private_key)
     (directory / "secret").write_text(f"{SECRET}\n")
     async with running_stack(
         directory,
-        AWEIGH_PRIVATE_TARGETS='["127.0.0.0/8"]',
+        **building(builder),
+        AWEIGH_BRANCH_LOOK_SECONDS="3600",  # and whenever the server worker starts
         AWEIGH_GITHUB_API_URL=api.url,
         AWEIGH_GITHUB_APP_ID=APP_ID,
         AWEIGH_GITHUB_APP_KEY_FILE=str(directory / "key.pem"),
@@ -63,15 +58,16 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, api: GitHubApi) -> Asy
 async def test_a_push_goes_live_and_github_hears_of_it(
     stack: Stack, git: GitServer, api: GitHubApi, builder: str
 ) -> None:
-    first = git.push("acme/shop", FILES)
-    await follow(stack, git, builder)
+    first = git.push("acme/app-read", FILES)
+    await follow(stack, git, builder, "app-read")
 
     live = await pushed(stack, git, first)
-    broken = git.push("acme/shop", {"Procfile": "web without a colon\n"})
+    broken = git.push("acme/app-read", {"Procfile": "web without a colon\n"})
     fails = await pushed(stack, git, broken)
 
-    assert (live["state"], fails["state"]) == ("succeeded", "failed"), (live, fails)
-    assert (await ask(stack, "app-read.localhost")).text == "shop unknown\n"
+    assert live["state"] == "succeeded", await stack.log(live["id"])
+    assert fails["state"] == "failed"
+    assert (await ask(stack, "app-read.localhost")).text == "app-read unknown\n"
 
     async def both_are_told() -> bool:
         return (shown(api, first)[-1:], shown(api, broken)[-1:]) == (["success"], ["failure"])
@@ -93,18 +89,42 @@ def shown(api: GitHubApi, commit: str) -> list[str]:
 
 async def pushed(stack: Stack, git: GitServer, commit: str) -> dict[str, Any]:
     """The end of the deployment that a delivery of the App makes."""
-    payload = push(git.url("acme/shop"), after=commit, installation={"id": 7})
+    payload = push(git.url("acme/app-read"), after=commit, installation={"id": 7})
     answer = await stack.client.post("/v1/github/webhooks", **delivery(payload, SECRET))
     [made] = answer.json()["deployments"]
     return await stack.deployment(made, wait=120)
 
 
-async def follow(stack: Stack, git: GitServer, builder: str) -> None:
+async def test_a_push_that_is_never_delivered_goes_live(
+    stack: Stack, git: GitServer, builder: str
+) -> None:
+    git.push("acme/missed", FILES)
+    app = await follow(stack, git, builder, "missed")
+
+    async def its_branch_was_seen() -> bool:
+        return app["id"] in stack.output()
+
+    stack.kill("server")
+    await until(its_branch_was_seen)
+    missed = git.push("acme/missed", {"number": "2"})
+    stack.kill("server")
+
+    async def all_are_live() -> list[dict[str, Any]]:
+        found = await stack.call("GET", f"/v1/deployments?application={app['id']}")
+        items: list[dict[str, Any]] = found.json()["items"]
+        return items if {one["state"] for one in items} == {"succeeded"} else []
+
+    [made] = await until(all_are_live, 120)
+
+    assert (made["trigger"], made["commit"]) == ("poll", missed)
+    assert (await ask(stack, "missed.localhost")).text == "missed unknown\n"
+
+
+async def follow(stack: Stack, git: GitServer, builder: str, name: str) -> dict[str, Any]:
     source = {
-        "type": "git", "repository": git.url("acme/shop"), "build": {"builder": builder},
+        "type": "git", "repository": git.url(f"acme/{name}"), "build": {"builder": builder},
         "credentials": {"type": "github_app", "installation": 7},
     }  # fmt: skip
-    await stack.create(
-        "app-read", source, env={"NAME": "shop"},
-        domains=[{"host": "app-read.localhost", "tls": False}],
-    )  # fmt: skip
+    return await stack.create(
+        name, source, env={"NAME": name}, domains=[{"host": f"{name}.localhost", "tls": False}]
+    )

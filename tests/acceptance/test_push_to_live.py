@@ -67,6 +67,25 @@ async def test_a_signed_push_goes_live_and_a_broken_one_leaves_it_live(builds: B
     assert (await ask(stack, "pushed.localhost")).text == "pushed unknown\n"
 
 
+async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_not(
+    builds: Builds,
+) -> None:
+    git, stack = builds.git, builds.stack
+    first, pushed = git.push("forced", FILES), git.push("forced", {"number": "2"})
+    app = await builds.follow("forced")
+    git.move("forced", "main", first)
+    forked = git.push("forced", {"number": "3"}, "refs/pull/1/head")
+
+    request = delivery(push(git.url("forced"), before=first, after=pushed), app["webhook_secret"])
+    answer = await stack.client.post("/v1/github/webhooks", **request)
+    live = await stack.deployment(answer.json()["deployments"][0], wait=120)
+    path = f"/v1/applications/{app['id']}/deployments?wait=120"
+    refused = await stack.call("POST", path, json={"commit": forked})
+
+    assert (live["state"], live["commit"]) == ("succeeded", pushed)
+    assert refused.json()["deployment"]["reason"] == "commit_not_on_branch"
+
+
 async def test_a_private_repository_is_read_with_its_token_only(
     builds: Builds, tmp_path: Path
 ) -> None:

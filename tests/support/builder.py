@@ -4,7 +4,13 @@ from pathlib import Path
 
 import docker
 
-from cli.demo.builder.image import PROCFILE, Buildpack, build_lifecycle, make_builder
+from cli.demo.builder.image import (
+    PROCFILE,
+    Buildpack,
+    build_lifecycle,
+    make_builder,
+    make_lifecycle_image,
+)
 from cli.demo.image import base_image
 
 #: Outside the repository: it takes a minute to build, and never changes for a version.
@@ -16,12 +22,21 @@ SCRIPT = Buildpack(
 )  # fmt: skip
 
 
+def lifecycle_beside(builder: str) -> str:
+    """The image that the phases run from that see the engine: the builder is nobody's to trust."""
+    return builder.replace(":builder", ":lifecycle")
+
+
 def small_builder(client: docker.DockerClient, repository: str) -> str:
+    """A builder that is not able to the phases that see the engine, and a lifecycle image."""
     build_lifecycle(LIFECYCLE)
+    beside = lifecycle_beside(f"{repository}:builder")
+    make_lifecycle_image(client, name=beside, lifecycle=LIFECYCLE)
     return make_builder(
         client,
         repository=repository,
         base=base_image(client),
         lifecycle=LIFECYCLE,
         groups=[(SCRIPT, PROCFILE), (PROCFILE,)],
+        phases=("detector", "builder"),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import docker
 
 from cli.demo.image import APPLICATION
+from tests.support.builder import lifecycle_beside
 from tests.support.git_server import GitServer
 from tests.support.outside import until
 from tests.support.stack import Stack
@@ -19,12 +20,18 @@ from tests.support.stack import Stack
 PROCFILE = "web: /usr/local/bin/python -I -S -B application.py\n"
 #: So long is the time before each line of a log.
 STAMP = len("2026-11-23T07:11:08.123Z ")
-#: Settings of a stack that builds from a git server on this machine.
-BUILDING = {"AWEIGH_PRIVATE_TARGETS": '["127.0.0.0/8"]'}
 #: A repository that any build makes a running application of.
 FILES = {"Procfile": PROCFILE, "application.py": APPLICATION.read_text()}
 #: A build that goes on until it is stopped.
 SLEEPS = "import time\nprint('it waits', flush=True)\ntime.sleep(600)"
+
+
+def building(builder: str) -> dict[str, str]:
+    """Settings of a stack that builds from a git server on this machine."""
+    return {
+        "AWEIGH_PRIVATE_TARGETS": '["127.0.0.0/8"]',
+        "AWEIGH_LIFECYCLE_IMAGE": lifecycle_beside(builder),
+    }
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class GitServer:
         branch: str = "main",
         *,
         links: Mapping[str, str] | None = None,
+        message: str = "change",
     ) -> str:
         """Commit these files on top of the branch (None removes one); the commit's id.
 
@@ -64,17 +65,24 @@ class GitServer:
         for path, commit in (links or {}).items():
             link = f"160000,{commit},{path}"
             self.git("-C", str(work), "update-index", "--add", "--cacheinfo", link)
-        self.git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", "change")
-        to = f"HEAD:refs/heads/{branch}"
+        self.git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", message)
+        to = f"HEAD:{branch if branch.startswith('refs/') else f'refs/heads/{branch}'}"
         self.git("-C", str(work), "push", "--quiet", "--force", str(bare), to)
         return self.git("-C", str(work), "rev-parse", "HEAD").strip()
+
+    def move(self, name: str, branch: str, commit: str) -> None:
+        """Have the branch stand at a commit the repository knows, as a forced push does."""
+        self.git("-C", str(self.bare(name)), "update-ref", f"refs/heads/{branch}", commit)
+        work = self.root / "work" / name
+        self.git("-C", str(work), "reset", "--quiet", "--hard", commit)
 
     def bare(self, name: str) -> Path:
         """Where a repository is; it is made unless it is there."""
         place = self.root / f"{name}.git"
         if not place.exists():
             self.git("init", "--quiet", "--bare", "--initial-branch", "main", str(place))
-            self.git("-C", str(place), "config", "uploadpack.allowAnySHA1InWant", "true")
+            for key in ("allowAnySHA1InWant", "allowFilter"):  # as GitHub
+                self.git("-C", str(place), "config", f"uploadpack.{key}", "true")
         return place
 
     def blob(self, name: str, content: str) -> str:

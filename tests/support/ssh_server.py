@@ -24,6 +24,7 @@ PasswordAuthentication no
 #: Whoever has the key may read, and be told where the large files are.
 _COMMAND = """\
 #!/bin/sh
+test -e "{root}/says" && cat "{root}/says" >&2
 case "$SSH_ORIGINAL_COMMAND" in
 git-upload-pack*) exec git-shell -c "$SSH_ORIGINAL_COMMAND" ;;
 git-lfs-authenticate*) cat "{root}/lfs.json" ;;
@@ -43,6 +44,13 @@ class SshServer:
     def key(self) -> str:
         """The private key that may read."""
         return (self.root / "user").read_text()
+
+    @contextmanager
+    def saying(self, text: str) -> Iterator[None]:
+        """Meanwhile it prints this beside every answer."""
+        (self.root / "says").write_text(text)
+        yield
+        (self.root / "says").unlink()
 
     @property
     def known_hosts(self) -> str:

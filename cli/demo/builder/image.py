@@ -22,7 +22,7 @@ LIFECYCLE_VERSION: Final = "0.20.8"
 BUILDPACKS: Final = Path(__file__).with_name("buildpacks")
 _MODULE: Final = Path(__file__).parent
 _PROGRAMS: Final = ("lifecycle", "launcher")
-_PHASES: Final = ("analyzer", "detector", "restorer", "builder", "exporter", "creator")
+PHASES: Final = ("analyzer", "detector", "restorer", "builder", "exporter", "creator")
 _USER: Final = 1000
 #: What lifecycle 0.20.8 says of itself in the `lifecycle.toml` of its releases.
 _APIS: Final = {
@@ -84,10 +84,12 @@ def make_builder(
     base: str,
     lifecycle: Path,
     groups: Iterable[tuple[Buildpack, ...]],
+    phases: Iterable[str] = PHASES,
 ) -> str:
     """Make `repository:builder` and the run image beside it; return the builder's name.
 
-    `groups` are tried in order; the first whose buildpacks all detect something builds.
+    `groups` are tried in order; the first whose buildpacks all detect something builds. `phases`:
+    those that its lifecycle is able to.
     """
     run_image, builder = f"{repository}:run", f"{repository}:builder"
     order = tuple(groups)
@@ -100,8 +102,19 @@ def make_builder(
         f"USER {_USER}",
         *_labels(_builder_labels(run_image, order)),
     ]
-    _build(client, builder, lines, {"cnb.tar": _cnb(lifecycle, run_image, order)})
+    _build(client, builder, lines, {"cnb.tar": _cnb(lifecycle, run_image, order, phases)})
     return builder
+
+
+def make_lifecycle_image(client: docker.DockerClient, *, name: str, lifecycle: Path) -> str:
+    """Make an image of the lifecycle alone, as buildpacksio/lifecycle is; return its name."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        _add_lifecycle(tar, lifecycle)
+        _directory(tar, "tmp", 0, mode=0o1777)
+    label = f"LABEL io.buildpacks.lifecycle.apis={json.dumps(json.dumps(_APIS))}"
+    _build(client, name, ["FROM scratch", "ADD cnb.tar /", label], {"cnb.tar": buffer.getvalue()})
+    return name
 
 
 def _labels(labels: dict[str, object]) -> list[str]:
@@ -133,19 +146,18 @@ def _builder_labels(run_image: str, order: tuple[tuple[Buildpack, ...], ...]) ->
     }
 
 
-def _cnb(lifecycle: Path, run_image: str, order: tuple[tuple[Buildpack, ...], ...]) -> bytes:
+def _cnb(
+    lifecycle: Path,
+    run_image: str,
+    order: tuple[tuple[Buildpack, ...], ...],
+    phases: Iterable[str],
+) -> bytes:
     """What a builder has below `/cnb`, and the directories that the phases work in."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for directory in ("layers", "workspace", "platform", "platform/env"):
             _directory(tar, directory, _USER)
-        for program in _PROGRAMS:
-            tar.add(lifecycle / program, f"cnb/lifecycle/{program}", filter=_plain)
-        for phase in _PHASES:
-            link = tarfile.TarInfo(f"cnb/lifecycle/{phase}")
-            link.type, link.linkname = tarfile.SYMTYPE, "lifecycle"
-            tar.addfile(link)
-        _file(tar, "cnb/lifecycle/lifecycle.toml", _lifecycle_toml())
+        _add_lifecycle(tar, lifecycle, phases)
         _file(tar, "cnb/order.toml", "".join(map(_group_toml, order)))
         _file(tar, "cnb/run.toml", f'[[images]]\nimage = "{run_image}"\n')
         _file(tar, "cnb/stack.toml", f'[run-image]\nimage = "{run_image}"\n')
@@ -153,6 +165,16 @@ def _cnb(lifecycle: Path, run_image: str, order: tuple[tuple[Buildpack, ...], ..
             place = f"cnb/buildpacks/{one.id.replace('/', '_')}/{one.version}"
             tar.add(one.directory, place, filter=_plain)
     return buffer.getvalue()
+
+
+def _add_lifecycle(tar: tarfile.TarFile, lifecycle: Path, phases: Iterable[str] = PHASES) -> None:
+    for program in _PROGRAMS:
+        tar.add(lifecycle / program, f"cnb/lifecycle/{program}", filter=_plain)
+    for phase in phases:
+        link = tarfile.TarInfo(f"cnb/lifecycle/{phase}")
+        link.type, link.linkname = tarfile.SYMTYPE, "lifecycle"
+        tar.addfile(link)
+    _file(tar, "cnb/lifecycle/lifecycle.toml", _lifecycle_toml())
 
 
 def _lifecycle_toml() -> str:
@@ -176,9 +198,9 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _directory(tar: tarfile.TarFile, name: str, owner: int) -> None:
+def _directory(tar: tarfile.TarFile, name: str, owner: int, mode: int = 0o755) -> None:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    entry.type, entry.mode = tarfile.DIRTYPE, mode
     entry.uid = entry.gid = owner
     tar.addfile(entry)
 

@@ -135,3 +135,15 @@ async def test_large_files_are_where_the_ssh_server_says(
 
     assert cloning.text("a.bin") == "over ssh"
     assert not any("bGZz" in line for line in cloning.lines)
+
+
+async def test_what_a_server_prints_is_never_a_commit(
+    git: GitServer, ssh: SshServer, cloning: Cloning
+) -> None:
+    git.push("shop", {"file": "1"})
+    url = ssh.url(git.bare("shop"))
+
+    with ssh.saying("--upload-pack=false\trefs/heads/odd\n"), pytest.raises(StepFailed) as failure:
+        await cloning.commit_of(url, branch="odd", **credentials(ssh))
+
+    assert "has no branch 'odd'" in str(failure.value)

@@ -5,11 +5,22 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase, read_builder, verdict, was_killed
+from aweigh.domain.buildpacks import (
+    Phase,
+    is_trusted,
+    processes,
+    read_builder,
+    read_lifecycle,
+    verdict,
+    was_killed,
+    why_no_process,
+)
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
+from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BuildOrder, phase_spec
+from aweigh.settings import Settings
 
 METADATA = {
     "images": [{"image": "example/run:1"}],
@@ -42,6 +53,44 @@ def test_the_best_platform_api_that_both_know_is_spoken() -> None:
 
     assert (builder.platform_api, builder.run_image) == ("0.13", "example/run:1")
     assert (builder.user, builder.group, builder.lifecycle) == (1000, 1001, "0.20.8")
+
+
+def test_the_api_is_one_that_the_lifecycle_of_others_speaks_too() -> None:
+    lifecycle = ImageFacts(
+        id="sha256:l",
+        labels={"io.buildpacks.lifecycle.apis": '{"platform": {"supported": ["0.12", "0.11"]}}'},
+    )
+
+    spoken = read_lifecycle(lifecycle)
+
+    assert read_builder(facts(), spoken).platform_api == "0.12"
+    with pytest.raises(ValueError, match=r"speaks platform API 0\.12, 0\.13, 0\.7, 9\.0"):
+        read_builder(facts(), {"0.14"})
+
+
+@pytest.mark.parametrize("labels", [{}, {"io.buildpacks.lifecycle.apis": "no"}])
+def test_what_is_no_lifecycle_is_said(labels: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="is not a lifecycle image"):
+        read_lifecycle(ImageFacts(id="sha256:l", labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("builder", "trusted"),
+    [
+        ("heroku/builder:24", True),
+        ("docker.io/heroku/builder:24", True),
+        ("paketobuildpacks/builder-jammy-base", True),
+        ("gcr.io/buildpacks/builder:v1", True),
+        ("heroku/builder-of-somebody", False),
+        ("evil.example/heroku/builder:24", False),
+        ("evil/paketobuildpacks/builder", False),
+        ("builder", False),
+    ],
+)
+def test_only_builders_of_known_repositories_are_trusted(builder: str, trusted: bool) -> None:
+    default = Settings.model_fields["trusted_builders"].default
+
+    assert is_trusted(ImageReference.parse(builder), default) is trusted
 
 
 def test_an_old_builder_names_its_run_image_and_api_elsewhere() -> None:
@@ -122,3 +171,42 @@ def test_a_buildpack_that_was_killed_ran_out_of_memory() -> None:
     assert was_killed("line\nERROR: failed to build: signal: killed\n")
     assert was_killed("\x1b[31;1mERROR: \x1b[0mfailed to build: exit status 137")
     assert not was_killed("ERROR: failed to build: exit status 1")
+
+
+BUILT = """
+[[processes]]
+type = "web"
+command = ["python"]
+[[processes]]
+type = "worker"
+command = ["python"]
+[[buildpacks]]
+id = "a"
+"""
+
+
+def test_the_processes_of_a_build_are_read() -> None:
+    assert processes(BUILT) == ["web", "worker"]
+    assert processes("") == []
+
+
+@pytest.mark.parametrize("text", ["[[processes]]\n", "processes = 3\n", "processes = ['a']\n", "="])
+def test_what_is_no_metadata_of_a_build_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        processes(text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "defined", "words"),
+    [
+        ("web", ["worker", "web"], None),
+        ("clock", ["worker", "web"], "no process 'clock', but web, worker; change"),
+        ("web", [], "no process; add a Procfile with a line `web: command`"),
+    ],
+)
+def test_a_process_that_is_not_there_is_said_with_those_that_are(
+    wanted: str, defined: list[str], words: str | None
+) -> None:
+    why = why_no_process(wanted, defined)
+
+    assert (why is None) if words is None else words in str(why)

@@ -278,3 +278,24 @@ def test_an_application_is_told_where_to_listen(
 
 def test_no_secret_is_printed_with_a_specification() -> None:
     assert "geheim" not in repr(replica(env={"TOKEN": "geheim"}))
+
+
+BUILT = ImageFacts(id="sha256:1", labels={"io.buildpacks.build.metadata": "{}"})
+
+
+@pytest.mark.parametrize(
+    ("image", "settings", "entrypoint"),
+    [
+        (BUILT, {}, None),
+        (BUILT, {"command": ["migrate"]}, ("/cnb/lifecycle/launcher", "--")),
+        (BUILT, {"command": ["migrate"], "entrypoint": ["/bin/sh"]}, ("/bin/sh",)),
+        (IMAGE, {"command": ["migrate"]}, None),
+    ],
+)
+def test_a_command_is_no_argument_of_the_process_that_buildpacks_made(
+    image: ImageFacts, settings: dict[str, Any], entrypoint: tuple[str, ...] | None
+) -> None:
+    release = {"release_command": settings.get("command"), "entrypoint": settings.get("entrypoint")}
+
+    assert replica(image, **settings).entrypoint == entrypoint
+    assert release_command(image, **release).entrypoint == entrypoint

@@ -1,0 +1,117 @@
+"""What a repository's server knows of its branches and commits, without any of their files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aweigh.adapters.git import git, refs
+from aweigh.adapters.git_environment import GitEnvironment, reaching
+from aweigh.adapters.targets import Targets
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepFailed
+from aweigh.domain.source import GitSource
+
+#: How far back, in commits, a branch is looked at for one that somebody named.
+_REACH: Final = 10_000
+#: Of a change: characters of its message, and paths, beyond which nobody needs to know.
+_MESSAGE: Final = 10_000
+_PATHS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit says, and what has changed with it; None: that is not known."""
+
+    message: str
+    paths: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class History:
+    """Asks servers. Keys, and what is fetched, lie below `scratch` meanwhile."""
+
+    targets: Targets
+    scratch: Path
+
+    async def head_of(self, source: GitSource) -> str | None:
+        """The commit where the source's branch stands; None where there is no such branch.
+
+        Raises:
+            StepError: that cannot be found out, with the reason.
+        """
+        name = f"refs/heads/{source.branch}"
+        async with reaching(self.targets, source, self.scratch) as env:
+            return (await refs(source, env, name)).get(name)
+
+    async def change(self, source: GitSource, before: str | None, commit: str) -> Change:
+        """What a commit says, and what it changes below the source's paths if there are any.
+
+        Raises:
+            StepError: it cannot be had, with the reason.
+        """
+        async with reaching(self.targets, source, self.scratch) as env:
+            await _fetch(source, env, "--depth=1", "--filter=blob:none", commit)
+            message = await _lines(source, env, "log", "-1", "--format=%B", commit)
+            known = before if source.paths else None
+            paths = await _paths(source, env, known, commit) if known else None
+        return Change("\n".join(message)[:_MESSAGE], paths)
+
+    async def ensure_reachable(self, source: GitSource, commit: str) -> None:
+        """A commit that a caller named must be the repository's: servers give a fork's as well.
+
+        It is where a branch or tag stands, or lies in the history of the source's branch.
+
+        Raises:
+            StepError: it is not, or that cannot be found out.
+        """
+        branch = f"refs/heads/{source.branch}"
+        async with reaching(self.targets, source, self.scratch) as env:
+            found = await refs(source, env, "refs/heads/*", "refs/tags/*")
+            if commit in found.values():
+                return
+            if branch in found and commit in await _history(source, env, branch):
+                return
+        raise StepFailed(
+            Reason.COMMIT_NOT_ON_BRANCH,
+            f"{commit[:12]} is neither a branch or tag of {source.repository} nor among the "
+            f"newest {_REACH} commits of {source.branch}; push a tag to it, and name that.",
+        )
+
+
+async def _history(source: GitSource, env: GitEnvironment, branch: str) -> list[str]:
+    """The branch's newest commits."""
+    await _fetch(source, env, f"--depth={_REACH}", "--filter=tree:0", f"{branch}:{branch}")
+    return await _lines(source, env, "rev-list", branch)
+
+
+async def _paths(
+    source: GitSource, env: GitEnvironment, before: str, commit: str
+) -> tuple[str, ...] | None:
+    """What differs between two commits; None where the earlier one is to be had no more."""
+    try:
+        await _fetch(source, env, "--depth=1", "--filter=blob:none", before)
+    except StepFailed:
+        return None
+    diff = ("diff-tree", "-r", "--name-only", "--no-renames", before, commit)
+    paths = await _lines(source, env, *diff)
+    return tuple(paths) if len(paths) <= _PATHS else None
+
+
+async def _fetch(source: GitSource, env: GitEnvironment, *what: str) -> None:
+    *options, wanted = what
+    bare = _bare(env)
+    if not bare.exists():
+        bare.mkdir()
+        await git(["init", "--quiet", "--bare"], env, bare, source)
+    await git(["fetch", "--no-tags", *options, source.repository, wanted], env, bare, source)
+
+
+async def _lines(source: GitSource, env: GitEnvironment, *command: str) -> list[str]:
+    lines: list[str] = []
+    await git([*command], env, _bare(env), source, lines.append)
+    return lines
+
+
+def _bare(env: GitEnvironment) -> Path:
+    """A repository that is gone with its environment."""
+    return env.home / "bare"

@@ -1,0 +1,29 @@
+"""Hosts and ports, as settings name them."""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def answers(listening: str, asked: str) -> bool:
+    """Whether a server that listens there is reached at this loopback address."""
+    if listening in _EVERYWHERE:
+        return (":" in listening) == (":" in asked)
+    return is_loopback(listening)
+
+
+def endpoint(address: str) -> tuple[str, int]:
+    """Raises: ValueError."""
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or not parts.port or parts.netloc != address or parts.username:
+        raise ValueError("is not a host and a port, as in 127.0.0.1:7233")
+    return parts.hostname, parts.port

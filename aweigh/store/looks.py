@@ -1,0 +1,124 @@
+"""Looks at branches: what a server worker needs for one, and what is made of what it saw."""
+
+from typing import Final
+
+from sqlalchemy import func, select
+
+from aweigh.contract import Branch, Head
+from aweigh.domain.deployment import OPEN, Trigger
+from aweigh.domain.errors import NotFound
+from aweigh.domain.look import Look
+from aweigh.domain.push import Commit, Push, Repository, why_ignored
+from aweigh.domain.source import GitSource
+from aweigh.store import admission, applications
+from aweigh.store.admission import Order
+from aweigh.store.applications import Application
+from aweigh.store.database import Transaction
+from aweigh.store.pushes import Taken
+from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
+
+_NO_COMMIT: Final = "0" * 40
+
+
+async def followers(tx: Transaction, server: str) -> list[str]:
+    """The ids of the applications on a server that are built from a repository."""
+    query = select(ApplicationRow.id).where(
+        ApplicationRow.server == server, ApplicationRow.repository.is_not(None),
+        ApplicationRow.removed_at.is_(None), ApplicationRow.removal_sequence.is_(None),
+    )  # fmt: skip
+    return list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
+
+
+async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
+    """What a look at the application's branch needs, with the source's secrets.
+
+    Raises:
+        NotFound: there is nothing to look for, or a deployment goes on.
+    """
+    application, source = await _follower(tx, server, application_id)
+    row = application.row
+    if await _is_at_work(tx, row):
+        raise NotFound(f"a deployment of {row.slug} goes on; a later look will tell")
+    look = Look.read(row.branch_look, source)
+    since = await _commits(tx, row, since=await _newest_followed(tx, row))
+    return Branch(
+        source=source,
+        sequence=row.last_sequence,
+        known=(look.settled, *since) if look else (),
+        before=look.settled if look else None,
+    )
+
+
+async def take(tx: Transaction, server: str, application_id: str, head: Head) -> Taken:
+    """One deployment of a head that no delivery told of, unless something has changed since.
+
+    Raises:
+        NotFound: there is nothing to look for any more.
+    """
+    application, source = await _follower(tx, server, application_id, lock=True)
+    row = application.row
+    seen = (head.repository, head.branch, head.sequence)
+    if seen != (source.repository, source.branch, row.last_sequence):
+        return Taken(slug=row.slug, why_ignored="something has changed since the look")
+    look = Look.read(row.branch_look, source)
+    if look is None:
+        row.branch_look = Look.first(source, head.commit).model_dump_json()
+        return Taken(slug=row.slug, why_ignored="it is where the first look found the branch")
+    why = why_ignored(_as_push(head), source, None)
+    moved = look.at(head.commit, taken=look.taken if why else head.commit)
+    row.branch_look = moved.model_dump_json()
+    if why:
+        return Taken(slug=row.slug, why_ignored=why)
+    order = Order(trigger=Trigger.POLL, actor="poll", commit=head.commit)
+    return Taken(slug=row.slug, deployment=await admission.admit(tx, application, order))
+
+
+async def _follower(
+    tx: Transaction, server: str, application_id: str, *, lock: bool = False
+) -> tuple[Application, GitSource]:
+    """Raises: NotFound: the application follows no branch on this server."""
+    application = await applications.find(tx, application_id, lock=lock)
+    source = application.settings.source
+    follows = isinstance(source, GitSource) and source.auto_deploy and not application.removing
+    if not isinstance(source, GitSource) or not follows or application.row.server != server:
+        raise NotFound(f"{application_id} follows no branch on server {server}")
+    return application, source
+
+
+async def _is_at_work(tx: Transaction, row: ApplicationRow) -> bool:
+    query = select(DeploymentRow.id).where(
+        DeploymentRow.application_id == row.id, DeploymentRow.state.in_(OPEN)
+    )
+    return await tx.session.scalar(query.limit(1)) is not None
+
+
+async def _newest_followed(tx: Transaction, row: ApplicationRow) -> int:
+    """The sequence of the newest deployment that the branch itself asked for; 0: none did."""
+    query = select(func.max(DeploymentRow.sequence)).where(
+        DeploymentRow.application_id == row.id,
+        DeploymentRow.trigger.in_((Trigger.PUSH, Trigger.POLL)),
+    )
+    return await tx.session.scalar(query) or 0
+
+
+async def _commits(tx: Transaction, row: ApplicationRow, *, since: int) -> list[str]:
+    """The commits of the deployments from one sequence on, by whomever they were asked for."""
+    query = select(ReleaseRow.commit).join(DeploymentRow, DeploymentRow.release_id == ReleaseRow.id)
+    query = query.where(
+        DeploymentRow.application_id == row.id, DeploymentRow.sequence >= since,
+        ReleaseRow.commit.is_not(None),
+    )  # fmt: skip
+    return [commit for commit in await tx.session.scalars(query.distinct()) if commit]
+
+
+def _as_push(head: Head) -> Push:
+    paths = head.paths or ()
+    changes = () if head.paths is None else (Commit(message=head.message, modified=paths),)
+    return Push(
+        repository=Repository(clone_url=head.repository),
+        ref=f"refs/heads/{head.branch}",
+        before=head.before or _NO_COMMIT,
+        after=head.commit,
+        commits=changes,
+        head_commit=Commit(message=head.message),
+    )

@@ -1,0 +1,235 @@
+"""Looks at followed branches, by a real server worker's side, a real git server and the API."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from aweigh.adapters.api import Api
+from aweigh.adapters.targets import Targets
+from aweigh.contract import Head, Lease
+from aweigh.domain.target import PrivateTarget
+from aweigh.store import servers
+from tests.support.api_door import Door
+from tests.support.git_server import GitServer, git_server
+from tests.support.github import delivery, push
+from tests.support.installation import start, succeed
+from worker.lookout import Lookout
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Iterator[GitServer]:
+    with git_server(tmp_path / "git") as server:
+        server.push("shop", {"README.md": "first"})
+        yield server
+
+
+@pytest.fixture
+async def api(door: Door) -> AsyncIterator[Api]:
+    transport = httpx2.ASGITransport(door.app)
+    api = Api("http://aweigh", door.tokens["server"], "identity-1", "boot-1", transport)
+    await api.lease(Lease(identity="identity-1", boot="boot-1", worker_version="1"))
+    yield api
+    await api.close()
+
+
+@pytest.fixture
+def lookout(api: Api, tmp_path: Path) -> Lookout:
+    targets = Targets((PrivateTarget.parse("127.0.0.1/32"),))
+    return Lookout(api, targets, tmp_path / "looks")
+
+
+async def follow(door: Door, git: GitServer, name: str = "shop", **source: Any) -> dict[str, Any]:
+    given = {"type": "git", "repository": git.url(name), **source}
+    answer = await door.call("POST", "/v1/applications", json={"name": name, "source": given})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def deliver(door: Door, git: GitServer, app: dict[str, Any], commit: str) -> dict[str, Any]:
+    request = delivery(push(git.url("shop"), after=commit), app["webhook_secret"])
+    answer = await door.client.post("/v1/github/webhooks", **request)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+async def made(door: Door) -> list[tuple[str, str]]:
+    """Trigger and commit of every deployment, oldest first; each of them has succeeded since."""
+    found = (await door.get("/v1/deployments"))["items"][::-1]
+    for one in found:
+        if one["state"] == "created":
+            await start(door.store, one["id"])
+            await succeed(door.store, one["id"])
+    return [(one["trigger"], one["commit"]) for one in found]
+
+
+async def test_a_push_that_was_never_delivered_is_deployed_once(
+    door: Door, git: GitServer, lookout: Lookout
+) -> None:
+    app = await follow(door, git)
+    await lookout.look()
+    assert await made(door) == []  # where the branch stood before anybody looked
+
+    missed = git.push("shop", {"number": "2"})
+    for _ in range(2):
+        await lookout.look()
+    late = await deliver(door, git, app, missed)
+    await made(door)
+    await lookout.look()
+
+    assert await made(door) == [("poll", missed)]
+    assert late["ignored"][0]["reason"] == "a look at the branch took it already"
+
+
+async def test_a_push_that_was_delivered_is_left_alone(
+    door: Door, git: GitServer, lookout: Lookout
+) -> None:
+    app = await follow(door, git)
+    await lookout.look()
+    pushed = git.push("shop", {"number": "2"})
+    await deliver(door, git, app, pushed)
+
+    await lookout.look()
+    assert await made(door) == [("push", pushed)]
+    await lookout.look()
+
+    assert await made(door) == [("push", pushed)]
+
+
+async def test_what_was_deployed_by_hand_is_left_alone_also_after_a_rollback(
+    door: Door, git: GitServer, lookout: Lookout
+) -> None:
+    app = await follow(door, git)
+    await lookout.look()
+    path, commits = f"/v1/applications/{app['id']}/deployments", []
+    for number in range(2):
+        commits.append(git.push("shop", {"number": str(number)}))
+        answer = await door.call("POST", path, json={"commit": commits[-1]})
+        await made(door)
+    first = (await door.get("/v1/deployments"))["items"][-1]["id"]
+    await door.call("POST", f"/v1/deployments/{first}/rollback")
+    await made(door)
+
+    await lookout.look()
+
+    assert answer.status_code == 202
+    by_hand = [("manual", commit) for commit in commits]
+    assert await made(door) == [*by_hand, ("rollback", commits[0])]
+
+
+async def test_an_older_push_that_comes_after_a_look_does_not_stay(
+    door: Door, git: GitServer, lookout: Lookout
+) -> None:
+    app = await follow(door, git)
+    await lookout.look()
+    older, newer = (git.push("shop", {"number": number}) for number in "12")
+    await lookout.look()
+    await made(door)
+
+    await deliver(door, git, app, older)
+    await made(door)
+    await lookout.look()
+
+    assert await made(door) == [("poll", newer), ("push", older), ("poll", newer)]
+
+
+@pytest.mark.parametrize(
+    ("source", "files", "message", "deploys"),
+    [
+        ({}, {"web/x.py": "1"}, "docs\n\n[skip ci]", False),
+        ({"paths": ["web"]}, {"api/x.py": "1", "website": "1"}, "change", False),
+        ({"paths": ["web"]}, {"api/x.py": "1", "web/x.py": "1"}, "change", True),
+        ({"branch": "other"}, {"web/x.py": "1"}, "change", False),
+        ({"auto_deploy": False}, {"web/x.py": "1"}, "change", False),
+    ],
+)
+async def test_what_a_push_would_not_deploy_is_left_alone(
+    door: Door,
+    git: GitServer,
+    lookout: Lookout,
+    source: dict[str, Any],
+    files: dict[str, str],
+    message: str,
+    deploys: bool,
+) -> None:
+    await follow(door, git, **source)
+    await lookout.look()
+    missed = git.push("shop", files, message=message)
+
+    for _ in range(2):
+        await lookout.look()
+
+    assert await made(door) == ([("poll", missed)] if deploys else [])
+
+
+async def test_what_is_pushed_while_it_does_not_follow_is_never_deployed(
+    door: Door, git: GitServer, lookout: Lookout
+) -> None:
+    app = await follow(door, git)
+    await lookout.look()
+    for follows in (False, True):
+        change = {"source": {"auto_deploy": follows}}
+        answer = await door.call("PATCH", f"/v1/applications/{app['id']}", json=change)
+        assert answer.status_code == 200, answer.text
+        git.push("shop", {"number": str(follows)})
+    await lookout.look()
+    assert await made(door) == []
+
+    missed = git.push("shop", {"number": "2"})
+    await lookout.look()
+
+    assert await made(door) == [("poll", missed)]
+
+
+async def test_one_repository_that_is_gone_keeps_nobody_else_waiting(
+    door: Door, git: GitServer, lookout: Lookout
+) -> None:
+    await follow(door, git, "gone")
+    await follow(door, git)
+    await lookout.look()
+    missed = git.push("shop", {"number": "2"})
+
+    await lookout.look()
+
+    assert await made(door) == [("poll", missed)]
+
+
+async def test_what_was_seen_before_something_else_happened_counts_no_more(
+    door: Door, git: GitServer, lookout: Lookout, api: Api
+) -> None:
+    app = await follow(door, git)
+    await lookout.look()
+    branch = await api.branch(app["id"])
+    assert branch
+    pushed = git.push("shop", {"number": "2"})
+    await deliver(door, git, app, pushed)
+    seen = Head(
+        repository=branch.source.repository, branch="main", sequence=branch.sequence,
+        before=branch.before, commit="1" * 40,
+    )  # fmt: skip
+
+    looked = await api.looked(app["id"], seen)
+
+    assert (looked.deployment, looked.why_ignored) == (
+        None,
+        "something has changed since the look",
+    )
+    assert await made(door) == [("push", pushed)]
+
+
+async def test_a_worker_sees_the_branches_of_its_own_server_only(
+    door: Door, git: GitServer, api: Api
+) -> None:
+    app = await follow(door, git)
+    transport = httpx2.ASGITransport(door.app)
+    other = Api("http://aweigh", door.tokens["elsewhere"], "identity-2", "boot-1", transport)
+    async with door.store.write() as tx:
+        await servers.ensure(tx, "eu-1")
+    await other.lease(Lease(identity="identity-2", boot="boot-1", worker_version="1"))
+
+    assert await other.followers() == ()
+    assert await other.branch(app["id"]) is None
+    assert await api.followers() == (app["id"],)
+    await other.close()
