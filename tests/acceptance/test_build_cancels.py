@@ -20,7 +20,7 @@ async def test_cancelled_means_gone(builds: Builds, when: str) -> None:
         builds.git.push(f"cancelled-{when}", {"build.py": None})
     stand_still(stack, "server")
     deployment = (await stack.deploy(application, wait=0)).json()
-    clone = stack.data / "server" / "builds" / deployment["id"] / "fetching-*"
+    clone = builds.place(deployment) / "fetching-*"
     container = builds.phase(deployment, when)
     moment = file_appears(clone) if when == "fetch" else container_starts(container)
     async with stopping(stack, moment) as stopped:

@@ -39,9 +39,7 @@ def step(name: str) -> When:
 
 
 def directory(name: str) -> When:
-    return lambda builds, deployment: file_appears(
-        builds.stack.data / "server" / "builds" / deployment["id"] / name
-    )
+    return lambda builds, deployment: file_appears(builds.place(deployment) / name)
 
 
 def tagged(builds: Builds, deployment: dict[str, Any]) -> Moment:

@@ -13,7 +13,7 @@ from tests.support.outside import until
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
-_LINES = 45
+_LINES = 60
 _SLOW = f"import time\nfor i in range({_LINES}): print('line', i, flush=True); time.sleep(0.1)"
 
 
@@ -92,9 +92,11 @@ async def test_every_line_comes_once_while_api_and_worker_are_killed(builds: Bui
 
     for number, parts in ((3, ["api"]), (15, ["server"]), (28, ["api", "server"])):
         await until(lambda number=number: seen(number))  # type: ignore[misc]
+        await stack.ready()  # what was killed before is there again
         stack.kill(*parts)
     await asyncio.wait_for(reading[0], 120)
     reading[1].cancel()
+    await stack.ready()
     await ranging.more()
 
     assert streaming.state == "succeeded"

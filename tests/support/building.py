@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -90,6 +91,13 @@ class Builds:
         """The container of one phase of a deployment's build."""
         slug, sequence = deployment["application"]["name"], deployment["sequence"]
         return f"{self.stack.prefix}.build-{slug}-{sequence}-{name}"
+
+    def place(self, deployment: Mapping[str, Any]) -> Path:
+        """The directory of a deployment's clone, which can be watched before there is one."""
+        place = self.stack.data / "server" / "builds" / str(deployment["id"])
+        place.mkdir()
+        (place / "watched").touch()  # an empty one would be removed
+        return place
 
     def leavings(self) -> list[str]:
         return leavings(self.engine, self.stack)
