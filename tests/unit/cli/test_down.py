@@ -17,8 +17,10 @@ def test_without_the_word_nothing_is_removed(
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     (tmp_path / "stack.lock").touch()
 
-    down(purge=True, yes=False)
+    with pytest.raises(SystemExit) as ended:
+        down(purge=True, yes=False)
 
+    assert ended.value.code == 1  # a script must not take it for done
     assert "Nothing was removed." in capsys.readouterr().out
     assert (tmp_path / "stack.lock").exists()
 
