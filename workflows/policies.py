@@ -43,6 +43,8 @@ class Budget:
 RECORD: Final = Budget(attempt=timedelta(seconds=20), total=None)
 
 _OFFLINE: Final = timedelta(minutes=5)
+#: What is left to the reconciler if nobody takes it must not keep the next deployment waiting.
+_AFTERWARDS: Final = timedelta(minutes=1)
 
 #: The first step on the server: nobody taking it within a minute means the server is offline.
 PREFLIGHT: Final = Budget(
@@ -70,10 +72,16 @@ CREATE: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70
 HEALTH: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=75), waiting=_OFFLINE)
 SWITCH: Final = Budget(attempt=timedelta(minutes=3), total=timedelta(minutes=10), waiting=_OFFLINE)
 #: Longer than the longest drain time (an hour); what is left undone passes to the reconciler.
-DRAIN: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
+DRAIN: Final = Budget(
+    attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_AFTERWARDS
+)
 #: Longer than the longest stop grace (an hour).
-REMOVE: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
-SWEEP: Final = Budget(attempt=timedelta(minutes=5), total=timedelta(minutes=10), waiting=_OFFLINE)
+REMOVE: Final = Budget(
+    attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_AFTERWARDS
+)
+SWEEP: Final = Budget(
+    attempt=timedelta(minutes=5), total=timedelta(minutes=10), waiting=_AFTERWARDS
+)
 #: Cancelled means gone; after ten minutes without an answer the reconciler takes over.
 UNDO: Final = Budget(
     attempt=timedelta(minutes=9), total=timedelta(minutes=10), waiting=timedelta(minutes=9)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.faulty_proxy import Fault
-from tests.support.outside import picture, until
+from tests.support.outside import picture, swept, until
 from tests.support.second_server import second_server
 from tests.support.stack import Stack
 from tests.support.world import World, assert_says
@@ -38,17 +38,21 @@ async def test_a_disk_that_is_too_full_is_said_before_anything_is_pulled(
 async def test_a_server_whose_worker_is_down_is_offline_after_a_minute(world: World) -> None:
     stack = world.stack
     app = await world.live("offline")
+    [first] = (await stack.call("GET", f"/v1/deployments?application={app['id']}")).json()["items"]
+    await swept(stack, first["id"])
     before = await picture(world.engine, stack, app)
     pids = stack.pids()
     os.kill(pids["up"], signal.SIGSTOP)  # it would start the worker again
     try:
         os.kill(pids["server"], signal.SIGKILL)
         began = time.monotonic()
-        failed = (await stack.deploy(app, wait=200)).json()["deployment"]
+        answer = await stack.deploy(app, wait=200)
         seconds = time.monotonic() - began
     finally:
         os.kill(pids["up"], signal.SIGCONT)
 
+    assert answer.status_code == 424, answer.text
+    failed = answer.json()["deployment"]
     assert_says(failed, "server_offline", "server worker of local", "Start it, then retry")
     assert 55 < seconds < 100
     assert await picture(world.engine, stack, app) == before

@@ -25,3 +25,9 @@ def test_a_build_may_take_as_long_as_its_application_allows() -> None:
     assert longest < policies.BUILD.attempt
     assert policies.BUILD.waiting is not None
     assert policies.BUILD.waiting + policies.BUILD.attempt <= (policies.BUILD.total or longest)
+
+
+def test_what_is_left_to_the_reconciler_keeps_the_next_waiting_for_minutes_only() -> None:
+    left = (policies.DRAIN, policies.REMOVE, policies.SWEEP)
+
+    assert sum((step.waiting or DEADLINE for step in left), timedelta()) <= timedelta(minutes=3)
