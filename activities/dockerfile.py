@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from activities.image import image_named
 from aweigh.domain.container import labels_of
 from aweigh.domain.deployment import Reason
-from aweigh.domain.dockerfile import PHASE, DockerfileOrder
+from aweigh.domain.dockerfile import PHASE, DockerfileOrder, step_begun
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.image import ImageReference
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from activities.build_log import BuildLog
     from activities.step import OpenStep
+    from aweigh.adapters.output import Line
     from aweigh.adapters.server import Server
     from aweigh.domain.build import Dockerfile
     from aweigh.domain.secret import Secret
@@ -43,7 +44,14 @@ class ByDockerfile:
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
         buildkit = self._server.workshop.buildkit(await self._order(image))
         self._opened.progress(self._build.dockerfile)
-        await buildkit.run(clone, log.begin(PHASE), log.take, self._opened.log)
+
+        def take(batch: list[Line]) -> None:
+            log.take(batch)
+            begun = [step for line in batch if (step := step_begun(line.text))]
+            if begun:
+                self._opened.progress(f"{self._build.dockerfile}, {begun[-1]}")
+
+        await buildkit.run(clone, log.begin(PHASE), take, self._opened.log)
 
     async def _image(self) -> str:
         """The id of BuildKit's image, pulled if it is not here."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What the engine says of a container that does not run (any more).
 _OVER: Final = ("exited", "dead", "restarting")
+#: Of a program that was sent SIGKILL (128 + 9).
+_KILLED: Final = 137
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 #: How often a container is looked at while its probe is answered with failures.
@@ -141,11 +143,14 @@ class Gate:
     def _how_it_ended(self, container: Container) -> str:
         if container.status not in _OVER:
             return "ended and was started again by the engine"
-        if not container.out_of_memory:
-            return f"exited with code {container.exit_code}"
+        ended = f"exited with code {container.exit_code}"
         limit = self._opened.release.settings.resources.memory
         within = f"its limit of {limit}" if limit else "the server's memory"
-        return f"exited with code {container.exit_code} (out of memory: it went over {within})"
+        if container.out_of_memory:
+            return f"{ended} (out of memory: it went over {within})"
+        if container.exit_code == _KILLED:  # the engine does not always hear why
+            return f"{ended} (killed, most likely out of memory: it went over {within})"
+        return ended
 
     async def _tell_last_lines(self, container: Container) -> None:
         lines = await self._server.engine.last_lines(container.name, _LAST_LINES)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from temporalio import activity
 
 from activities.draining import until_unrouted
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
-from activities.retention import forget_pulled, sweep_application
+from activities.retention import (
+    forget_pulled,
+    forget_unused_for_builds,
+    sweep_application,
+)
 from activities.step import OpenStep, Steps, beating, in_temporals_words
 from activities.surroundings import refuse_binds, refuse_taken_ports
 from activities.together import together
@@ -83,6 +88,7 @@ class HousekeepingActivities:
         for known in inventory.applications:
             removed += await sweep_application(self._server, known)
         await forget_pulled(self._server)
+        await forget_unused_for_builds(self._server, datetime.now(UTC))
         return removed
 
     @activity.defn(name="remove_application")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from temporalio import activity
 
 from activities.inputs import StepInput, StepResult
-from activities.retention import IMAGES_LOCK, mark_pulled
+from activities.retention import IMAGES_LOCK, mark_for_builds, mark_pulled
 from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import PullStopped, StepError, StepFailed, StepUnavailable
@@ -129,12 +129,15 @@ async def image_named(
     Raises:
         StepError: it cannot be had, with the reason.
     """
-    here = await server.images.find(str(asked))
+    here = await _wanted_again(server, asked)
     if here and not refresh:
         return here
     try:
         digest = asked.digest or await server.images.digest_of(asked, None)
-        found = await _brought(server, opened, asked, digest)
+        found = await _wanted_again(server, asked.at(digest))
+        if found is None:
+            found = await _brought(server, opened, asked, digest)
+            await mark_for_builds(server, found)
     except StepError:
         if here:
             return here
@@ -142,6 +145,15 @@ async def image_named(
     if asked.tag:
         await server.images.tag(found.id, str(asked))
     return found
+
+
+async def _wanted_again(server: Server, asked: ImageReference) -> ImageFacts | None:
+    """The image, if it is here; then it stays for as long as if it had been pulled just now."""
+    async with server.locks.holding(IMAGES_LOCK):
+        found = await server.images.find(str(asked))
+        if found and any(map(server.names.marks_for_builds, found.tags)):
+            await mark_for_builds(server, found)
+        return found
 
 
 async def _pulled(

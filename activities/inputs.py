@@ -30,6 +30,14 @@ class StepResult:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a step is that still runs."""
+
+    step: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class StatusInput:
     """The deployment whose commit's status GitHub is told."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -65,6 +66,33 @@ async def remove_pulled(images: Images, mark: str) -> None:
         if digest.endswith(f"@sha256:{hexadecimal}"):
             await images.untag(digest)
     await images.untag(mark)
+
+
+async def forget_unused_for_builds(server: Server, now: datetime) -> None:
+    """Remove builders, and what comes with them, that this installation pulled and no build has
+    used for long."""
+    async with server.locks.holding(IMAGES_LOCK):
+        for mark in await server.images.tags(server.names.pulled_for_builds):
+            name = server.names.for_builds(mark)
+            found = await server.images.find(name)
+            if found and found.named_at and now - found.named_at > server.workshop.keep_unused:
+                await remove_for_builds(server.images, name)
+
+
+async def remove_for_builds(images: Images, mark: str) -> None:
+    """Take the names off a marked image that the pull gave it, and then the mark."""
+    found = await images.find(mark)
+    digests = found.digests if found else ()
+    repositories = {digest.partition("@")[0] for digest in digests}
+    tags = [tag for tag in (found.tags if found else ()) if tag.rpartition(":")[0] in repositories]
+    for name in (*tags, *digests, mark):
+        await images.untag(name)
+
+
+async def mark_for_builds(server: Server, found: ImageFacts) -> None:
+    """Mark an image that this installation brought for builds; each time anew, for `named_at`
+    tells by that when it was used last."""
+    await server.images.tag(found.id, server.names.for_builds(found.id))
 
 
 async def mark_pulled(server: Server, found: ImageFacts, digest: str) -> None:

@@ -14,6 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.inputs import StepInput
+from activities.telling import telling
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import Reason, StepName, StepState
 from aweigh.domain.errors import AweighError, Conflict, StepError, StepFailed, Unavailable
@@ -96,8 +97,13 @@ class OpenStep:
             attempt=info.attempt,
             started_at=self.started_at,
             finished_at=None if state is StepState.RUNNING else datetime.now(UTC),
-            detail=printable(mask(self.detail, self.release.settings.secrets)[:_LONGEST_MESSAGE]),
+            detail=self.shown,
         )
+
+    @property
+    def shown(self) -> str:
+        """The detail as others may see it."""
+        return printable(mask(self.detail, self.release.settings.secrets)[:_LONGEST_MESSAGE])
 
 
 class Steps:
@@ -125,7 +131,8 @@ class Steps:
             opened = OpenStep(release, name, self._journal, self._api)
             opened.tell(StepState.RUNNING)
             try:
-                yield opened
+                async with telling(opened):
+                    yield opened
             except (Exception, asyncio.CancelledError) as error:
                 _tell_failure(opened, error)
                 await self._journal.flush(step.deployment_id)  # it may be the deployment's end

@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     """Builders whose own lifecycle may use the engine; what others bring never sees it."""
     lifecycle_image: str = "buildpacksio/lifecycle:0.20.8"
     """Image of the lifecycle that writes the images of all other builders."""
+    keep_builders_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Days without a build that needs them until builders and other pulled tools go."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[WrittenTarget, ...] = ()

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from activities.retention import remove_pulled
+from activities.retention import remove_for_builds, remove_pulled
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.adapters.images import Images
@@ -61,7 +61,12 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     await Firewall(interface=interface_of(names.build_network)).remove()
     ours = [name for name in await images.names() if names.owns_image(name)]
     for name in ours:
-        await (remove_pulled(images, name) if names.marks_pulled(name) else images.untag(name))
+        if names.marks_pulled(name):
+            await remove_pulled(images, name)
+        elif names.marks_for_builds(name):
+            await remove_for_builds(images, name)
+        else:
+            await images.untag(name)
     say(f"removed {len(ours)} image names")
 
 

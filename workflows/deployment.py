@@ -16,6 +16,7 @@ from activities.housekeeping import HousekeepingActivities
 from activities.image import ImageActivities
 from activities.inputs import (
     FailedRecord,
+    Progress,
     StartedRecord,
     StepInput,
     StepResult,
@@ -64,12 +65,19 @@ class DeploymentWorkflow:
         self._may_proceed = order.proceed
         self._touched_server = False
         self._tells = False
+        self._doing = ""
         self._story: list[str] = []
 
     @workflow.signal
     def proceed(self) -> None:
         """The lane says that nothing older is in the way."""
         self._may_proceed = True
+
+    @workflow.signal
+    def progress(self, progress: Progress) -> None:
+        """A step says how far it is; what comes after its end is of no interest."""
+        if progress.step == self._doing:
+            self._show(f"- {progress.step} … {escaped(progress.detail)}")
 
     @workflow.run
     async def run(self, order: DeploymentOrder) -> DeploymentResult:
@@ -147,7 +155,7 @@ class DeploymentWorkflow:
         self, step: Callable[..., Any], budget: Budget, *, queue: str = "", final: bool = False
     ) -> StepResult:
         """Run one step on the server; a `final` one is not given up for a cancel."""
-        name = step.__name__
+        self._doing = name = step.__name__
         run = workflow.execute_activity(
             step,
             self._step,
@@ -194,5 +202,9 @@ class DeploymentWorkflow:
                 )
 
     def _tell_people(self, what: str, detail: str) -> None:
+        self._doing = ""
         self._story.append(f"- **{what}** {escaped(detail)}")
-        workflow.set_current_details("\n".join(self._story))
+        self._show()
+
+    def _show(self, *more: str) -> None:
+        workflow.set_current_details("\n".join((*self._story, *more)))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import docker
@@ -216,6 +217,7 @@ def _facts(raw: Mapping[str, Any]) -> ImageFacts:
     config = raw.get("Config") or {}
     exposed = [port.split("/") for port in config.get("ExposedPorts") or {}]
     check = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    named = (raw.get("Metadata") or {}).get("LastTagTime")
     return ImageFacts(
         id=raw["Id"],
         digests=tuple(raw.get("RepoDigests") or ()),
@@ -227,4 +229,5 @@ def _facts(raw: Mapping[str, Any]) -> ImageFacts:
         has_health_check=check[0] != "NONE",
         has_command=bool(config.get("Cmd") or config.get("Entrypoint")),
         size=raw.get("Size", 0),
+        named_at=datetime.fromisoformat(named) if named else None,
     )

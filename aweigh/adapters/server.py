@@ -1,6 +1,7 @@
 """Everything a server worker works with, put together once."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from aweigh.adapters.addresses import Addresses
@@ -150,6 +151,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
         lifecycle_image=settings.lifecycle_image,
         open_network=settings.allow_open_build_network,
         log_bytes=settings.log_bytes,
+        keep_unused=timedelta(days=settings.keep_builders_days),
         socket=Path(settings.docker_host.removeprefix("unix://")),
     )
     workshop.prepare()

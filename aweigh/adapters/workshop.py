@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +48,8 @@ class Workshop:
     open_network: bool
     #: How much a deployment's log takes of what is printed.
     log_bytes: int
+    #: How long what was pulled for builds stays without one.
+    keep_unused: timedelta
     #: The engine's own, which the phases that write images are given.
     socket: Path
 

@@ -46,6 +46,11 @@ class Phase(StrEnum):
     EXPORTER = "exporter"
 
     @property
+    def number(self) -> int:
+        """From one."""
+        return list(Phase).index(self) + 1
+
+    @property
     def runs_guests(self) -> bool:
         """Whether it runs buildpacks and what a repository brings, which never see the engine."""
         return self in (Phase.DETECTOR, Phase.BUILDER)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from aweigh.domain.application import ApplicationSettings, Port
@@ -93,6 +94,8 @@ class ImageFacts:
     has_health_check: bool = False
     has_command: bool = True
     size: int = 0
+    #: When it was given a name last.
+    named_at: datetime | None = None
 
 
 def labels_of(instance: str, release: Release) -> dict[str, str]:

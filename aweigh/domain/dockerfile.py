@@ -1,5 +1,6 @@
 """The container in which BuildKit builds a Dockerfile, and what its client is told there."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,6 +27,9 @@ NOT_STARTED: Final = 125
 #: BuildKit's "host" is its container, whose network a rootless one has for its steps in any case;
 #: but only to steps of that mode does it leave the engine's name server, which is on loopback.
 _NETWORK: Final = "network.host"
+
+#: `#7 [web 2/5] RUN make`; `stage` is left out where there is one only.
+_STEP: Final = re.compile(r"#\d+ \[(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<count>\d+)\] ")
 
 _SCRIPT: Final = f"""
 rootlesskit buildkitd --allow-insecure-entitlement={_NETWORK} \\
@@ -70,6 +74,16 @@ class DockerfileOrder:
     @property
     def file_name(self) -> str:
         return self.dockerfile.rpartition("/")[2]
+
+
+def step_begun(line: str) -> str:
+    """What a line of BuildKit's plain progress says about how far it is; empty: nothing."""
+    begun = _STEP.match(line)
+    return (
+        f"{begun['stage'] or ''} step {begun['number']} of {begun['count']}".strip()
+        if begun
+        else ""
+    )
 
 
 def client_arguments(order: DockerfileOrder) -> tuple[str, ...]:

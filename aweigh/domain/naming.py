@@ -64,7 +64,10 @@ class Names:
 
     def owns_image(self, name: str) -> bool:
         """Whether an image's name is one that this installation gave it."""
-        repositories = (self.pulled_repository, self.demo, self.demo_base, self.demo_builder)
+        repositories = (
+            self.pulled_repository, self.pulled_for_builds, self.demo, self.demo_base,
+            self.demo_builder,
+        )  # fmt: skip
         ours = (f"{self.prefix}/", f"{self.proxy}/", *(f"{one}:" for one in repositories))
         return name.startswith(ours)
 
@@ -103,6 +106,17 @@ class Names:
 
     def marks_pulled(self, image: str) -> bool:
         return image.startswith(f"{self.pulled_repository}:")
+
+    @property
+    def pulled_for_builds(self) -> str:
+        return f"{self.prefix}-pulled/for-builds"
+
+    def for_builds(self, image_id: str) -> str:
+        """The mark on an image that this installation pulled because builds need it."""
+        return f"{self.pulled_for_builds}:{image_id.removeprefix('sha256:')}"
+
+    def marks_for_builds(self, image: str) -> bool:
+        return image.startswith(f"{self.pulled_for_builds}:")
 
     def names_application(self, image: str) -> bool:
         """Whether an image's name says that a release of this installation needs it."""

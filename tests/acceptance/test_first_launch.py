@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import docker
-import httpx2
 import pytest
 
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
+from tests.support.outside import ask, story
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
@@ -33,11 +33,6 @@ async def launched(stack: Stack, repository: str) -> dict[str, Any]:
         domains=[{"host": "launch.localhost", "tls": False}],
         health_check={"type": "http", "path": "/healthz"},
     )
-
-
-async def ask(stack: Stack, host: str, path: str = "/") -> httpx2.Response:
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        return await client.get(f"http://127.0.0.1:{stack.web_port}{path}", headers={"Host": host})
 
 
 def containers(engine: docker.DockerClient, stack: Stack, slug: str) -> list[str]:
@@ -149,6 +144,6 @@ async def test_temporals_page_of_a_deployment_tells_its_story(
     assert attributes["ApplicationId"] == launched["id"]
     assert (attributes["ServerName"], attributes["DeploymentState"]) == ("local", "succeeded")
     assert attributes["Reference"] == deployment["image"]["reference"]
-    story = (await handle.query("__temporal_workflow_metadata")).current_details
+    shown = await story(stack, deployment)
     for told in ("preflight", "pull", "switch", "the proxy answers with generation", "succeeded"):
-        assert told in story
+        assert told in shown

@@ -7,7 +7,7 @@ import pytest
 from cli.demo.image import PYTHON
 from tests.support.door import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
-from tests.support.outside import containers, step, swept, until
+from tests.support.outside import containers, step, story, swept, until
 from tests.support.registry import PASSWORD, USER
 from tests.support.stack import free_ports
 from tests.support.world import LAYER, World
@@ -90,21 +90,26 @@ async def test_a_retry_needs_no_registry_for_an_image_that_is_there(world: World
 
 async def test_a_pull_shows_layers_and_bytes_while_it_runs(world: World) -> None:
     proxy = world.faulty[Fault.SLOW_BLOB]
-    world.push("slow", "v1", layer_bytes=LAYER)
+    world.push("slow", "v1", layer_bytes=4 * LAYER)
     source = {"type": "image", "image": f"{proxy.host}/slow", "tag": "v1"}
     app = await world.stack.create("slow", source)
     deployment = (await world.stack.deploy(app, wait=0)).json()
 
     detail = await until(lambda: pulling(world, deployment["id"]))
+
+    async def temporal_shows_it() -> bool:
+        return "pull … 1 of 2 layers, " in await story(world.stack, deployment)
+
+    await until(temporal_shows_it)
     proxy.hurry.set()
     ended = await world.stack.deployment(deployment["id"], wait=60)
 
     assert "1 of 2 layers, " in detail
     assert ended["state"] == "succeeded"
-    assert "2 of 2 layers, 2.0 MB" in (await step(world.stack, deployment["id"], "pull"))["detail"]
+    assert "2 of 2 layers, 8.0 MB" in (await step(world.stack, deployment["id"], "pull"))["detail"]
     log = await world.stack.log(deployment["id"])
     assert f"pull {proxy.host}/slow:v1: {detail}" in log
-    assert f"pull {proxy.host}/slow:v1: 2 of 2 layers, 2.0 MB" in log
+    assert f"pull {proxy.host}/slow:v1: 2 of 2 layers, 8.0 MB" in log
 
 
 async def pulling(world: World, deployment_id: str) -> str:

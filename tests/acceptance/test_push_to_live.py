@@ -6,10 +6,10 @@ from typing import Any
 import docker
 import pytest
 
-from tests.support.building import FILES, Builds
+from tests.support.building import FILES, SLEEPS, Builds
 from tests.support.git_server import git_server
 from tests.support.github import ZERO, delivery, push
-from tests.support.outside import ask, until
+from tests.support.outside import ask, step, story, until
 
 pytestmark = pytest.mark.docker
 
@@ -84,6 +84,32 @@ async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_
 
     assert (live["state"], live["commit"]) == ("succeeded", pushed)
     assert refused.json()["deployment"]["reason"] == "commit_not_on_branch"
+
+
+async def test_a_force_push_while_it_builds_ends_that_build_and_is_built(builds: Builds) -> None:
+    git, stack, url = builds.git, builds.stack, builds.git.url("rewritten")
+    first = git.push("rewritten", FILES)
+    app = await builds.runs("rewritten", SLEEPS)
+    slow = git.push("rewritten", {})
+    building = await builds.begun(app, "it waits")
+
+    async def shown() -> bool:
+        detail = (await step(stack, building["id"], "build"))["detail"]
+        return detail == "builder, phase 4 of 5" and detail in await story(stack, building)
+
+    await until(shown)
+    git.move("rewritten", "main", first)
+    payload = push(url, before=slow, after=first, forced=True)
+    request = delivery(payload, app["webhook_secret"])
+    answer = await stack.client.post("/v1/github/webhooks", **request)
+    [made] = answer.json()["deployments"]
+    live = await stack.deployment(made, wait=120)
+    given_up = await stack.deployment(building["id"])
+
+    assert (live["state"], live["commit"]) == ("succeeded", first)
+    assert (given_up["state"], given_up["reason"]) == ("failed", "superseded")
+    assert given_up["superseded_by"] == made
+    assert builds.leavings() == []
 
 
 async def test_a_private_repository_is_read_with_its_token_only(

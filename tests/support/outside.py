@@ -54,6 +54,12 @@ async def step(stack: Stack, deployment_id: str, name: str) -> dict[str, Any]:
     return dict(found[0]) if found else {}
 
 
+async def story(stack: Stack, deployment: Mapping[str, Any]) -> str:
+    """What Temporal's UI shows as the current details of a deployment."""
+    handle = (await stack.temporal()).get_workflow_handle(deployment["workflow"]["id"])
+    return str((await handle.query("__temporal_workflow_metadata")).current_details)
+
+
 async def until(check: Callable[[], Awaitable[T]], seconds: float = 60) -> T:
     """What the check gives, as soon as that is something."""
     async with asyncio.timeout(seconds):

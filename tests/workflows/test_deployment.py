@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
+from activities.inputs import Progress
 from aweigh.domain.deployment import Reason
 from tests.support.stage import Stage, Theatre
 from workflows.names import DEPLOYMENT_STATE
@@ -52,6 +53,28 @@ async def test_github_is_told_as_the_commit_is_known_and_at_the_end(
         while len(stage.world.told) < 2:
             await asyncio.sleep(0.01)
     assert stage.world.told[-1] == (name, end)
+
+
+async def test_how_far_a_step_is_shows_until_it_ends(stage: Stage) -> None:
+    held = stage.world.hold("pull")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "pull"].wait()
+    deployment = stage.deployment(1)
+
+    async def shown() -> str:
+        return str((await deployment.query("__temporal_workflow_metadata")).current_details)
+
+    await deployment.signal("progress", Progress("preflight", "of a step that ended"))
+    await deployment.signal("progress", Progress("pull", "1 of 2 layers"))
+    meanwhile = await shown()
+    held.set()
+    await stage.ended(1)
+    afterwards = await shown()
+
+    assert "- pull … 1 of 2 layers" in meanwhile
+    assert "of a step that ended" not in meanwhile
+    assert "- **pull** pull done" in afterwards
+    assert "layers" not in afterwards
 
 
 @pytest.mark.parametrize("step", ["fetch", "build"])

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.build import Dockerfile
 from aweigh.domain.content import content_key
-from aweigh.domain.dockerfile import DockerfileOrder, dockerfile_spec
+from aweigh.domain.dockerfile import DockerfileOrder, dockerfile_spec, step_begun
 from aweigh.domain.naming import Names
 from aweigh.domain.secret import mask
 from aweigh.domain.source import GitSource
@@ -140,3 +140,17 @@ def test_a_rebuild_takes_nothing_from_the_cache() -> None:
 
     assert command is not None
     assert {"--no-cache", "--opt=image-resolve-mode=pull"} <= set(command)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("#7 [2/5] RUN make", "step 2 of 5"),
+        ("#12 [web 10/11] COPY . .", "web step 10 of 11"),
+        ("#7 [internal] load build context", ""),
+        ("#7 1.203 [2/5] printed by a step", ""),
+        ("", ""),
+    ],
+)
+def test_a_line_of_buildkit_tells_how_far_the_build_is(line: str, told: str) -> None:
+    assert step_begun(line) == told

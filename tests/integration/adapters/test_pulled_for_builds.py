@@ -1,0 +1,107 @@
+"""What is pulled for builds stays on the engine for as long as builds want it."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import docker
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.image import image_named
+from activities.retention import forget_unused_for_builds
+from aweigh.adapters.disk import Reserve
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.images import Images
+from aweigh.adapters.locks import Locks
+from aweigh.domain.image import ImageReference
+from aweigh.domain.naming import Names
+from tests.support.registry import Registry, forget_images, running_registries
+
+pytestmark = pytest.mark.docker
+
+KEPT = timedelta(days=30)
+
+
+@pytest.fixture
+def registry(engine: docker.DockerClient, tmp_path: Path) -> Iterator[Registry]:
+    with running_registries(tmp_path / "registry") as (found, _):
+        found.push(engine, "builder", "24")
+        yield found
+        forget_images(engine, found.host)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    """As much of a server as this needs."""
+    return SimpleNamespace(
+        images=Images(Engine("unix:///var/run/docker.sock")),
+        names=Names(f"t{secrets.token_hex(4)}"),
+        locks=Locks(tmp_path),
+        reserve=Reserve(percent=0, smallest=0),
+        engine_root=tmp_path,
+        workshop=SimpleNamespace(keep_unused=KEPT),
+    )
+
+
+async def wanted(server: Any, asked: str) -> str:
+    """The id of an image that a build wants; it is named as it was asked for afterwards."""
+    opened: Any = SimpleNamespace(log=lambda text: None, progress=lambda detail: None, detail="")
+    reference = ImageReference.parse(asked)
+
+    async def named() -> str:
+        return (await image_named(server, opened, reference, refresh=False)).id
+
+    return str(await ActivityEnvironment().run(named))
+
+
+async def names_of(server: Any, image_id: str) -> list[str]:
+    found = await server.images.find(image_id)
+    return sorted((*found.tags, *found.digests)) if found else []
+
+
+async def test_it_goes_when_no_build_has_wanted_it_for_long(
+    server: Any, registry: Registry
+) -> None:
+    asked = f"{registry.host}/builder:24"
+    image_id = await wanted(server, asked)
+    named = await names_of(server, image_id)
+
+    await forget_unused_for_builds(server, datetime.now(UTC) + KEPT - timedelta(minutes=1))
+    kept = await names_of(server, image_id)
+    await forget_unused_for_builds(server, datetime.now(UTC) + KEPT + timedelta(minutes=1))
+
+    assert asked in named
+    assert server.names.for_builds(image_id) in named
+    assert kept == named
+    assert await names_of(server, image_id) == []
+
+
+async def test_every_build_that_wants_it_keeps_it_for_as_long_again(
+    server: Any, registry: Registry
+) -> None:
+    asked = f"{registry.host}/builder:24"
+    first = await server.images.find(await wanted(server, asked))
+
+    again = await server.images.find(await wanted(server, asked))
+    await forget_unused_for_builds(
+        server, first.named_at + KEPT + (again.named_at - first.named_at) / 2
+    )
+
+    assert again.named_at > first.named_at
+    assert asked in await names_of(server, first.id)
+
+
+async def test_what_was_there_before_is_not_ours_to_remove(
+    engine: docker.DockerClient, server: Any, registry: Registry
+) -> None:
+    asked = f"{registry.host}/builder:24"
+    engine.images.pull(asked, platform=None)
+
+    image_id = await wanted(server, asked)
+    await forget_unused_for_builds(server, datetime.now(UTC) + 2 * KEPT)
+
+    assert asked in await names_of(server, image_id)
