@@ -213,7 +213,9 @@ class Work:
         return self._source.model_copy(update={"credentials": credentials})
 
     async def _name(self) -> str:
-        commit = await self._commit()  # first: a builder may be a gigabyte to pull
+        # First what may end it: a builder may be a gigabyte to pull.
+        commit = await self._commit()
+        await self._server.workshop.confine()
         secret, builder_id = self._server.workshop.content_secret, await self._method.builder_id()
         key = content_key(secret, self._source, commit, builder_id)
         return self._server.names.built(self._opened.release.slug, key)

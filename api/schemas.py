@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState
@@ -38,6 +38,13 @@ class DeploymentRequest(BaseModel):
     tag: str | None = None
     commit: str | None = None
     rebuild: bool = False
+
+    @field_validator("commit")
+    @classmethod
+    def _commit(cls, commit: str | None, info: ValidationInfo) -> str | None:
+        if commit and info.data.get("tag"):
+            raise ValueError("cannot be given beside a tag")
+        return commit
 
 
 class Answer(BaseModel):

@@ -109,6 +109,7 @@ class Workshop:
         Raises:
             StepFailed: it cannot be kept from them.
         """
+        await self.networks.ensure_build_network(self.names.build_network)
         try:
             await self.firewall.ensure()
         except CannotConfine as error:

@@ -62,6 +62,7 @@ class Trigger(StrEnum):
 
     HOOK = "hook"
     PUSH = "push"
+    TAG = "tag"
     POLL = "poll"
     MANUAL = "manual"
     ROLLBACK = "rollback"

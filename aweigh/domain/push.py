@@ -18,6 +18,7 @@ from aweigh.domain.source import GitSource
 _SIGNATURE: Final = re.compile(r"sha256=[0-9a-f]{64}")
 _SKIP: Final = re.compile(r"\[(skip|no) (ci|cd)\]|\[(ci|cd) skip\]", re.IGNORECASE)
 _BRANCH: Final = "refs/heads/"
+_TAG: Final = "refs/tags/"
 #: So many commits does one payload name at most; of a longer push, not every path is known.
 _MOST_COMMITS: Final = 2048
 
@@ -32,6 +33,7 @@ def is_signed(body: bytes, signature: str, secret: str) -> bool:
 
 
 class Commit(BaseModel):
+    id: CommitId | None = None
     message: str = ""
     added: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()
@@ -71,6 +73,17 @@ class Push(Event):
     pusher: Pusher = Pusher()
 
     @property
+    def tag(self) -> str | None:
+        """The name of the tag that was pushed, if it was one."""
+        return self.ref.removeprefix(_TAG) if self.ref.startswith(_TAG) else None
+
+    @property
+    def commit(self) -> str:
+        """What is built; the `after` of an annotated tag is the tag itself."""
+        told = self.head_commit.id if self.head_commit and self.tag is not None else None
+        return told or self.after
+
+    @property
     def paths(self) -> frozenset[str] | None:
         """Every path it changes; None where that is not known."""
         if self.forced or not self.commits or len(self.commits) >= _MOST_COMMITS:
@@ -90,7 +103,7 @@ class Newest(BaseModel):
     @classmethod
     def of(cls, push: Push, now: datetime) -> "Newest":
         at = push.repository.pushed_at or now
-        return cls(pushed_at=at, before=push.before, after=push.after)
+        return cls(pushed_at=at, before=push.before, after=push.commit)
 
 
 def repository_key(url: str) -> str:
@@ -104,14 +117,8 @@ def repository_key(url: str) -> str:
 def why_ignored(push: Push, source: GitSource, newest: Newest | None) -> str | None:
     """Why a push makes no deployment; None where it makes one."""
     message = push.head_commit.message if push.head_commit else ""
-    if not push.ref.startswith(_BRANCH):
-        return f"{push.ref} is not a branch"
-    if push.ref.removeprefix(_BRANCH) != source.branch:
-        return f"the application follows {source.branch}"
-    if push.deleted:
-        return "the branch was deleted"
-    if not source.auto_deploy:
-        return "auto_deploy is off"
+    if why := _why_not_followed(push, source):
+        return why
     if _SKIP.search(message):
         return "the commit's message asks for it"
     if not _concerns(push, source):
@@ -119,9 +126,24 @@ def why_ignored(push: Push, source: GitSource, newest: Newest | None) -> str | N
     return "a newer push was taken already" if newest and _is_older(push, newest) else None
 
 
+def _why_not_followed(push: Push, source: GitSource) -> str | None:
+    if push.tag is not None:
+        if push.deleted:
+            return "the tag was deleted"
+        followed = any(fnmatchcase(push.tag, pattern) for pattern in source.tags)
+        return None if followed else f"none of the application's `tags` matches {push.tag}"
+    if not push.ref.startswith(_BRANCH):
+        return f"{push.ref} is neither a branch nor a tag"
+    if push.ref.removeprefix(_BRANCH) != source.branch:
+        return f"the application follows {source.branch}"
+    if push.deleted:
+        return "the branch was deleted"
+    return None if source.auto_deploy else "auto_deploy is off"
+
+
 def _concerns(push: Push, source: GitSource) -> bool:
     paths = push.paths
-    if not source.paths or paths is None:
+    if not source.paths or paths is None or push.tag is not None:
         return True
     return any(_matches(path, pattern) for path in paths for pattern in source.paths)
 
@@ -134,5 +156,5 @@ def _matches(path: str, pattern: str) -> bool:
 def _is_older(push: Push, newest: Newest) -> bool:
     at = push.repository.pushed_at
     if at is None or at == newest.pushed_at:  # within one second: the chain of commits tells
-        return push.after == newest.before or push.after == newest.after
+        return push.commit in (newest.before, newest.after)
     return at < newest.pushed_at

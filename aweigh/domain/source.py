@@ -88,6 +88,8 @@ class GitSource(Value):
     subdirectory: str = ""
     auto_deploy: bool = True
     paths: tuple[str, ...] = ()
+    #: Patterns of tags whose push deploys, whatever `auto_deploy` says of the branch.
+    tags: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
     submodules: bool = False
     lfs: bool = False
     credentials: git.Credentials | None = None

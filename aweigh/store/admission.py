@@ -79,13 +79,13 @@ async def _admit_build(
         raise Invalid("tag", "is not a git tag, branch or commit")
     if order.commit is not None and not is_commit(order.commit):
         raise Invalid("commit", "is not a full commit id (40 hexadecimal digits)")
-    ref = order.commit or order.tag  # none: the branch, whatever it says when it is built
-    image = Image(reference=f"{source.repository}#{ref or source.branch}")
+    asked = order.tag or order.commit  # none: the branch, whatever it says when it is built
+    image = Image(reference=f"{source.repository}#{asked or source.branch}")
     release = releases.new(tx, application.row, application.settings, image)
-    release.commit = ref if ref and is_commit(ref) else None
-    # A head that the branch is known to have had is taken as it is, wherever the branch goes.
-    followed = order.trigger in (Trigger.PUSH, Trigger.POLL)
-    release.ref, release.rebuild = None if followed else ref, order.rebuild
+    release.commit = order.commit or (asked if asked and is_commit(asked) else None)
+    # What GitHub itself told of is taken as it is, wherever the branch or the tag goes.
+    told = order.trigger in (Trigger.PUSH, Trigger.TAG, Trigger.POLL)
+    release.ref, release.rebuild = None if told else asked, order.rebuild
     return await _new_deployment(tx, application, release.id, order)
 
 

@@ -78,12 +78,15 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
     newest = Newest.model_validate_json(row.newest_push) if row.newest_push else None
     if why := why_ignored(push, source, newest):
         return Taken(slug=row.slug, why_ignored=why)
-    look = Look.read(row.branch_look, source)
-    if look and look.taken == push.after:
-        return Taken(slug=row.slug, why_ignored="a look at the branch took it already")
-    if look:
-        row.branch_look = look.at(push.after).model_dump_json()
+    if push.tag is None:
+        look = Look.read(row.branch_look, source)
+        if look and look.taken == push.commit:
+            return Taken(slug=row.slug, why_ignored="a look at the branch took it already")
+        if look:
+            row.branch_look = look.at(push.commit).model_dump_json()
     row.newest_push = Newest.of(push, tx.now).model_dump_json()
-    order = Order(trigger=Trigger.PUSH, actor=push.pusher.name or "push", commit=push.after)
+    trigger = Trigger.PUSH if push.tag is None else Trigger.TAG
+    actor = push.pusher.name or "push"
+    order = Order(trigger=trigger, actor=actor, tag=push.tag, commit=push.commit)
     made = await admission.admit_once(tx, application, order, key)
     return Taken(slug=row.slug, deployment=made)

@@ -1,13 +1,17 @@
 """How builds end that do not succeed: each with its reason, and nothing of them left."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aweigh.domain.buildpacks import Phase
-from tests.support.building import FILES, SLEEPS, Builds, phases_run
+from tests.support.building import FILES, SLEEPS, Builds, building, phases_run
 from tests.support.outside import step, until
+from tests.support.second_server import second_server
+from tests.support.world import assert_says
 
 pytestmark = pytest.mark.docker
 
@@ -112,3 +116,18 @@ async def test_minutes_count_although_no_worker_is_there(builds: Builds) -> None
     assert (end["state"], end["reason"]) == ("failed", "timed_out"), end
     assert "longer than 1 minutes" in end["message"]
     assert builds.leavings() == []
+
+
+async def test_where_nothing_can_be_cut_off_that_is_said_before_a_builder_is_pulled(
+    builds: Builds, tmp_path: Path
+) -> None:
+    (tools := tmp_path / "tools").mkdir()
+    (tools / "git").symlink_to(shutil.which("git") or "")  # and no iptables
+    builds.git.push("open", FILES)
+    source = builds.source("open", builder="registry.invalid/builder:1")
+    given = {"PATH": str(tools), **building(builds.builder)}
+    async with second_server(builds.stack, tmp_path, "open", **given):
+        failed = await builds.failed(await builds.stack.create("open", source, server="open"))
+
+    assert_says(failed, "build_failed", "cannot be kept from them", "iptables",
+                "AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true")  # fmt: skip

@@ -46,6 +46,17 @@ async def test_another_method_takes_the_place_of_what_was_set(door: Door) -> Non
     assert back.json()["source"]["build"]["env"] == []
 
 
+async def test_a_tag_and_a_commit_at_once_are_refused(door: Door) -> None:
+    await create(door)
+
+    answer = await door.call(
+        "POST", "/v1/applications/shop/deployments", json={"tag": "v1", "commit": "1" * 40}
+    )
+
+    assert answer.status_code == 422
+    assert "cannot be given beside a tag" in answer.text
+
+
 async def test_what_is_not_said_of_a_build_stays(door: Door) -> None:
     await create(door, method="dockerfile", args={"A": "1", "B": "2"}, target="web")
 

@@ -89,7 +89,13 @@ async def test_a_ping_is_answered(door: Door) -> None:
     ("source", "payload", "why"),
     [
         ({}, {"ref": "refs/heads/other"}, "the application follows main"),
-        ({}, {"ref": "refs/tags/v1"}, "refs/tags/v1 is not a branch"),
+        ({}, {"ref": "refs/tags/v1"}, "none of the application's `tags` matches v1"),
+        ({"tags": ["v*"]}, {"ref": "refs/tags/v1", "deleted": True}, "the tag was deleted"),
+        ({"tags": ["v*"]}, {"ref": "refs/tags/nightly"},
+         "none of the application's `tags` matches nightly"),
+        ({"tags": ["v*"]}, {"ref": "refs/tags/v1", "message": "x [skip cd]"},
+         "the commit's message asks for it"),
+        ({}, {"ref": "refs/notes/commits"}, "refs/notes/commits is neither a branch nor a tag"),
         ({}, {"deleted": True}, "the branch was deleted"),
         ({"auto_deploy": False}, {}, "auto_deploy is off"),
         ({}, {"message": "docs [skip ci]"}, "the commit's message asks for it"),
@@ -108,6 +114,32 @@ async def test_a_push_that_concerns_nobody_says_why(
     ignored = [{"application": "shop", "reason": why}]
     assert (answer.status_code, answer.json()) == (202, {"deployments": [], "ignored": ignored})
     assert await deployments(door) == []
+
+
+async def test_the_push_of_a_tag_deploys_the_commit_it_stands_for(door: Door) -> None:
+    """An annotated one: `after` is the tag's own id. The branch is not followed here."""
+    app = await follow(door, tags=["v*"], auto_deploy=False, paths=["web"])
+    payload = push(REPOSITORY, after=ONE, ref="refs/tags/v1.2")
+    payload["head_commit"]["id"] = TWO
+    payload["commits"] = []
+
+    answer = await deliver(door, app["webhook_secret"], payload)
+
+    [made] = await deployments(door)
+    assert answer.json() == {"deployments": [made["id"]], "ignored": []}
+    assert (made["commit"], made["trigger"]) == (TWO, "tag")
+    assert made["image"]["reference"].endswith("#v1.2")
+
+
+async def test_a_tag_on_the_head_that_was_pushed_with_it_is_deployed_once(door: Door) -> None:
+    app = await follow(door, tags=["v*"])
+    tag = push(REPOSITORY, after=ONE, ref="refs/tags/v1")
+
+    await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE))
+    again = await deliver(door, app["webhook_secret"], tag)
+
+    assert again.json()["ignored"][0]["reason"] == "a newer push was taken already"
+    assert len(await deployments(door)) == 1
 
 
 @pytest.mark.parametrize(
