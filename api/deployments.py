@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.dependencies import Cursor, Deployer, Doors, Office, Reader
-from api.following import follow
+from api.following import follow, pieces
 from api.idempotency import KeyHeader, key_of
 from api.ranges import ranged
 from api.schemas import deployment_answer
@@ -64,12 +65,13 @@ async def read_log(office: Doors, _: Reader, request: Request, deployment: str) 
     """Text, with byte ranges; a stream of events with `Accept: text/event-stream`."""
     async with office.store.read() as tx:
         await deployments.find_row(tx, deployment)
-        data = b"" if _streams(request) else await logs.read(tx, deployment, 0)
-    if not _streams(request):
-        return ranged(data, request.headers.get("range"))
-    last = _OFFSET.fullmatch(request.headers.get("last-event-id", ""))
-    events = follow(office.store, deployment, int(last[0]) if last else 0)
-    return StreamingResponse(events, media_type="text/event-stream")
+        length = await logs.length(tx, deployment)
+    if _streams(request):
+        last = _OFFSET.fullmatch(request.headers.get("last-event-id", ""))
+        events = follow(office.store, deployment, int(last[0]) if last else 0)
+        return StreamingResponse(events, media_type="text/event-stream")
+    read = partial(pieces, office.store, deployment)
+    return ranged(length, request.headers.get("range"), read)
 
 
 def _streams(request: Request) -> bool:

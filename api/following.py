@@ -17,10 +17,23 @@ from aweigh.store.deployments import Deployment
 
 _POLL_SECONDS: Final = 0.2
 _KEEPALIVE_SECONDS: Final = 15.0
+#: Of a log that is in memory at a time: far longer than the longest line.
+_PIECE: Final = 1024**2
 #: A server worker sends its last lines within this time of the deployment's end.
 _SETTLED: Final = timedelta(seconds=3)
 #: A step that is still said to run so long after the end is nobody's any more.
 _FORSAKEN: Final = timedelta(seconds=60)
+
+
+async def pieces(store: Store, deployment_id: str, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes of a log from `start` up to `end`, of which few are in memory at a time."""
+    while start < end:
+        async with store.read() as tx:
+            data = await logs.read(tx, deployment_id, start, min(end - start, _PIECE))
+        if not data:
+            return  # it was swept away meanwhile
+        start += len(data)
+        yield data
 
 
 async def follow(store: Store, deployment_id: str, offset: int) -> AsyncIterator[bytes]:
@@ -29,9 +42,11 @@ async def follow(store: Store, deployment_id: str, offset: int) -> AsyncIterator
     while True:
         async with store.read() as tx:
             found = await deployments.find(tx, deployment_id)
-            data = await logs.read(tx, deployment_id, offset)
-        over = _is_over(found, tx.now)
-        complete = data if over else data[: data.rfind(b"\n") + 1]
+            data = await logs.read(tx, deployment_id, offset, _PIECE)
+        more = len(data) == _PIECE
+        over = _is_over(found, tx.now) and not more
+        lines = data[: data.rfind(b"\n") + 1]
+        complete = data if over or (more and not lines) else lines
         for line in io.BytesIO(complete):  # by line feeds alone
             offset += len(line)
             text = line.decode(errors="replace").removesuffix("\n")
@@ -44,7 +59,8 @@ async def follow(store: Store, deployment_id: str, offset: int) -> AsyncIterator
         if time.monotonic() - told > _KEEPALIVE_SECONDS:
             yield KEEPALIVE_COMMENT
             told = time.monotonic()
-        await asyncio.sleep(_POLL_SECONDS)
+        if not more:
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _is_over(found: Deployment, now: datetime) -> bool:

@@ -1,25 +1,31 @@
 """Byte ranges of a text (RFC 9110, section 14)."""
 
 import re
+from collections.abc import AsyncIterator, Callable
 
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 _RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 _TYPE = "text/plain; charset=utf-8"
 
 
-def ranged(data: bytes, wanted: str | None) -> Response:
-    """The whole of it, or the one range asked for; anything else in the header is ignored."""
+def ranged(
+    length: int, wanted: str | None, read: Callable[[int, int], AsyncIterator[bytes]]
+) -> Response:
+    """The whole of it, or the one range asked for; anything else in the header is ignored.
+
+    `read` gives the bytes from the first offset up to the second.
+    """
     headers = {"Accept-Ranges": "bytes"}
-    bounds = _bounds(wanted or "", len(data))
-    if bounds is None:
-        return Response(data, 200, headers, _TYPE)
-    first, last = bounds
-    if first > last:
-        headers["Content-Range"] = f"bytes */{len(data)}"
+    bounds = _bounds(wanted or "", length)
+    first, last = bounds or (0, length - 1)
+    if bounds and first > last:
+        headers["Content-Range"] = f"bytes */{length}"
         return Response(b"", 416, headers, _TYPE)
-    headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(data[first : last + 1], 206, headers, _TYPE)
+    if bounds:
+        headers["Content-Range"] = f"bytes {first}-{last}/{length}"
+    headers["Content-Length"] = str(last + 1 - first)
+    return StreamingResponse(read(first, last + 1), 206 if bounds else 200, headers, _TYPE)
 
 
 def _bounds(wanted: str, size: int) -> tuple[int, int] | None:

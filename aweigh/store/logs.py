@@ -41,8 +41,8 @@ async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) 
     return Appended(have + len(data), taken=True)
 
 
-async def read(tx: Transaction, deployment_id: str, start: int) -> bytes:
-    """The bytes from `start` on."""
+async def read(tx: Transaction, deployment_id: str, start: int, most: int) -> bytes:
+    """At most so many bytes from `start` on; empty behind the end."""
     first = (
         select(func.max(LogChunk.offset))
         .where(LogChunk.deployment_id == deployment_id, LogChunk.offset <= start)
@@ -50,12 +50,15 @@ async def read(tx: Transaction, deployment_id: str, start: int) -> bytes:
     )
     query = (
         select(LogChunk)
-        .where(LogChunk.deployment_id == deployment_id, LogChunk.offset >= func.coalesce(first, 0))
+        .where(
+            LogChunk.deployment_id == deployment_id,
+            LogChunk.offset >= func.coalesce(first, 0),
+            LogChunk.offset < start + most,
+        )
         .order_by(LogChunk.offset)
     )
     chunks = list(await tx.session.scalars(query))
     if not chunks:
         return b""
-    base = chunks[0].offset
-    text = b"".join(chunk.data for chunk in chunks)
-    return text[max(start - base, 0) :]
+    begin = max(start - chunks[0].offset, 0)
+    return b"".join(chunk.data for chunk in chunks)[begin : begin + most]

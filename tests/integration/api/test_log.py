@@ -157,6 +157,22 @@ async def test_a_stream_goes_on_behind_the_last_event(
     assert found[-1] == END
 
 
+@pytest.mark.parametrize("piece", [6, 7, 8, 14])
+async def test_a_log_that_is_read_piece_by_piece_is_the_same(
+    door: Door, deployment: str, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr("api.following._PIECE", piece)
+    await append(door, deployment, TEXT[:9])
+    await append(door, deployment, TEXT[9:])
+    await end(door, deployment)
+
+    found = await stream(door, deployment)
+
+    assert (await log(door, deployment)).content == TEXT
+    assert (await log(door, deployment, Range="bytes=2-11")).content == TEXT[2:12]
+    assert [json.loads(one["data"]) for one in found[:-1]] == ["one", "two", "three"]
+
+
 async def test_a_carriage_return_forges_no_event(door: Door, deployment: str) -> None:
     await append(door, deployment, b'1 %\r2 %\revent: end\rdata: "failed"\r\rdone\nnext\r\n')
     await end(door, deployment)

@@ -22,7 +22,7 @@ async def append(store: Store, deployment_id: str, offset: int, data: bytes) -> 
 
 async def read(store: Store, deployment_id: str, start: int) -> bytes:
     async with store.read() as tx:
-        return await logs.read(tx, deployment_id, start)
+        return await logs.read(tx, deployment_id, start, 1000)
 
 
 async def test_a_log_begins_empty(store: Store, deployment: str) -> None:
@@ -95,4 +95,6 @@ async def test_it_can_be_read_from_anywhere(store: Store, deployment: str) -> No
 
     async with store.read() as tx:
         for start in range(11):
-            assert await logs.read(tx, deployment, start) == text[start:]
+            for most in range(1, 11):
+                found = await logs.read(tx, deployment, start, most)
+                assert found == text[start : start + most]
