@@ -20,6 +20,7 @@ from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.image import ImageReference
 from aweigh.domain.phase import BuildOrder
+from aweigh.domain.project import PROJECT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from activities.step import OpenStep
     from aweigh.adapters.server import Server
     from aweigh.domain.build import Buildpacks
+    from aweigh.domain.project import Project
     from aweigh.domain.source import GitSource
 
 
@@ -44,10 +46,15 @@ class ByBuildpacks:
         self._build = build
 
     async def builder_id(self) -> str:
-        return (await self._builder()).image
+        builder, lifecycle = await self._builder_and_lifecycle()
+        return builder.image if lifecycle == builder.image else f"{builder.image} {lifecycle}"
 
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
-        phases = self._server.workshop.phases(await self._order(image))
+        project = await self._server.workshop.project(clone, self._source.subdirectory)
+        if project.without_effect and not log.phase:
+            ignored = ", ".join(project.without_effect)
+            self._opened.log(f"without effect in {PROJECT_FILE}: {ignored}")
+        phases = self._server.workshop.phases(await self._order(image, project))
         await phases.ensure_surroundings()
         came_to = Phase(log.phase) if log.phase else None
         begun = came_to if came_to and await phases.has(came_to) else Phase.ANALYZER
@@ -99,7 +106,7 @@ class ByBuildpacks:
                 "another `build.builder`.",
             )
 
-    async def _order(self, image: str) -> BuildOrder:
+    async def _order(self, image: str, project: Project) -> BuildOrder:
         release, server, limits = self._opened.release, self._server, self._build.limits
         builder, lifecycle = await self._builder_and_lifecycle()
         run_image = ImageReference.parse(builder.run_image)
@@ -119,5 +126,8 @@ class ByBuildpacks:
             memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
             pids=limits.pids,
             log_bytes=server.workshop.log_bytes,
+            repository=self._source.repository,
+            commit=release.commit or "",
             env={name: value.get_secret_value() for name, value in self._build.env.items()},
+            project=project,
         )

@@ -16,6 +16,7 @@ from aweigh.adapters.threads import in_thread
 from aweigh.domain.buildpacks import (
     METADATA,
     PLATFORM,
+    PROJECT_METADATA,
     WORKSPACE,
     Phase,
     processes,
@@ -82,11 +83,17 @@ class Phases:
         owner = Owner(builder.user, builder.group)
         if phase is Phase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
-            with await in_thread(lambda: tree_archive(directory, WORKSPACE, owner)) as archive:
+            takes = self._order.project.selection
+            with await in_thread(
+                lambda: tree_archive(directory, WORKSPACE, owner, takes)
+            ) as archive:
                 await self._engine.upload(name, archive)
         if phase.runs_guests:
             await self._confine()
             await self._engine.upload(name, files_archive(self._environment(), owner))
+        if phase is Phase.EXPORTER:
+            told = {PROJECT_METADATA: self._order.provenance}
+            await self._engine.upload(name, files_archive(told, owner))
         await self._engine.start(name)
 
     async def _refuse_unknown_process(self) -> None:
@@ -107,7 +114,7 @@ class Phases:
 
     def _environment(self) -> dict[str, str]:
         """One file a variable, as the specification has it."""
-        return {f"{PLATFORM}/env/{name}": value for name, value in self._order.env.items()}
+        return {f"{PLATFORM}/env/{name}": value for name, value in self._order.variables.items()}
 
     async def ensure_surroundings(self) -> None:
         """Have the build's network and volumes, and the application's caches."""

@@ -1,9 +1,10 @@
 """A repository's files on their way into a build's container, links and all but nothing else."""
 
 import io
+import os
 import stat
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -11,6 +12,7 @@ from typing import IO, Final
 
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.project import LONGEST, PROJECT_FILE, Project, read_project
 
 #: The first second after 1980, as the lifecycle itself dates files: equal content, equal image.
 _DATE: Final = 315_532_801
@@ -47,6 +49,25 @@ def regular_file(root: Path, path: str) -> Path | None:
     return found if found.is_file() and not found.is_symlink() else None
 
 
+def project_of(root: Path) -> Project:
+    """What the `project.toml` of the directory that is built says; nothing where there is none.
+
+    Raises:
+        StepFailed: it cannot be understood.
+    """
+    found = regular_file(root, PROJECT_FILE)
+    if found is None:
+        return Project()
+    try:
+        with found.open(encoding="utf-8") as file:
+            return read_project(file.read(LONGEST + 1))
+    except ValueError as error:
+        raise StepFailed(
+            Reason.BUILD_FAILED,
+            f"The repository's {PROJECT_FILE} cannot be understood: {error}. Correct it.",
+        ) from error
+
+
 @dataclass(frozen=True)
 class Owner:
     """Whom the files of an archive belong to."""
@@ -61,20 +82,39 @@ class Owner:
         return entry
 
 
-def tree_archive(directory: Path, place: str, owner: Owner) -> IO[bytes]:
-    """A tar of a repository's directory, to be unpacked at `place`."""
+def tree_archive(
+    directory: Path, place: str, owner: Owner, takes: Callable[[str], bool] | None = None
+) -> IO[bytes]:
+    """A tar of a repository's directory, to be unpacked at `place`; of the files it `takes`."""
+    root = place.strip("/")
+    taken = takes and _with_parents(path for path in _files(directory) if takes(path))
 
     def entry_of(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         if _GIT in Path(entry.name).parts or not (entry.isfile() or entry.isdir() or entry.issym()):
+            return None
+        if taken is not None and os.path.relpath(entry.name, root) not in taken:
             return None
         entry.mode &= ~(stat.S_ISUID | stat.S_ISGID)
         return owner.own(entry)
 
     archive = TemporaryFile()  # noqa: SIM115 (the caller reads and closes it)
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(directory, arcname=place.strip("/"), filter=entry_of)
+        tar.add(directory, arcname=root, filter=entry_of)
     archive.seek(0)
     return archive
+
+
+def _files(directory: Path) -> Iterator[str]:
+    """The paths of everything below it but directories, relative to it; links are not followed."""
+    for folder, folders, names in os.walk(directory):
+        place = Path(folder)
+        links = [name for name in folders if (place / name).is_symlink()]
+        for name in (*names, *links):
+            yield (place / name).relative_to(directory).as_posix()
+
+
+def _with_parents(paths: Iterable[str]) -> set[str]:
+    return {one.as_posix() for path in map(Path, paths) for one in (path, *path.parents)}
 
 
 def files_archive(

@@ -18,6 +18,7 @@ from aweigh.adapters.git import Git, Tell
 from aweigh.adapters.history import History
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
+from aweigh.adapters.sources import inside, project_of
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
@@ -25,6 +26,7 @@ from aweigh.domain.dockerfile import DockerfileOrder
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder
+from aweigh.domain.project import Project
 
 _KEY_BYTES: Final = 32
 _SHARE_OF_MEMORY: Final = 0.5
@@ -67,6 +69,14 @@ class Workshop:
 
     def history(self, place: Path) -> History:
         return History(self.git.targets, place)
+
+    async def project(self, clone: Path, subdirectory: str) -> Project:
+        """What the `project.toml` of the directory that is built says.
+
+        Raises:
+            StepFailed: it cannot be understood.
+        """
+        return await in_thread(lambda: project_of(inside(clone, subdirectory)))
 
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)

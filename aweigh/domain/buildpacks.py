@@ -32,6 +32,7 @@ LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
 #: Where the builder leaves what it knows of the image, for the exporter.
 METADATA: Final = f"{LAYERS}/config/metadata.toml"
+PROJECT_METADATA: Final = f"{LAYERS}/project-metadata.toml"
 CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
 

@@ -1,5 +1,6 @@
 """The containers of a build's phases: what each may see, and as whom it runs."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,10 +15,12 @@ from aweigh.domain.buildpacks import (
 )
 from aweigh.domain.container import ROLE, ContainerSpec, Mount
 from aweigh.domain.naming import Names
+from aweigh.domain.project import Project
 
 BUILD_ROLE: Final = "build"
 CACHE_ROLE: Final = "cache"
 _SOCKET: Final = "/var/run/docker.sock"
+_DATE: Final = "SOURCE_DATE_EPOCH"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,33 @@ class BuildOrder:
     pids: int
     #: How much a deployment's log takes of what is printed.
     log_bytes: int
+    repository: str
+    commit: str
+    #: Variables of the build by the application; those of the repository itself give way to them.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    project: Project = field(default_factory=Project)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {**self.project.env, **self.env}
+
+    @property
+    def created(self) -> dict[str, str]:
+        """The date of the image, if one is wanted; without one, equal content is an equal image.
+
+        https://github.com/buildpacks/spec/blob/main/platform.md#source-date-epoch-1
+        """
+        wanted = self.variables.get(_DATE, "")
+        return {_DATE: wanted} if wanted.isdecimal() and wanted.isascii() else {}
+
+    @property
+    def provenance(self) -> str:
+        """What the image says of where it came from, as the exporter's `project-metadata.toml`."""
+        return (
+            '[source]\ntype = "git"\n'
+            f"[source.version]\ncommit = {json.dumps(self.commit)}\n"
+            f"[source.metadata]\nurl = {json.dumps(self.repository)}\n"
+        )
 
 
 def engine_log(log_bytes: int) -> int:
@@ -61,7 +90,10 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         image=builder.image if guests else order.lifecycle_image,
         labels=dict(order.labels) | {ROLE: BUILD_ROLE, "traefik.enable": "false"},
         # Never the application's or the build's own variables: `docker inspect` shows these.
-        env={"CNB_PLATFORM_API": builder.platform_api},
+        env={
+            "CNB_PLATFORM_API": builder.platform_api,
+            **(order.created if phase is Phase.EXPORTER else {}),
+        },
         entrypoint=(f"/cnb/lifecycle/{phase}",),
         command=builder.arguments(phase, order.image, order.process),
         network=order.network if guests else "none",

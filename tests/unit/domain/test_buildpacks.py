@@ -1,6 +1,7 @@
 """Builder images, read; and what the phases of a build are told."""
 
 import json
+import tomllib
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from aweigh.domain.deployment import Reason
 from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BuildOrder, phase_spec
+from aweigh.domain.project import Project
 from aweigh.settings import Settings
 
 METADATA = {
@@ -40,12 +42,14 @@ def facts(metadata: Any = METADATA, **env: str) -> ImageFacts:
     )
 
 
-def order(metadata: Any = METADATA) -> BuildOrder:
+def order(metadata: Any = METADATA, **more: Any) -> BuildOrder:
     return BuildOrder(
         slug="shop", sequence=7, labels={"aweigh.deployment": "dep_1"},
         builder=read_builder(facts(metadata)), lifecycle_image="sha256:l", image="aweigh/shop:x",
         process="web", subdirectory="", network="aweigh.build", socket="/run/docker.sock", cpus=1.0,
-        memory_bytes=2**30, log_bytes=1024, pids=100, env={"TOKEN": "geheim"},
+        memory_bytes=2**30, log_bytes=1024, pids=100,
+        **{"repository": "https://example.com/a/b", "commit": "1" * 40,
+           "env": {"TOKEN": "geheim"}, **more},
     )  # fmt: skip
 
 
@@ -225,3 +229,35 @@ def test_a_process_that_is_not_there_is_said_with_those_that_are(
     why = why_no_process(wanted, defined)
 
     assert (why is None) if words is None else words in str(why)
+
+
+def test_the_applications_variables_go_before_the_repositorys() -> None:
+    project = Project(env={"A": "repository", "B": "repository"})
+
+    assert order(project=project, env={"B": "application"}).variables == {
+        "A": "repository",
+        "B": "application",
+    }
+
+
+@pytest.mark.parametrize(
+    ("env", "dated"),
+    [({}, None), ({"SOURCE_DATE_EPOCH": "1700000000"}, "1700000000"),
+     ({"SOURCE_DATE_EPOCH": "-1"}, None), ({"SOURCE_DATE_EPOCH": "a secret"}, None)],
+)  # fmt: skip
+def test_an_image_is_dated_if_that_is_asked_for(env: dict[str, str], dated: str | None) -> None:
+    specs = {phase: phase_spec(Names("aweigh"), order(env=env), phase) for phase in Phase}
+
+    told = {phase: spec.env.get("SOURCE_DATE_EPOCH") for phase, spec in specs.items()}
+
+    assert told == dict.fromkeys(Phase) | {Phase.EXPORTER: dated}
+
+
+def test_what_an_image_says_of_its_source_is_toml() -> None:
+    told = tomllib.loads(order(repository='https://example.com/a"b').provenance)
+
+    assert told["source"] == {
+        "type": "git",
+        "version": {"commit": "1" * 40},
+        "metadata": {"url": 'https://example.com/a"b'},
+    }
