@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.image import image_named
+from activities.retention import newest_image
 from aweigh.domain.buildpacks import (
     LIFECYCLE_VERSION,
     PLATFORM_APIS,
@@ -118,6 +119,7 @@ class ByBuildpacks:
             builder=builder,
             lifecycle_image=lifecycle,
             image=image,
+            previous=await newest_image(server, release.slug),
             process=self._build.process,
             subdirectory=self._source.subdirectory,
             network=server.names.build_network,

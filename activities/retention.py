@@ -34,6 +34,13 @@ async def sweep_application(server: Server, known: KnownApplication) -> int:
     return len(stale)
 
 
+async def newest_image(server: Server, slug: str) -> str:
+    """The name of the newest release's image that is here; empty: none is."""
+    tags = await server.images.tags(server.names.image_repository(slug))
+    newest = max((int(tag) for tag in tags if tag.isdigit()), default=None)
+    return server.names.image(slug, newest) if newest is not None else ""
+
+
 async def _forget_built(server: Server, repository: str) -> None:
     """Take the names by content off images that no kept release has."""
     tags = await server.images.tags(repository)

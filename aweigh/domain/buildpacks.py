@@ -81,8 +81,10 @@ class Builder:
             return self.api >= _RESTORER_SEES_ENGINE
         return not phase.runs_guests
 
-    def arguments(self, phase: Phase, image: str, process: str) -> tuple[str, ...]:
-        """What the phase's program is told, to make `image`."""
+    def arguments(
+        self, phase: Phase, image: str, process: str, previous: str = ""
+    ) -> tuple[str, ...]:
+        """What the phase's program is told, to make `image`; `previous` lends its layers."""
         owner = ("-uid", str(self.user), "-gid", str(self.group))
         layers = ("-no-color", "-layers", LAYERS)
         guests = ("-app", WORKSPACE, *layers, "-platform", PLATFORM)
@@ -90,7 +92,8 @@ class Builder:
         arguments: Mapping[Phase, Sequence[str]] = {
             Phase.ANALYZER: (
                 *daemon, *owner, *layers, "-launch-cache", LAUNCH_CACHE,
-                "-run-image", self.run_image, image,
+                "-run-image", self.run_image,
+                *(("-previous-image", previous) if previous else ()), image,
             ),
             Phase.DETECTOR: guests,
             Phase.RESTORER: (*daemon, *owner, *layers, "-cache-dir", CACHE),

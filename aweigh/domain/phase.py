@@ -34,6 +34,8 @@ class BuildOrder:
     #: The image that the phases run from that see the engine: one whose lifecycle is trusted.
     lifecycle_image: str
     image: str
+    #: The application's image before, whose layers are used again; empty: there is none.
+    previous: str = ""
     process: str
     subdirectory: str
     network: str
@@ -95,7 +97,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
             **(order.created if phase is Phase.EXPORTER else {}),
         },
         entrypoint=(f"/cnb/lifecycle/{phase}",),
-        command=builder.arguments(phase, order.image, order.process),
+        command=builder.arguments(phase, order.image, order.process, order.previous),
         network=order.network if guests else "none",
         mounts=_mounts(names, order, phase),
         user=builder.user_of(phase),

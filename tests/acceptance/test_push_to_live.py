@@ -1,14 +1,12 @@
 """From a repository to a running release, on real parts."""
 
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 
 from tests.support.building import FILES, SLEEPS, Builds
 from tests.support.git_server import git_server
-from tests.support.github import ZERO, delivery, push
 from tests.support.outside import ask, step, story, until
 
 pytestmark = pytest.mark.docker
@@ -46,20 +44,13 @@ async def test_equal_content_is_not_built_twice(builds: Builds) -> None:
 
 
 async def test_a_signed_push_goes_live_and_a_broken_one_leaves_it_live(builds: Builds) -> None:
-    stack, url = builds.stack, builds.git.url("pushed")
+    stack = builds.stack
     first = builds.git.push("pushed", FILES)
     app = await builds.follow("pushed")
 
-    async def pushed(before: str, after: str) -> dict[str, Any]:
-        payload = push(url, before=before, after=after)
-        request = delivery(payload, app["webhook_secret"])
-        answer = await stack.client.post("/v1/github/webhooks", **request)
-        [made] = answer.json()["deployments"]
-        return dict(await stack.deployment(made, wait=120))
-
-    live = await pushed(ZERO, first)
+    live = await builds.pushed(app, first)
     broken = builds.git.push("pushed", {"Procfile": "web without a colon\n"})
-    fails = await pushed(first, broken)
+    fails = await builds.pushed(app, broken, first)
 
     assert (live["state"], live["commit"], live["trigger"]) == ("succeeded", first, "push")
     assert (fails["state"], fails["reason"]) == ("failed", "build_failed")
@@ -76,9 +67,7 @@ async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_
     git.move("forced", "main", first)
     forked = git.push("forced", {"number": "3"}, "refs/pull/1/head")
 
-    request = delivery(push(git.url("forced"), before=first, after=pushed), app["webhook_secret"])
-    answer = await stack.client.post("/v1/github/webhooks", **request)
-    live = await stack.deployment(answer.json()["deployments"][0], wait=120)
+    live = await builds.pushed(app, pushed, first)
     path = f"/v1/applications/{app['id']}/deployments?wait=120"
     refused = await stack.call("POST", path, json={"commit": forked})
 
@@ -87,7 +76,7 @@ async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_
 
 
 async def test_a_force_push_while_it_builds_ends_that_build_and_is_built(builds: Builds) -> None:
-    git, stack, url = builds.git, builds.stack, builds.git.url("rewritten")
+    git, stack = builds.git, builds.stack
     first = git.push("rewritten", FILES)
     app = await builds.runs("rewritten", SLEEPS)
     slow = git.push("rewritten", {})
@@ -99,16 +88,12 @@ async def test_a_force_push_while_it_builds_ends_that_build_and_is_built(builds:
 
     await until(shown)
     git.move("rewritten", "main", first)
-    payload = push(url, before=slow, after=first, forced=True)
-    request = delivery(payload, app["webhook_secret"])
-    answer = await stack.client.post("/v1/github/webhooks", **request)
-    [made] = answer.json()["deployments"]
-    live = await stack.deployment(made, wait=120)
+    live = await builds.pushed(app, first, slow, forced=True)
     given_up = await stack.deployment(building["id"])
 
     assert (live["state"], live["commit"]) == ("succeeded", first)
     assert (given_up["state"], given_up["reason"]) == ("failed", "superseded")
-    assert given_up["superseded_by"] == made
+    assert given_up["superseded_by"] == live["id"]
     assert builds.leavings() == []
 
 

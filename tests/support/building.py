@@ -14,6 +14,7 @@ import docker
 from cli.demo.image import APPLICATION
 from tests.support.builder import lifecycle_beside
 from tests.support.git_server import GitServer
+from tests.support.github import ZERO, delivery, push
 from tests.support.outside import until
 from tests.support.stack import Stack
 
@@ -80,6 +81,16 @@ class Builds:
 
         await until(said)
         return dict(deployment)
+
+    async def pushed(
+        self, application: Mapping[str, Any], after: str, before: str = ZERO, **more: Any
+    ) -> dict[str, Any]:
+        """Deliver a signed push to the repository of its name; the deployment it makes, ended."""
+        payload = push(self.git.url(application["slug"]), before=before, after=after, **more)
+        request = delivery(payload, application["webhook_secret"])
+        answer = await self.stack.client.post("/v1/github/webhooks", **request)
+        [made] = answer.json()["deployments"]
+        return dict(await self.stack.deployment(made, wait=120))
 
     async def cancelled(self, deployment: Mapping[str, Any]) -> None:
         """Cancel it, and wait until it says that it is."""

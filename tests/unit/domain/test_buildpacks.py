@@ -261,3 +261,12 @@ def test_what_an_image_says_of_its_source_is_toml() -> None:
         "version": {"commit": "1" * 40},
         "metadata": {"url": 'https://example.com/a"b'},
     }
+
+
+def test_the_analyzer_is_told_of_the_image_before() -> None:
+    first, next_one = order(), order(previous="aweigh/shop:6")
+
+    told = phase_spec(Names("aweigh"), next_one, Phase.ANALYZER).command
+
+    assert told[-3:] == ("-previous-image", "aweigh/shop:6", "aweigh/shop:x")
+    assert "-previous-image" not in phase_spec(Names("aweigh"), first, Phase.ANALYZER).command
