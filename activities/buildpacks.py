@@ -45,6 +45,7 @@ class ByBuildpacks:
         self._opened = opened
         self._source = source
         self._build = build
+        self._found: tuple[Builder, str] | None = None
 
     async def builder_id(self) -> str:
         builder, lifecycle = await self._builder_and_lifecycle()
@@ -77,6 +78,10 @@ class ByBuildpacks:
 
     async def _builder_and_lifecycle(self) -> tuple[Builder, str]:
         """The builder, and the image whose lifecycle is given the engine: never a stranger's."""
+        self._found = self._found or await self._look_for_both()
+        return self._found
+
+    async def _look_for_both(self) -> tuple[Builder, str]:
         asked = ImageReference.parse(self._build.builder)
         if is_trusted(asked, self._server.workshop.trusted_builders):
             builder = await self._builder()

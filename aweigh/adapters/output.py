@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -48,8 +49,9 @@ class Output:
         words of a container that ends: ask again for what came after the last line.
         """
         found: queue.Queue[Line | None] = queue.Queue(_AHEAD)
-        stopped = threading.Event()
+        stopped, all_read = threading.Event(), asyncio.Event()
         reader = asyncio.create_task(asyncio.to_thread(self._read, after, found, stopped))
+        reader.add_done_callback(lambda _: all_read.set())
         try:
             while True:
                 batch, ended = _drained(found)
@@ -58,7 +60,10 @@ class Output:
                 if ended:
                     return
                 # Also where there is more: everything else shall have its turn.
-                await asyncio.sleep(0 if batch else _GATHER_SECONDS)
+                await asyncio.sleep(0)
+                if not batch:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(all_read.wait(), _GATHER_SECONDS)
         finally:
             stopped.set()
             reader.cancel()

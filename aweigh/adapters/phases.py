@@ -4,7 +4,9 @@ Everything they make has a name of its own, so a build whose worker died is foun
 ended are not run again, one that still runs is waited for, and its output read on.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +54,8 @@ class Phases:
         self._names = names
         self._order = order
         self._confine = confine
+        #: Whose container has been made, and given all its files, but not started.
+        self._prepared: Phase | None = None
 
     async def run(self, phase: Phase, source: Path, after: str, tell: Tell) -> None:
         """Have one phase done; `after` is where an earlier reader of its output stopped.
@@ -59,42 +63,68 @@ class Phases:
         Raises:
             StepError: it failed, with the reason its exit code stands for.
         """
-        name = self._names.build(self._order.slug, self._order.sequence, phase)
+        name = self._name(phase)
         found = await self._engine.container(name)
         if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
             raise StepFailed(Reason.INTERNAL, f"The container {name} is another deployment's.")
         if found is None or found.status == "created":
-            await self._start(phase, name, source)
-        ended = await read_to_the_end(self._engine, name, after, tell)
+            await self._start(phase, source)
+        async with self._preparing(phase.next, source):
+            ended = await read_to_the_end(self._engine, name, after, tell)
         if ended.exit_code:
             raise _failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
     async def has(self, phase: Phase) -> bool:
         """Whether an earlier attempt came as far as to this phase."""
-        name = self._names.build(self._order.slug, self._order.sequence, phase)
-        return await self._engine.container(name) is not None
+        return await self._engine.container(self._name(phase)) is not None
 
-    async def _start(self, phase: Phase, name: str, source: Path) -> None:
+    def _name(self, phase: Phase) -> str:
+        return self._names.build(self._order.slug, self._order.sequence, phase)
+
+    async def _start(self, phase: Phase, source: Path) -> None:
+        if self._prepared is not phase:
+            await self._prepare(phase, source)
         if phase is Phase.EXPORTER:
             await self._refuse_unknown_process()
+        await self._engine.start(self._name(phase))
+
+    @asynccontextmanager
+    async def _preparing(self, phase: Phase | None, source: Path) -> AsyncIterator[None]:
+        """Have the container of the next phase made meanwhile: that takes as long as many a phase.
+
+        Nothing is being made any more once this is left, whichever way.
+        """
+        preparing = asyncio.create_task(self._prepare(phase, source)) if phase else None
+        try:
+            yield
+        except BaseException:
+            if preparing:
+                preparing.cancel()
+                await asyncio.wait({preparing})
+            raise
+        if preparing:
+            await preparing
+            self._prepared = phase
+
+    async def _prepare(self, phase: Phase, source: Path) -> None:
+        """Make the container of a phase, with all its files."""
+        name, builder = self._name(phase), self._order.builder
+        owner = Owner(builder.user, builder.group)
         await self._engine.remove(name)  # one that was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))
-        builder = self._order.builder
-        owner = Owner(builder.user, builder.group)
+        files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
+        if phase.runs_guests:
+            await self._confine()
         if phase is Phase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
             takes = self._order.project.selection
+            files[PROJECT_METADATA] = self._order.provenance
             with await in_thread(
-                lambda: tree_archive(directory, WORKSPACE, owner, takes)
+                lambda: tree_archive(directory, WORKSPACE, owner, takes, files)
             ) as archive:
                 await self._engine.upload(name, archive)
-        if phase.runs_guests:
-            await self._confine()
-            await self._engine.upload(name, files_archive(self._environment(), owner))
-        if phase is Phase.EXPORTER:
-            told = {PROJECT_METADATA: self._order.provenance}
-            await self._engine.upload(name, files_archive(told, owner))
-        await self._engine.start(name)
+        if phase is Phase.BUILDER:
+            await self._engine.upload(name, files_archive(files, owner))
 
     async def _refuse_unknown_process(self) -> None:
         """Before minutes of writing an image that could not run.
@@ -103,18 +133,14 @@ class Phases:
             StepFailed: the build has not defined the process that is wanted.
         """
         order = self._order
-        builder = self._names.build(order.slug, order.sequence, Phase.BUILDER)
         try:
+            builder = self._name(Phase.BUILDER)
             metadata = await self._engine.read_file(builder, METADATA, _LONGEST_METADATA)
             defined = processes((metadata or b"").decode())
         except ValueError:
             return  # the exporter reads it too, and says what is wrong with it
         if metadata and (why := why_no_process(order.process, defined)):
             raise StepFailed(Reason.BUILD_FAILED, why)
-
-    def _environment(self) -> dict[str, str]:
-        """One file a variable, as the specification has it."""
-        return {f"{PLATFORM}/env/{name}": value for name, value in self._order.variables.items()}
 
     async def ensure_surroundings(self) -> None:
         """Have the build's network and volumes, and the application's caches."""

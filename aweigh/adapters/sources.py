@@ -83,9 +83,16 @@ class Owner:
 
 
 def tree_archive(
-    directory: Path, place: str, owner: Owner, takes: Callable[[str], bool] | None = None
+    directory: Path,
+    place: str,
+    owner: Owner,
+    takes: Callable[[str], bool] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> IO[bytes]:
-    """A tar of a repository's directory, to be unpacked at `place`; of the files it `takes`."""
+    """A tar of a repository's directory, to be unpacked at `place`; of the paths it `takes`.
+
+    Beside it, small `files` that their owner alone can read.
+    """
     root = place.strip("/")
     taken = takes and _with_parents(path for path in _files(directory) if takes(path))
 
@@ -100,6 +107,7 @@ def tree_archive(
     archive = TemporaryFile()  # noqa: SIM115 (the caller reads and closes it)
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(directory, arcname=root, filter=entry_of)
+        _add(tar, files or {}, owner)
     archive.seek(0)
     return archive
 
@@ -127,10 +135,14 @@ def files_archive(
             entry = tarfile.TarInfo(path.strip("/"))
             entry.type, entry.mode = tarfile.DIRTYPE, 0o700
             tar.addfile(owner.own(entry))
-        for path, text in sorted(files.items()):
-            data = text.encode()
-            entry = tarfile.TarInfo(path.strip("/"))
-            entry.size, entry.mode = len(data), 0o400
-            tar.addfile(owner.own(entry), io.BytesIO(data))
+        _add(tar, files, owner)
     archive.seek(0)
     return archive
+
+
+def _add(tar: tarfile.TarFile, files: Mapping[str, str], owner: Owner) -> None:
+    for path, text in sorted(files.items()):
+        data = text.encode()
+        entry = tarfile.TarInfo(path.strip("/"))
+        entry.size, entry.mode = len(data), 0o400
+        tar.addfile(owner.own(entry), io.BytesIO(data))

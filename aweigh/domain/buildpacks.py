@@ -32,6 +32,7 @@ LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
 #: Where the builder leaves what it knows of the image, for the exporter.
 METADATA: Final = f"{LAYERS}/config/metadata.toml"
+#: Where the exporter looks for it by itself.
 PROJECT_METADATA: Final = f"{LAYERS}/project-metadata.toml"
 CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
@@ -50,6 +51,10 @@ class Phase(StrEnum):
     def number(self) -> int:
         """From one."""
         return list(Phase).index(self) + 1
+
+    @property
+    def next(self) -> "Phase | None":
+        return next((one for one in Phase if one.number == self.number + 1), None)
 
     @property
     def runs_guests(self) -> bool:
