@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from benchmarks import deployment, door, swap
+from benchmarks import build, deployment, door, swap
 from benchmarks.machine import circumstances
 from benchmarks.page import Section, Table, put
 from benchmarks.yard import SOCKET
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
     "swap": swap.measure,
     "deployment": deployment.measure,
     "door": door.measure,
+    "build": build.measure,
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.background import program, until_listening
+from benchmarks.go import go_program
 from benchmarks.yard import HEALTH, HOST, PORT, free_port
 
 VERSION = "v0.9.2"
@@ -42,7 +43,7 @@ class KamalProxy:
 
 @asynccontextmanager
 async def running_kamal_proxy(directory: Path) -> AsyncIterator[KamalProxy]:
-    binary = await asyncio.to_thread(build)
+    binary = await asyncio.to_thread(go_program, SOURCE, PACKAGE, f"kamal-proxy-{VERSION}")
     proxy = KamalProxy(binary, directory / "kamal", free_port())
     proxy.state.mkdir()
     ports = ["--http-port", str(proxy.port), "--https-port", str(free_port())]
@@ -50,18 +51,3 @@ async def running_kamal_proxy(directory: Path) -> AsyncIterator[KamalProxy]:
     async with program([binary, "run", *ports], log, proxy.environment) as process:
         await until_listening(process, proxy.port, log)
         yield proxy
-
-
-def build() -> Path:
-    """The binary, kept in the user's cache directory; go.sum says what it is made of."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    binary = caches / "aweigh" / "benchmarks" / f"kamal-proxy-{VERSION}"
-    if binary.exists():
-        return binary
-    print(f"Building kamal-proxy {VERSION} ...", flush=True)
-    unfinished = binary.with_suffix(".new")
-    subprocess.run(
-        ["go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", unfinished, PACKAGE],
-        cwd=SOURCE, env={**os.environ, "CGO_ENABLED": "0"}, check=True,
-    )  # fmt: skip
-    return unfinished.replace(binary)

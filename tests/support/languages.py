@@ -9,7 +9,7 @@ import importlib.util
 import io
 import sysconfig
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +31,13 @@ _LEFT_OUT: Final = {
 }  # fmt: skip
 
 
-def language_builder(client: docker.DockerClient, repository: str) -> str:
-    """A builder of Python and Node applications, whose processes a Procfile names."""
+def language_builder(
+    client: docker.DockerClient, repository: str, phases: Iterable[str] = ("detector", "builder")
+) -> str:
+    """A builder of Python and Node applications, whose processes a Procfile names.
+
+    It is able to the phases that see no engine, unless it is given others.
+    """
     base = f"{repository}:languages"
     lines = f"FROM {base_image(client)}\nADD languages.tar /\n"
     client.images.build(fileobj=_context(lines), custom_context=True, tag=base, rm=True)
@@ -42,7 +47,7 @@ def language_builder(client: docker.DockerClient, repository: str) -> str:
         base=base,
         lifecycle=LIFECYCLE,
         groups=[(PYTHON, PROCFILE), (NODE, PROCFILE)],
-        phases=("detector", "builder"),
+        phases=phases,
     )
 
 

@@ -24,6 +24,8 @@ _MODULE: Final = Path(__file__).parent
 _PROGRAMS: Final = ("lifecycle", "launcher")
 PHASES: Final = ("analyzer", "detector", "restorer", "builder", "exporter", "creator")
 _USER: Final = 1000
+_HOME: Final = "home/cnb"
+_ROOT: Final = "root:x:0:0:root:/:/sbin/nologin\n"
 #: What lifecycle 0.20.8 says of itself in the `lifecycle.toml` of its releases.
 _APIS: Final = {
     "buildpack": {"deprecated": [], "supported": ["0.7", "0.8", "0.9", "0.10", "0.11"]},
@@ -112,6 +114,7 @@ def make_lifecycle_image(client: docker.DockerClient, *, name: str, lifecycle: P
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         _add_lifecycle(tar, lifecycle)
         _directory(tar, "tmp", 0, mode=0o1777)
+        _file(tar, "etc/passwd", _ROOT)  # platforms ask for it by its name
     label = f"LABEL io.buildpacks.lifecycle.apis={json.dumps(json.dumps(_APIS))}"
     _build(client, name, ["FROM scratch", "ADD cnb.tar /", label], {"cnb.tar": buffer.getvalue()})
     return name
@@ -158,6 +161,8 @@ def _cnb(
         for directory in ("layers", "workspace", "platform", "platform/env"):
             _directory(tar, directory, _USER)
         _add_lifecycle(tar, lifecycle, phases)
+        _directory(tar, _HOME, _USER)
+        _file(tar, "etc/passwd", f"{_ROOT}cnb:x:{_USER}:{_USER}::/{_HOME}:/sbin/nologin\n")
         _file(tar, "cnb/order.toml", "".join(map(_group_toml, order)))
         _file(tar, "cnb/run.toml", f'[[images]]\nimage = "{run_image}"\n')
         _file(tar, "cnb/stack.toml", f'[run-image]\nimage = "{run_image}"\n')
