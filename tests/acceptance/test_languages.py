@@ -9,7 +9,7 @@ from tests.support.building import Builds
 from tests.support.images import temporary_repository
 from tests.support.languages import language_builder
 from tests.support.outside import ask
-from tests.support.samples import SAMPLES
+from tests.support.samples import FAREWELL, SAMPLES
 
 pytestmark = pytest.mark.docker
 
@@ -47,4 +47,5 @@ async def test_pushes_go_live_the_second_by_the_cache_and_a_broken_third_not_at_
     assert sample.reuses in again
     assert sample.installs not in again
     assert (broken["state"], broken["reason"]) == ("failed", "build_failed")
+    assert FAREWELL in await stack.log(broken["id"])  # the new package, not the one in the cache
     assert (await ask(stack, f"{name}.localhost")).text == answered.replace("1", "2")

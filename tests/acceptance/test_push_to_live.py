@@ -43,19 +43,27 @@ async def test_equal_content_is_not_built_twice(builds: Builds) -> None:
     assert anew.json()["image"]["id"] == first["image"]["id"]  # the same, made once more
 
 
-async def test_a_signed_push_goes_live_and_a_broken_one_leaves_it_live(builds: Builds) -> None:
-    stack = builds.stack
+async def test_signed_pushes_go_live_the_second_by_the_first_and_a_broken_one_leaves_it_live(
+    builds: Builds,
+) -> None:
+    stack, launcher = builds.stack, "layer 'buildpacksio/lifecycle:launcher'"
     first = builds.git.push("pushed", FILES)
     app = await builds.follow("pushed")
 
     live = await builds.pushed(app, first)
+    changed = FILES["application.py"].replace('"unknown"', '"second"')
+    second = builds.git.push("pushed", {"application.py": changed})
+    newer = await builds.pushed(app, second, first)
     broken = builds.git.push("pushed", {"Procfile": "web without a colon\n"})
-    fails = await builds.pushed(app, broken, first)
+    fails = await builds.pushed(app, broken, second)
 
     assert (live["state"], live["commit"], live["trigger"]) == ("succeeded", first, "push")
+    assert (newer["state"], newer["commit"]) == ("succeeded", second)
+    assert f"Adding {launcher}" in await stack.log(live["id"])
+    assert f"Reusing {launcher}" in await stack.log(newer["id"])
     assert (fails["state"], fails["reason"]) == ("failed", "build_failed")
     assert "Procfile: not `name: command`" in await stack.log(fails["id"])
-    assert (await ask(stack, "pushed.localhost")).text == "pushed unknown\n"
+    assert (await ask(stack, "pushed.localhost")).text == "pushed second\n"
 
 
 async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_not(

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-def wheel(name: str, code: str) -> bytes:
+def wheel(name: str, code: str, version: str = "1.0") -> bytes:
     """A package of one module, as pip installs it."""
-    place = f"{name}-1.0.dist-info"
+    place = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": code,
-        f"{place}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{place}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{place}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{path},sha256={_digest(text)},{len(text)}\n" for path, text in files.items())
@@ -44,11 +44,14 @@ def _digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Sample:
-    """A repository, what a second push changes, what a third one breaks, and what is said."""
+    """A repository, what a second push changes, what a third one breaks, and what is said.
+
+    The third one takes another package, too, and its build fails with that package's words.
+    """
 
     files: Mapping[str, str | bytes]
     second: Mapping[str, str]
-    broken: Mapping[str, str]
+    broken: Mapping[str, str | bytes]
     installs: str
     reuses: str
     layer: str
@@ -75,16 +78,25 @@ _PACKAGE = {
     "name": "shop", "version": "1.0.0", "dependencies": {"greeting": "file:greeting.tgz"},
     "scripts": {"build": "node build.js"},
 }  # fmt: skip
+#: What the packages of the third push say.
+FAREWELL = "farewell from another package"
 SAMPLES = {
     "python": Sample(
         files={
             "requirements.txt": "greeting==1.0\n",
             "wheels/greeting-1.0-py3-none-any.whl": wheel("greeting", "words = 'hello from pip'"),
+            "build.py": "import greeting",
             "app.py": _PYTHON.replace("NUMBER", "1"),
             "Procfile": "web: /usr/local/bin/python -B app.py\n",
         },
         second={"app.py": _PYTHON.replace("NUMBER", "2")},
-        broken={"app.py": "def this is no Python"},
+        broken={
+            "requirements.txt": "greeting==2.0\n",
+            "wheels/greeting-2.0-py3-none-any.whl": wheel(
+                "greeting", f"words = {FAREWELL!r}", "2.0"
+            ),
+            "build.py": "import greeting; raise SystemExit(greeting.words)",
+        },
         installs="python: pip installs the packages",
         reuses="python: the packages are those of the last build",
         layer="aweigh/python:packages",
@@ -98,7 +110,11 @@ SAMPLES = {
             "Procfile": "web: /usr/local/bin/node server.js\n",
         },
         second={"server.js": _NODE.replace("NUMBER", "2")},
-        broken={"build.js": "throw new Error('this is no build');"},
+        broken={
+            "package.json": json.dumps(_PACKAGE | {"version": "2.0.0"}),
+            "greeting.tgz": tarball("greeting", f"module.exports = {FAREWELL!r};"),
+            "build.js": "throw new Error(require('greeting'));",
+        },
         installs="node: npm installs the modules",
         reuses="node: the modules are those of the last build",
         layer="aweigh/node:modules",
