@@ -1,8 +1,6 @@
 """The Docker engine: short verbs over its HTTP API, every one awaited to its end."""
 
 import asyncio
-import io
-import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from aweigh.adapters.creation import create_arguments
 from aweigh.adapters.engine_errors import engine_error
+from aweigh.adapters.sources import first_file
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import ContainerSpec
 from aweigh.domain.deployment import Reason
@@ -152,10 +151,7 @@ class Engine:
                         return None
             except NotFound:
                 return None
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                entry = tar.next()
-                content = tar.extractfile(entry) if entry and entry.isreg() else None
-                return content.read() if content else None
+            return first_file(archive)
 
         return await self.call(f"read {path} of {name}", copied)
 

@@ -1,4 +1,4 @@
-"""A repository's files on their way into a build's container, links and all but nothing else."""
+"""Files on their way into a build's container, a repository's with its links, and out of it."""
 
 import io
 import os
@@ -146,3 +146,11 @@ def _add(tar: tarfile.TarFile, files: Mapping[str, str], owner: Owner) -> None:
         entry = tarfile.TarInfo(path.strip("/"))
         entry.size, entry.mode = len(data), 0o400
         tar.addfile(owner.own(entry), io.BytesIO(data))
+
+
+def first_file(archive: bytes) -> bytes | None:
+    """What the first entry of a tar holds; None where that is no file."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        entry = tar.next()
+        content = tar.extractfile(entry) if entry and entry.isreg() else None
+        return content.read() if content else None

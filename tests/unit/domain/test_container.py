@@ -263,13 +263,10 @@ def test_volumes_of_an_image_do_not_mix_with_each_other_or_with_ours() -> None:
 @pytest.mark.parametrize(
     ("port", "exposed", "told"),
     [
-        (None, (), {}),
-        (None, (8000,), {"PORT": "8000"}),
-        (None, (80, 443), {}),
-        (9000, (80, 443), {"PORT": "9000"}),
-        (9000, (), {"PORT": "9000"}),
+        (None, (), {}), (None, (8000,), {"PORT": "8000"}), (None, (80, 443), {}),
+        (9000, (80, 443), {"PORT": "9000"}), (9000, (), {"PORT": "9000"}),
     ],
-)
+)  # fmt: skip
 def test_an_application_is_told_where_to_listen(
     port: int | None, exposed: tuple[int, ...], told: dict[str, str]
 ) -> None:
