@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Annotated, Final, TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,6 +17,7 @@ from aweigh.store.idempotency import Key
 
 router = APIRouter(prefix="/v1/github", tags=["hooks"])
 Read = TypeVar("Read", bound=BaseModel)
+_MOST_FIELDS: Final = 10
 _REFUSED: Final = "The delivery is not signed with a secret of an application of this repository."
 
 
@@ -32,7 +34,8 @@ async def webhook(
     The App's secret speaks for the applications that are read by the installation it names.
     """
     body = await request.body()
-    event = _read(Event, body)
+    payload = _payload(body, request.headers.get("content-type", ""))
+    event = _read(Event, payload)
     by_app = office.github.app is not None and office.github.app.signed(body, x_hub_signature_256)
     async with office.store.read() as tx:
         signers = await pushes.signers(tx, event, body, x_hub_signature_256) if event else []
@@ -46,7 +49,7 @@ async def webhook(
         return _answer([], [{"reason": f"{x_github_event or 'an event'} is not a push"}])
     if not signers:
         return _answer([], [{"reason": "no application is read by this installation of the App"}])
-    push = _read(Push, body)
+    push = _read(Push, payload)
     if push is None:
         raise Invalid("body", "is not a push as GitHub describes it")
     if not grammar.matches(grammar.IDEMPOTENCY_KEY, x_github_delivery):
@@ -60,6 +63,16 @@ async def webhook(
         [one.deployment for one in taken if one.deployment],
         [{"application": one.slug, "reason": one.why_ignored} for one in taken if one.why_ignored],
     )
+
+
+def _payload(body: bytes, content_type: str) -> bytes:
+    """The JSON of a delivery, which stands in a form unless the webhook was told otherwise."""
+    if not content_type.startswith("application/x-www-form-urlencoded"):
+        return body
+    try:
+        return dict(parse_qsl(body, max_num_fields=_MOST_FIELDS)).get(b"payload", b"")
+    except ValueError:  # too many fields
+        return b""
 
 
 def _read(kind: type[Read], body: bytes) -> Read | None:

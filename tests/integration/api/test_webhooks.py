@@ -1,7 +1,11 @@
 """GitHub's deliveries at the door: signed, ordered, taken once."""
 
 import asyncio
+import hashlib
+import hmac
+import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -204,6 +208,26 @@ async def test_only_the_application_whose_secret_signed_it_deploys(door: Door) -
     [made] = await deployments(door)
     assert made["application"]["id"] == mine["id"]
     assert mine["webhook_secret"] != theirs["webhook_secret"]
+
+
+@pytest.mark.parametrize(("form", "status"), [("payload={}", 202), ("{}", 401), ("&" * 99, 401)])
+async def test_a_delivery_may_come_as_a_form_which_is_githubs_default(
+    door: Door, form: str, status: int
+) -> None:
+    app = await follow(door)
+    text = quote(json.dumps(push(REPOSITORY, after=ONE)))
+    body = form.replace("{}", text).encode()
+    request = delivery({}, app["webhook_secret"]) | {"content": body}
+    signature = hmac.new(app["webhook_secret"].encode(), body, hashlib.sha256).hexdigest()
+    request["headers"] |= {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
+
+    answer = await door.client.post(DOOR, **request)
+
+    assert answer.status_code == status
+    assert [one["commit"] for one in await deployments(door)] == [ONE] * (status == 202)
 
 
 async def test_an_old_secret_stops_working(door: Door) -> None:
