@@ -83,6 +83,7 @@ class Work:
         self._source = source
         self._place = server.workshop.place(opened.release.deployment)
         self._clone = self._place / "source"
+        self._known_name = ""
         build = source.build
         self._method: Method = (
             ByDockerfile(server, opened, source, build)
@@ -213,6 +214,10 @@ class Work:
         return self._source.model_copy(update={"credentials": credentials})
 
     async def _name(self) -> str:
+        self._known_name = self._known_name or await self._find_name()
+        return self._known_name
+
+    async def _find_name(self) -> str:
         # First what may end it: a builder may be a gigabyte to pull.
         commit = await self._commit()
         await self._server.workshop.confine()
