@@ -63,10 +63,7 @@ class Phases:
         Raises:
             StepError: it failed, with the reason its exit code stands for.
         """
-        name = self._name(phase)
-        found = await self._engine.container(name)
-        if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
-            raise StepFailed(Reason.INTERNAL, f"The container {name} is another deployment's.")
+        name, found = self._name(phase), await self._container(phase)
         if found is None or found.status == "created":
             await self._start(phase, source)
         async with self._preparing(phase.next, source):
@@ -80,6 +77,13 @@ class Phases:
 
     def _name(self, phase: Phase) -> str:
         return self._names.build(self._order.slug, self._order.sequence, phase)
+
+    async def _container(self, phase: Phase) -> Container | None:
+        """Raises: StepFailed: there is one of that name, and it is another deployment's."""
+        found = await self._engine.container(self._name(phase))
+        if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
+            raise StepFailed(Reason.INTERNAL, f"The container {found.name} is another one's.")
+        return found
 
     async def _start(self, phase: Phase, source: Path) -> None:
         if self._prepared is not phase:
@@ -100,7 +104,7 @@ class Phases:
         except BaseException:
             if preparing:
                 preparing.cancel()
-                await asyncio.wait({preparing})
+                await asyncio.gather(preparing, return_exceptions=True)
             raise
         if preparing:
             await preparing
@@ -110,7 +114,8 @@ class Phases:
         """Make the container of a phase, with all its files."""
         name, builder = self._name(phase), self._order.builder
         owner = Owner(builder.user, builder.group)
-        await self._engine.remove(name)  # one that was made, and perhaps not given all its files
+        if await self._container(phase):
+            await self._engine.remove(name)  # it was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))
         files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
         if phase.runs_guests:
