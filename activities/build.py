@@ -136,6 +136,7 @@ class Work:
         try:
             await self._within_limits(self._method.run(name, self._clone, log), spent)
         except (StepFailed, BuildLost) as error:
+            self._opened.evidence = log.last_lines
             await self.clear_up()
             if error.reason is Reason.DISK_FULL:
                 await workshop.forget(release.application)  # a cache may be what filled it

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
+
+from aweigh.domain.secret import mask
+from aweigh.domain.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from activities.step import OpenStep
     from aweigh.adapters.output import Line
+
+
+_LAST_LINES: Final = 10
+_WIDTH: Final = 160
 
 
 class _Note(BaseModel):
@@ -33,11 +41,19 @@ class BuildLog:
         self._path = note
         self._note = _Note.model_validate_json(note.read_text()) if note.exists() else _Note()
         self._written = opened.lines_behind(self._note.length) if self._note.phase else 0
+        self._last: deque[str] = deque(maxlen=_LAST_LINES)
 
     @property
     def phase(self) -> str:
         """The phase that an earlier reader came to; empty: there was none."""
         return self._note.phase
+
+    @property
+    def last_lines(self) -> str:
+        """What was printed last, for those who ask why it failed."""
+        secrets = self._opened.release.settings.secrets
+        shown = mask("\n".join(self._last), secrets).splitlines()  # before a line is cut in one
+        return "\n".join(one_line(line, _WIDTH) for line in shown)
 
     def begin(self, phase: str) -> str:
         """The time of the last line that was read of this phase; empty: none was."""
@@ -48,6 +64,7 @@ class BuildLog:
 
     def take(self, batch: list[Line]) -> None:
         lines = [text for line in batch for text in _lines(line.text)]
+        self._last.extend(lines)
         new = lines[self._written :]
         self._written = max(self._written - len(lines), 0)
         if new:

@@ -58,6 +58,8 @@ def _fields(errors: Any) -> list[dict[str, str]]:
 def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, str]:
     if kind == "json_invalid":  # its place is an offset
         return {"field": "body", "message": "is not JSON"}
+    if kind == "tuple_type":  # a word of Python's, not of JSON's
+        message = "Input should be a list"
     return {
         "field": place_of(place[1:] if place[:1] == ("body",) else place) or "body",
         "message": message.removeprefix("Value error, "),

@@ -35,9 +35,9 @@ class _Variable(BaseModel):
 
 
 class _Table(BaseModel):
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    env: tuple[_Variable, ...] = ()
+    include: list[str] = []
+    exclude: list[str] = []
+    env: list[_Variable] = []
 
 
 @dataclass(frozen=True)

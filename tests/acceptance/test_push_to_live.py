@@ -62,7 +62,8 @@ async def test_signed_pushes_go_live_the_second_by_the_first_and_a_broken_one_le
     assert f"Adding {launcher}" in await stack.log(live["id"])
     assert f"Reusing {launcher}" in await stack.log(newer["id"])
     assert (fails["state"], fails["reason"]) == ("failed", "build_failed")
-    assert "Procfile: not `name: command`" in await stack.log(fails["id"])
+    for told in (await stack.log(fails["id"]), (await step(stack, fails["id"], "build"))["detail"]):
+        assert "Procfile: not `name: command`" in told
     assert (await ask(stack, "pushed.localhost")).text == "pushed second\n"
 
 

@@ -1,6 +1,7 @@
 """A build's output in a deployment's log: every line once, whatever dies, while there is room."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,8 +22,10 @@ SHOWN = ["one", "", "10%", "20%", "100%", "two", "", "", "three"]
 class Opened:
     """What a build's log asks of its step, on a real journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, secrets: tuple[str, ...] = ()) -> None:
         self._journal = journal
+        settings = SimpleNamespace(secrets=list(secrets))
+        self.release = SimpleNamespace(settings=settings)
 
     def log_output(self, lines: list[str]) -> None:
         self._journal.write_output(ONE, lines, [])
@@ -81,3 +84,19 @@ def test_a_full_log_is_read_on_without_a_word(tmp_path: Path, dies_after: int) -
     assert [line[:2] for line in shown(tmp_path)] == [f"{number:02}" for number in range(8)] + [
         "So"
     ]
+
+
+def test_the_last_lines_tell_why_it_failed_and_no_secret_not_even_part_of_one(
+    tmp_path: Path,
+) -> None:
+    """A line is cut at its width; what is hidden in it is hidden before."""
+    secret = "s3cret-" * 10
+    opened = Opened(Journal(tmp_path, WorkerApi().client()), secrets=(secret,))
+    log = BuildLog(cast(OpenStep, opened), tmp_path / "read")
+
+    read_on(log, lines([*(f"line {number}" for number in range(20)), "x" * 130 + secret]), 7)
+
+    told = log.last_lines.splitlines()
+    assert told[0] == "line 11"
+    assert len(told) == 10
+    assert "s3cret" not in told[-1]
