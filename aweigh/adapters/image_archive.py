@@ -6,12 +6,13 @@ images get: other applications' too. So everything that names an image is left o
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Final, cast
 
 _MANIFEST: Final = "manifest.json"
-_BLOBS: Final = "blobs/sha256/"
+_BLOB: Final = re.compile(r"blobs/sha256/[0-9a-f]{64}")
 _LONGEST_MANIFEST: Final = 1024**2
 _CHUNK: Final = 1024**2
 
@@ -54,7 +55,7 @@ def _named(archive: IO[bytes], name: str) -> Iterator[bytes]:
             if content and entry.name == _MANIFEST:
                 manifest = _manifest(content.read(_LONGEST_MANIFEST), name)
                 yield from _file(_MANIFEST, len(manifest), io.BytesIO(manifest))
-            elif content and entry.name.startswith(_BLOBS):
+            elif content and _BLOB.fullmatch(entry.name):
                 yield from _file(entry.name, entry.size, content)
     yield bytes(2 * tarfile.BLOCKSIZE)
 

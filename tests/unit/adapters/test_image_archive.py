@@ -10,7 +10,8 @@ import pytest
 
 from aweigh.adapters.image_archive import NoImage, image_within
 
-MANIFEST = [{"Config": "blobs/sha256/c", "Layers": ["blobs/sha256/l"], "RepoTags": ["evil/a:1"]}]
+CONFIG, LAYER = (f"blobs/sha256/{digit * 64}" for digit in "ce")
+MANIFEST = [{"Config": CONFIG, "Layers": [LAYER], "RepoTags": ["evil/a:1"]}]
 
 
 def tar_of(files: Mapping[str, bytes]) -> bytes:
@@ -26,7 +27,8 @@ def tar_of(files: Mapping[str, bytes]) -> bytes:
 def copied(manifest: Any) -> list[bytes]:
     """As the engine copies the file out of a container, in chunks of an odd size."""
     files = {
-        "blobs/sha256/c": b"{}", "blobs/sha256/l": b"x" * 2_000_000, "index.json": b"names",
+        CONFIG: b"{}", LAYER: b"x" * 2_000_000, "index.json": b"names",
+        "blobs/sha256/../../../etc/cron.d/evil": b"evil", f"{LAYER}/../x": b"evil",
         "manifest.json": json.dumps(manifest).encode(), "oci-layout": b"", "repositories": b"evil",
     }  # fmt: skip
     whole = tar_of({"image.tar": tar_of(files)})
@@ -39,8 +41,8 @@ def test_only_content_and_one_name_come_through() -> None:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         names = tar.getnames()
         manifest = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
-        layer = tar.extractfile("blobs/sha256/l").read()  # type: ignore[union-attr]
-    assert names == ["blobs/sha256/c", "blobs/sha256/l", "manifest.json"]
+        layer = tar.extractfile(LAYER).read()  # type: ignore[union-attr]
+    assert names == [CONFIG, LAYER, "manifest.json"]
     assert manifest == [{**MANIFEST[0], "RepoTags": ["aweigh/shop:built-x"]}]
     assert layer == b"x" * 2_000_000
 
