@@ -95,7 +95,7 @@ class LargeFiles:
         code, lines = await run_tool(command, env=self.env, directory=self.env.home)
         try:
             said = json.loads(lines[-1] or lines[-2])
-            return Endpoint(said["href"].rstrip("/"), said.get("header") or {})
+            return Endpoint(said["href"].rstrip("/"), _headers(said))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise self._failed(f"git-lfs-authenticate ended with code {code}") from error
 
@@ -127,14 +127,15 @@ class LargeFiles:
                 "push it with `git lfs push --all`",
                 final=True,
             )
-        return dict(said["actions"]["download"])
+        action = said["actions"]["download"]
+        return {"href": str(action["href"]), "header": _headers(action)}
 
     async def _download(
         self, client: httpx2.AsyncClient, endpoint: Endpoint, one: Pointer,
         action: Mapping[str, Any], clone: Path,
     ) -> None:  # fmt: skip
-        url = str(action["href"])
-        headers = {**endpoint.headers_for(url), **(action.get("header") or {})}
+        url = action["href"]
+        headers = {**endpoint.headers_for(url), **action["header"]}
         for _ in range(_REDIRECTS + 1):
             async with self._request(client, "GET", url, headers) as answer:
                 if answer.is_redirect:
@@ -208,6 +209,18 @@ class LargeFiles:
     def _failed(self, what: str, *, final: bool = False) -> StepError:
         kind = StepFailed if final else StepUnavailable
         return kind(Reason.LFS_FAILED, f"Git LFS of {self.source.repository}: {what}.")
+
+
+def _headers(said: Mapping[str, Any]) -> dict[str, str]:
+    """What a server says a request shall carry.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    found = said.get("header") or {}
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise TypeError("headers that are no text")
+    return found
 
 
 async def _json(answer: httpx2.Response) -> Any:

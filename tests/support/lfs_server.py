@@ -27,6 +27,8 @@ class LfsServer:
     objects: dict[str, bytes] = field(default_factory=dict)
     #: Where downloads are said to be; empty: here.
     elsewhere: str = ""
+    #: What the requests for them are said to carry.
+    header: Any = None
 
     def add(self, content: bytes) -> str:
         """Keep an object; the pointer that stands for it in a repository."""
@@ -49,4 +51,4 @@ class LfsServer:
         if asked["oid"] not in self.objects:
             return {**asked, "error": {"code": 404, "message": "Object does not exist"}}
         href = f"{self.elsewhere or base}/lfs/{asked['oid']}"
-        return {**asked, "actions": {"download": {"href": href}}}
+        return {**asked, "actions": {"download": {"href": href, "header": self.header}}}

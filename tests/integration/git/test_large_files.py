@@ -131,6 +131,17 @@ async def test_bytes_that_are_said_to_be_in_a_private_network_are_not_fetched(
     assert words in failure.value.message
 
 
+@pytest.mark.parametrize("header", [{"X-Expires": 60}, "text", [["A", "b"]]])
+async def test_headers_that_are_none_are_said(
+    git: GitServer, cloning: Cloning, header: object
+) -> None:
+    commit = git.push("shop", ATTRIBUTES | {"a.bin": git.lfs.add(b"bytes")})
+    git.lfs.header = header
+
+    with pytest.raises(StepUnavailable, match="the server's list of files cannot be read"):
+        await cloning.have(git.url("shop"), commit, lfs=True)
+
+
 async def test_submodules_bring_their_large_files(git: GitServer, cloning: Cloning) -> None:
     lib = git.push("lib", ATTRIBUTES | {"a.bin": git.lfs.add(b"of the submodule")})
     modules = '[submodule "lib"]\n path = lib\n url = ../lib.git\n'
