@@ -40,8 +40,8 @@ async def test_what_cannot_be_built_is_said(
     builds: Builds, name: str, given: dict[str, Any], reason: str, words: str
 ) -> None:
     builds.git.push(name, FILES)
-    (builds.git.root / "work" / name / "link").symlink_to("/etc")
-    (builds.git.root / "work" / name / "within").symlink_to("../../../../../../../..")
+    (builds.git.tree(name) / "link").symlink_to("/etc")
+    (builds.git.tree(name) / "within").symlink_to("../../../../../../../..")
     builds.git.push(name, {})
     if "build" in given:
         given = {"build": {"builder": builds.builder.replace(":builder", ":run")}}

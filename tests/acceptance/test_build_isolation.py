@@ -106,7 +106,7 @@ async def test_links_of_a_repository_lead_nowhere(builds: Builds, tmp_path: Path
         builds.git.push(
             name, files | {"build.py": f"import os; print('is', os.path.exists({link!r}))"}
         )
-        (builds.git.root / "work" / name / link).symlink_to(target)
+        (builds.git.tree(name) / link).symlink_to(target)
         builds.git.push(name, {})
         deployment = await builds.ended(await builds.follow(name))
         log = await builds.stack.log(deployment["id"])

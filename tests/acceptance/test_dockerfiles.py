@@ -203,7 +203,7 @@ async def test_what_cannot_be_built_is_said_and_leaves_nothing(
     words: str,
 ) -> None:
     git.push(name, {**tools, "Dockerfile": TOOLS + line})
-    (git.root / "work" / name / "link").symlink_to("Dockerfile")
+    (git.tree(name) / "link").symlink_to("Dockerfile")
     git.push(name, {})
 
     end = await failed(stack, await follow(stack, git, name, **build))

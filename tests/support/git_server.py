@@ -50,7 +50,7 @@ class GitServer:
 
         `links`: the commits of other repositories that stand at a path, as a submodule's does.
         """
-        bare, work = self.bare(name), self.root / "work" / name
+        bare, work = self.bare(name), self.tree(name)
         if not work.exists():
             self.git("init", "--quiet", "--initial-branch", branch, str(work))
         for path, content in files.items():
@@ -73,8 +73,12 @@ class GitServer:
     def move(self, name: str, branch: str, commit: str) -> None:
         """Have the branch stand at a commit the repository knows, as a forced push does."""
         self.git("-C", str(self.bare(name)), "update-ref", f"refs/heads/{branch}", commit)
-        work = self.root / "work" / name
+        work = self.tree(name)
         self.git("-C", str(work), "reset", "--quiet", "--hard", commit)
+
+    def tree(self, name: str) -> Path:
+        """Where the files of a repository are that `push` commits."""
+        return self.root / "trees" / name
 
     def bare(self, name: str) -> Path:
         """Where a repository is; it is made unless it is there."""

@@ -20,7 +20,7 @@ async def test_large_files_are_their_bytes_and_keep_their_mode(
     run = b"#!/bin/sh\necho ran\n"
     files = {f"data/{number}.bin": git.lfs.add(str(number).encode()) for number in range(101)}
     git.push("shop", ATTRIBUTES | files | {"run.bin": git.lfs.add(run), "small.bin": "not LFS"})
-    (git.root / "work" / "shop" / "run.bin").chmod(0o755)
+    (git.tree("shop") / "run.bin").chmod(0o755)
     commit = git.push("shop", {})
 
     clone = await cloning.have(git.url("shop"), commit, lfs=True)

@@ -142,7 +142,7 @@ async def test_what_else_a_repository_sets_has_no_effect(
 ) -> None:
     hook = f"#!/bin/sh\ntouch {git.root}/owned\n"
     lib = git.push("lib", {"post-checkout": hook, "hooks/post-checkout": hook})
-    (git.root / "config").write_text(f"[core]\n hooksPath = {git.root}/work/lib\n")
+    (git.root / "config").write_text(f"[core]\n hooksPath = {git.tree('lib')}\n")
     commit = git.push("shop", {".gitmodules": settings.format(root=git.root)}, links={"lib": lib})
 
     clone = await cloning.have(git.url("shop"), commit, submodules=True)
