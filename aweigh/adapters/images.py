@@ -25,6 +25,12 @@ from aweigh.domain.source import Registry
 #: How long the engine may ask a registry for a digest, which takes it milliseconds.
 _ASKING_SECONDS: Final = 30.0
 
+#: A layer of which one of these is said has come as a whole. The engine leaves out what it said
+#: of a layer while the reader was busy, so any of them may be the first after "Downloading".
+_DOWNLOADED: Final = frozenset(
+    {"Verifying Checksum", "Download complete", "Extracting", "Pull complete"}
+)
+
 
 @dataclass
 class Progress:
@@ -40,12 +46,13 @@ class Progress:
         if not re.fullmatch(r"[a-f0-9]{12}", layer):
             return  # the first event's id is the tag
         self.layers.add(layer)
+        detail = event.get("progressDetail") or {}
+        if "total" in detail:
+            self.totals[layer] = int(detail["total"])
         if status == "Downloading":
-            detail = event.get("progressDetail") or {}
             current = int(detail.get("current", 0))
             self.bytes_by_layer[layer] = max(current, self.bytes_by_layer.get(layer, 0))
-            self.totals[layer] = int(detail.get("total", 0))
-        if status == "Download complete":  # the last bytes are not told
+        if status in _DOWNLOADED:
             self.bytes_by_layer[layer] = self.totals.get(layer, 0)
         if status in ("Pull complete", "Already exists"):
             self.done.add(layer)

@@ -37,8 +37,23 @@ def test_layers_are_counted_as_they_are_done() -> None:
         downloading(OTHER, 250_000),
     ]
 
-    assert told(*events) == "1 of 2 layers, 3.2 MB"
-    assert told(*events, {"id": OTHER, "status": "Already exists"}) == "2 of 2 layers, 3.2 MB"
+    assert told(*events) == "1 of 2 layers, 5.2 MB"
+    assert told(*events, {"id": OTHER, "status": "Already exists"}) == "2 of 2 layers, 5.2 MB"
+
+
+@pytest.mark.parametrize(
+    "status", ["Verifying Checksum", "Download complete", "Extracting", "Pull complete"]
+)
+def test_the_last_bytes_are_not_told_but_come(status: str) -> None:
+    told_in_full = told(downloading(LAYER, 4_400_000), {"id": LAYER, "status": status})
+
+    assert told_in_full.endswith("of 1 layers, 5.0 MB")
+
+
+def test_a_layer_that_came_while_nobody_looked_has_a_size() -> None:
+    extracting = downloading(LAYER, 100_000) | {"status": "Extracting"}
+
+    assert told(extracting) == "0 of 1 layers, 5.0 MB"
 
 
 @pytest.mark.parametrize(
