@@ -60,9 +60,10 @@ class ByBuildpacks:
         await phases.ensure_surroundings()
         came_to = Phase(log.phase) if log.phase else None
         begun = came_to if came_to and await phases.has(came_to) else Phase.ANALYZER
-        for phase in list(Phase)[begun.number - 1 :]:
-            self._opened.progress(f"{phase}, phase {phase.number} of {len(Phase)}")
-            await phases.run(phase, clone, log.begin(phase), log.take)
+        async with phases.preparing(begun, clone):
+            for phase in list(Phase)[begun.number - 1 :]:
+                self._opened.progress(f"{phase}, phase {phase.number} of {len(Phase)}")
+                await phases.run(phase, log.begin(phase), log.take)
 
     async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:
         """The builder image, pulled if it is not here."""

@@ -54,20 +54,37 @@ class Phases:
         self._names = names
         self._order = order
         self._confine = confine
-        #: Whose container has been made, and given all its files, but not started.
-        self._prepared: Phase | None = None
+        #: Of each phase, the making of its container; true: it is made, and not started.
+        self._preparing: dict[Phase, asyncio.Task[bool]] = {}
 
-    async def run(self, phase: Phase, source: Path, after: str, tell: Tell) -> None:
+    @asynccontextmanager
+    async def preparing(self, begun: Phase, source: Path) -> AsyncIterator[None]:
+        """Have the containers from a phase on made, each after the one before, while those run:
+        to make one takes as long as many a phase.
+
+        Nothing is being made any more once this is left, whichever way.
+        """
+        before = None
+        for phase in list(Phase)[begun.number - 1 :]:
+            before = asyncio.create_task(self._prepare(phase, source, before))
+            self._preparing[phase] = before
+        try:
+            yield
+        finally:
+            for task in self._preparing.values():
+                task.cancel()
+            await asyncio.gather(*self._preparing.values(), return_exceptions=True)
+
+    async def run(self, phase: Phase, after: str, tell: Tell) -> None:
         """Have one phase done; `after` is where an earlier reader of its output stopped.
 
         Raises:
             StepError: it failed, with the reason its exit code stands for.
         """
-        name, found = self._name(phase), await self._container(phase)
-        if found is None or found.status == "created":
-            await self._start(phase, source)
-        async with self._preparing(phase.next, source):
-            ended = await read_to_the_end(self._engine, name, after, tell)
+        name = self._name(phase)
+        if await self._preparing[phase]:
+            await self._start(phase)
+        ended = await read_to_the_end(self._engine, name, after, tell)
         if ended.exit_code:
             raise _failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
@@ -85,41 +102,27 @@ class Phases:
             raise StepFailed(Reason.INTERNAL, f"The container {found.name} is another one's.")
         return found
 
-    async def _start(self, phase: Phase, source: Path) -> None:
-        if self._prepared is not phase:
-            await self._prepare(phase, source)
+    async def _start(self, phase: Phase) -> None:
         if phase is Phase.EXPORTER:
             await self._refuse_unknown_process()
         await self._engine.start(self._name(phase))
 
-    @asynccontextmanager
-    async def _preparing(self, phase: Phase | None, source: Path) -> AsyncIterator[None]:
-        """Have the container of the next phase made meanwhile: that takes as long as many a phase.
-
-        Nothing is being made any more once this is left, whichever way.
-        """
-        preparing = asyncio.create_task(self._prepare(phase, source)) if phase else None
-        try:
-            yield
-        except BaseException:
-            if preparing:
-                preparing.cancel()
-                await asyncio.gather(preparing, return_exceptions=True)
-            raise
-        if preparing:
-            await preparing
-            self._prepared = phase
-
-    async def _prepare(self, phase: Phase, source: Path) -> None:
-        """Make the container of a phase, with all its files."""
+    async def _prepare(
+        self, phase: Phase, source: Path, before: "asyncio.Task[bool] | None"
+    ) -> bool:
+        """Make the container of a phase, with all its files; false: it was started already."""
+        if before:
+            await before
         name, builder = self._name(phase), self._order.builder
         owner = Owner(builder.user, builder.group)
-        if await self._container(phase):
+        if found := await self._container(phase):
+            if found.status != "created":
+                return False
             await self._engine.remove(name)  # it was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))
-        files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
         if phase.runs_guests:
             await self._confine()
+        files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
         if phase is Phase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
             takes = self._order.project.selection
@@ -130,6 +133,7 @@ class Phases:
                 await self._engine.upload(name, archive)
         if phase is Phase.BUILDER:
             await self._engine.upload(name, files_archive(files, owner))
+        return True
 
     async def _refuse_unknown_process(self) -> None:
         """Before minutes of writing an image that could not run.

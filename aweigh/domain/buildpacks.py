@@ -53,10 +53,6 @@ class Phase(StrEnum):
         return list(Phase).index(self) + 1
 
     @property
-    def next(self) -> "Phase | None":
-        return next((one for one in Phase if one.number == self.number + 1), None)
-
-    @property
     def runs_guests(self) -> bool:
         """Whether it runs buildpacks and what a repository brings, which never see the engine."""
         return self in (Phase.DETECTOR, Phase.BUILDER)
