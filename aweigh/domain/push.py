@@ -156,5 +156,6 @@ def _matches(path: str, pattern: str) -> bool:
 def _is_older(push: Push, newest: Newest) -> bool:
     at = push.repository.pushed_at
     if at is None or at == newest.pushed_at:  # within one second: the chain of commits tells
-        return push.commit in (newest.before, newest.after)
+        follows = push.before == newest.after  # also where a force-push goes back to `before`
+        return not follows and push.commit in (newest.before, newest.after)
     return at < newest.pushed_at

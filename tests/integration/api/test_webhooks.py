@@ -200,6 +200,17 @@ async def test_of_two_pushes_in_one_second_the_chain_tells_which_is_newer(door: 
     assert [one["commit"] for one in await deployments(door)] == [TWO]
 
 
+async def test_a_force_push_back_within_a_second_is_the_newer_one(door: Door) -> None:
+    app = await follow(door)
+    there = push(REPOSITORY, before=ONE, after=TWO)
+    back = push(REPOSITORY, before=TWO, after=ONE, forced=True)
+
+    for payload in (there, back):
+        await deliver(door, app["webhook_secret"], payload)
+
+    assert {one["commit"] for one in await deployments(door)} == {ONE, TWO}
+
+
 async def test_only_the_application_whose_secret_signed_it_deploys(door: Door) -> None:
     mine, theirs = await follow(door, "mine"), await follow(door, "theirs")
 
