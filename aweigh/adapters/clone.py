@@ -110,9 +110,10 @@ async def _submodules(source: GitSource, env: GitEnvironment, clone: Path) -> li
 
 async def _pointers(source: GitSource, env: GitEnvironment, clone: Path) -> list[Pointer]:
     """The files whose bytes are elsewhere, of those that the attributes give to Git LFS."""
-    lines = await git(["ls-files", "-z", "--", ":(attr:filter=lfs)"], env, clone, source)
-    found = (_pointer(clone, path) for path in "\n".join(lines).split("\0") if path)
-    return [one for one in found if one]
+    paths: list[str] = []
+    command = ["ls-files", "-z", "--", ":(attr:filter=lfs)"]
+    await git(command, env, clone, source, paths.append, end=b"\0")
+    return [found for path in paths if (found := _pointer(clone, path))]
 
 
 def _pointer(clone: Path, path: str) -> Pointer | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aweigh.adapters.git_environment import GitEnvironment, reaching
 from aweigh.adapters.git_errors import git_error
-from aweigh.adapters.process import run_tool
+from aweigh.adapters.process import LINES, run_tool
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
@@ -22,14 +22,17 @@ async def git(
     directory: Path,
     source: GitSource,
     tell: Tell = lambda line: None,
+    end: bytes = LINES,
 ) -> list[str]:
-    """The last lines it says; `tell` gets every line.
+    """The last lines it says; `tell` gets every line, or what else `end` stands behind.
 
     Raises:
         StepError: it failed, with the reason.
     """
     try:
-        code, lines = await run_tool(["git", *command], env=env, directory=directory, tell=tell)
+        code, lines = await run_tool(
+            ["git", *command], env=env, directory=directory, tell=tell, end=end
+        )
     except FileNotFoundError as error:
         raise StepFailed(
             Reason.INTERNAL, "git is not installed on the server: apt-get install git"

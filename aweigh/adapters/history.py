@@ -6,6 +6,7 @@ from typing import Final
 
 from aweigh.adapters.git import git, refs
 from aweigh.adapters.git_environment import GitEnvironment, reaching
+from aweigh.adapters.process import LINES
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
@@ -92,8 +93,8 @@ async def _paths(
         await _fetch(source, env, "--depth=1", "--filter=blob:none", before)
     except StepFailed:
         return None
-    diff = ("diff-tree", "-r", "--name-only", "--no-renames", before, commit)
-    paths = await _lines(source, env, *diff)
+    diff = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, commit)
+    paths = await _lines(source, env, *diff, end=b"\0")
     return tuple(paths) if len(paths) <= _PATHS else None
 
 
@@ -106,9 +107,11 @@ async def _fetch(source: GitSource, env: GitEnvironment, *what: str) -> None:
     await git(["fetch", "--no-tags", *options, source.repository, wanted], env, bare, source)
 
 
-async def _lines(source: GitSource, env: GitEnvironment, *command: str) -> list[str]:
+async def _lines(
+    source: GitSource, env: GitEnvironment, *command: str, end: bytes = LINES
+) -> list[str]:
     lines: list[str] = []
-    await git([*command], env, _bare(env), source, lines.append)
+    await git([*command], env, _bare(env), source, lines.append, end)
     return lines
 
 

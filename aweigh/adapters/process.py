@@ -12,6 +12,7 @@ from typing import Final, cast
 #: How much of a tool's output is kept for the error it ends with.
 _KEPT_LINES: Final = 40
 _CHUNK: Final = 64 * 1024
+LINES: Final = b"\n"
 
 
 async def run_tool(
@@ -20,10 +21,12 @@ async def run_tool(
     env: Mapping[str, str],
     directory: Path,
     tell: Callable[[str], None] = lambda line: None,
+    end: bytes = LINES,
 ) -> tuple[int, list[str]]:
     """Run a command to its end; its exit code and the last lines of both its streams.
 
-    `tell` gets every line as it comes. A cancel kills the whole group, and waits for that.
+    `tell` gets every line as it comes. Where `end` is another one than that of lines, its output is
+    of such pieces instead. A cancel kills the whole group, and waits for that.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -39,8 +42,10 @@ async def run_tool(
     begun = b""
     try:
         while chunk := await output.read(_CHUNK):
-            # A progress bar writes its line over and over: each state of it is one.
-            *whole, begun = (begun + chunk).replace(b"\r", b"\n").split(b"\n")
+            begun += chunk
+            if end == LINES:  # a progress bar writes its own over and over: each state is one
+                begun = begun.replace(b"\r", LINES)
+            *whole, begun = begun.split(end)
             if len(begun) > _CHUNK:  # whoever prints it may never end it
                 whole, begun = [*whole, begun], b""
             for line in whole:

@@ -53,6 +53,18 @@ async def test_without_lfs_the_log_warns_of_pointers(git: GitServer, cloning: Cl
     assert "warning: 1 files of Git LFS stay pointers, such as a.bin: `lfs` is off" in cloning.lines
 
 
+async def test_of_very_many_files_none_is_missed(git: GitServer, cloning: Cloning) -> None:
+    """Their paths are more than any pipe holds at once; a name may hold what ends a line."""
+    long = "a" * 150
+    files = {f"{long}/{long}-{number}.bin": git.lfs.add(b"bytes") for number in range(500)}
+    commit = git.push("shop", ATTRIBUTES | files | {"two\nlines\r.bin": git.lfs.add(b"others")})
+
+    await cloning.have(git.url("shop"), commit, lfs=True)
+
+    assert {cloning.text(path) for path in files} == {"bytes"}
+    assert cloning.text("two\nlines\r.bin") == "others"
+
+
 async def test_an_lfsconfig_that_names_another_server_has_no_effect(
     git: GitServer, other: GitServer, cloning: Cloning
 ) -> None:
