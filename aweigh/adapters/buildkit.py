@@ -38,6 +38,8 @@ from aweigh.domain.phase import CACHE_ROLE
 _OWNER: Final = Owner(USER, USER)
 #: Its last words stand in the last line.
 _LAST_LINES: Final = 5
+#: Of a Dockerfile or .dockerignore, in characters.
+_LONGEST: Final = 1024**2
 _NOT_STARTED: Final = (
     "BuildKit did not start; its words are in the deployment's log. It needs user namespaces for "
     "ordinary users (user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns) and "
@@ -134,7 +136,7 @@ def _dockerfile(
     """The Dockerfile with its arguments, and the list of what it leaves out of its context.
 
     Raises:
-        StepFailed: it is not there.
+        StepFailed: it is not there, or too long.
     """
     found = regular_file(context, order.dockerfile)
     if found is None:
@@ -143,11 +145,23 @@ def _dockerfile(
             f"The repository has no file {order.dockerfile!r} below its subdirectory "
             f"{order.subdirectory!r} (links are not followed); change `build.dockerfile`.",
         )
-    filled = with_arguments(found.read_text(errors="replace"), order.args)
+    filled = with_arguments(_text(found), order.args)
     if filled.undeclared:
         say(f"no ARG of the Dockerfile declares {', '.join(filled.undeclared)}")
     files = {f"{DOCKERFILE}/{order.file_name}": filled.text}
     ignored = regular_file(context, f"{order.dockerfile}.dockerignore")
     if ignored:
-        files[f"{DOCKERFILE}/{ignored.name}"] = ignored.read_text(errors="replace")
+        files[f"{DOCKERFILE}/{ignored.name}"] = _text(ignored)
     return files
+
+
+def _text(file: Path) -> str:
+    """Raises: StepFailed: it is longer than any that a person writes."""
+    with file.open(errors="replace") as content:
+        text = content.read(_LONGEST + 1)
+    if len(text) > _LONGEST:
+        raise StepFailed(
+            Reason.DOCKERFILE_INVALID,
+            f"The repository's {file.name} is longer than {_LONGEST // 1024} KiB; shorten it.",
+        )
+    return text

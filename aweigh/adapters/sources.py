@@ -104,7 +104,8 @@ def tree_archive(
         entry.mode &= ~(stat.S_ISUID | stat.S_ISGID)
         return owner.own(entry)
 
-    archive = TemporaryFile()  # noqa: SIM115 (the caller reads and closes it)
+    # Beside the files, and without a name: where others have theirs may be memory.
+    archive = TemporaryFile(dir=directory)  # noqa: SIM115 (the caller reads and closes it)
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(directory, arcname=root, filter=entry_of)
         _add(tar, files or {}, owner)

@@ -181,6 +181,8 @@ FORKS = "RUN f() { f & f; }; f; wait; sleep 1; exit 3"
         pytest.param("linked", "", {"dockerfile": "link"}, "dockerfile_not_found",
                      "links are not followed", marks=pytest.mark.long),
         pytest.param("typo", "RUNN x", {}, "dockerfile_invalid", "RUNN", marks=pytest.mark.long),
+        pytest.param("endless", "#" * 2**20, {}, "dockerfile_invalid", "longer than 1024 KiB",
+                     marks=pytest.mark.long),
         pytest.param("stage", "", {"target": "web"}, "dockerfile_invalid", "build.target",
                      marks=pytest.mark.long),
         pytest.param("uncopied", "COPY no /", {}, "build_failed", '"/no": not found',

@@ -1,6 +1,7 @@
 """A repository's files on their way into a build."""
 
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_of_files_that_are_left_out_no_directory_stays(repository: Path) -> None
     assert names(repository, project.selection) == [
         "workspace", "workspace/src", "workspace/src/main.py", "workspace/x.log",
     ]  # fmt: skip
+
+
+def test_an_archive_lies_on_the_disk_of_its_files(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null")
+
+    assert "workspace/src/main.py" in names(repository, None)
 
 
 def test_the_file_that_says_so_is_read(repository: Path) -> None:
