@@ -87,12 +87,15 @@ async def forget_unused_for_builds(server: Server, now: datetime) -> None:
 
 
 async def remove_for_builds(images: Images, mark: str) -> None:
-    """Take the names off a marked image that the pull gave it, and then the mark."""
+    """Take the names off a marked image that the pull gave it, and then the mark.
+
+    Where somebody gave it another name of its repository since, it is theirs too, and stays.
+    """
     found = await images.find(mark)
     digests = found.digests if found else ()
     repositories = {digest.partition("@")[0] for digest in digests}
     tags = [tag for tag in (found.tags if found else ()) if tag.rpartition(":")[0] in repositories]
-    for name in (*tags, *digests, mark):
+    for name in (*tags, *digests, mark) if len(tags) <= 1 else (mark,):
         await images.untag(name)
 
 

@@ -105,3 +105,17 @@ async def test_what_was_there_before_is_not_ours_to_remove(
     await forget_unused_for_builds(server, datetime.now(UTC) + 2 * KEPT)
 
     assert asked in await names_of(server, image_id)
+
+
+async def test_what_somebody_named_since_is_theirs_too(
+    engine: docker.DockerClient, server: Any, registry: Registry
+) -> None:
+    asked, theirs = f"{registry.host}/builder:24", f"{registry.host}/builder:theirs"
+    image_id = await wanted(server, asked)
+    engine.images.get(image_id).tag(theirs)
+
+    await forget_unused_for_builds(server, datetime.now(UTC) + 2 * KEPT)
+
+    left = await names_of(server, image_id)
+    assert {asked, theirs} <= set(left)
+    assert server.names.for_builds(image_id) not in left
