@@ -18,6 +18,7 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from cli.demo.context import build_image
 from cli.demo.interpreter import FLAGS, Interpreter, compile_modules, find_interpreter
 
 APPLICATION = Path(__file__).with_name("application.py")
@@ -51,9 +52,8 @@ def make_image(
     dockerfile += [f"LABEL {_pairs(labels)}"] if labels else []
     dockerfile += [f"EXPOSE {port}" for port in ports]
     dockerfile += instructions
-    source = io.BytesIO("\n".join(dockerfile).encode())
-    image, _ = client.images.build(fileobj=source, tag=f"{repository}:{tag}", rm=True)
-    return str(image.id)
+    files = {"Dockerfile": "\n".join(dockerfile).encode()}
+    return str(build_image(client, f"{repository}:{tag}", files).id)
 
 
 def base_image(client: docker.DockerClient, repository: str = BASE_REPOSITORY) -> str:

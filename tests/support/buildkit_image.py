@@ -14,6 +14,7 @@ from pathlib import Path
 
 import docker
 
+from cli.demo.context import build_image
 from cli.demo.image import base_image
 from cli.demo.interpreter import shared_libraries
 
@@ -67,12 +68,7 @@ def buildkit_image(client: docker.DockerClient, repository: str) -> str:
     )
     lines = [f"FROM {base_image(client)}", "ADD root.tar /", f"USER {_USER}:{_USER}",
              f"ENV {variables}", 'ENTRYPOINT ["rootlesskit", "buildkitd"]']  # fmt: skip
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        _add(tar, "Dockerfile", "\n".join(lines).encode())
-        _add(tar, "root.tar", _root())
-    context.seek(0)
-    client.images.build(fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True)
+    build_image(client, name, {"Dockerfile": "\n".join(lines).encode(), "root.tar": _root()})
     return name
 
 

@@ -17,6 +17,7 @@ import docker
 import docker.errors
 
 from cli.demo.builder.image import PROCFILE, Buildpack, make_builder
+from cli.demo.context import build_image
 from cli.demo.image import base_image
 from cli.demo.interpreter import shared_libraries
 from tests.support.builder import LIFECYCLE
@@ -40,7 +41,7 @@ def language_builder(
     """
     base = f"{repository}:languages"
     lines = f"FROM {base_image(client)}\nADD languages.tar /\n"
-    client.images.build(fileobj=_context(lines), custom_context=True, tag=base, rm=True)
+    build_image(client, base, {"Dockerfile": lines.encode(), "languages.tar": _languages()})
     return make_builder(
         client,
         repository=repository,
@@ -51,21 +52,12 @@ def language_builder(
     )
 
 
-def _context(dockerfile: str) -> io.BytesIO:
-    languages, context = io.BytesIO(), io.BytesIO()
+def _languages() -> bytes:
+    languages = io.BytesIO()
     with tarfile.open(fileobj=languages, mode="w") as tar:
         for file, target in _files():
             tar.add(file.resolve(), target.as_posix().lstrip("/"))
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        for name, data in (
-            ("Dockerfile", dockerfile.encode()),
-            ("languages.tar", languages.getvalue()),
-        ):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    context.seek(0)
-    return context
+    return languages.getvalue()
 
 
 def _files() -> Iterator[tuple[Path, Path]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import io
 import os
 import secrets
 import shutil
 import socket
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import docker
 import yaml
 
+from cli.demo.context import build_image
 from tests.support.images import Variant, make_variant
 from tests.support.stack import free_ports
 
@@ -92,9 +91,9 @@ class Registry:
         unique = {"UNIQUE": secrets.token_hex(8), **(environment or {})}
         make_variant(client, variant, repository=name, tag=tag, environment=unique)
         if layer_bytes:
-            files = {"Dockerfile": f"FROM {name}:{tag}\nCOPY blob /blob\n".encode()}
-            context = _context(files | {"blob": os.urandom(layer_bytes)})
-            client.images.build(fileobj=context, custom_context=True, tag=f"{name}:{tag}", rm=True)
+            lines = f"FROM {name}:{tag}\nCOPY blob /blob\n"
+            files = {"Dockerfile": lines.encode(), "blob": os.urandom(layer_bytes)}
+            build_image(client, f"{name}:{tag}", files)
         digest = ""
         for event in client.api.push(name, tag=tag, stream=True, decode=True, auth_config={}):
             assert "error" not in event, event
@@ -113,17 +112,6 @@ class Registry:
         answer = connection.getresponse()
         assert answer.status == 202, answer.read()
         connection.close()
-
-
-def _context(files: Mapping[str, bytes]) -> io.BytesIO:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    target.seek(0)
-    return target
 
 
 def listens(address: str, port: int) -> bool:

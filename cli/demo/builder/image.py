@@ -18,6 +18,8 @@ from typing import Final
 
 import docker
 
+from cli.demo.context import build_image
+
 LIFECYCLE_VERSION: Final = "0.20.8"
 BUILDPACKS: Final = Path(__file__).with_name("buildpacks")
 _MODULE: Final = Path(__file__).parent
@@ -220,12 +222,4 @@ def _file(tar: tarfile.TarFile, name: str, text: str) -> None:
 def _build(
     client: docker.DockerClient, name: str, lines: list[str], files: dict[str, bytes]
 ) -> None:
-    """Build from a context of these files alone."""
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        for file, data in {"Dockerfile": "\n".join(lines).encode(), **files}.items():
-            entry = tarfile.TarInfo(file)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    context.seek(0)
-    client.images.build(fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True)
+    build_image(client, name, {"Dockerfile": "\n".join(lines).encode(), **files})
