@@ -44,7 +44,7 @@ def image_within(copied: Iterable[bytes], name: str) -> Iterator[bytes]:
             if archive is None:
                 raise NoImage("there is no archive")
             yield from _named(archive, name)
-    except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
+    except (tarfile.TarError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise NoImage(f"{type(error).__name__}: {error}") from error
 
 

@@ -96,7 +96,7 @@ class LargeFiles:
         try:
             said = json.loads(lines[-1] or lines[-2])
             return Endpoint(said["href"].rstrip("/"), _headers(said))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise self._failed(f"git-lfs-authenticate ended with code {code}") from error
 
     async def _ask(
@@ -232,7 +232,7 @@ async def _json(answer: httpx2.Response) -> Any:
             return {}
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

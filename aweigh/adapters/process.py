@@ -25,16 +25,18 @@ async def run_tool(
 ) -> tuple[int, list[str]]:
     """Run a command to its end; its exit code and the last lines of both its streams.
 
-    `tell` gets every line as it comes. Where `end` is another one than that of lines, its output is
-    of such pieces instead. A cancel kills the whole group, and waits for that.
+    `tell` gets every line as it comes. Where `end` is another one than that of lines, a program
+    reads them: they are such pieces, and of the output alone. A cancel kills the whole group, and
+    waits for that.
     """
+    errors = asyncio.subprocess.STDOUT if end == LINES else asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         *command,
         env=dict(env),
         cwd=directory,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=errors,
         start_new_session=True,
     )
     output = cast(asyncio.StreamReader, process.stdout)

@@ -27,6 +27,8 @@ class Filled:
 
 def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> Filled:
     """The Dockerfile as it is built with these arguments; every line keeps its number."""
+    if not arguments:
+        return Filled(dockerfile, ())
     lines, declared = dockerfile.split("\n"), set[str]()
     escape = _escape(lines)
     for first, last in _instructions(lines, escape):
@@ -108,12 +110,15 @@ def _behind_heredocs(lines: Sequence[str], number: int, words: Sequence[str]) ->
 def _words(text: str, escape: str) -> list[str]:
     """Words as a shell splits them, with their quotes."""
     words: list[str] = []
-    word, quote, escaped = "", "", False
+    word: list[str] = []
+    quote, escaped = "", False
     for char in text:
         if char.isspace() and not quote and not escaped:
-            words, word = [*words, word] if word else words, ""
+            if word:
+                words.append("".join(word))
+                word = []
             continue
-        word += char
+        word.append(char)
         if escaped:
             escaped = False
         elif char == escape and quote != "'":
@@ -122,7 +127,7 @@ def _words(text: str, escape: str) -> list[str]:
             quote = ""
         elif not quote and char in "\"'":
             quote = char
-    return [*words, word] if word else words
+    return [*words, "".join(word)] if word else words
 
 
 def _name(word: str) -> str:

@@ -5,12 +5,13 @@ Aweigh is the *platform* of the specification (https://github.com/buildpacks/spe
 
 import json
 import re
-import tomllib
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
+
+import rtoml
 
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
@@ -128,7 +129,7 @@ def read_lifecycle(facts: ImageFacts) -> set[str]:
     """
     try:
         return _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"is not a lifecycle image ({type(error).__name__}: {error})") from error
 
 
@@ -142,9 +143,9 @@ def read_builder(facts: ImageFacts, spoken: Container[str] = PLATFORM_APIS) -> B
         metadata = json.loads(facts.labels[_METADATA])
         lifecycle = metadata["lifecycle"]
         user, group = int(facts.env["CNB_USER_ID"]), int(facts.env["CNB_GROUP_ID"])
-        run_image = _run_image(metadata)
+        run_image = str(ImageReference.parse(_run_image(metadata)))
         offered = _platform_apis(lifecycle)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
     known = [version for version in PLATFORM_APIS if version in offered and version in spoken]
     if not known:
@@ -181,11 +182,14 @@ def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
 def processes(metadata: str) -> list[str]:
     """The types of the processes a build defined, by the lifecycle's `metadata.toml`.
 
+    What ran in the build could have written it: by a reader whose time is linear, and whose depth
+    is bounded.
+
     Raises:
         ValueError: it is not such a file.
     """
     try:
-        return [str(one["type"]) for one in tomllib.loads(metadata).get("processes", [])]
+        return [str(one["type"]) for one in rtoml.loads(metadata).get("processes", [])]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"is not the metadata of a build ({error})") from error
 

@@ -4,12 +4,12 @@ https://github.com/buildpacks/spec/blob/main/extensions/project-descriptor.md, a
 beside it: https://buildpacks.io/docs/reference/config/project-descriptor/.
 """
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import re2
+import rtoml
 from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, ValidationError
 
@@ -81,7 +81,7 @@ def read_project(text: str) -> Project:
     """Raises: ValueError: it cannot be understood, and where."""
     if len(text) > LONGEST:
         raise ValueError(f"it is longer than {LONGEST // 1024} KiB")
-    document = tomllib.loads(text)
+    document = rtoml.loads(text)  # linear, and of bounded depth: a repository may mean harm
     found = [(place, table) for place in _PLACES if (table := _at(document, place))]
     tables = [_read(place, table) for place, table in found]
     include = tuple(pattern for table in tables for pattern in table.include)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from aweigh.domain.source import GitSource
 
@@ -40,8 +40,13 @@ class Commit(BaseModel):
     removed: tuple[str, ...] = ()
 
 
+def _address(url: str) -> str:
+    repository_key(url)  # of an address that is none there is no key
+    return url
+
+
 class Repository(BaseModel):
-    clone_url: str
+    clone_url: Annotated[str, AfterValidator(_address)]
     #: GitHub's own clock, by which pushes are ordered.
     pushed_at: datetime | None = None
 
@@ -107,7 +112,11 @@ class Newest(BaseModel):
 
 
 def repository_key(url: str) -> str:
-    """One key for every way in which one repository is written."""
+    """One key for every way in which one repository is written.
+
+    Raises:
+        ValueError: it is not an address.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port and parts.scheme != "ssh" else ""

@@ -57,7 +57,7 @@ async def test_a_repository_is_known_however_it_is_written(door: Door, written: 
     assert len(answer.json()["deployments"]) == 1
 
 
-@pytest.mark.parametrize("wrong", ["secret", "missing", "shape", "repository", "body"])
+@pytest.mark.parametrize("wrong", ["secret", "missing", "shape", "repository", "address", "body"])
 async def test_what_cannot_be_verified_is_unauthorized_and_nothing_is_stored(
     door: Door, wrong: str
 ) -> None:
@@ -65,6 +65,8 @@ async def test_what_cannot_be_verified_is_unauthorized_and_nothing_is_stored(
     payload = push(REPOSITORY, after=ONE)
     if wrong == "repository":
         payload = push("https://github.com/acme/unknown.git", after=ONE)
+    if wrong == "address":
+        payload = push("https://host:port/a", after=ONE)
     request = delivery(payload, "other" if wrong == "secret" else app["webhook_secret"])
     if wrong == "missing":
         del request["headers"]["X-Hub-Signature-256"]
@@ -226,7 +228,7 @@ async def test_a_delivery_may_come_as_a_form_which_is_githubs_default(
     door: Door, form: str, status: int
 ) -> None:
     app = await follow(door)
-    text = quote(json.dumps(push(REPOSITORY, after=ONE)))
+    text = quote(json.dumps(push(REPOSITORY, after=ONE, message="1 + 1 = 100 %\n&\u00e9 \n")))
     body = form.replace("{}", text).encode()
     request = delivery({}, app["webhook_secret"]) | {"content": body}
     signature = hmac.new(app["webhook_secret"].encode(), body, hashlib.sha256).hexdigest()

@@ -209,7 +209,12 @@ def test_the_processes_of_a_build_are_read() -> None:
     assert processes("") == []
 
 
-@pytest.mark.parametrize("text", ["[[processes]]\n", "processes = 3\n", "processes = ['a']\n", "="])
+@pytest.mark.parametrize(
+    "text",
+    ["[[processes]]\n", "processes = 3\n", "processes = ['a']\n", "=", "a = " + "[" * 500_000,
+     "a." * 500_000 + "b = 1"],
+    ids=range(6),
+)  # fmt: skip
 def test_what_is_no_metadata_of_a_build_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         processes(text)

@@ -48,7 +48,9 @@ def test_other_ways_of_writing_it_are_known(text: str, project: Project) -> None
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("a =", "Invalid value"),
+        ("a =", "values must be quoted"),
+        ("a = " + "[" * 30_000, "max recursion depth"),
+        ("a." * 30_000 + "b = 1", "recursion limit"),
         ("[io]\nbuildpacks = 1", "`io.buildpacks` is not a table"),
         ('[io.buildpacks]\ninclude = "src"', "`io.buildpacks.include`: "),
         ('[build]\ninclude = ["a"]\nexclude = ["b"]', "cannot both be there"),
