@@ -16,6 +16,7 @@ from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, tree_archive
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.buildpacks import (
+    ANALYSIS,
     METADATA,
     PLATFORM,
     PROJECT_METADATA,
@@ -35,7 +36,7 @@ from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 #: Among which a phase says why it failed.
 _LAST_LINES: Final = 5
 _LONGEST_METADATA: Final = 1024**2
-_VOLUMES: Final = ("app", "layers")
+_VOLUMES: Final = ("app", "layers", "analysis")
 
 
 class Phases:
@@ -123,10 +124,12 @@ class Phases:
         if phase.runs_guests:
             await self._confine()
         files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
+        if phase is Phase.ANALYZER:
+            provenance = {PROJECT_METADATA: self._order.provenance}
+            await self._engine.upload(name, files_archive(provenance, owner, (ANALYSIS,)))
         if phase is Phase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
             takes = self._order.project.selection
-            files[PROJECT_METADATA] = self._order.provenance
             with await in_thread(
                 lambda: tree_archive(directory, WORKSPACE, owner, takes, files)
             ) as archive:

@@ -33,8 +33,11 @@ LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
 #: Where the builder leaves what it knows of the image, for the exporter.
 METADATA: Final = f"{LAYERS}/config/metadata.toml"
-#: Where the exporter looks for it by itself.
-PROJECT_METADATA: Final = f"{LAYERS}/project-metadata.toml"
+#: What the exporter believes of the image's base, of the image before and of where the source came
+#: from. What runs in the build may read it, and write everything below `LAYERS`.
+ANALYSIS: Final = "/analysis"
+ANALYZED: Final = f"{ANALYSIS}/analyzed.toml"
+PROJECT_METADATA: Final = f"{ANALYSIS}/project-metadata.toml"
 CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aweigh.domain.buildpacks import (
+    ANALYSIS,
+    ANALYZED,
     CACHE,
     LAUNCH_CACHE,
     LAYERS,
+    PROJECT_METADATA,
     WORKSPACE,
     Builder,
     Phase,
@@ -94,6 +97,8 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         # Never the application's or the build's own variables: `docker inspect` shows these.
         env={
             "CNB_PLATFORM_API": builder.platform_api,
+            "CNB_ANALYZED_PATH": ANALYZED,
+            "CNB_PROJECT_METADATA_PATH": PROJECT_METADATA,
             **(order.created if phase is Phase.EXPORTER else {}),
         },
         entrypoint=(f"/cnb/lifecycle/{phase}",),
@@ -110,9 +115,11 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
 
 
 def _mounts(names: Names, order: BuildOrder, phase: Phase) -> tuple[Mount, ...]:
-    application = Mount(
-        source=names.build_volume(order.slug, order.sequence, "app"), target=WORKSPACE
-    )
+    def of_this_build(what: str, target: str, *, read_only: bool = False) -> Mount:
+        source = names.build_volume(order.slug, order.sequence, what)
+        return Mount(source=source, target=target, read_only=read_only)
+
+    application = of_this_build("app", WORKSPACE)
     cache = Mount(source=names.cache(order.slug, "build"), target=CACHE)
     launch_cache = Mount(source=names.cache(order.slug, "launch"), target=LAUNCH_CACHE)
     own: Mapping[Phase, tuple[Mount, ...]] = {
@@ -122,6 +129,7 @@ def _mounts(names: Names, order: BuildOrder, phase: Phase) -> tuple[Mount, ...]:
         Phase.BUILDER: (application,),
         Phase.EXPORTER: (application, cache, launch_cache),
     }
-    layers = Mount(source=names.build_volume(order.slug, order.sequence, "layers"), target=LAYERS)
+    layers = of_this_build("layers", LAYERS)
+    analysis = of_this_build("analysis", ANALYSIS, read_only=phase.runs_guests)
     socket = (Mount(source=order.socket, target=_SOCKET),)
-    return (layers, *own[phase], *(socket if order.builder.sees_engine(phase) else ()))
+    return (layers, analysis, *own[phase], *(socket if order.builder.sees_engine(phase) else ()))

@@ -1,5 +1,6 @@
 """Builds that mean harm are contained, and nobody else notices."""
 
+import json
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -89,8 +90,29 @@ async def test_what_is_built_reaches_nothing_of_this_server(
     mounts = {line.rpartition(" mount ")[2] for line in log.splitlines() if " mount " in line}
     outside = {one for one in mounts if not one.startswith(("/proc", "/dev", "/sys"))}
     assert outside == {
-        "/", "/workspace", "/layers", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts",
+        "/", "/workspace", "/layers", "/analysis",
+        "/etc/resolv.conf", "/etc/hostname", "/etc/hosts",
     }  # fmt: skip
+
+
+async def test_what_is_built_stands_on_no_other_image(
+    engine: docker.DockerClient, builds: Builds, neighbour: Shop
+) -> None:
+    victim = engine.images.get(f"{builds.stack.prefix}/neighbour:1")
+    app = await builds.runs("fakes", hostile.FAKER.replace("IMAGE", victim.tags[0]))
+    commit = builds.git.push("fakes", {})
+
+    deployed = await builds.ended(app)
+
+    log = await builds.stack.log(deployed["id"])
+    assert deployed["state"] == "succeeded", log
+    assert "forged /layers/analyzed.toml" in log
+    assert "forged /analysis" not in log
+    labels = engine.images.get(f"{builds.stack.prefix}/fakes:1").labels
+    run_image = json.loads(labels["io.buildpacks.lifecycle.metadata"])["runImage"]
+    base = engine.images.get(builds.builder.replace(":builder", ":run"))
+    assert f"sha256:{run_image['reference']}" == base.id
+    assert commit in labels["io.buildpacks.project.metadata"]
 
 
 async def test_links_of_a_repository_lead_nowhere(builds: Builds, tmp_path: Path) -> None:

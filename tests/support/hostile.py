@@ -29,6 +29,27 @@ for line in open("/proc/self/mountinfo"):
     print("mount", line.split()[4], flush=True)
 """
 
+#: Writes what the exporter might believe: another base image (IMAGE), another origin.
+FAKER = """
+import os
+forged = {
+    "analyzed.toml": '[image]\\nreference = "IMAGE"\\n[run-image]\\nreference = "IMAGE"\\n'
+        'image = "IMAGE"\\n',
+    "project-metadata.toml": '[source]\\ntype = "git"\\n[source.version]\\ncommit = "forged"\\n',
+}
+for place in ("/layers", "/analysis"):
+    for name, text in forged.items():
+        path = os.path.join(place, name)
+        try:
+            if os.path.exists(path):
+                os.unlink(path)
+            with open(path, "w") as file:
+                file.write(text)
+            print("forged", path, flush=True)
+        except OSError as error:
+            print("refused", path, error, flush=True)
+"""
+
 #: Goes on forking where it may not, and tells that the limit is reached.
 FORK_BOMB = """
 import os

@@ -158,7 +158,11 @@ def test_a_guest_sees_no_engine_and_whoever_sees_it_runs_no_guest(phase: Phase) 
 def test_no_variable_of_the_build_is_seen_in_a_container(phase: Phase) -> None:
     spec = phase_spec(Names("aweigh"), order(), phase)
 
-    assert spec.env == {"CNB_PLATFORM_API": "0.13"}
+    assert spec.env == {
+        "CNB_PLATFORM_API": "0.13",
+        "CNB_ANALYZED_PATH": "/analysis/analyzed.toml",
+        "CNB_PROJECT_METADATA_PATH": "/analysis/project-metadata.toml",
+    }
     assert "geheim" not in repr(spec) + repr(order())
 
 
