@@ -58,12 +58,11 @@ class ByBuildpacks:
             self._opened.log(f"without effect in {PROJECT_FILE}: {ignored}")
         phases = self._server.workshop.phases(await self._order(image, project))
         await phases.ensure_surroundings()
-        came_to = Phase(log.phase) if log.phase else None
-        begun = came_to if came_to and await phases.has(came_to) else Phase.ANALYZER
-        async with phases.preparing(begun, clone):
-            for phase in list(Phase)[begun.number - 1 :]:
+        begun = await phases.begun(Phase(log.phase or Phase.ANALYZER))
+        async with phases.preparing(begun, clone) as preparations:
+            for phase, preparation in preparations.items():
                 self._opened.progress(f"{phase}, phase {phase.number} of {len(Phase)}")
-                await phases.run(phase, log.begin(phase), log.take)
+                await phases.run(phase, preparation, log.begin(phase), log.take)
 
     async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:
         """The builder image, pulled if it is not here."""

@@ -63,9 +63,10 @@ class Firewall:
         if not Path("/sys/class/net", self.interface).exists():
             raise CannotConfine("the engine's networks are not this machine's")
         _run(["iptables-restore", "--noflush", "--wait"], "\n".join(self.rules(_nameservers())))
+        there = _run(["iptables", "--wait", "-S"]).splitlines()
         for chain, target in (("DOCKER-USER", self.forwarded), ("INPUT", self.local)):
             jump = ["-i", self.interface, "-j", target]
-            if not _succeeds(["iptables", "--wait", "-C", chain, *jump]):
+            if " ".join(["-A", chain, *jump]) not in there:
                 _run(["iptables", "--wait", "-I", chain, *jump])
 
     def rules(self, nameservers: Sequence[str]) -> list[str]:
@@ -120,11 +121,11 @@ def _ipv4(addresses: Iterable[str]) -> Iterable[str]:
             yield str(address)
 
 
-def _run(command: list[str], text: str | None = None) -> None:
+def _run(command: list[str], text: str | None = None) -> str:
     try:
-        subprocess.run(
+        return subprocess.run(
             command, input=text, check=True, capture_output=True, text=True, timeout=_SECONDS
-        )
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", "") or str(error)
         raise CannotConfine(f"{command[0]}: {' '.join(str(said).split())[:200]}") from error

@@ -170,9 +170,11 @@ class Networks:
                 if error.status_code != 409:
                     raise
 
-        await self._engine.call(f"make network {name}", made)
-        found = (await self._network(name) or {}).get("Labels")
-        self._refuse_foreign("network", name, found, self._identity)
+        found = await self._network(name)
+        if found is None:
+            await self._engine.call(f"make network {name}", made)
+            found = await self._network(name) or {}
+        self._refuse_foreign("network", name, found.get("Labels"), self._identity)
 
     async def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """A named volume of one application."""

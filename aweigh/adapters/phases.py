@@ -5,7 +5,7 @@ ended are not run again, one that still runs is waited for, and its output read 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,8 @@ from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 #: Among which a phase says why it failed.
 _LAST_LINES: Final = 5
 _LONGEST_METADATA: Final = 1024**2
+#: The making of a phase's container; false: there is one, and it was started.
+Preparation = asyncio.Task[bool]
 _VOLUMES: Final = ("app", "layers", "analysis")
 
 
@@ -55,43 +57,49 @@ class Phases:
         self._names = names
         self._order = order
         self._confine = confine
-        #: Of each phase, the making of its container; true: it is made, and not started.
-        self._preparing: dict[Phase, asyncio.Task[bool]] = {}
 
     @asynccontextmanager
-    async def preparing(self, begun: Phase, source: Path) -> AsyncIterator[None]:
+    async def preparing(
+        self, begun: Phase, source: Path
+    ) -> AsyncIterator[Mapping[Phase, Preparation]]:
         """Have the containers from a phase on made, each after the one before, while those run:
         to make one takes as long as many a phase.
 
         Nothing is being made any more once this is left, whichever way.
         """
+        made: dict[Phase, Preparation] = {}
         before = None
         for phase in list(Phase)[begun.number - 1 :]:
-            before = asyncio.create_task(self._prepare(phase, source, before))
-            self._preparing[phase] = before
+            before = made[phase] = asyncio.create_task(self._prepare(phase, source, before))
         try:
-            yield
+            yield made
         finally:
-            for task in self._preparing.values():
+            for task in made.values():
                 task.cancel()
-            await asyncio.gather(*self._preparing.values(), return_exceptions=True)
+            await asyncio.gather(*made.values(), return_exceptions=True)
 
-    async def run(self, phase: Phase, after: str, tell: Tell) -> None:
+    async def run(self, phase: Phase, preparation: Preparation, after: str, tell: Tell) -> None:
         """Have one phase done; `after` is where an earlier reader of its output stopped.
 
         Raises:
             StepError: it failed, with the reason its exit code stands for.
         """
         name = self._name(phase)
-        if await self._preparing[phase]:
+        if await preparation:
             await self._start(phase)
         ended = await read_to_the_end(self._engine, name, after, tell)
         if ended.exit_code:
             raise _failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
-    async def has(self, phase: Phase) -> bool:
-        """Whether an earlier attempt came as far as to this phase."""
-        return await self._engine.container(self._name(phase)) is not None
+    async def begun(self, came_to: Phase) -> Phase:
+        """Where to begin after an attempt that came to a phase: there, unless all of it is gone.
+
+        It may have died before that phase had a container; then the phase before has one.
+        """
+        for phase in list(Phase)[max(came_to.number - 2, 0) : came_to.number]:
+            if await self._engine.container(self._name(phase)):
+                return came_to
+        return Phase.ANALYZER
 
     def _name(self, phase: Phase) -> str:
         return self._names.build(self._order.slug, self._order.sequence, phase)
@@ -104,13 +112,13 @@ class Phases:
         return found
 
     async def _start(self, phase: Phase) -> None:
+        if phase.runs_guests:
+            await self._confine()
         if phase is Phase.EXPORTER:
             await self._refuse_unknown_process()
         await self._engine.start(self._name(phase))
 
-    async def _prepare(
-        self, phase: Phase, source: Path, before: "asyncio.Task[bool] | None"
-    ) -> bool:
+    async def _prepare(self, phase: Phase, source: Path, before: Preparation | None) -> bool:
         """Make the container of a phase, with all its files; false: it was started already."""
         if before:
             await before
@@ -121,8 +129,6 @@ class Phases:
                 return False
             await self._engine.remove(name)  # it was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))
-        if phase.runs_guests:
-            await self._confine()
         files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
         if phase is Phase.ANALYZER:
             provenance = {PROJECT_METADATA: self._order.provenance}
