@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
-from aweigh.domain.secret import mask
+from aweigh.domain.secret import as_logged, mask
 from aweigh.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -19,29 +19,33 @@ if TYPE_CHECKING:
 
 _LAST_LINES: Final = 10
 _WIDTH: Final = 160
+#: Of a log that is searched for its last lines.
+_TAIL_BYTES: Final = 16 * 1024
 
 
 class _Note(BaseModel):
-    """How far the output of a phase was read, and how long the log was then."""
+    """How far the output of a phase was read, and how long the log was then and at its begin."""
 
     phase: str = ""
     at: str = ""
     length: int = 0
+    begun: int = 0
 
 
 class BuildLog:
     """Reads on where a worker that died stopped.
 
-    It may have died between writing lines and noting that; so lines that stand in the log behind
-    the length that was noted are those that come first now, and are not written again.
+    It may have died between writing lines and noting that; so those of them that stand in the log
+    behind the length that was noted, perhaps among words of Aweigh's own, are not written again.
     """
 
     def __init__(self, opened: OpenStep, note: Path) -> None:
         self._opened = opened
         self._path = note
         self._note = _Note.model_validate_json(note.read_text()) if note.exists() else _Note()
-        self._written = opened.lines_behind(self._note.length) if self._note.phase else 0
-        self._last: deque[str] = deque(maxlen=_LAST_LINES)
+        behind = opened.lines_behind(self._note.length) if self._note.phase else ()
+        self._behind = deque(behind)
+        self._last = deque(self._told_last() if self._note.phase else (), _LAST_LINES)
 
     @property
     def phase(self) -> str:
@@ -58,18 +62,33 @@ class BuildLog:
     def begin(self, phase: str) -> str:
         """The time of the last line that was read of this phase; empty: none was."""
         if self._note.phase != phase:
-            self._written = 0
-            self._keep(_Note(phase=phase, length=self._opened.log_length()))
+            self._behind.clear()
+            length = self._opened.log_length()
+            self._keep(_Note(phase=phase, length=length, begun=length))
         return self._note.at
 
     def take(self, batch: list[Line]) -> None:
         lines = [text for line in batch for text in _lines(line.text)]
         self._last.extend(lines)
-        new = lines[self._written :]
-        self._written = max(self._written - len(lines), 0)
-        if new:
+        if new := self._unwritten(lines):
             self._opened.log_output(new)
-        self._keep(_Note(phase=self._note.phase, at=batch[-1].at, length=self._opened.log_length()))
+        read = {"at": batch[-1].at, "length": self._opened.log_length()}
+        self._keep(self._note.model_copy(update=read))
+
+    def _unwritten(self, lines: list[str]) -> list[str]:
+        for index, line in enumerate(lines):
+            shown = as_logged(line, self._opened.release.settings.secrets)
+            if shown not in self._behind:
+                self._behind.clear()
+                return lines[index:]
+            while self._behind.popleft() != shown:
+                pass
+        return []
+
+    def _told_last(self) -> list[str]:
+        """The last lines an earlier reader wrote of this phase."""
+        tail = max(self._note.begun, self._opened.log_length() - _TAIL_BYTES)
+        return self._opened.lines_behind(tail)
 
     def _keep(self, note: _Note) -> None:
         temporary = self._path.with_suffix(".new")

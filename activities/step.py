@@ -56,8 +56,8 @@ class OpenStep:
     def log_length(self) -> int:
         return self.journal.length(self.release.deployment)
 
-    def lines_behind(self, length: int) -> int:
-        """How many lines were written to the log since it was so long."""
+    def lines_behind(self, length: int) -> list[str]:
+        """The lines that were written to the log since it was so long."""
         return self.journal.lines_behind(self.release.deployment, length)
 
     def progress(self, detail: str) -> None:
@@ -134,7 +134,8 @@ class Steps:
                 async with telling(opened):
                     yield opened
             except (Exception, asyncio.CancelledError) as error:
-                _tell_failure(opened, error)
+                if not _goes_on_elsewhere(error):
+                    _tell_failure(opened, error)
                 await self._journal.flush(step.deployment_id)  # it may be the deployment's end
                 raise
             finally:
@@ -166,6 +167,11 @@ class Steps:
         self._releases[release.deployment, run_id] = release
         while len(self._releases) > _RELEASES_KEPT:
             self._releases.popitem(last=False)
+
+
+def _goes_on_elsewhere(error: BaseException) -> bool:
+    """Whether nothing went wrong: this worker is being stopped, and the next one takes it up."""
+    return isinstance(error, asyncio.CancelledError) and activity.is_worker_shutdown()
 
 
 def _tell_failure(opened: OpenStep, error: BaseException) -> None:

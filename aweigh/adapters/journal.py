@@ -83,10 +83,15 @@ class Journal:
         log = self._place(deployment_id) / "log"
         return log.stat().st_size if log.exists() else 0
 
-    def lines_behind(self, deployment_id: str, length: int) -> int:
-        """How many lines were written since its log was so long."""
+    def lines_behind(self, deployment_id: str, length: int) -> list[str]:
+        """The lines that were written since its log was so long, without their times."""
         log = self._place(deployment_id) / "log"
-        return log.read_bytes()[length:].count(b"\n") if log.exists() else 0
+        if not log.exists():
+            return []
+        with log.open("rb") as file:
+            file.seek(length)
+            lines = file.read().decode(errors="replace").split("\n")[:-1]
+        return [line.partition(" ")[2] for line in lines]
 
     def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
         """Tell where a step stands, as soon as the API takes it; a later report replaces it."""

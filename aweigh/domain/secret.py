@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, PlainSerializer, SecretStr, SerializationInfo
 
 from aweigh.domain import grammar
-from aweigh.domain.text import CUT
+from aweigh.domain.text import CUT, printable
 
 HIDDEN: Final = "**********"
 #: The serialisation context under which secrets are written out.
@@ -37,6 +37,11 @@ def mask(text: str, secrets: list[str]) -> str:
     for part in sorted(_parts(secrets), key=len, reverse=True):
         text = _mask_cut(text.replace(part, HIDDEN), part)
     return text
+
+
+def as_logged(line: str, secrets: list[str]) -> str:
+    """One line as it stands in a deployment's log, behind its time."""
+    return printable(mask(line, secrets)).encode(errors="replace").decode()
 
 
 def _parts(secrets: list[str]) -> set[str]:

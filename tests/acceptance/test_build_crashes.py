@@ -1,5 +1,6 @@
 """`kill -9` of the server worker in a build: it goes on where it was, and tells every line once."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,9 @@ def tagged(builds: Builds, deployment: dict[str, Any]) -> Moment:
     return image_appears(f"{builds.stack.prefix}/{slug}:{sequence}")
 
 
-async def goes_on(builds: Builds, name: str, *moments: When) -> None:
+async def goes_on(
+    builds: Builds, name: str, *moments: When, by: signal.Signals = signal.SIGKILL
+) -> None:
     """One deployment, in which the server worker is killed at each of these moments."""
     stack, application = builds.stack, await builds.runs(name, _SLOW)
     stand_still(stack, "server")
@@ -57,20 +60,25 @@ async def goes_on(builds: Builds, name: str, *moments: When) -> None:
             async with stopping(stack, when(builds, deployment)) as stopped:
                 go_on(stack)
                 await stopped()
-            stack.kill("server")
+            stack.kill("server", by=by)
         go_on(stack)
         end = await stack.deployment(deployment["id"], wait=120)
 
     assert end["state"] == "succeeded", await stack.log(deployment["id"])
     assert ran == list(Phase)  # each once, and one after the other
     lines = await printed(stack, deployment["id"])
-    for number in range(_LINES):
-        assert lines.count(f"line {number}") == 1, lines
+    once = [*(f"line {number}" for number in range(_LINES)), "aweigh/procfile 0.1.0"]
+    assert [line for line in lines if line in once] == [once[-1], *once[:-1]], lines
+    assert not any("cancelled" in line for line in lines), lines
     assert builds.leavings() == []
 
 
 async def test_a_build_whose_worker_is_killed_goes_on(builds: Builds) -> None:
     await goes_on(builds, "killed-building", started(Phase.BUILDER))
+
+
+async def test_a_build_whose_worker_is_stopped_goes_on(builds: Builds) -> None:
+    await goes_on(builds, "stopped-building", started(Phase.BUILDER), by=signal.SIGTERM)
 
 
 @pytest.mark.long

@@ -142,12 +142,12 @@ class Stack:
         last = [word for word in words if word][-1]
         return last if last in _PARTS else None
 
-    def kill(self, *parts: str) -> None:
+    def kill(self, *parts: str, by: signal.Signals = signal.SIGKILL) -> None:
         """`kill -9`, all of them at once."""
         pids = self.pids()
         for part in parts or tuple(pids):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pids[part], signal.SIGKILL)
+                os.kill(pids[part], by)
 
     def children(self) -> list[int]:
         """The process ids of all its parts but `up`, found at once."""

@@ -33,7 +33,7 @@ class Opened:
     def log_length(self) -> int:
         return self._journal.length(ONE)
 
-    def lines_behind(self, length: int) -> int:
+    def lines_behind(self, length: int) -> list[str]:
         return self._journal.lines_behind(ONE, length)
 
 
@@ -72,6 +72,33 @@ def test_a_reader_that_dies_before_it_notes_what_it_wrote(
     read_on(reader(tmp_path), lines(PRINTED), at_once)
 
     assert shown(tmp_path) == SHOWN
+
+
+def test_words_between_two_attempts_are_no_lines_of_the_build(tmp_path: Path) -> None:
+    """A worker that is stopped, or an engine that is away for a moment, is told of in the log."""
+    printed = lines(PRINTED)
+    read_on(reader(tmp_path), printed[:2], 1)
+    journal = Journal(tmp_path, WorkerApi().client())
+    journal.write(ONE, "build: the engine does not answer", [])
+    journal.write(ONE, "fetch again", [])
+    note = (tmp_path / "read").read_text()
+    read_on(reader(tmp_path), printed[:4], 1)
+    (tmp_path / "read").write_text(note)
+
+    read_on(reader(tmp_path), printed, 3)
+
+    own = ["build: the engine does not answer", "fetch again"]
+    assert shown(tmp_path) == SHOWN[:2] + own + SHOWN[2:]
+
+
+def test_the_last_lines_are_told_by_a_reader_that_came_after_them(tmp_path: Path) -> None:
+    printed = lines([f"line {number}" for number in range(20)])
+    read_on(reader(tmp_path), printed, 7)
+
+    log = reader(tmp_path)
+    read_on(log, printed, 7)
+
+    assert log.last_lines.splitlines() == [f"line {number}" for number in range(10, 20)]
 
 
 @pytest.mark.parametrize("dies_after", [1, 5, 20, 39])
