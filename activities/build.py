@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Coroutine
@@ -65,10 +66,15 @@ async def ensure_built(server: Server, opened: OpenStep) -> ImageFacts:
         StepError: it cannot be had, with the reason.
     """
     work = Work(server, opened)
-    async with server.locks.holding(f"build-{opened.release.application}"):
+    async with server.locks.holding(_builds_of(opened.release.application)):
         found = await work.image_at_hand() or await work.build()
         await work.clear_up()
         return found
+
+
+def _builds_of(application: str) -> str:
+    """The lock of whoever watches an application's builds."""
+    return f"build-{application}"
 
 
 class Work:
@@ -131,6 +137,7 @@ class Work:
         name, release, workshop = await self._name(), self._opened.release, self._server.workshop
         labels = labels_of(self._server.instance, release)
         await workshop.end_others(labels)
+        await self._end_unwatched()
         spent = await workshop.seconds(labels)
         log = BuildLog(self._opened, self._clone.with_name("read"))
         try:
@@ -149,6 +156,15 @@ class Work:
         if found is None:
             raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
         return await self._take(found, name)
+
+    async def _end_unwatched(self) -> None:
+        """Remove builds of other applications whose worker died: they hold no slot, and nobody
+        looks at their time or the disk. Their next attempt begins anew, from their caches."""
+        server = self._server
+        for application, deployment in await server.workshop.running(server.instance):
+            with contextlib.suppress(TimeoutError):  # somebody watches it
+                async with server.locks.holding(_builds_of(application), patience=0):
+                    await server.workshop.discard_leavings(server.instance, deployment)
 
     async def clear_up(self) -> None:
         """Leave nothing of the making but the image and the caches."""

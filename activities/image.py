@@ -126,11 +126,16 @@ async def image_named(
 ) -> ImageFacts:
     """An image that everybody may read, pulled if it is not here or, to `refresh`, has changed.
 
+    One that was not brought for builds is somebody else's, whose name is not given to another.
+
     Raises:
         StepError: it cannot be had, with the reason.
     """
     here = await _wanted_again(server, asked)
     if here and not refresh:
+        return here
+    if here and not any(map(server.names.marks_for_builds, here.tags)):
+        opened.log(f"{asked} is this server's own; no newer one is looked for")
         return here
     try:
         digest = asked.digest or await server.images.digest_of(asked, None)
@@ -138,8 +143,9 @@ async def image_named(
         if found is None:
             found = await _brought(server, opened, asked, digest)
             await mark_for_builds(server, found)
-    except StepError:
+    except StepError as error:
         if here:
+            opened.log(f"{asked} stays as it is on the server: {error.message}")
             return here
         raise
     if asked.tag:

@@ -99,6 +99,11 @@ class Workshop:
             if one.labels[DEPLOYMENT] != labels[DEPLOYMENT]:
                 await self.engine.remove(one.name)
 
+    async def running(self, instance: str) -> set[tuple[str, str]]:
+        """The applications and deployments of whose builds something runs."""
+        found = await self.engine.containers({INSTANCE: instance, ROLE: BUILD_ROLE})
+        return {(one.labels[APPLICATION], one.labels[DEPLOYMENT]) for one in found if one.running}
+
     async def seconds(self, labels: Mapping[str, str]) -> float:
         """For how long a deployment's build has run so far, whoever was there to see it."""
         now = datetime.now(UTC)

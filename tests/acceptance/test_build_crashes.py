@@ -19,6 +19,8 @@ from tests.support.moment import (
     step_begins,
     stopping,
 )
+from tests.support.outside import step as step_of
+from tests.support.outside import until
 
 pytestmark = pytest.mark.docker
 _LINES = 30
@@ -79,6 +81,27 @@ async def test_a_build_whose_worker_is_killed_goes_on(builds: Builds) -> None:
 
 async def test_a_build_whose_worker_is_stopped_goes_on(builds: Builds) -> None:
     await goes_on(builds, "stopped-building", started(Phase.BUILDER), by=signal.SIGTERM)
+
+
+async def test_a_build_without_a_worker_runs_beside_no_other(builds: Builds) -> None:
+    """The next worker takes what was waiting first: the orphan's next attempt comes later."""
+    stack = builds.stack
+    longer = _SLOW.replace(str(_LINES), str(5 * _LINES))
+    first, second = await builds.runs("orphaned", longer), await builds.runs("waiting", _SLOW)
+
+    async def waits_for_a_worker(deployment: dict[str, Any]) -> bool:
+        return (await step_of(stack, deployment["id"], "preflight")).get("state") == "succeeded"
+
+    with phases_run(builds.engine, f"{stack.prefix}.build-") as ran:
+        orphan = await builds.begun(first, "line 3")
+        waiting = dict((await stack.deploy(second, wait=0)).json())
+        await until(lambda: waits_for_a_worker(waiting))
+        stack.kill("server")
+        ends = [await stack.deployment(one["id"], wait=120) for one in (orphan, waiting)]
+
+    assert [end["state"] for end in ends] == ["succeeded"] * 2, ends
+    assert "both" not in ran
+    assert builds.leavings() == []
 
 
 @pytest.mark.long

@@ -47,13 +47,13 @@ def server(tmp_path: Path) -> Any:
     )
 
 
-async def wanted(server: Any, asked: str) -> str:
+async def wanted(server: Any, asked: str, *, refresh: bool = False) -> str:
     """The id of an image that a build wants; it is named as it was asked for afterwards."""
     opened: Any = SimpleNamespace(log=lambda text: None, progress=lambda detail: None, detail="")
     reference = ImageReference.parse(asked)
 
     async def named() -> str:
-        return (await image_named(server, opened, reference, refresh=False)).id
+        return (await image_named(server, opened, reference, refresh=refresh)).id
 
     return str(await ActivityEnvironment().run(named))
 
@@ -105,6 +105,24 @@ async def test_what_was_there_before_is_not_ours_to_remove(
     await forget_unused_for_builds(server, datetime.now(UTC) + 2 * KEPT)
 
     assert asked in await names_of(server, image_id)
+
+
+async def test_a_newer_one_is_brought_in_the_place_of_our_own_alone(
+    engine: docker.DockerClient, server: Any, registry: Registry
+) -> None:
+    asked, theirs = f"{registry.host}/builder:24", f"{registry.host}/builder:theirs"
+    registry.push(engine, "builder", "theirs")
+    engine.images.pull(theirs, platform=None)
+    before = [await wanted(server, one) for one in (asked, theirs)]
+    for tag in ("24", "theirs"):
+        registry.push(engine, "builder", tag)
+    engine.images.get(before[1]).tag(theirs)  # which the push took away
+
+    after = [await wanted(server, one, refresh=True) for one in (asked, theirs)]
+
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    assert theirs in await names_of(server, before[1])
 
 
 async def test_what_somebody_named_since_is_theirs_too(
