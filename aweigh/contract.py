@@ -91,6 +91,8 @@ class Branch(Message):
     known: tuple[str, ...]
     #: What a new head is compared with, for the paths it changes.
     before: str | None
+    #: When this was asked for: what is seen then is no older.
+    asked_at: datetime | None = None
 
 
 class Head(Message):
@@ -103,6 +105,8 @@ class Head(Message):
     commit: CommitId
     message: str = ""
     paths: tuple[str, ...] | None = None
+    #: Of the branch that was looked at.
+    asked_at: datetime | None = None
 
 
 class Looked(Message):

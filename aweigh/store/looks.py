@@ -1,5 +1,6 @@
 """Looks at branches: what a server worker needs for one, and what is made of what it saw."""
 
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import func, select
@@ -8,7 +9,7 @@ from aweigh.contract import Branch, Head
 from aweigh.domain.deployment import OPEN, Trigger
 from aweigh.domain.errors import NotFound
 from aweigh.domain.look import Look
-from aweigh.domain.push import Commit, Push, Repository, why_ignored
+from aweigh.domain.push import Commit, Newest, Push, Repository, why_ignored
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications
 from aweigh.store.admission import Order
@@ -17,6 +18,8 @@ from aweigh.store.database import Transaction
 from aweigh.store.pushes import Taken
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
 
+#: How far GitHub's clock, by which pushes are ordered, may lie behind this one.
+_CLOCKS: Final = timedelta(seconds=10)
 _NO_COMMIT: Final = "0" * 40
 
 
@@ -46,6 +49,7 @@ async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
         sequence=row.last_sequence,
         known=(look.settled, *since) if look else (),
         before=look.settled if look else None,
+        asked_at=tx.now,
     )
 
 
@@ -69,8 +73,19 @@ async def take(tx: Transaction, server: str, application_id: str, head: Head) ->
     row.branch_look = moved.model_dump_json()
     if why:
         return Taken(slug=row.slug, why_ignored=why)
+    row.newest_push = _newest(row, head)
     order = Order(trigger=Trigger.POLL, actor="poll", commit=head.commit)
     return Taken(slug=row.slug, deployment=await admission.admit(tx, application, order))
+
+
+def _newest(row: ApplicationRow, head: Head) -> str | None:
+    """Deliveries that come late shall not put in its place what was pushed before the look."""
+    known = Newest.model_validate_json(row.newest_push) if row.newest_push else None
+    at = head.asked_at - _CLOCKS if head.asked_at else None
+    if at is None or (known and known.pushed_at > at):
+        return row.newest_push
+    before = head.before or _NO_COMMIT
+    return Newest(pushed_at=at, before=before, after=head.commit).model_dump_json()
 
 
 async def _follower(

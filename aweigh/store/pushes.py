@@ -75,15 +75,14 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
         return Taken(slug=row.slug, deployment=known)
     if application.removing or not isinstance(source, GitSource):
         return Taken(slug=row.slug, why_ignored="it follows no repository any more")
+    look = Look.read(row.branch_look, source) if push.tag is None else None
+    if look and look.taken == push.commit:
+        return Taken(slug=row.slug, why_ignored="a look at the branch took it already")
     newest = Newest.model_validate_json(row.newest_push) if row.newest_push else None
     if why := why_ignored(push, source, newest):
         return Taken(slug=row.slug, why_ignored=why)
-    if push.tag is None:
-        look = Look.read(row.branch_look, source)
-        if look and look.taken == push.commit:
-            return Taken(slug=row.slug, why_ignored="a look at the branch took it already")
-        if look:
-            row.branch_look = look.at(push.commit).model_dump_json()
+    if look:
+        row.branch_look = look.at(push.commit).model_dump_json()
     row.newest_push = Newest.of(push, tx.now).model_dump_json()
     trigger = Trigger.PUSH if push.tag is None else Trigger.TAG
     actor = push.pusher.name or "push"

@@ -1,6 +1,7 @@
 """Looks at followed branches, by a real server worker's side, a real git server and the API."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,13 @@ async def follow(door: Door, git: GitServer, name: str = "shop", **source: Any) 
     return dict(answer.json())
 
 
-async def deliver(door: Door, git: GitServer, app: dict[str, Any], commit: str) -> dict[str, Any]:
-    request = delivery(push(git.url("shop"), after=commit), app["webhook_secret"])
+async def deliver(
+    door: Door, git: GitServer, app: dict[str, Any], commit: str, *, minutes: int = -1
+) -> dict[str, Any]:
+    """What was pushed so many minutes from now."""
+    pushed_at = int((datetime.now(UTC) + timedelta(minutes=minutes)).timestamp())
+    payload = push(git.url("shop"), after=commit, repository_fields={"pushed_at": pushed_at})
+    request = delivery(payload, app["webhook_secret"])
     answer = await door.client.post("/v1/github/webhooks", **request)
     assert answer.status_code == 202, answer.text
     return dict(answer.json())
@@ -119,7 +125,7 @@ async def test_what_was_deployed_by_hand_is_left_alone_also_after_a_rollback(
     assert await made(door) == [*by_hand, ("rollback", commits[0])]
 
 
-async def test_an_older_push_that_comes_after_a_look_does_not_stay(
+async def test_pushes_that_are_delivered_after_a_look_go_by_when_they_were_made(
     door: Door, git: GitServer, lookout: Lookout
 ) -> None:
     app = await follow(door, git)
@@ -128,11 +134,15 @@ async def test_an_older_push_that_comes_after_a_look_does_not_stay(
     await lookout.look()
     await made(door)
 
-    await deliver(door, git, app, older)
-    await made(door)
-    await lookout.look()
+    late = [await deliver(door, git, app, commit) for commit in (older, newer)]
+    newest = git.push("shop", {"number": "3"})
+    await deliver(door, git, app, newest, minutes=1)
 
-    assert await made(door) == [("poll", newer), ("push", older), ("poll", newer)]
+    assert [one["ignored"][0]["reason"] for one in late] == [
+        "a newer push was taken already",
+        "a look at the branch took it already",
+    ]
+    assert await made(door) == [("poll", newer), ("push", newest)]
 
 
 @pytest.mark.parametrize(
