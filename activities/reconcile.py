@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -12,7 +13,11 @@ from activities.draining import drained
 from activities.inputs import LiveDeployments, ReconcileInput
 from activities.proxy_view import answers
 from activities.repair import Repair
-from activities.retention import forget_pulled, sweep_application
+from activities.retention import (
+    forget_pulled,
+    forget_unused_for_builds,
+    sweep_application,
+)
 from activities.step import beating, in_temporals_words
 from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, SEQUENCE
 from aweigh.domain.deployment import DeploymentState
@@ -55,7 +60,7 @@ class ReconcileActivities:
 
     async def run(self) -> LiveDeployments:
         journalled = self._journal.deployments()
-        built = self._server.workshop.deployments()
+        built = await self._server.workshop.deployments()
         inventory = await self._api.inventory()
         containers = await self._by_application()
         removed = await self._removed(inventory, containers)
@@ -71,9 +76,10 @@ class ReconcileActivities:
             if commit and self._server.is_beyond_return(commit):
                 verified.append(commit.generation.deployment)
         self._forget_ended(journalled, inventory)
-        for deployment_id in set(built) - _wanted(inventory):
+        for deployment_id in built - _wanted(inventory):
             await self._server.workshop.discard_leavings(self._server.instance, deployment_id)
         await forget_pulled(self._server)
+        await forget_unused_for_builds(self._server, datetime.now(UTC))
         await self._server.networks.remove_unused_networks(self._server.own_networks)
         return LiveDeployments(live, unsure, verified=verified)
 

@@ -226,15 +226,28 @@ class Networks:
         async with self._changing:
             await self._engine.call("remove unused networks", removed)
 
+    async def volumes(self, labels: Mapping[str, str]) -> list[Mapping[str, str]]:
+        """The labels of every volume of ours that carries these."""
+
+        def found(c: docker.APIClient) -> list[Mapping[str, str]]:
+            return [volume["Labels"] for volume in self._labelled(c, labels)]
+
+        return await self._engine.call("list volumes", found)
+
     async def remove_volumes(self, labels: Mapping[str, str]) -> None:
         """Remove every volume of ours that carries these labels."""
 
         def removed(c: docker.APIClient) -> None:
-            wanted = [f"{key}={value}" for key, value in {**self._labels, **labels}.items()]
-            for volume in c.volumes(filters={"label": wanted})["Volumes"] or []:
+            for volume in self._labelled(c, labels):
                 c.remove_volume(volume["Name"])
 
         await self._engine.call("remove volumes", removed)
+
+    def _labelled(
+        self, c: docker.APIClient, labels: Mapping[str, str]
+    ) -> Iterable[Mapping[str, Any]]:
+        wanted = [f"{key}={value}" for key, value in {**self._labels, **labels}.items()]
+        return c.volumes(filters={"label": wanted})["Volumes"] or []
 
 
 def _host_networks() -> set[ipaddress.IPv4Network]:

@@ -150,9 +150,11 @@ class Workshop:
     def content_secret(self) -> bytes:
         return bytes.fromhex(self._secret_file.read_text())
 
-    def deployments(self) -> list[str]:
-        """Of whose builds something is here."""
-        return [path.name for path in self.directory.iterdir() if path.is_dir()]
+    async def deployments(self) -> set[str]:
+        """Of whose builds something is here: a directory, or a volume without one."""
+        volumes = await self.networks.volumes({ROLE: BUILD_ROLE})
+        places = {path.name for path in self.directory.iterdir() if path.is_dir()}
+        return places | {labels[DEPLOYMENT] for labels in volumes}
 
     async def discard_leavings(self, instance: str, deployment_id: str) -> None:
         """Remove what is left of the build of a deployment that has ended."""

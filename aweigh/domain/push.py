@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from aweigh.domain.git import is_ref
 from aweigh.domain.source import GitSource
 
 _SIGNATURE: Final = re.compile(r"sha256=[0-9a-f]{64}")
@@ -139,8 +140,9 @@ def _why_not_followed(push: Push, source: GitSource) -> str | None:
     if push.tag is not None:
         if push.deleted:
             return "the tag was deleted"
-        followed = any(fnmatchcase(push.tag, pattern) for pattern in source.tags)
-        return None if followed else f"none of the application's `tags` matches {push.tag}"
+        if not any(fnmatchcase(push.tag, pattern) for pattern in source.tags):
+            return f"none of the application's `tags` matches {push.tag}"
+        return None if is_ref(push.tag) else "tags are of letters, digits and _ . / + @ # = - here"
     if not push.ref.startswith(_BRANCH):
         return f"{push.ref} is neither a branch nor a tag"
     if push.ref.removeprefix(_BRANCH) != source.branch:

@@ -99,6 +99,8 @@ async def test_a_ping_is_answered(door: Door) -> None:
         ({"tags": ["v*"]}, {"ref": "refs/tags/v1", "deleted": True}, "the tag was deleted"),
         ({"tags": ["v*"]}, {"ref": "refs/tags/nightly"},
          "none of the application's `tags` matches nightly"),
+        ({"tags": ["v*"]}, {"ref": "refs/tags/v1(beta)"},
+         "tags are of letters, digits and _ . / + @ # = - here"),
         ({"tags": ["v*"]}, {"ref": "refs/tags/v1", "message": "x [skip cd]"},
          "the commit's message asks for it"),
         ({}, {"ref": "refs/notes/commits"}, "refs/notes/commits is neither a branch nor a tag"),
