@@ -47,8 +47,11 @@ class BuildActivities:
         """Find out the commit, and have its files, unless its image is here already."""
         async with self._steps.open(StepName.FETCH, step) as opened:
             work = Work(self._server, opened)
-            if await work.image_at_hand() is None:
+            if found := await work.image_at_hand():
+                opened.log(f"{opened.detail}, built before: {found.id}")
+            else:
                 await work.fetch()
+                await work.tell_of_the_queue()
             return StepResult(opened.detail)
 
     @activity.defn(name="build")
@@ -131,6 +134,18 @@ class Work:
         await self._within_limits(clone.have(source, commit, begun))
         begun.rename(self._clone)
 
+    async def tell_of_the_queue(self) -> None:
+        """A build that waits for its slot says nothing: its step has not begun."""
+        others = {
+            application
+            for application, _ in await self._server.workshop.running(self._server.instance)
+        }
+        if others - {self._opened.release.application}:
+            self._opened.log(
+                "other builds go on here; where they hold all slots (AWEIGH_BUILD_SLOTS), this one "
+                "begins once one of them is over"
+            )
+
     async def build(self) -> ImageFacts:
         """Run the build, or what an earlier attempt left of it."""
         await self.fetch()
@@ -188,7 +203,7 @@ class Work:
                 if time.monotonic() > deadline:
                     raise StepFailed(
                         Reason.TIMED_OUT,
-                        f"The build took longer than {minutes} minutes; "
+                        f"The build took longer than its {minutes} min; "
                         "raise `build.limits.minutes`.",
                     )
             await working

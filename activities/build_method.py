@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from activities.build_log import BuildLog
+
+
+def tool_missing(error: Exception, message: str) -> StepError:
+    """What is said where an image that builds need cannot be had: the error names only that."""
+    if isinstance(error, StepUnavailable):
+        return StepUnavailable(error.reason, message)
+    return StepFailed(Reason.BUILDER_NOT_FOUND, message)
 
 
 class Method(Protocol):

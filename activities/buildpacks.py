@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from activities.build_method import tool_missing
 from activities.image import image_named
 from activities.retention import newest_image
 from aweigh.domain.buildpacks import (
@@ -18,7 +19,7 @@ from aweigh.domain.buildpacks import (
 )
 from aweigh.domain.container import labels_of
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import StepError, StepFailed
 from aweigh.domain.image import ImageReference
 from aweigh.domain.phase import BuildOrder
 from aweigh.domain.project import PROJECT_FILE
@@ -92,9 +93,9 @@ class ByBuildpacks:
             reference = ImageReference.parse(wanted)
             facts = await image_named(self._server, self._opened, reference, refresh=False)
             spoken = read_lifecycle(facts)
-        except (StepFailed, ValueError) as error:
-            raise StepFailed(
-                Reason.BUILDER_NOT_FOUND,
+        except (StepError, ValueError) as error:
+            raise tool_missing(
+                error,
                 f"{asked} is not among the trusted builders (AWEIGH_TRUSTED_BUILDERS), and the "
                 f"lifecycle for others cannot be had: {error} AWEIGH_LIFECYCLE_IMAGE ({wanted}) "
                 "of the server worker names its image.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from activities.build_method import tool_missing
 from activities.image import image_named
 from aweigh.domain.container import labels_of
-from aweigh.domain.deployment import Reason
 from aweigh.domain.dockerfile import PHASE, DockerfileOrder, step_begun
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import StepError
 from aweigh.domain.image import ImageReference
 
 if TYPE_CHECKING:
@@ -42,14 +42,18 @@ class ByDockerfile:
         return ""  # a newer BuildKit is no reason to build the same content again
 
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
+        build = self._build
+        await self._server.workshop.refuse_without(
+            clone, self._source.subdirectory, build.dockerfile
+        )
         buildkit = self._server.workshop.buildkit(await self._order(image))
-        self._opened.progress(self._build.dockerfile)
+        self._opened.progress(build.dockerfile)
 
         def take(batch: list[Line]) -> None:
             log.take(batch)
             begun = [step for line in batch if (step := step_begun(line.text))]
             if begun:
-                self._opened.progress(f"{self._build.dockerfile}, {begun[-1]}")
+                self._opened.progress(f"{build.dockerfile}, {begun[-1]}")
 
         await buildkit.run(clone, log.begin(PHASE), take, self._opened.log)
 
@@ -59,9 +63,9 @@ class ByDockerfile:
         try:
             reference = ImageReference.parse(asked)
             return (await image_named(self._server, self._opened, reference, refresh=False)).id
-        except (StepFailed, ValueError) as error:
-            raise StepFailed(
-                Reason.BUILDER_NOT_FOUND,
+        except (StepError, ValueError) as error:
+            raise tool_missing(
+                error,
                 f"The server has no BuildKit: {error} AWEIGH_BUILDKIT_IMAGE ({asked}) of the "
                 "server worker names its image.",
             ) from error

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from aweigh.domain.errors import AweighError
-from aweigh.settings import Settings
 from cli.up import say
 from worker.children import stop_left_over
 from worker.lock import hold, lock_file, running_stack
@@ -25,11 +24,13 @@ def down(*, purge: bool, yes: bool) -> None:
     """Stop the stack, and remove everything of it if asked."""
     try:
         settings = load_settings()
+        if purge and not yes:
+            _ask(settings.data)
         stopped = _stop(settings.data)
         with _held(settings.data):
             _stop_left_over(settings.data, stopped=stopped)
             if purge:
-                _purge(settings, yes=yes)
+                asyncio.run(purge_installation(settings, say))
     except PermissionError as error:
         sys.stderr.write(f"aweigh: cannot read {error.filename}; stop the stack as its owner\n")
         sys.exit(CANNOT_START)
@@ -66,13 +67,13 @@ def _stop_left_over(data: Path, *, stopped: bool) -> None:
         say(f"No stack runs on {data}.")
 
 
-def _purge(settings: Settings, *, yes: bool) -> None:
-    say(f"This removes every application, container, volume and image of {settings.data},")
+def _ask(data: Path) -> None:
+    """Before anything is touched: whoever declines finds everything as it was."""
+    say(f"This removes every application, container, volume and image of {data},")
     say("and all of its data. It cannot be undone.")
-    if not yes and not _is_confirmed():
-        say("Nothing was removed.")
+    if not _is_confirmed():
+        say("Nothing was stopped or removed.")
         sys.exit(DECLINED)
-    asyncio.run(purge_installation(settings, say))
 
 
 def _is_confirmed() -> bool:

@@ -13,7 +13,14 @@ from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.image_archive import NoImage, image_within
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
-from aweigh.adapters.sources import Owner, files_archive, inside, regular_file, tree_archive
+from aweigh.adapters.sources import (
+    Owner,
+    dockerfile_of,
+    files_archive,
+    inside,
+    regular_file,
+    tree_archive,
+)
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.arguments import with_arguments
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, ROLE
@@ -138,14 +145,7 @@ def _dockerfile(
     Raises:
         StepFailed: it is not there, or too long.
     """
-    found = regular_file(context, order.dockerfile)
-    if found is None:
-        raise StepFailed(
-            Reason.DOCKERFILE_NOT_FOUND,
-            f"The repository has no file {order.dockerfile!r} below its subdirectory "
-            f"{order.subdirectory!r} (links are not followed); change `build.dockerfile`.",
-        )
-    filled = with_arguments(_text(found), order.args)
+    filled = with_arguments(_text(dockerfile_of(context, order.dockerfile)), order.args)
     if filled.undeclared:
         say(f"no ARG of the Dockerfile declares {', '.join(filled.undeclared)}")
     files = {f"{DOCKERFILE}/{order.file_name}": filled.text}

@@ -10,7 +10,7 @@ from aweigh.domain.source import GitSource
 from aweigh.domain.submodule import Submodule
 from aweigh.domain.text import one_line
 
-_CHECK_CREDENTIALS: Final = "set `credentials` that may read it, or check those that are set"
+_CHECK_CREDENTIALS: Final = "set `credentials` that may read it"
 _PATTERNS: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     # pattern, reason, final, what a person can do
     (r"no space left on device", Reason.DISK_FULL, True,
@@ -46,6 +46,8 @@ def git_error(lines: list[str], source: GitSource) -> StepError:
     for pattern, reason, final, advice in _PATTERNS:
         causes = [line for line in lines if re.search(pattern, line.lower())]
         if causes:
+            if advice == _CHECK_CREDENTIALS and source.credentials:
+                advice = "the `credentials` that are set were refused; check what they may read"
             kind = StepFailed if final else StepUnavailable
             shown = one_line(" ".join(dict.fromkeys([*causes[:1], *_of_git(lines)])), 400)
             return kind(reason, f"{source.repository}: {advice} ({shown}).")

@@ -49,6 +49,18 @@ def regular_file(root: Path, path: str) -> Path | None:
     return found if found.is_file() and not found.is_symlink() else None
 
 
+def dockerfile_of(context: Path, path: str) -> Path:
+    """Raises: StepFailed: it is not there."""
+    found = regular_file(context, path)
+    if found is None:
+        raise StepFailed(
+            Reason.DOCKERFILE_NOT_FOUND,
+            f"The repository has no file {path!r} in the directory that is built (links are not "
+            "followed); change `build.dockerfile` or `subdirectory`.",
+        )
+    return found
+
+
 def project_of(root: Path) -> Project:
     """What the `project.toml` of the directory that is built says; nothing where there is none.
 

@@ -18,7 +18,7 @@ from aweigh.adapters.git import Git, Tell
 from aweigh.adapters.history import History
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
-from aweigh.adapters.sources import inside, project_of
+from aweigh.adapters.sources import dockerfile_of, inside, project_of
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
@@ -77,6 +77,10 @@ class Workshop:
             StepFailed: it cannot be understood.
         """
         return await in_thread(lambda: project_of(inside(clone, subdirectory)))
+
+    async def refuse_without(self, clone: Path, subdirectory: str, dockerfile: str) -> None:
+        """Raises: StepFailed: there is no such Dockerfile; said before a BuildKit is pulled."""
+        await in_thread(lambda: dockerfile_of(inside(clone, subdirectory), dockerfile))
 
     def phases(self, order: BuildOrder) -> Phases:
         return Phases(self.engine, self.networks, self.names, order, self.confine)

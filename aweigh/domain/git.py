@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from aweigh.domain import grammar
 from aweigh.domain.secret import Secret
@@ -103,12 +103,18 @@ def _host(url: SplitResult) -> str:
     return f"{url.hostname}:{port}" if port else str(url.hostname)
 
 
+def _not_empty(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value():
+        raise ValueError("is empty")
+    return secret
+
+
 class Token(Value):
     """An access token, for https."""
 
     type: Literal["token"] = "token"
     username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,100}$")] = "x-access-token"
-    token: Secret
+    token: Annotated[Secret, AfterValidator(_not_empty)]
 
     @property
     def secret(self) -> str:

@@ -107,6 +107,14 @@ class GitSource(Value):
             raise ValueError("is not the name of a branch")
         return branch
 
+    @field_validator("paths")
+    @classmethod
+    def _paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            if not path.strip("/") or path.startswith("/") or {".", ".."} & set(path.split("/")):
+                raise ValueError(f"{path!r} is no path inside the repository, such as `web/src`")
+        return paths
+
     @field_validator("subdirectory")
     @classmethod
     def _subdirectory(cls, path: str) -> str:

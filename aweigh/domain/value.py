@@ -1,5 +1,6 @@
 """What the values of the domain have in common: frozen, strict about unknown fields."""
 
+import re
 from typing import Annotated, Final, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -17,10 +18,10 @@ class Value(BaseModel):
 def place_of(location: tuple[str | int, ...]) -> str:
     """Where a value stands, from where pydantic says an error is.
 
-    Without the kind of source and the method of build that pydantic took it for.
+    Without the kinds of source, build and credentials that pydantic took it for.
     """
     parts = list(location)
-    for chosen in (["source"], ["source", "build"]):
+    for chosen in (["source"], ["source", "build"], ["source", "credentials"]):
         if parts[: len(chosen)] == chosen:
             del parts[len(chosen) : len(chosen) + 1]
     return ".".join(map(str, parts))
@@ -29,6 +30,7 @@ def place_of(location: tuple[str | int, ...]) -> str:
 Text = Annotated[str, AfterValidator(grammar.text)]
 
 _MEMORY_UNITS: Final = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_MEMORY: Final = re.compile(r"[0-9]{1,15}[bkmg]")
 _SMALLEST_MEMORY: Final = 6 * 1024**2  # the engine refuses less
 
 
@@ -37,12 +39,14 @@ def memory_bytes(memory: str) -> int:
 
 
 def _memory(memory: str) -> str:
+    if not _MEMORY.fullmatch(memory):
+        raise ValueError("is not an amount of memory, such as 512m or 2g")
     if memory_bytes(memory) < _SMALLEST_MEMORY:
         raise ValueError("is below the engine's smallest limit, 6m")
     return memory
 
 
-Memory = Annotated[str, Field(pattern=r"^[0-9]{1,15}[bkmg]$"), AfterValidator(_memory)]
+Memory = Annotated[str, AfterValidator(_memory)]
 
 
 class _Keyed(Protocol):

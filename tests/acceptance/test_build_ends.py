@@ -114,7 +114,7 @@ async def test_minutes_count_although_no_worker_is_there(builds: Builds) -> None
     end = await stack.deployment(deployment["id"], wait=30)
 
     assert (end["state"], end["reason"]) == ("failed", "timed_out"), end
-    assert "longer than 1 minutes" in end["message"]
+    assert "longer than its 1 min" in end["message"]
     assert builds.leavings() == []
 
 

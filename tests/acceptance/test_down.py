@@ -92,11 +92,12 @@ async def test_purge_removes_everything_of_the_installation_and_nothing_else(
                 base = engine.images.get(base_image(engine, Names(stack.prefix).demo_base)).id
                 refused = await down(stack, "--purge", code=1)
                 left_alone = things(engine, stack.prefix, shop)
-                data = stack.data.exists()
+                data, goes_on = stack.data.exists(), stack.pids()
 
                 purged = await down(stack, "--purge", "--yes")
 
-                assert "Nothing was removed." in refused
+                assert "Nothing was stopped or removed." in refused
+                assert goes_on
                 assert data
                 assert {f"{stack.prefix}-shop-1-0", f"{stack.prefix}-proxy"} <= left_alone
                 assert things(engine, stack.prefix, shop) == set(), purged

@@ -85,3 +85,23 @@ async def test_what_is_wrong_is_named_by_its_field(
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"paths": ["web", "/abs"]}, "source.paths"),
+        ({"paths": ["../x"]}, "source.paths"),
+        ({"credentials": {"type": "token", "token": ""}}, "source.credentials.token"),
+        ({"credentials": {"type": "token", "token": "a", "user": "b"}}, "source.credentials.user"),
+    ],
+)
+async def test_what_is_wrong_with_a_repository_is_named_by_its_field(
+    door: Door, given: dict[str, Any], field: str
+) -> None:
+    repository = {"type": "git", "repository": "https://github.com/acme/shop"}
+    body = {"name": "shop", "source": repository | given}
+    answer = await door.call("POST", "/v1/applications", json=body)
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

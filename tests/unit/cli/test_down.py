@@ -21,7 +21,7 @@ def test_without_the_word_nothing_is_removed(
         down(purge=True, yes=False)
 
     assert ended.value.code == 1  # a script must not take it for done
-    assert "Nothing was removed." in capsys.readouterr().out
+    assert "Nothing was stopped or removed." in capsys.readouterr().out
     assert (tmp_path / "stack.lock").exists()
 
 
