@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from aweigh.domain.container import ImageFacts
 
 _SHORT: Final = 12
+#: Within the time of the step.
+_FETCH_MINUTES: Final = 55
+_FEWER: Final = "make the repository smaller, or its server quicker"
+_MORE: Final = "raise `build.limits.minutes`"
 #: How often the disk is looked at while code of the repository runs.
 _LOOK_SECONDS: Final = 1.0
 
@@ -130,8 +134,8 @@ class Work:
         source = await self._opened_source()
         if self._opened.release.ref == commit:  # somebody named it, and it may be a fork's
             reachable = workshop.history(self._place).ensure_reachable(source, commit)
-            await self._within_limits(reachable)
-        await self._within_limits(clone.have(source, commit, begun))
+            await self._within_limits(reachable, fetches=True)
+        await self._within_limits(clone.have(source, commit, begun), fetches=True)
         begun.rename(self._clone)
 
     async def tell_of_the_queue(self) -> None:
@@ -188,13 +192,16 @@ class Work:
                 labels_of(self._server.instance, self._opened.release)
             )
 
-    async def _within_limits(self, work: Coroutine[Any, Any, None], spent: float = 0.0) -> None:
+    async def _within_limits(
+        self, work: Coroutine[Any, Any, None], spent: float = 0.0, *, fetches: bool = False
+    ) -> None:
         """Let it work as long as it may, while the disk has room; `spent`: seconds it has had.
 
         Raises:
             StepFailed: `timed_out` or `disk_full`; the work has ended then.
         """
-        minutes = self._source.build.limits.minutes
+        allowed = self._source.build.limits.minutes
+        minutes = min(allowed, _FETCH_MINUTES) if fetches else allowed
         deadline = time.monotonic() + 60 * minutes - spent
         working = asyncio.create_task(work)
         try:
@@ -203,8 +210,8 @@ class Work:
                 if time.monotonic() > deadline:
                     raise StepFailed(
                         Reason.TIMED_OUT,
-                        f"The build took longer than its {minutes} min; "
-                        "raise `build.limits.minutes`.",
+                        f"{'The fetch' if fetches else 'The build'} took longer than its {minutes} "
+                        f"min; {_MORE if minutes == allowed else _FEWER}.",
                     )
             await working
         finally:

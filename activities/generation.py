@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
@@ -30,10 +32,13 @@ from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import chosen_check
 
 if TYPE_CHECKING:
+    from aweigh.adapters.engine import Container
     from aweigh.adapters.server import Server
     from aweigh.domain.release import Release
 
 
+#: Within the time of the step.
+_RELEASE_SECONDS: Final = 55 * 60
 #: What is undone is given less time than what was live: its own time is shorter than an hour.
 _DRAIN_SECONDS: Final = 300.0
 
@@ -65,7 +70,7 @@ class GenerationActivities:
     async def _run_release_command(self, opened: OpenStep) -> None:
         engine = self._server.engine
         name = await self._start_release_command(opened)
-        found = await engine.ended(name)
+        found = await self._end_of(name, opened)
         if found is None:
             raise StepFailed(Reason.RELEASE_COMMAND_FAILED, f"{name} was removed by somebody.")
         opened.log(await engine.last_lines(name, 1000))
@@ -76,6 +81,22 @@ class GenerationActivities:
                 f"The release command exited with code {found.exit_code}. Its output is in the "
                 "deployment's log. Nothing was switched.",
             )
+
+    async def _end_of(self, name: str, opened: OpenStep) -> Container | None:
+        """Raises: StepFailed: it runs for longer than it may, whoever watched it."""
+        engine = self._server.engine
+        begun = await engine.container(name)
+        left = _RELEASE_SECONDS - (begun.seconds(datetime.now(UTC)) if begun else 0)
+        try:
+            async with asyncio.timeout(max(left, 0)):
+                return await engine.ended(name)
+        except TimeoutError as error:
+            opened.log(await engine.last_lines(name, 1000))
+            raise StepFailed(
+                Reason.TIMED_OUT,
+                f"The release command ran for longer than {_RELEASE_SECONDS // 60} min, and was "
+                "stopped. Nothing was switched. Have it do less, or do it beside the deployment.",
+            ) from error
 
     async def _start_release_command(self, opened: OpenStep) -> str:
         """The name of its container, which runs or has ended: the one of an earlier attempt too.

@@ -65,9 +65,11 @@ def _timeout(cause: TimeoutError, server: str, error: BaseException) -> Failure:
     if isinstance(cause.cause, ApplicationError):
         return failure_of(cause.cause, server, None)
     step = error.activity_type if isinstance(error, ActivityError) else "a step"
-    if cause.type is TimeoutType.START_TO_CLOSE:
+    slow = isinstance(cause.cause, TimeoutError) and cause.cause.type is TimeoutType.START_TO_CLOSE
+    if slow or cause.type is TimeoutType.START_TO_CLOSE:
         return Failure(Reason.TIMED_OUT, f"{step} on server {server} took longer than it may.")
     return Failure(
         Reason.SERVER_OFFLINE,
-        f"The server worker of {server} did not answer ({step}). Start it, then retry.",
+        f"The server worker of {server} did not answer ({step}): it does not run, or all of its "
+        "slots are taken. Start it, or wait, then retry.",
     )
