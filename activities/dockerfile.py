@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temporalio import activity
+
 from activities.build_method import tool_missing
 from activities.image import image_named
 from aweigh.domain.container import labels_of
 from aweigh.domain.dockerfile import PHASE, DockerfileOrder, step_begun
-from aweigh.domain.errors import StepError
+from aweigh.domain.errors import PullStopped, StepError
 from aweigh.domain.image import ImageReference
 
 if TYPE_CHECKING:
@@ -55,7 +57,13 @@ class ByDockerfile:
             if begun:
                 self._opened.progress(f"{build.dockerfile}, {begun[-1]}")
 
-        await buildkit.run(clone, log.begin(PHASE), take, self._opened.log)
+        await buildkit.run(clone, log.begin(PHASE), take, self._opened.log, self._look)
+
+    def _look(self) -> None:
+        """Raises: StepFailed: the disk is full; PullStopped: nobody wants the image any more."""
+        if activity.is_cancelled():
+            raise PullStopped(self._opened.name)
+        self._server.reserve.refuse_if_below(self._server.engine_root, "The build")
 
     async def _image(self) -> str:
         """The id of BuildKit's image, pulled if it is not here."""

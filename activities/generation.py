@@ -25,11 +25,11 @@ from activities.replicas import (
 )
 from activities.step import OpenStep, Steps
 from activities.surroundings import with_real_binds
-from activities.together import together
 from aweigh.domain.container import DEPLOYMENT, labels_of, release_command_spec
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import chosen_check
+from aweigh.together import together
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container

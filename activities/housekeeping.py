@@ -16,12 +16,12 @@ from activities.retention import (
 )
 from activities.step import OpenStep, Steps, beating, in_temporals_words
 from activities.surroundings import refuse_binds, refuse_taken_ports
-from activities.together import together
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.naming import SERVER_LOCK
 from aweigh.domain.source import GitSource
+from aweigh.together import together
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from activities.surroundings import port_taken, with_real_binds
-from activities.together import together
 from aweigh.domain.application import Strategy, chosen_strategy
 from aweigh.domain.container import (
     APPLICATION,
@@ -24,6 +23,7 @@ from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
 from aweigh.domain.generation import Generation
 from aweigh.domain.naming import SERVER_LOCK
+from aweigh.together import together
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container

@@ -3,7 +3,7 @@
 The container has a name of its own, so a build whose worker died is found again and waited for.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -72,8 +72,18 @@ class BuildKit:
         self._confine = confine
         self._name = names.build(order.slug, order.sequence, PHASE)
 
-    async def run(self, source: Path, after: str, tell: Tell, say: Callable[[str], None]) -> None:
+    async def run(
+        self,
+        source: Path,
+        after: str,
+        tell: Tell,
+        say: Callable[[str], None],
+        look: Callable[[], None],
+    ) -> None:
         """Have the image on the engine; `after` is where an earlier reader of its output stopped.
+
+        `look` is called again and again, in a thread, while what was built is loaded; what it
+        raises ends that.
 
         Raises:
             StepError: there is no image, and why.
@@ -86,7 +96,7 @@ class BuildKit:
         ended = await read_to_the_end(self._engine, self._name, after, tell)
         if ended.exit_code:
             raise await self._failed(ended)
-        await self._load()
+        await self._load(look)
 
     async def _start(self, source: Path, say: Callable[[str], None]) -> None:
         order = self._order
@@ -109,13 +119,13 @@ class BuildKit:
         labels = {APPLICATION: order.labels[APPLICATION], ROLE: CACHE_ROLE}
         await self._networks.ensure_volume(self._names.cache(order.slug, "buildkit"), labels)
 
-    async def _load(self) -> None:
+    async def _load(self, look: Callable[[], None]) -> None:
         """Raises: StepFailed: what was built is no image."""
 
         def loaded(c: docker.APIClient) -> None:
             copied, _ = c.get_archive(self._name, RESULT)
             archive = image_within(copied, self._order.image)
-            for event in c.load_image(archive):  # type: ignore[no-untyped-call]
+            for event in c.load_image(watched(archive, look)):  # type: ignore[no-untyped-call]
                 if "error" in event:
                     raise NoImage(event["error"])
 
@@ -135,6 +145,13 @@ class BuildKit:
         said = dockerfile_verdict(lines)
         kind = StepFailed if said.final else BuildLost
         return kind(said.reason, said.message)
+
+
+def watched(chunks: Iterable[bytes], look: Callable[[], None]) -> Iterator[bytes]:
+    """The chunks, for as long as `look`, which is called before each, raises nothing."""
+    for chunk in chunks:
+        look()
+        yield chunk
 
 
 def _dockerfile(

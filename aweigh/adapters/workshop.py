@@ -1,6 +1,5 @@
 """Where builds happen on a server: their directories, their key, what they may take."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from aweigh.domain.errors import StepFailed
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder
 from aweigh.domain.project import Project
+from aweigh.together import together
 
 _KEY_BYTES: Final = 32
 _SHARE_OF_MEMORY: Final = 0.5
@@ -118,7 +118,7 @@ class Workshop:
         """Kill and remove everything of one deployment's build; it is gone afterwards."""
         wanted = {**labels, ROLE: BUILD_ROLE}
         containers = await self.engine.containers(wanted)
-        await asyncio.gather(*(self.engine.remove(one.name) for one in containers))
+        await together(self.engine.remove(one.name) for one in containers)
         await self.networks.remove_volumes(wanted)
         await self.clear(self.place(labels[DEPLOYMENT]))
 

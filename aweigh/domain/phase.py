@@ -94,7 +94,8 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         name=names.build(order.slug, order.sequence, phase),
         image=builder.image if guests else order.lifecycle_image,
         labels=dict(order.labels) | {ROLE: BUILD_ROLE, "traefik.enable": "false"},
-        # Never the application's or the build's own variables: `docker inspect` shows these.
+        # Never the application's or the build's own variables, but for a date: `docker inspect`
+        # shows these.
         env={
             "CNB_PLATFORM_API": builder.platform_api,
             "CNB_ANALYZED_PATH": ANALYZED,
