@@ -250,6 +250,7 @@ class Work:
             return self._source
         token = await self._opened.api.repository_token(self._opened.release.deployment)
         credentials = Token(token=SecretStr(token))
+        self._opened.secrets += credentials.hidden
         return self._source.model_copy(update={"credentials": credentials})
 
     async def _name(self) -> str:

@@ -55,8 +55,8 @@ class BuildLog:
     @property
     def last_lines(self) -> str:
         """What was printed last, for those who ask why it failed."""
-        secrets = self._opened.release.settings.secrets
-        shown = mask("\n".join(self._last), secrets).splitlines()  # before a line is cut in one
+        # Masked before a line is cut, in which half a secret could be left.
+        shown = mask("\n".join(self._last), self._opened.secrets).splitlines()
         return "\n".join(one_line(line, _WIDTH) for line in shown)
 
     def begin(self, phase: str) -> str:
@@ -77,7 +77,7 @@ class BuildLog:
 
     def _unwritten(self, lines: list[str]) -> list[str]:
         for index, line in enumerate(lines):
-            shown = as_logged(line, self._opened.release.settings.secrets)
+            shown = as_logged(line, self._opened.secrets)
             if shown not in self._behind:
                 self._behind.clear()
                 return lines[index:]

@@ -45,7 +45,7 @@ class Gate:
         self._port = check.port or port
         # Staying up takes as long as it takes: a deadline could only end it too early.
         self._deadline = max(check.deadline, check.seconds if check.type == "uptime" else 0)
-        self._secrets = opened.release.settings.secrets
+        self._secrets = opened.secrets
 
     async def pass_all(self, containers: list[Container]) -> str:
         """The gate that was passed, in words.

@@ -40,6 +40,8 @@ class OpenStep:
     name: StepName
     journal: Journal
     api: Api
+    #: What nobody may read: the release's, and what is fetched for it.
+    secrets: list[str] = field(default_factory=list)
     detail: str = ""
     #: What the step's report shows beside the message of its failure; never in a history.
     evidence: str = ""
@@ -47,11 +49,11 @@ class OpenStep:
 
     def log(self, text: str) -> None:
         """Write lines to the deployment's log."""
-        self.journal.write(self.release.deployment, text, self.release.settings.secrets)
+        self.journal.write(self.release.deployment, text, self.secrets)
 
     def log_output(self, lines: list[str]) -> None:
         """Write what a program printed to the deployment's log, while that takes more."""
-        self.journal.write_output(self.release.deployment, lines, self.release.settings.secrets)
+        self.journal.write_output(self.release.deployment, lines, self.secrets)
 
     def log_length(self) -> int:
         return self.journal.length(self.release.deployment)
@@ -103,7 +105,7 @@ class OpenStep:
     @property
     def shown(self) -> str:
         """The detail as others may see it."""
-        return printable(mask(self.detail, self.release.settings.secrets)[:_LONGEST_MESSAGE])
+        return printable(mask(self.detail, self.secrets)[:_LONGEST_MESSAGE])
 
 
 class Steps:
@@ -128,7 +130,7 @@ class Steps:
         async with beating(), in_temporals_words(name, secrets):
             release = await self._release(name, step, run_id)
             secrets += release.settings.secrets
-            opened = OpenStep(release, name, self._journal, self._api)
+            opened = OpenStep(release, name, self._journal, self._api, secrets)
             opened.tell(StepState.RUNNING)
             try:
                 async with telling(opened):

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 
-from api.dependencies import Doors
+from api.dependencies import Doors, Office
 from aweigh.domain import grammar
 from aweigh.domain.errors import Invalid
 from aweigh.domain.push import Event, Push
 from aweigh.store import pushes
+from aweigh.store.applications import Application
 from aweigh.store.idempotency import Key
 
 router = APIRouter(prefix="/v1/github", tags=["hooks"])
@@ -35,14 +36,7 @@ async def webhook(
     """
     body = await request.body()
     payload = _payload(body, request.headers.get("content-type", ""))
-    event = _read(Event, payload)
-    by_app = office.github.app is not None and office.github.app.signed(body, x_hub_signature_256)
-    async with office.store.read() as tx:
-        signers = await pushes.signers(tx, event, body, x_hub_signature_256) if event else []
-        if event and by_app:
-            signers += await pushes.of_installation(tx, event)
-    if not (signers or by_app):
-        raise HTTPException(401, _REFUSED)
+    signers = await _signers(office, _read(Event, payload), body, x_hub_signature_256)
     if x_github_event == "ping":
         return JSONResponse({"applications": [one.row.slug for one in signers]}, 200)
     if x_github_event != "push":
@@ -52,10 +46,7 @@ async def webhook(
     push = _read(Push, payload)
     if push is None:
         raise Invalid("body", "is not a push as GitHub describes it")
-    if not grammar.matches(grammar.IDEMPOTENCY_KEY, x_github_delivery):
-        raise Invalid("X-GitHub-Delivery", "is missing")
-    digest = hashlib.sha256(body).hexdigest()
-    key = Key(door="github", value=x_github_delivery, body_hash=digest)
+    key = _key(x_github_delivery, body)
     async with office.store.write() as tx:
         taken = [await pushes.take(tx, one.row.id, push, key) for one in signers]
     office.relay.wake()
@@ -63,6 +54,31 @@ async def webhook(
         [one.deployment for one in taken if one.deployment],
         [{"application": one.slug, "reason": one.why_ignored} for one in taken if one.why_ignored],
     )
+
+
+async def _signers(
+    office: Office, event: Event | None, body: bytes, signature: str
+) -> list[Application]:
+    """The applications that a delivery speaks for; one of the App's may speak for none.
+
+    Raises:
+        HTTPException: nobody's secret signed it.
+    """
+    by_app = office.github.app is not None and office.github.app.signed(body, signature)
+    async with office.store.read() as tx:
+        signers = await pushes.signers(tx, event, body, signature) if event else []
+        if event and by_app:
+            signers += await pushes.of_installation(tx, event)
+    if not (signers or by_app):
+        raise HTTPException(401, _REFUSED)
+    return signers
+
+
+def _key(delivery: str, body: bytes) -> Key:
+    """Raises: Invalid."""
+    if not grammar.matches(grammar.IDEMPOTENCY_KEY, delivery):
+        raise Invalid("X-GitHub-Delivery", "is missing")
+    return Key(door="github", value=delivery, body_hash=hashlib.sha256(body).hexdigest())
 
 
 def _payload(body: bytes, content_type: str) -> bytes:

@@ -4,7 +4,6 @@ Credentials travel in the environment (a header scoped to the repository's own a
 file that only this user can read; never in arguments, addresses or the clone.
 """
 
-import base64
 import contextlib
 import os
 import shlex
@@ -94,8 +93,7 @@ def authorization(source: GitSource) -> str:
     """The header by which a server knows us; empty where there is no token."""
     if not isinstance(source.credentials, Token):
         return ""
-    pair = f"{source.credentials.username}:{source.credentials.secret}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return f"Basic {source.credentials.basic}"
 
 
 def _pinned(place: Place) -> list[str]:

@@ -1,5 +1,6 @@
 """Git repositories as a source: where they are, which part is wanted, who may read it."""
 
+import base64
 import re
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -120,6 +121,16 @@ class Token(Value):
     def secret(self) -> str:
         return self.token.get_secret_value()
 
+    @property
+    def basic(self) -> str:
+        """User name and token as they stand in a header (RFC 7617)."""
+        return base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+
+    @property
+    def hidden(self) -> list[str]:
+        """What no log may show."""
+        return [self.secret, self.basic]
+
 
 class DeployKey(Value):
     """A private key, for ssh; `known_hosts` pins the host's key, in the format of that file."""
@@ -139,6 +150,10 @@ class DeployKey(Value):
     def secret(self) -> str:
         return self.private_key.get_secret_value()
 
+    @property
+    def hidden(self) -> list[str]:
+        return [self.secret]
+
 
 class Installation(Value):
     """An installation of this Aweigh's GitHub App, which may read the repository."""
@@ -147,8 +162,8 @@ class Installation(Value):
     installation: Annotated[int, Field(ge=1)]
 
     @property
-    def secret(self) -> str:
-        return ""  # a token is fetched whenever one is needed
+    def hidden(self) -> list[str]:
+        return []  # a token is fetched whenever one is needed
 
 
 Credentials = Annotated[Token | DeployKey | Installation, Field(discriminator="type")]

@@ -136,8 +136,8 @@ class GitSource(Value):
 
     @property
     def secrets(self) -> list[str]:
-        own = [self.credentials.secret] if self.credentials else []
-        return [secret for secret in own if secret] + self.build.hidden
+        own = self.credentials.hidden if self.credentials else []
+        return own + self.build.hidden
 
 
 def _type(source: Any) -> str:

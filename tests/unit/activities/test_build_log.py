@@ -1,7 +1,6 @@
 """A build's output in a deployment's log: every line once, whatever dies, while there is room."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -24,8 +23,7 @@ class Opened:
 
     def __init__(self, journal: Journal, secrets: tuple[str, ...] = ()) -> None:
         self._journal = journal
-        settings = SimpleNamespace(secrets=list(secrets))
-        self.release = SimpleNamespace(settings=settings)
+        self.secrets = list(secrets)
 
     def log_output(self, lines: list[str]) -> None:
         self._journal.write_output(ONE, lines, [])

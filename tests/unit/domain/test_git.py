@@ -110,7 +110,7 @@ def test_credentials_fit_the_way_to_the_repository(
         return GitSource.model_validate({"repository": repository, "credentials": credentials})
 
     if fits:
-        assert source().secrets == [credentials.get("token") or credentials["private_key"]]
+        assert (credentials.get("token") or credentials["private_key"]) in source().secrets
     else:
         with pytest.raises(ValidationError, match="a deploy_key is for ssh"):
             source()
@@ -147,3 +147,10 @@ def test_a_name_is_looked_for_as_a_tag_first_and_the_branch_as_nothing_else(
 )
 def test_an_owner_is_what_stands_before_the_last_name(repository: str, owner: str) -> None:
     assert owner_of(repository) == owner
+
+
+def test_a_token_is_hidden_as_it_stands_in_a_header_too() -> None:
+    token = {"type": "token", "username": "me", "token": "geheim"}
+    given = {"repository": "https://a.example/x", "credentials": token}
+
+    assert GitSource.model_validate(given).secrets == ["geheim", "bWU6Z2VoZWlt"]
