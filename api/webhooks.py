@@ -40,7 +40,9 @@ async def webhook(
     if x_github_event == "ping":
         return JSONResponse({"applications": [one.row.slug for one in signers]}, 200)
     if x_github_event != "push":
-        return _answer([], [{"reason": f"{x_github_event or 'an event'} is not a push"}])
+        return _answer(
+            [], [{"reason": f"{x_github_event or 'an event without a name'} is not a push"}]
+        )
     if not signers:
         return _answer([], [{"reason": "no application is read by this installation of the App"}])
     push = _read(Push, payload)

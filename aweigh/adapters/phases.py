@@ -35,6 +35,7 @@ from aweigh.domain.phase import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 
 #: Among which a phase says why it failed.
 _LAST_LINES: Final = 5
+_SHORT: Final = 12
 _LONGEST_METADATA: Final = 1024**2
 #: The making of a phase's container; false: there is one, and it was started.
 Preparation = asyncio.Task[bool]
@@ -89,7 +90,7 @@ class Phases:
             await self._start(phase)
         ended = await read_to_the_end(self._engine, name, after, tell)
         if ended.exit_code:
-            raise _failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
+            raise self._failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
     async def begun(self, came_to: Phase) -> Phase:
         """Where to begin after an attempt that came to a phase: there, unless all of it is gone.
@@ -160,6 +161,21 @@ class Phases:
         if metadata and (why := why_no_process(order.process, defined)):
             raise StepFailed(Reason.BUILD_FAILED, why)
 
+    def _failed(self, phase: Phase, ended: Container, last_lines: str) -> StepError:
+        # One time in twenty, on a busy machine, the engine does not hear of it before the end.
+        if ended.out_of_memory or was_killed(last_lines):
+            return StepFailed(
+                Reason.OUT_OF_MEMORY,
+                f"The {phase} took more memory than the build may; raise `build.limits.memory`.",
+            )
+        said, order = verdict(phase, ended.exit_code), self._order
+        kind = StepFailed if said.final else BuildLost
+        return kind(
+            said.reason,
+            f"{said.message}. It was {order.commit[:_SHORT]} of {order.repository}; the last lines "
+            "are in the deployment's log and its `build` step.",
+        )
+
     async def ensure_surroundings(self) -> None:
         """Have the build's network and volumes, and the application's caches."""
         order = self._order
@@ -170,15 +186,3 @@ class Phases:
         for what in ("build", "launch"):
             labels = {APPLICATION: order.labels[APPLICATION], ROLE: CACHE_ROLE}
             await self._networks.ensure_volume(self._names.cache(order.slug, what), labels)
-
-
-def _failed(phase: Phase, ended: Container, last_lines: str) -> StepError:
-    # One time in twenty, on a busy machine, the engine does not hear of it before the end.
-    if ended.out_of_memory or was_killed(last_lines):
-        return StepFailed(
-            Reason.OUT_OF_MEMORY,
-            f"The {phase} took more memory than the build may; raise `build.limits.memory`.",
-        )
-    said = verdict(phase, ended.exit_code)
-    kind = StepFailed if said.final else BuildLost
-    return kind(said.reason, f"{said.message}. The last lines are in the deployment's log.")

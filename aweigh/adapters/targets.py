@@ -52,9 +52,10 @@ class Targets:
         addresses = [str(one[4][0]) for one in found]
         allowed = [one for one in addresses if self._may_reach(ipaddress.ip_address(one), port)]
         if not allowed:
+            where = host if host == addresses[0] else f"{host} ({addresses[0]})"
             raise StepFailed(
                 Reason.REPOSITORY_NOT_FOUND,
-                f"{host} is {addresses[0]}, in a private network, and repositories are not looked "
+                f"{where} is in a private network, and repositories are not looked "
                 "for there. AWEIGH_PRIVATE_TARGETS of the server worker allows it.",
             )
         return Place(host, port, allowed[0])
