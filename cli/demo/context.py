@@ -24,7 +24,7 @@ def build_image(client: docker.DockerClient, name: str, files: Mapping[str, byte
     while True:
         try:
             image, _ = client.images.build(
-                fileobj=_context(files), custom_context=True, tag=name, rm=True, forcerm=True
+                fileobj=tar_of(files), custom_context=True, tag=name, rm=True, forcerm=True
             )
         except BuildError as error:
             tries -= 1
@@ -34,7 +34,8 @@ def build_image(client: docker.DockerClient, name: str, files: Mapping[str, byte
             return image
 
 
-def _context(files: Mapping[str, bytes]) -> io.BytesIO:
+def tar_of(files: Mapping[str, bytes]) -> io.BytesIO:
+    """A tar of files that nobody owns."""
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         for file, data in files.items():

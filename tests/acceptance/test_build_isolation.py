@@ -9,10 +9,13 @@ from pathlib import Path
 import docker
 import pytest
 
+from aweigh.adapters.firewall import Firewall, interface_of
+from aweigh.domain.buildpacks import Phase
 from cli.demo.load import Run, running
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building
 from tests.support.git_server import GitServer
+from tests.support.moment import container_starts, go_on, stand_still, stopping
 from tests.support.outside import containers
 from tests.support.shop import Shop, fast_flows, lost
 from tests.support.stack import free_ports, running_stack
@@ -93,6 +96,31 @@ async def test_what_is_built_reaches_nothing_of_this_server(
         "/", "/workspace", "/layers", "/analysis",
         "/etc/resolv.conf", "/etc/hostname", "/etc/hosts",
     }  # fmt: skip
+
+
+async def test_walls_that_fell_in_the_middle_of_a_build_stand_before_its_code_runs(
+    engine: docker.DockerClient, builds: Builds
+) -> None:
+    """As where somebody reloads the packet filter while a large cache is restored."""
+    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    walls = Firewall(interface=interface_of(f"{builds.stack.prefix}.build"))
+    app = await builds.runs("walled", hostile.SPY.format(
+        addresses=[(gateway, builds.stack.web_port)], ports=[], names=[], paths=[],
+    ))  # fmt: skip
+    stand_still(builds.stack, "server")
+    deployment = (await builds.stack.deploy(app, wait=0)).json()
+
+    restoring = container_starts(builds.phase(deployment, Phase.RESTORER))
+    async with stopping(builds.stack, restoring) as stopped:
+        go_on(builds.stack)
+        await stopped()
+    walls.remove_now()
+    go_on(builds.stack)
+    end = await builds.stack.deployment(deployment["id"], wait=60)
+
+    log = await builds.stack.log(deployment["id"])
+    assert end["state"] == "succeeded", log
+    assert f"refused {gateway}:{builds.stack.web_port} " in log
 
 
 async def test_what_is_built_stands_on_no_other_image(

@@ -3,25 +3,15 @@
 import io
 import json
 import tarfile
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from aweigh.adapters.image_archive import NoImage, image_within
+from cli.demo.context import tar_of
 
 CONFIG, LAYER = (f"blobs/sha256/{digit * 64}" for digit in "ce")
 MANIFEST = [{"Config": CONFIG, "Layers": [LAYER], "RepoTags": ["evil/a:1"]}]
-
-
-def tar_of(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def copied(manifest: Any) -> list[bytes]:
@@ -31,7 +21,7 @@ def copied(manifest: Any) -> list[bytes]:
         "blobs/sha256/../../../etc/cron.d/evil": b"evil", f"{LAYER}/../x": b"evil",
         "manifest.json": json.dumps(manifest).encode(), "oci-layout": b"", "repositories": b"evil",
     }  # fmt: skip
-    whole = tar_of({"image.tar": tar_of(files)})
+    whole = tar_of({"image.tar": tar_of(files).getvalue()}).getvalue()
     return [whole[at : at + 4093] for at in range(0, len(whole), 4093)]
 
 
