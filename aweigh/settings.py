@@ -3,35 +3,31 @@
 Each is an environment variable with the prefix `AWEIGH_`; docs/settings.md lists them all.
 """
 
-import ipaddress
-import json
-import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from aweigh.domain import grammar
 from aweigh.domain.endpoint import answers, endpoint, is_loopback
 from aweigh.domain.target import WrittenTarget
-
-
-def default_data_directory() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/aweigh")
-    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(home) / "aweigh"
-
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-OptionalFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
-
-_DRIVERS: Final = ("postgresql+psycopg", "sqlite+aiosqlite")
+from aweigh.setting_types import (
+    Address,
+    ApiUrl,
+    DatabaseUrl,
+    Directories,
+    HttpsUrl,
+    LogLevel,
+    Name,
+    Network,
+    OptionalFile,
+    PortNumber,
+    Prefix,
+    RootedPath,
+    Subnet,
+    default_data_directory,
+)
 
 
 class Settings(BaseSettings):
@@ -39,10 +35,10 @@ class Settings(BaseSettings):
         env_prefix="AWEIGH_", frozen=True, use_attribute_docstrings=True, extra="ignore"
     )
 
-    data: Path = Field(default_factory=default_data_directory)
+    data: RootedPath = Field(default_factory=default_data_directory)
     """Directory of everything this installation keeps: database, keys, tokens, routes."""
-    prefix: str = "aweigh"
-    """First part of every name on the engine; two installations on one engine differ in it."""
+    prefix: Prefix = "aweigh"
+    """First part of every name on the engine (a-z, 0-9); differs between installations."""
     log_level: LogLevel = "info"
     """Least severe log lines to print: debug, info, warning or error."""
 
@@ -50,14 +46,14 @@ class Settings(BaseSettings):
     """Address the API listens on; beyond this machine, set the API's URL too."""
     api_port: PortNumber = 8700
     """Port the API listens on."""
-    api_url: str = ""
+    api_url: ApiUrl = ""
     """Where server workers reach the API; https unless a loopback address, as by default."""
-    database_url: str = ""
+    database_url: DatabaseUrl = ""
     """SQLAlchemy URL of the database; empty: an SQLite file in the data directory."""
     keep_logs_days: Annotated[int, Field(ge=1, le=3650)] = 90
     """Days that logs and events of ended deployments stay; those of a live one stay longer."""
 
-    temporal_address: str = "127.0.0.1:7233"
+    temporal_address: Address = "127.0.0.1:7233"
     """Host and port of Temporal's frontend."""
     temporal_namespace: str = "aweigh"
     """Temporal namespace of this installation."""
@@ -74,15 +70,15 @@ class Settings(BaseSettings):
     temporal_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Days that Temporal keeps the history of ended workflows."""
 
-    server: str = "local"
+    server: Name = "local"
     """Name of the server this server worker serves."""
     server_token_file: OptionalFile = None
     """File with the server worker's token; empty: `tokens/server-<name>` in the data directory."""
     docker_host: str = "unix:///var/run/docker.sock"
     """Address of the Docker engine."""
-    subnet: str = ""
+    subnet: Subnet = ""
     """Subnet of Aweigh's bridge network (a /16); empty: one that is free, chosen once."""
-    bind_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    bind_roots: Annotated[Directories, NoDecode] = ()
     """Directories of the server that applications may bind-mount from; none by default."""
     keep_releases: Annotated[int, Field(ge=1, le=100)] = 5
     """Releases of each application whose images stay on the server."""
@@ -118,7 +114,7 @@ class Settings(BaseSettings):
     branch_look_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     """Seconds between looks at followed branches, for pushes that were never delivered; 0: none."""
 
-    github_api_url: str = "https://api.github.com"
+    github_api_url: HttpsUrl = "https://api.github.com"
     """GitHub's REST API; of a GitHub Enterprise Server, `https://<host>/api/v3`."""
     github_app_id: str = ""
     """Id of this installation's GitHub App; empty: there is none."""
@@ -144,76 +140,6 @@ class Settings(BaseSettings):
     acme_ca_file: OptionalFile = None
     """Certificate by which the ACME server itself is trusted, where it is a private one."""
 
-    @field_validator("prefix", "server")
-    @classmethod
-    def _slug(cls, name: str) -> str:
-        if not grammar.matches(grammar.SLUG, name):
-            raise ValueError("is not a name (a-z, 0-9 and '-', first a letter, at most 40)")
-        return name
-
-    @field_validator("data")
-    @classmethod
-    def _from_the_root(cls, data: Path) -> Path:
-        return data.absolute()  # it also names mounts and files of other processes
-
-    @field_validator("api_url")
-    @classmethod
-    def _private(cls, text: str) -> str:
-        url = urlsplit(text)
-        host = url.hostname or ""
-        within = url.scheme == "http" and is_loopback(host)
-        if text and (not host or url.port == 0 or not (url.scheme == "https" or within)):
-            raise ValueError("must be https: secrets travel over it")
-        return text
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_database(cls, text: str) -> str:
-        if not text:
-            return text
-        from sqlalchemy.engine import make_url  # a server worker gets along without
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            url = make_url(text)
-        except (ArgumentError, ValueError) as error:  # may quote the password
-            raise ValueError("is not a database URL") from error
-        if url.drivername not in _DRIVERS:
-            raise ValueError(f"must begin with {' or '.join(f'{one}://' for one in _DRIVERS)}")
-        if url.drivername == "sqlite+aiosqlite" and not (url.database or "").startswith("/"):
-            raise ValueError("needs the absolute path of a file: sqlite+aiosqlite:////path")
-        return text
-
-    @field_validator("temporal_address")
-    @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        endpoint(address)
-        return address
-
-    @field_validator("subnet")
-    @classmethod
-    def _network(cls, subnet: str) -> str:
-        if subnet and ipaddress.IPv4Network(subnet).prefixlen != 16:
-            raise ValueError(f"must be a /16, not {subnet}")
-        return subnet
-
-    @field_validator("bind_roots", mode="before")
-    @classmethod
-    def _listed(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        if given.lstrip().startswith("["):
-            return json.loads(given)
-        return [part.strip() for part in re.split("[,:]", given) if part.strip()]
-
-    @field_validator("bind_roots")
-    @classmethod
-    def _absolute(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
-        for root in roots:
-            if not root.is_absolute():
-                raise ValueError(f"{root} is not an absolute path")
-        return roots
-
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
         if (self.temporal_tls_cert_file is None) != (self.temporal_tls_key_file is None):
@@ -221,15 +147,6 @@ class Settings(BaseSettings):
                 "AWEIGH_TEMPORAL_TLS_CERT_FILE and AWEIGH_TEMPORAL_TLS_KEY_FILE need each other"
             )
         return self
-
-    @field_validator("github_api_url")
-    @classmethod
-    def _safe(cls, text: str) -> str:
-        url = urlsplit(text)
-        host = url.hostname or ""
-        if not host or not (url.scheme == "https" or is_loopback(host)):
-            raise ValueError("must be https: tokens travel over it")
-        return text.rstrip("/")
 
     @model_validator(mode="after")
     def _app_has_its_key(self) -> Self:

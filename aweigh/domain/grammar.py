@@ -7,6 +7,8 @@ quoting; nothing is escaped anywhere else.
 import re
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
+# No dash: it ends the prefix in every name on the engine.
+PREFIX = re.compile(r"[a-z][a-z0-9]{0,19}")
 NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

@@ -13,7 +13,11 @@ SERVER_LOCK: Final = "server"
 
 @dataclass(frozen=True)
 class Names:
-    """Names under one prefix; two installations on an engine differ in it."""
+    """Names under one prefix; two installations on an engine differ in it.
+
+    A prefix holds no dash, dot or underscore and a slug no dot or underscore, so each name can be
+    split in one way only: no two things share a name, whatever their owners are called.
+    """
 
     prefix: str
 
@@ -52,14 +56,19 @@ class Names:
         return f"{self.image_repository(slug)}:built-{content_key}"
 
     def volume(self, slug: str, source: str) -> str:
-        return f"{self.prefix}-{slug}-{source}"
+        """A named volume; the underscore ends the slug, since `source` may hold dashes too."""
+        return f"{self.prefix}-{slug}_{source}"
 
     def image_volume(self, slug: str, target: str) -> str:
-        """Of a `VOLUME` of the image: begins with `_`, as no name that a user gives can."""
-        name = target.strip("/").replace("/", "_")
-        if not _PLAIN_TARGET.fullmatch(target.strip("/")):
+        """The volume of a `VOLUME` of the image: begins with `_`, as no name given by a user can.
+
+        A path that cannot stand in a name as it is has a digest, and begins with a second `_`.
+        """
+        path = target.strip("/")
+        name = path.replace("/", "_")
+        if not _PLAIN_TARGET.fullmatch(path):
             readable = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:60]
-            name = f"{readable}-{hashlib.sha256(target.encode()).hexdigest()[:12]}"
+            name = f"_{readable}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
         return self.volume(slug, f"_{name}")
 
     def owns_image(self, name: str) -> bool:

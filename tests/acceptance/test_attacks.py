@@ -256,7 +256,7 @@ async def test_containers_of_somebody_else_are_refused_and_left_alone(
 async def test_volumes_and_networks_of_somebody_else_are_refused_and_left_alone(
     engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:
-    volume = engine.volumes.create(f"{stack.prefix}-greedy-data", labels={"whose": "theirs"})
+    volume = engine.volumes.create(f"{stack.prefix}-greedy_data", labels={"whose": "theirs"})
     network = engine.networks.create(f"{stack.prefix}-theirs", labels={"whose": "theirs"})
     try:
         app = await stack.create(

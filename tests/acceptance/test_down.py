@@ -51,7 +51,7 @@ def things(engine: docker.DockerClient, *names: str) -> set[str]:
 def neighbour(engine: docker.DockerClient, prefix: str, image: str) -> Iterator[set[str]]:
     """What another installation might have, by names that look alike."""
     try:
-        engine.volumes.create(f"{prefix}-shop-data")
+        engine.volumes.create(f"{prefix}-shop_data")
         engine.networks.create(f"{prefix}-back", labels={"aweigh.instance": "other"})
         engine.images.get(image).tag(f"{prefix}/shop", "1")
         engine.containers.create(image, name=f"{prefix}-shop-1-0")

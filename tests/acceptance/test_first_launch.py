@@ -127,7 +127,7 @@ async def test_removing_an_application_keeps_its_data_unless_asked(
 
     assert containers(engine, stack, "kept") == []
     [volume] = engine.volumes.list(filters={"name": f"{stack.prefix}-kept-"})
-    assert volume.name == f"{stack.prefix}-kept-data"
+    assert volume.name == f"{stack.prefix}-kept_data"
 
 
 async def test_temporals_page_of_a_deployment_tells_its_story(

@@ -61,7 +61,7 @@ async def test_applications_of_one_name_stay_apart(
     assert "v2" in (await ask(neighbour, "twin.localhost")).text
     [container] = containers(engine, neighbour.prefix, "twin")
     assert container.name == f"{neighbour.prefix}-twin-2-0"
-    assert engine.volumes.get(f"{neighbour.prefix}-twin-data")
+    assert engine.volumes.get(f"{neighbour.prefix}-twin_data")
     assert engine.networks.list(names=[f"{neighbour.prefix}-twin-back"])
     assert f"{neighbour.prefix}/twin:2" in images(engine, neighbour)
 

@@ -50,7 +50,14 @@ def test_an_address_over_which_secrets_could_be_read_refuses_the_start(
     assert "AWEIGH_API_URL: must be https" in refused(monkeypatch, "AWEIGH_API_URL", url)
 
 
-@pytest.mark.parametrize("name", ["AWEIGH_PREFIX", "AWEIGH_SERVER"])
+@pytest.mark.parametrize("value", ["", "Eu", "1a", "a_b", "a-b", "a.b", "a/b", "a" * 21, "a\n"])
+def test_a_prefix_that_would_not_end_at_its_first_dash_refuses_the_start(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    assert "is not a name prefix" in refused(monkeypatch, "AWEIGH_PREFIX", value)
+
+
+@pytest.mark.parametrize("name", ["AWEIGH_SERVER"])
 @pytest.mark.parametrize("value", ["", "Eu", "1a", "a_b", "a/b", "a" * 41, "a\n"])
 def test_a_name_that_could_not_stand_on_an_engine_refuses_the_start(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

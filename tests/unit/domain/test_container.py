@@ -114,7 +114,7 @@ def test_a_replica_with_everything() -> None:
             "address": "10.201.1.0",
             "networks": {"aweigh-backend": "shop"},
             "mounts": (
-                {"source": "aweigh-shop-data", "target": "/data", "read_only": False},
+                {"source": "aweigh-shop_data", "target": "/data", "read_only": False},
                 {"source": "/srv", "target": "/srv", "read_only": True},
             ),
             "ports": (Port(host=8080, container=80),),
@@ -156,7 +156,7 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "network": "aweigh",
             "address": None,
             "networks": {"aweigh-backend": "aweigh-shop-7-release"},
-            "mounts": ({"source": "aweigh-shop-data", "target": "/data", "read_only": False},),
+            "mounts": ({"source": "aweigh-shop_data", "target": "/data", "read_only": False},),
             "ports": (),
             "cpus": None,
             "memory_bytes": 536870912,
@@ -247,7 +247,7 @@ def test_a_volume_of_the_image_becomes_a_named_one_of_the_application() -> None:
     image = ImageFacts(id="sha256:1", volumes=("/data", "/var/lib/x"))
     volumes = [{"source": "mine", "target": "/data"}]
 
-    expected = {"/data": "aweigh-shop-mine", "/var/lib/x": "aweigh-shop-_var_lib_x"}
+    expected = {"/data": "aweigh-shop_mine", "/var/lib/x": "aweigh-shop__var_lib_x"}
     assert sources(replica(image, volumes=volumes)) == expected
     assert sources(release_command(image, volumes=volumes)) == expected
 

@@ -1,7 +1,7 @@
 """Names on the engine: no two things are given the same one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aweigh.domain import grammar
@@ -10,6 +10,8 @@ from aweigh.domain.naming import Names
 NAMES = Names("aweigh")
 
 slugs = st.from_regex(r"[a-z][a-z0-9-]{0,6}", fullmatch=True)
+prefixes = st.from_regex(grammar.PREFIX, fullmatch=True)
+sources = st.from_regex(grammar.VOLUME_NAME, fullmatch=True)
 numbers = st.integers(1, 200)
 targets = st.from_regex(r"(/[a-zA-Z0-9_.+ -]{1,4}){1,3}", fullmatch=True)
 containers = st.tuples(slugs, numbers, numbers | st.just(0))
@@ -65,6 +67,64 @@ def test_a_volume_of_an_image_has_a_name_that_the_engine_takes(slug: str, target
     assert all(char.isascii() and (char.isalnum() or char in "_.-") for char in name)
 
 
+@given(slugs, sources, slugs, sources)
+@example("shop", "a-data", "shop-a", "data")
+def test_volumes_of_different_applications_never_share_a_name(
+    slug: str, source: str, other_slug: str, other_source: str
+) -> None:
+    same = NAMES.volume(slug, source) == NAMES.volume(other_slug, other_source)
+
+    assert same == ((slug, source) == (other_slug, other_source))
+
+
+@given(slugs, targets, slugs, targets)
+def test_volumes_of_different_applications_images_never_share_a_name(
+    slug: str, target: str, other_slug: str, other_target: str
+) -> None:
+    same = NAMES.image_volume(slug, target) == NAMES.image_volume(other_slug, other_target)
+
+    assert same == ((slug, target.strip("/")) == (other_slug, other_target.strip("/")))
+
+
+def test_a_path_that_looks_like_a_derived_name_keeps_a_volume_of_its_own() -> None:
+    long = "/" + "a" * 101
+    derived = NAMES.image_volume("shop", long).partition("_")[2].lstrip("_")
+
+    assert NAMES.image_volume("shop", f"/{derived}") != NAMES.image_volume("shop", long)
+
+
+@given(prefixes, slugs, numbers, prefixes, slugs, numbers)
+@example("a", "b-c", 1, "ab", "c", 1)
+def test_installations_never_share_the_name_of_anything(
+    prefix: str, slug: str, sequence: int, other: str, other_slug: str, other_sequence: int
+) -> None:
+    if prefix == other:
+        return
+    theirs = everything(Names(other), other_slug, other_sequence)
+
+    assert everything(Names(prefix), slug, sequence).isdisjoint(theirs)
+
+
+def everything(names: Names, slug: str, sequence: int) -> set[str]:
+    """Each kind of name that an installation can give."""
+    return {
+        names.bridge,
+        names.proxy,
+        names.build_network,
+        names.network(slug),
+        names.container(slug, sequence, 0),
+        names.release_container(slug, sequence),
+        names.build(slug, sequence, "builder"),
+        names.build_volume(slug, sequence, "app"),
+        names.cache(slug, "build"),
+        names.volume(slug, "data"),
+        names.image_volume(slug, "/data"),
+        names.image(slug, sequence),
+        names.pulled_repository,
+        names.demo,
+    }
+
+
 def test_names_can_be_read() -> None:
     assert [
         NAMES.bridge,
@@ -81,8 +141,8 @@ def test_names_can_be_read() -> None:
         "aweigh-proxy",
         "aweigh-shop-7-0",
         "aweigh-shop-7-release",
-        "aweigh-shop-data",
-        "aweigh-shop-_var_lib_data",
+        "aweigh-shop_data",
+        "aweigh-shop__var_lib_data",
         "aweigh-backend",
         "aweigh/shop:7",
         "aweigh-pulled/image:abc",
