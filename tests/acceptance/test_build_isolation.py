@@ -14,6 +14,7 @@ from aweigh.domain.buildpacks import Phase
 from cli.demo.load import Run, running
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building
+from tests.support.door import default_bridge_address
 from tests.support.git_server import GitServer
 from tests.support.moment import container_starts, go_on, stand_still, stopping
 from tests.support.outside import containers
@@ -68,7 +69,7 @@ async def test_what_is_built_reaches_nothing_of_this_server(
     engine: docker.DockerClient, builds: Builds, neighbour: Shop
 ) -> None:
     stack, [container] = builds.stack, containers(engine, builds.stack.prefix, "neighbour")
-    bridge = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    bridge = default_bridge_address(engine)
     network = container.attrs["NetworkSettings"]["Networks"][stack.prefix]
     ports = [neighbour.application["ports"][0]["host"], stack.web_port]
     there = [(host, port) for host in (bridge, network["Gateway"]) for port in ports]
@@ -102,7 +103,7 @@ async def test_walls_that_fell_in_the_middle_of_a_build_stand_before_its_code_ru
     engine: docker.DockerClient, builds: Builds
 ) -> None:
     """As where somebody reloads the packet filter while a large cache is restored."""
-    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = default_bridge_address(engine)
     walls = Firewall(interface=interface_of(f"{builds.stack.prefix}.build"))
     app = await builds.runs("walled", hostile.SPY.format(
         addresses=[(gateway, builds.stack.web_port)], ports=[], names=[], paths=[],
@@ -116,7 +117,7 @@ async def test_walls_that_fell_in_the_middle_of_a_build_stand_before_its_code_ru
         await stopped()
     walls.remove_now()
     go_on(builds.stack)
-    end = await builds.stack.deployment(deployment["id"], wait=60)
+    end = await builds.stack.deployment(deployment["id"], wait=300)
 
     log = await builds.stack.log(deployment["id"])
     assert end["state"] == "succeeded", log

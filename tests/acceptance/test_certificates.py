@@ -42,7 +42,7 @@ async def test_a_domain_with_tls_gets_a_certificate_of_its_own(
 
 async def trusted_certificate(port: int, trusted: ssl.SSLContext) -> dict[str, tuple[object, ...]]:
     """The server's certificate, as soon as it is one that the authority issued."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while True:
             try:
                 _, writer = await asyncio.open_connection(

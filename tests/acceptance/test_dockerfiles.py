@@ -14,6 +14,7 @@ from tests.support.arguments import watched_arguments
 from tests.support.building import leavings
 from tests.support.buildkit_image import buildkit_image
 from tests.support.dockerfiles import DOCKERFILE, RESULT, TOOLS, Files, python_files, tools_files
+from tests.support.door import default_bridge_address
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import ZERO, delivery, push
 from tests.support.images import temporary_repository
@@ -81,7 +82,7 @@ async def test_a_push_goes_live_by_its_dockerfile_and_a_broken_one_leaves_it_liv
         request = delivery(push(git.url("shop"), before=before, after=after), app["webhook_secret"])
         answer = await stack.client.post("/v1/github/webhooks", **request)
         [made] = answer.json()["deployments"]
-        return dict(await stack.deployment(made, wait=120))
+        return dict(await stack.deployment(made, wait=300))
 
     with watched_arguments() as command_lines:
         live = await pushed(ZERO, first)
@@ -128,7 +129,7 @@ print("outside it is", open("/proc/self/uid_map").read().split()[:3], flush=True
 async def test_a_run_reaches_nothing_of_this_server(
     engine: docker.DockerClient, stack: Stack, git: GitServer, python: Files
 ) -> None:
-    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = default_bridge_address(engine)
     [victim] = containers(engine, stack.prefix, "shop")
     address = victim.attrs["NetworkSettings"]["Networks"][stack.prefix]["IPAddress"]
     api = int(stack.environment["AWEIGH_API_PORT"])
@@ -233,7 +234,7 @@ async def test_a_cancelled_build_is_gone(
     app = await follow(stack, git, "sleeps")
     deployment = await begun(stack, app, "it waits")
 
-    answer = await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel?wait=60")
+    answer = await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel?wait=300")
 
     assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
     assert leavings(engine, stack) == []
@@ -253,7 +254,7 @@ async def test_a_build_whose_worker_dies_goes_on(
     deployment = await begun(stack, app, "line 5")
 
     stack.kill("server")
-    end = await stack.deployment(deployment["id"], wait=120)
+    end = await stack.deployment(deployment["id"], wait=300)
 
     assert end["state"] == "succeeded"
     log = await stack.log(deployment["id"])

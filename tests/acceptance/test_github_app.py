@@ -92,7 +92,7 @@ async def pushed(stack: Stack, git: GitServer, commit: str) -> dict[str, Any]:
     payload = push(git.url("acme/app-read"), after=commit, installation={"id": 7})
     answer = await stack.client.post("/v1/github/webhooks", **delivery(payload, SECRET))
     [made] = answer.json()["deployments"]
-    return await stack.deployment(made, wait=120)
+    return await stack.deployment(made, wait=300)
 
 
 async def test_a_push_that_is_never_delivered_goes_live(
@@ -114,7 +114,7 @@ async def test_a_push_that_is_never_delivered_goes_live(
         items: list[dict[str, Any]] = found.json()["items"]
         return items if {one["state"] for one in items} == {"succeeded"} else []
 
-    [made] = await until(all_are_live, 120)
+    [made] = await until(all_are_live)
 
     assert (made["trigger"], made["commit"]) == ("poll", missed)
     assert (await ask(stack, "missed.localhost")).text == "missed unknown\n"

@@ -32,7 +32,7 @@ async def application(stack: Stack, name: str, repository: str, **more: Any) -> 
 
 async def step_runs(stack: Stack, deployment_id: str, step: str) -> None:
     """Wait until a step of a deployment runs."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while True:
             found = await stack.deployment(deployment_id)
             if any(one["name"] == step and one["state"] == "running" for one in found["steps"]):
@@ -56,7 +56,7 @@ async def test_cancelled_means_gone(
     await step_runs(stack, deployment["id"], step)
 
     await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel")
-    end = await stack.deployment(deployment["id"], wait=60)
+    end = await stack.deployment(deployment["id"], wait=300)
 
     assert (end["state"], end["reason"]) == ("failed", "cancelled")
     assert names(engine, stack, f"cancel-{step}") == [f"{live['sequence']}-0"]
@@ -74,8 +74,8 @@ async def test_a_reset_of_an_older_deployment_does_not_overtake_one_in_its_gate(
 
     await reset(stack, older["id"])
 
-    end = await stack.deployment(newer["id"], wait=60)
-    again = await stack.deployment(older["id"], wait=60)
+    end = await stack.deployment(newer["id"], wait=300)
+    again = await stack.deployment(older["id"], wait=300)
     assert end["state"] == "succeeded"
     assert (again["attempts"], again["reason"]) == (2, "superseded")
 

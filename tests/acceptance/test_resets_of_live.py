@@ -32,7 +32,7 @@ async def run_closed(stack: Stack, deployment_id: str, run_id: str) -> None:
     """Wait until the run that follows this one has ended, whichever way."""
     client = await stack.temporal()
     handle = client.get_workflow_handle(f"deployment/{deployment_id}")
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while True:
             described = await handle.describe()
             if described.run_id != run_id and described.close_time:
@@ -74,7 +74,7 @@ async def test_what_made_way_for_a_newer_one_is_not_started_by_an_older_ones_und
     older = (await stack.deploy(app, "broken")).json()["deployment"]
     newer = (await stack.deploy(app, "slow", wait=0)).json()
     parked = f"{stack.prefix}-made-way-{live['sequence']}-0"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while engine.containers.get(parked).status == "running":
             await asyncio.sleep(0.05)
 
@@ -83,5 +83,5 @@ async def test_what_made_way_for_a_newer_one_is_not_started_by_an_older_ones_und
 
     assert (await stack.deployment(newer["id"]))["state"] == "started"
     assert engine.containers.get(parked).status == "exited"
-    assert (await stack.deployment(newer["id"], wait=60))["state"] == "succeeded"
+    assert (await stack.deployment(newer["id"], wait=300))["state"] == "succeeded"
     assert (await stack.deployment(older["id"]))["reason"] == "superseded"

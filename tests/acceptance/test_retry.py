@@ -156,7 +156,7 @@ async def test_a_waiting_step_begins_anew_when_it_is_reset(stack: Stack) -> None
         pending = (await handle.describe()).raw_description.pending_activities
         return sum(one.attempt for one in pending if one.activity_id == "pull")
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while (await stack.deployment(waiting["id"]))["state"] == "created":
             await asyncio.sleep(0.05)
         while await attempts() < 4:  # the next one is seconds away
@@ -166,7 +166,7 @@ async def test_a_waiting_step_begins_anew_when_it_is_reset(stack: Stack) -> None
             await asyncio.sleep(0.05)
 
     await stack.call("POST", f"/v1/deployments/{waiting['id']}/cancel")
-    assert (await stack.deployment(waiting["id"], wait=30))["reason"] == "cancelled"
+    assert (await stack.deployment(waiting["id"], wait=300))["reason"] == "cancelled"
 
 
 async def test_a_rollback_makes_the_older_image_live_again(
@@ -197,5 +197,5 @@ async def test_a_database_restored_from_a_backup_counts_on_from_what_is_live(
 
     assert first["reason"] == "superseded"
     newest = (await stack.call("GET", "/v1/deployments", params={"application": app["id"]})).json()
-    again = await stack.deployment(newest["items"][0]["id"], wait=60)
+    again = await stack.deployment(newest["items"][0]["id"], wait=300)
     assert (again["sequence"], again["state"], again["retry_of"]) == (41, "succeeded", first["id"])

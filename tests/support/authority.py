@@ -79,7 +79,7 @@ async def _start(place: Path, *command: str) -> asyncio.subprocess.Process:
 
 
 async def _until_answers(authority: Authority) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(300):
         while True:
             try:
                 await authority.root()

@@ -5,6 +5,7 @@ from pathlib import Path
 import docker
 
 from cli.demo.builder.image import (
+    LIFECYCLE_VERSION,
     PROCFILE,
     Buildpack,
     build_lifecycle,
@@ -12,9 +13,10 @@ from cli.demo.builder.image import (
     make_lifecycle_image,
 )
 from cli.demo.image import base_image
+from tests.support.cache import cache_directory
 
-#: Outside the repository: it takes a minute to build, and never changes for a version.
-LIFECYCLE = Path("/var/tmp/aweigh-tests/lifecycle")
+#: It takes a minute to build, and never changes for a version.
+LIFECYCLE = cache_directory() / f"lifecycle-{LIFECYCLE_VERSION}"
 #: Runs the repository's own `build.py`, as the scripts of packages are run.
 SCRIPT = Buildpack(
     id="aweigh/script", version="0.1.0",

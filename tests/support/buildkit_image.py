@@ -17,10 +17,11 @@ import docker
 from cli.demo.context import build_image
 from cli.demo.image import base_image
 from cli.demo.interpreter import shared_libraries
+from tests.support.cache import cache_directory
 
 _MODULE = Path(__file__).with_name("buildkit")
-#: Outside the repository: they take a minute to build, and never change for a version.
-PROGRAMS = Path("/var/tmp/aweigh-tests/buildkit-0.25.1")
+#: They take a minute to build, and never change for a version.
+PROGRAMS = cache_directory() / "buildkit-0.25.1"
 _PACKAGES = (
     "github.com/moby/buildkit/cmd/buildctl",
     "github.com/moby/buildkit/cmd/buildkitd",
@@ -47,6 +48,7 @@ def build_programs(directory: Path) -> None:
     """Have BuildKit's programs in `directory`, whole or not at all."""
     if directory.exists():
         return
+    directory.parent.mkdir(parents=True, exist_ok=True)
     begun = directory.with_name(f"{directory.name}.{os.getpid()}")
     subprocess.run(
         ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", f"{begun}/",
@@ -54,6 +56,8 @@ def build_programs(directory: Path) -> None:
         cwd=_MODULE,
         env=os.environ | {"CGO_ENABLED": "0"},
         check=True,
+        capture_output=True,
+        text=True,
     )  # fmt: skip
     begun.rename(directory)
 

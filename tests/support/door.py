@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import docker
+import psutil
 
 
 @dataclass
@@ -22,6 +24,18 @@ class Door:
 def gateway_of(engine: docker.DockerClient, prefix: str) -> str:
     """The address of this machine on an installation's bridge."""
     return str(engine.networks.get(prefix).attrs["IPAM"]["Config"][0]["Gateway"])
+
+
+def default_bridge_address(engine: docker.DockerClient) -> str:
+    """The address of this machine on the engine's default bridge.
+
+    Asked of the kernel: an engine that has just started leaves it out of the network's IPAM
+    configuration.
+    """
+    options = engine.networks.get("bridge").attrs["Options"]
+    addresses = psutil.net_if_addrs()[options["com.docker.network.bridge.name"]]
+    [address] = [one.address for one in addresses if one.family == socket.AF_INET]
+    return str(address)
 
 
 @asynccontextmanager

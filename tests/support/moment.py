@@ -14,7 +14,7 @@ Moment = tuple[str, ...]
 """Arguments of `stopper.py`."""
 
 _STOPPER = Path(__file__).with_name("stopper.py")
-_SECONDS = 60
+_SECONDS = 300
 
 
 def file_appears(path: Path) -> Moment:

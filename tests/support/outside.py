@@ -60,7 +60,7 @@ async def story(stack: Stack, deployment: Mapping[str, Any]) -> str:
     return str((await handle.query("__temporal_workflow_metadata")).current_details)
 
 
-async def until(check: Callable[[], Awaitable[T]], seconds: float = 60) -> T:
+async def until(check: Callable[[], Awaitable[T]], seconds: float = 300) -> T:
     """What the check gives, as soon as that is something."""
     async with asyncio.timeout(seconds):
         while True:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import docker
 
-_START_SECONDS = 60
+_START_SECONDS = 300
 
 
 class OwnEngine:

@@ -16,7 +16,7 @@ import psycopg
 
 from tests.support.stack import free_ports
 
-_START_SECONDS = 60
+_START_SECONDS = 300
 
 
 @dataclass(frozen=True)

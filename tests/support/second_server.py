@@ -19,7 +19,7 @@ from tests.support.leftovers import remove_leftovers
 from tests.support.stack import Stack, new_stack
 from worker.installation import install
 
-START_SECONDS = 60
+START_SECONDS = 300
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from temporalio.client import Client
 
 from tests.support.leftovers import remove_leftovers
 
-START_SECONDS = 90
+START_SECONDS = 300
 _PARTS = ("up", "api", "control", "server")
 #: Below the range from which Linux takes the ports of outgoing connections.
 _OUTSIDE = range(15_000, 32_000)
@@ -60,7 +60,7 @@ class Stack:
     client: httpx2.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx2.AsyncClient(base_url=self.api_url, timeout=120, trust_env=False)
+        self.client = httpx2.AsyncClient(base_url=self.api_url, timeout=300, trust_env=False)
 
     @property
     def api_url(self) -> str:
@@ -187,7 +187,7 @@ class Stack:
         application: Mapping[str, Any],
         tag: str | None = None,
         *,
-        wait: int = 120,
+        wait: int = 300,
         key: str = "",
     ) -> httpx2.Response:
         """Call the deploy hook, as CI would."""
@@ -209,7 +209,7 @@ class Stack:
 
     async def until_gone(self, application: Mapping[str, Any]) -> None:
         """Wait for the end of an application's removal."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(START_SECONDS):
             while True:
                 answer = await self.call("GET", f"/v1/applications/{application['id']}")
                 if answer.status_code == 404:

@@ -78,16 +78,16 @@ class Stage:
 
     async def ended_as(self, sequence: int, record: str) -> None:
         """Wait until a deployment has this record."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while record not in self.world.records[f"{self.name}.{sequence}"]:
                 await asyncio.sleep(0.01)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             with suppress(WorkflowFailureError):
                 await self.deployment(sequence).result()
 
     async def cancel_arrived(self, sequence: int) -> None:
         """Wait until the deployment's workflow was told to cancel."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while True:
                 described = await self.deployment(sequence).describe()
                 if described.raw_description.workflow_extended_info.cancel_requested:

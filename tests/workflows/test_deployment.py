@@ -49,7 +49,7 @@ async def test_github_is_told_as_the_commit_is_known_and_at_the_end(
     await stage.ended(1)
 
     name = f"{stage.name}.1"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while len(stage.world.told) < 2:
             await asyncio.sleep(0.01)
     assert stage.world.told[-1] == (name, end)

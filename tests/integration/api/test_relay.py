@@ -50,7 +50,7 @@ async def relay(store: Store, temporal: FakeTemporal) -> AsyncIterator[Relay]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -246,7 +246,7 @@ async def test_a_cancel_of_one_that_temporal_does_not_know_is_its_end(
     made = await new_deployment(store, await new_application(store))
     await ask(store, outbox.CANCEL, made)
     relay.wake()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         while (await state(store, made))[0] == "created":
             await asyncio.sleep(0.01)
 

@@ -87,7 +87,7 @@ async def test_a_process_that_waits_for_temporal_can_be_stopped(
             sys.executable, "-m", "cli.main", "worker", process,
             env=environment, stdout=output, stderr=output,
         )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while "waiting for" not in log.read_text():
             await asyncio.sleep(0.05)
 

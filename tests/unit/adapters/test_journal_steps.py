@@ -124,7 +124,7 @@ async def test_a_deployment_that_the_api_refuses_holds_no_other_up(
     journal.write(TWO, "two", [])
 
     task = asyncio.create_task(journal.ship())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         while not api.text(TWO):
             await asyncio.sleep(0.01)
     task.cancel()
