@@ -126,7 +126,7 @@ async def test_removing_an_application_keeps_its_data_unless_asked(
     await stack.until_gone(kept)
 
     assert containers(engine, stack, "kept") == []
-    [volume] = engine.volumes.list(filters={"name": f"{stack.prefix}-kept-"})
+    [volume] = engine.volumes.list(filters={"name": f"{stack.prefix}-kept_"})
     assert volume.name == f"{stack.prefix}-kept_data"
 
 
