@@ -111,7 +111,7 @@ async def test_removing_an_application_takes_everything_of_it_away(
 
     assert containers(engine, stack, "gone") == []
     assert (await ask(stack, "gone.localhost")).status_code == 404
-    assert engine.volumes.list(filters={"name": f"{stack.prefix}-gone-"}) == []
+    assert engine.volumes.list(filters={"name": f"{stack.prefix}-gone_"}) == []
     assert engine.networks.list(names=[f"{stack.prefix}-gone"]) == []
 
 

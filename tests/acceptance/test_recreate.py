@@ -202,6 +202,6 @@ async def test_data_outlives_the_swap_in_volumes_of_the_application_and_of_the_i
         read = container.exec_run([PYTHON, "-c", f"print(open({path!r}).read())"])
         assert read.output.decode().split() == ["first", "second"]
     mounted = {mount["Destination"]: mount["Name"] for mount in container.attrs["Mounts"]}
-    own = engine.volumes.list(filters={"name": f"{stack.prefix}-keeper-"})
+    own = engine.volumes.list(filters={"name": f"{stack.prefix}-keeper_"})
     assert sorted(mounted.values()) == sorted(volume.name for volume in own)
     assert sorted(mounted) == ["/data", "/state"]
