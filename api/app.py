@@ -12,6 +12,7 @@ from api import applications, deployments, health, hooks, problems, tokens, webh
 from api.dependencies import Office
 from api.limits import BodyLimit
 from api.relay import Relay
+from api.verification import Verification
 from aweigh import __version__
 from aweigh.adapters.github import GitHub
 from aweigh.settings import Settings
@@ -25,6 +26,7 @@ def create_app(
     github: GitHub,
 ) -> FastAPI:
     relay = Relay(store, connect)
+    verification = Verification()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -35,10 +37,11 @@ def create_app(
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            verification.close()
 
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit)
-    app.state.office = Office(settings, store, relay, github)
+    app.state.office = Office(settings, store, relay, github, verification)
     problems.install(app)
     for room in (hooks, webhooks, applications, deployments, tokens, worker, health):
         app.include_router(room.router)

@@ -8,6 +8,7 @@ from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.relay import Relay
+from api.verification import Verification
 from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain import grammar
@@ -25,6 +26,7 @@ class Office:
     store: Store
     relay: Relay
     github: GitHub
+    verification: Verification
 
 
 def _office(request: Request) -> Office:

@@ -6,9 +6,10 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from aweigh.domain.errors import AweighError, Conflict, Invalid, NotFound, Unavailable
 from aweigh.domain.value import place_of
@@ -29,6 +30,7 @@ _HTTP: dict[int, str] = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "timeout",
 }
 
 
@@ -77,6 +79,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ValidationError, _value)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(AweighError, _ours)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -107,6 +110,11 @@ async def _ours(request: Request, error: Any) -> JSONResponse:
             return problem(status, name, str(error))
     _log.error("unexpected error", path=request.url.path, error=str(error))
     return _internal()
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Nobody is there to be answered, and nothing has failed here."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:

@@ -17,7 +17,6 @@ import jwt
 from aweigh.domain.commit_status import CommitStatus
 from aweigh.domain.errors import RateLimited, Refused, Unavailable
 from aweigh.domain.git import Credentials, Installation, Token
-from aweigh.domain.push import is_signed
 
 #: What a token may do: no more than it is fetched for.
 READ: Final[Mapping[str, str]] = {"contents": "read"}
@@ -40,10 +39,6 @@ class App:
     id: str
     private_key: str = field(repr=False)
     webhook_secret: str = field(default="", repr=False)
-
-    def signed(self, body: bytes, signature: str) -> bool:
-        """Whether a delivery is the App's own."""
-        return bool(self.webhook_secret) and is_signed(body, signature, self.webhook_secret)
 
 
 class GitHub:

@@ -3,20 +3,17 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
 
-import hmac
 import re
 from datetime import datetime
 from fnmatch import fnmatchcase
-from hashlib import sha256
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from aweigh.domain.git import is_ref
 from aweigh.domain.source import GitSource
 
-_SIGNATURE: Final = re.compile(r"sha256=[0-9a-f]{64}")
 _SKIP: Final = re.compile(r"\[(skip|no) (ci|cd)\]|\[(ci|cd) skip\]", re.IGNORECASE)
 _BRANCH: Final = "refs/heads/"
 _TAG: Final = "refs/tags/"
@@ -24,13 +21,6 @@ _TAG: Final = "refs/tags/"
 _MOST_COMMITS: Final = 2048
 
 CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-
-
-def is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Whether the raw bytes bear the signature that this secret gives them, in constant time."""
-    expected = "sha256=" + hmac.new(secret.encode(), body, sha256).hexdigest()
-    given = signature if _SIGNATURE.fullmatch(signature) else ""
-    return hmac.compare_digest(expected, given)
 
 
 class Commit(BaseModel):
@@ -77,6 +67,7 @@ class Push(Event):
     commits: tuple[Commit, ...] = ()
     head_commit: Commit | None = None
     pusher: Pusher = Pusher()
+    _touches: dict[tuple[str, ...], bool] = PrivateAttr(default_factory=dict)
 
     @property
     def tag(self) -> str | None:
@@ -97,6 +88,18 @@ class Push(Event):
         return frozenset(
             path for one in self.commits for path in (*one.added, *one.modified, *one.removed)
         )
+
+    def touches(self, patterns: tuple[str, ...]) -> bool:
+        """Whether it changes anything that one of the patterns names, as far as is known.
+
+        Kept: a push may change hundreds of thousands of files, and is asked within a transaction.
+        """
+        if patterns not in self._touches:
+            paths = self.paths
+            self._touches[patterns] = paths is None or any(
+                _matches(path, pattern) for path in paths for pattern in patterns
+            )
+        return self._touches[patterns]
 
 
 class Newest(BaseModel):
@@ -153,10 +156,7 @@ def _why_not_followed(push: Push, source: GitSource) -> str | None:
 
 
 def _concerns(push: Push, source: GitSource) -> bool:
-    paths = push.paths
-    if not source.paths or paths is None or push.tag is not None:
-        return True
-    return any(_matches(path, pattern) for path in paths for pattern in source.paths)
+    return not source.paths or push.tag is not None or push.touches(source.paths)
 
 
 def _matches(path: str, pattern: str) -> bool:

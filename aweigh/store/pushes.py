@@ -1,5 +1,6 @@
 """Pushes: which applications a delivery speaks to, and what each makes of it."""
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -7,7 +8,7 @@ from sqlalchemy import select
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.git import Installation
 from aweigh.domain.look import Look
-from aweigh.domain.push import Event, Newest, Push, is_signed, repository_key, why_ignored
+from aweigh.domain.push import Event, Newest, Push, repository_key, why_ignored
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, idempotency
 from aweigh.store.admission import Order
@@ -26,20 +27,21 @@ class Taken:
     why_ignored: str | None = None
 
 
-async def signers(tx: Transaction, event: Event, body: bytes, signature: str) -> list[Application]:
-    """The applications of the event's repository whose own secret signed these bytes.
+async def followers(tx: Transaction, events: Iterable[Event]) -> list[ApplicationRow]:
+    """The applications of the events' repositories, each once."""
+    found = {row.id: row for event in events for row in await _followers(tx, event)}
+    return list(found.values())
+
+
+async def of_repository(
+    tx: Transaction, event: Event, application_ids: Container[str]
+) -> list[Application]:
+    """Those of the applications that follow the event's repository.
 
     Nobody else's: a repository may have applications of several owners.
     """
     rows = await _followers(tx, event)
-    if not rows:  # costs what a wrong signature costs
-        is_signed(body, signature, tx.vault.open_decoy())
-    signing = []
-    for row in rows:
-        secret = applications.webhook_secret_of(tx, row)
-        if secret and is_signed(body, signature, secret):
-            signing.append(await applications.find(tx, row.id))
-    return signing
+    return [await applications.find(tx, row.id) for row in rows if row.id in application_ids]
 
 
 async def of_installation(tx: Transaction, event: Event) -> list[Application]:

@@ -1,0 +1,141 @@
+"""Who sent a delivery: found out beside the event loop, outside of transactions, few at a time."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from fastapi import HTTPException, Request
+from pydantic import BaseModel, ValidationError
+
+from aweigh.domain import delivery
+from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.domain.push import Event, Push
+from aweigh.store import applications, pushes
+from aweigh.store.database import Store, Transaction
+from aweigh.store.tables import ApplicationRow
+
+T = TypeVar("T")
+Read = TypeVar("Read", bound=BaseModel)
+
+#: Up to this size, which GitHub's deliveries hardly ever exceed, many bodies are held at a time.
+_SMALL: Final = 256 * 1024
+_SMALL_AT_ONCE: Final = 200
+_LARGE_AT_ONCE: Final = 4
+#: For a place among them, and then for the body.
+_PATIENCE: Final = 5.0
+_BODY_SECONDS: Final = 30.0
+#: Each is busy with one body; more would take the processors from everything else.
+_THREADS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A delivery, and whose secrets signed it."""
+
+    event: Event | None
+    push: Push | None
+    digest: str
+    application_ids: frozenset[str]
+    by_app: bool
+
+
+class Verification:
+    """What strangers' deliveries may take of this process: threads, and memory for their bodies."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, "verification")
+        self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    @asynccontextmanager
+    async def body_of(self, request: Request) -> AsyncIterator[bytes]:
+        """A body and its place in memory, until it is done with.
+
+        Raises:
+            Unavailable: others take all places.
+            HTTPException: it does not arrive.
+        """
+        async with self._place(request.headers.get("content-length", "")):
+            try:
+                async with asyncio.timeout(_BODY_SECONDS):
+                    body = await request.body()
+            except TimeoutError as error:
+                raise HTTPException(408, "The body did not arrive in time.") from error
+            yield body
+
+    @asynccontextmanager
+    async def _place(self, size: str) -> AsyncIterator[None]:
+        places = self._small if size.isdecimal() and int(size) <= _SMALL else self._large
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await places.acquire()
+        except TimeoutError as error:
+            raise Unavailable("too many deliveries are being verified; send it again") from error
+        try:
+            yield
+        finally:
+            places.release()
+
+    async def verify(
+        self, store: Store, body: bytes, content_type: str, signature: str, app_secret: str
+    ) -> Verified | None:
+        """None where no secret of the App or of an application of its repository signed it."""
+        payload = await self._run(lambda: delivery.payload_of(body, content_type))
+        named = await self._run(lambda: delivery.named_repositories(payload))
+        async with store.read() as tx:
+            rows = await pushes.followers(tx, named)
+        signing = await self._run(lambda: _signing(tx, body, signature, app_secret, rows))
+        if not signing:
+            return None
+        return await self._run(lambda: _verified(body, payload, signing))
+
+    async def touches(self, push: Push, patterns: tuple[str, ...]) -> bool:
+        return await self._run(lambda: push.touches(patterns))
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+#: Stands for the App among the ids of applications.
+_APP: Final = ""
+
+
+def _signing(
+    tx: Transaction, body: bytes, signature: str, app_secret: str, rows: list[ApplicationRow]
+) -> frozenset[str]:
+    """The ids of whose secret signed it, each secret being tried once."""
+    secrets = {_APP: app_secret} if app_secret else {}
+    for row in rows:
+        if secret := applications.webhook_secret_of(tx, row):
+            secrets[row.id] = secret
+    tried = secrets.values() or [tx.vault.open_decoy()]  # costs what a wrong signature costs
+    signed = delivery.signing(body, signature, tried)
+    return frozenset(owner for owner, secret in secrets.items() if secret in signed)
+
+
+def _verified(body: bytes, payload: bytes, signing: frozenset[str]) -> Verified:
+    """Raises: Invalid: reading it would hold up everybody else."""
+    if not delivery.is_readable(payload):
+        raise Invalid("body", f"holds more than {delivery.MOST_VALUES} values")
+    return Verified(
+        event=_read(Event, payload),
+        push=_read(Push, payload),
+        digest=hashlib.sha256(body).hexdigest(),
+        application_ids=signing - {_APP},
+        by_app=_APP in signing,
+    )
+
+
+def _read(kind: type[Read], payload: bytes) -> Read | None:
+    """None where the payload is something else."""
+    try:
+        return kind.model_validate_json(payload)
+    except ValidationError:
+        return None

@@ -1,0 +1,99 @@
+"""What strangers send costs them more than it costs the others."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.support.api_door import Door
+from tests.support.github import push
+
+WEBHOOKS = "/v1/github/webhooks"
+SIGNATURE = f"sha256={'0' * 64}"
+REPOSITORY = "https://github.com/acme/shop.git"
+
+
+async def raw(door: Door, path: str, headers: Mapping[str, str], receive: Any) -> int:
+    """The status that a request is answered with, whatever becomes of its body."""
+    statuses: list[int] = []
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "root_path": "", "client": ("192.0.2.1", 1), "server": ("aweigh", 80),
+        "headers": [(key.lower().encode(), value.encode()) for key, value in headers.items()],
+    }  # fmt: skip
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await door.app(scope, receive, send)
+    return statuses[0]
+
+
+async def never() -> Any:
+    raise AssertionError("the body was asked for")
+
+
+@pytest.mark.parametrize("signature", ["", "sha256=", f"sha256={'0' * 63}", f"sha1={'0' * 40}"])
+async def test_a_delivery_without_a_signature_is_not_even_read(door: Door, signature: str) -> None:
+    headers = {"X-Hub-Signature-256": signature, "Content-Length": str(24 * 1024**2)}
+
+    assert await raw(door, WEBHOOKS, headers, never) == 401
+
+
+@pytest.mark.parametrize("body", [
+    b"[" + b"1," * (12 * 1024**2) + b"1]",
+    b'{"a":"' + b"x" * (23 * 1024**2) + b'","repository":{"clone_url":"' + REPOSITORY.encode()
+    + b'"}}',
+    b'"repository":{' * (24 * 1024**2 // 14),
+], ids=["values", "one string", "names"])  # fmt: skip
+async def test_others_are_served_while_a_large_delivery_is_refused(door: Door, body: bytes) -> None:
+    for number in range(3):
+        source = {"type": "git", "repository": REPOSITORY}
+        await door.call("POST", "/v1/applications", json={"name": f"a{number}", "source": source})
+    flood = asyncio.gather(*(
+        door.client.post(WEBHOOKS, content=body, headers={"X-Hub-Signature-256": SIGNATURE})
+        for _ in range(4)
+    ))  # fmt: skip
+
+    turns = 0
+    while not flood.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert {one.status_code for one in await flood} == {401}
+    assert turns > 500, "the event loop had hardly a turn meanwhile"
+
+
+async def test_a_signed_delivery_that_would_hold_everybody_up_is_refused(door: Door) -> None:
+    source = {"type": "git", "repository": REPOSITORY}
+    made = await door.call("POST", "/v1/applications", json={"name": "shop", "source": source})
+    payload = json.dumps(push(REPOSITORY, after="1" * 40))[:-1] + ',"x":['
+    body = payload.encode() + b"1," * 1_100_000 + b"1]}"
+    secret = made.json()["webhook_secret"].encode()
+    signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
+    headers = {"X-Hub-Signature-256": f"sha256={signature}", "X-GitHub-Event": "push"}
+
+    answer = await door.client.post(WEBHOOKS, content=body, headers=headers)
+
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422, [{"field": "body", "message": "holds more than 1000000 values"}],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [WEBHOOKS, "/v1/events/hook_x", "/v1/applications"])
+async def test_a_caller_who_goes_away_is_no_error(door: Door, path: str) -> None:
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    headers = {
+        "X-Hub-Signature-256": SIGNATURE, "Content-Length": "9", "Content-Type": "application/json",
+        "Authorization": f"Bearer {door.tokens['admin']}",
+    }  # fmt: skip
+
+    assert await raw(door, path, headers, gone) < 500
