@@ -103,7 +103,8 @@ class Head(Message):
     sequence: int
     before: str | None
     commit: CommitId
-    message: str = ""
+    #: Whether its message asks for no deployment.
+    skips: bool = False
     paths: tuple[str, ...] | None = None
     #: Of the branch that was looked at.
     asked_at: datetime | None = None

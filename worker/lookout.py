@@ -68,7 +68,7 @@ class Lookout:
         seen = Head(
             repository=branch.source.repository, branch=branch.source.branch,
             sequence=branch.sequence, before=branch.before, commit=head,
-            message=change.message, paths=change.paths, asked_at=branch.asked_at,
+            skips=change.skips, paths=change.paths, asked_at=branch.asked_at,
         )  # fmt: skip
         looked = await self._api.looked(application, seen)
         _log.info("a branch has moved", application=application, commit=head,

@@ -10,20 +10,21 @@ from aweigh.adapters.process import LINES
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.skip import asks_to_skip
 from aweigh.domain.source import GitSource
 
 #: How far back, in commits, a branch is looked at for one that somebody named.
 _REACH: Final = 10_000
-#: Of a change: characters of its message, and paths, beyond which nobody needs to know.
-_MESSAGE: Final = 10_000
+#: Paths of a change beyond which nobody needs to know.
 _PATHS: Final = 10_000
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a commit says, and what has changed with it; None: that is not known."""
+    """What has changed with a commit; None: that is not known."""
 
-    message: str
+    #: Whether its message asks for no deployment.
+    skips: bool
     paths: tuple[str, ...] | None
 
 
@@ -45,17 +46,18 @@ class History:
             return (await refs(source, env, name)).get(name)
 
     async def change(self, source: GitSource, before: str | None, commit: str) -> Change:
-        """What a commit says, and what it changes below the source's paths if there are any.
+        """Whether a commit asks to be skipped, and the paths it changes below the source's `paths`.
 
         Raises:
             StepError: it cannot be had, with the reason.
         """
         async with reaching(self.targets, source, self.scratch) as env:
             await _fetch(source, env, "--depth=1", "--filter=blob:none", commit)
-            message = await _lines(source, env, "log", "-1", "--format=%B", commit)
+            says = ("log", "-1", "-z", "--format=%B", commit)
+            message = "".join(await _lines(source, env, *says, end=b"\0"))
             known = before if source.paths else None
             paths = await _paths(source, env, known, commit) if known else None
-        return Change("\n".join(message)[:_MESSAGE], paths)
+        return Change(asks_to_skip(message), paths)
 
     async def ensure_reachable(self, source: GitSource, commit: str) -> None:
         """A commit that a caller named must be the repository's: servers give a fork's as well.

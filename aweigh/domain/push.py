@@ -3,18 +3,17 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
 
-import re
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from aweigh.domain.git import is_ref
+from aweigh.domain.skip import asks_to_skip
 from aweigh.domain.source import GitSource
 
-_SKIP: Final = re.compile(r"\[(skip|no) (ci|cd)\]|\[(ci|cd) skip\]", re.IGNORECASE)
 _BRANCH: Final = "refs/heads/"
 _TAG: Final = "refs/tags/"
 #: So many commits does one payload name at most; of a longer push, not every path is known.
@@ -68,6 +67,16 @@ class Push(Event):
     head_commit: Commit | None = None
     pusher: Pusher = Pusher()
     _touches: dict[tuple[str, ...], bool] = PrivateAttr(default_factory=dict)
+    _skips: bool = False
+
+    def model_post_init(self, context: Any) -> None:
+        # Now, while it is parsed in a thread: a message may have megabytes.
+        self._skips = self.head_commit is not None and asks_to_skip(self.head_commit.message)
+
+    @property
+    def skips(self) -> bool:
+        """Whether its head asks for no deployment."""
+        return self._skips
 
     @property
     def tag(self) -> str | None:
@@ -127,12 +136,14 @@ def repository_key(url: str) -> str:
     return f"{host}{port}{parts.path.removesuffix('/').removesuffix('.git')}".lower()
 
 
-def why_ignored(push: Push, source: GitSource, newest: Newest | None) -> str | None:
-    """Why a push makes no deployment; None where it makes one."""
-    message = push.head_commit.message if push.head_commit else ""
+def why_ignored(push: Push, source: GitSource, newest: Newest | None, *, skips: bool) -> str | None:
+    """Why a push makes no deployment; None where it makes one.
+
+    A tag is deployed whatever its commit says: tools that make releases write `[skip ci]` there.
+    """
     if why := _why_not_followed(push, source):
         return why
-    if _SKIP.search(message):
+    if skips and push.tag is None:
         return "the commit's message asks for it"
     if not _concerns(push, source):
         return "it changes nothing below the application's paths"

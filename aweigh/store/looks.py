@@ -68,7 +68,7 @@ async def take(tx: Transaction, server: str, application_id: str, head: Head) ->
     if look is None:
         row.branch_look = Look.first(source, head.commit).model_dump_json()
         return Taken(slug=row.slug, why_ignored="it is where the first look found the branch")
-    why = why_ignored(_as_push(head), source, None)
+    why = why_ignored(_as_push(head), source, None, skips=head.skips)
     moved = look.at(head.commit, taken=look.taken if why else head.commit)
     row.branch_look = moved.model_dump_json()
     if why:
@@ -128,12 +128,11 @@ async def _commits(tx: Transaction, row: ApplicationRow, *, since: int) -> list[
 
 def _as_push(head: Head) -> Push:
     paths = head.paths or ()
-    changes = () if head.paths is None else (Commit(message=head.message, modified=paths),)
+    changes = () if head.paths is None else (Commit(modified=paths),)
     return Push(
         repository=Repository(clone_url=head.repository),
         ref=f"refs/heads/{head.branch}",
         before=head.before or _NO_COMMIT,
         after=head.commit,
         commits=changes,
-        head_commit=Commit(message=head.message),
     )

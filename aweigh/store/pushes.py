@@ -81,7 +81,7 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
     if look and look.taken == push.commit:
         return Taken(slug=row.slug, why_ignored="a look at the branch took it already")
     newest = Newest.model_validate_json(row.newest_push) if row.newest_push else None
-    if why := why_ignored(push, source, newest):
+    if why := why_ignored(push, source, newest, skips=push.skips):
         return Taken(slug=row.slug, why_ignored=why)
     if look:
         row.branch_look = look.at(push.commit).model_dump_json()

@@ -149,6 +149,8 @@ async def test_pushes_that_are_delivered_after_a_look_go_by_when_they_were_made(
     ("source", "files", "message", "deploys"),
     [
         ({}, {"web/x.py": "1"}, "docs\n\n[skip ci]", False),
+        ({}, {"web/x.py": "1"}, "docs\n\n" + "x\n" * 50_000 + "[actions skip]", False),
+        ({}, {"web/x.py": "1"}, "docs\n\nskip-checks: true", False),
         ({"paths": ["web"]}, {"api/x.py": "1", "website": "1"}, "change", False),
         ({"paths": ["web"]}, {"api/x.py": "1", "web/x.py": "1"}, "change", True),
         ({"branch": "other"}, {"web/x.py": "1"}, "change", False),

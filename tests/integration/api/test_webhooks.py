@@ -101,13 +101,12 @@ async def test_a_ping_is_answered(door: Door) -> None:
          "none of the application's `tags` matches nightly"),
         ({"tags": ["v*"]}, {"ref": "refs/tags/v1(beta)"},
          "tags are of letters, digits and _ . / + @ # = - here"),
-        ({"tags": ["v*"]}, {"ref": "refs/tags/v1", "message": "x [skip cd]"},
-         "the commit's message asks for it"),
         ({}, {"ref": "refs/notes/commits"}, "refs/notes/commits is neither a branch nor a tag"),
         ({}, {"deleted": True}, "the branch was deleted"),
         ({"auto_deploy": False}, {}, "auto_deploy is off"),
         ({}, {"message": "docs [skip ci]"}, "the commit's message asks for it"),
         ({}, {"message": "docs [CD skip]"}, "the commit's message asks for it"),
+        ({}, {"message": "docs\n\nskip-checks: true"}, "the commit's message asks for it"),
         ({"paths": ["web"]}, {"modified": ["api/x.py", "website/y"]},
          "it changes nothing below the application's paths"),
     ],
@@ -137,6 +136,24 @@ async def test_the_push_of_a_tag_deploys_the_commit_it_stands_for(door: Door) ->
     assert answer.json() == {"deployments": [made["id"]], "ignored": []}
     assert (made["commit"], made["trigger"]) == (TWO, "tag")
     assert made["image"]["reference"].endswith("#v1.2")
+
+
+@pytest.mark.parametrize("message", [
+    "chore(release): 1.2.0 [skip ci]\n\n* fix: x", "1.2.0 [no cd]", "1.2.0\n\n\nskip-checks:true",
+])  # fmt: skip
+async def test_a_tag_deploys_whatever_its_commit_says(door: Door, message: str) -> None:
+    """Tools that make releases write it into each commit; the push of its branch heeds it."""
+    app = await follow(door, tags=["v*"])
+    branch = push(REPOSITORY, after=ONE, message=message)
+    tag = push(REPOSITORY, after=ONE, message=message, ref="refs/tags/v1.2.0")
+
+    ignored = await deliver(door, app["webhook_secret"], branch)
+    taken = await deliver(door, app["webhook_secret"], tag)
+
+    assert ignored.json()["ignored"][0]["reason"] == "the commit's message asks for it"
+    [made] = await deployments(door)
+    assert taken.json() == {"deployments": [made["id"]], "ignored": []}
+    assert (made["commit"], made["trigger"]) == (ONE, "tag")
 
 
 async def test_a_tag_on_the_head_that_was_pushed_with_it_is_deployed_once(door: Door) -> None:

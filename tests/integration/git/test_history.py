@@ -62,17 +62,17 @@ async def test_a_commit_of_a_fork_is_not_the_repositorys(
     assert f"{forked[:12]} is neither a branch or tag of {git.url('shop')}" in str(raised.value)
 
 
-async def test_a_change_has_its_message_and_the_paths_below_any_directory(
+async def test_a_change_has_its_wish_to_be_skipped_and_the_paths_below_any_directory(
     git: GitServer, history: History
 ) -> None:
     before = git.push("shop", {"README.md": "1", "web/x.py": "1", "old": "1"})
     files = {"web/x.py": "2", "a b/\u00e9\t": "1", "old": None}
-    commit = git.push("shop", files, message="one\n\ntwo")
+    commit = git.push("shop", files, message="one\n\nskip-checks: true")
 
     change = await history.change(source(git, paths=("web",)), before, commit)
     unknown = await history.change(source(git, paths=("web",)), "1" * 40, commit)
 
-    assert change.message.strip() == "one\n\ntwo"
+    assert change.skips
     assert set(change.paths or ()) == {"web/x.py", "a b/\u00e9\t", "old"}
     assert unknown.paths is None
 
