@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Port the API listens on."""
     api_url: ApiUrl = ""
     """Where server workers reach the API; https unless a loopback address, as by default."""
+    api_connections: Annotated[int, Field(ge=64, le=50_000)] = 2000
+    """Connections the API holds at a time; fewer where the limit of open files says so."""
     database_url: DatabaseUrl = ""
     """SQLAlchemy URL of the database; empty: an SQLite file in the data directory."""
     keep_logs_days: Annotated[int, Field(ge=1, le=3650)] = 90

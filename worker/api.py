@@ -1,12 +1,22 @@
 """`aweigh api`: the HTTP door and the relay."""
 
 import asyncio
+from functools import partial
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.app import create_app
 from aweigh.settings import Settings
+from worker.connections import (
+    BACKLOG,
+    Connections,
+    GuardedProtocol,
+    Limits,
+    allow_many_files,
+)
 from worker.github import open_github
 from worker.process import run
 from worker.store import open_store
@@ -31,15 +41,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
     github = open_github(settings)
     app = create_app(settings, store, _Connection(settings), github)
-    config = uvicorn.Config(
-        app,
-        host=settings.api_host,
-        port=settings.api_port,
-        log_config=None,
-        access_log=False,  # paths of deploy hooks are half a secret
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(_configured(app, settings))
     serving = asyncio.create_task(server._serve())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -47,6 +49,22 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await serving
     await github.close()
     await store.close()
+
+
+def _configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    limits = Limits(connections=allow_many_files(settings.api_connections))
+    protocol: Any = partial(GuardedProtocol, Connections(limits))
+    return uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        http=protocol,
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,  # paths of deploy hooks are half a secret
+        timeout_graceful_shutdown=5,
+    )
 
 
 def main() -> None:

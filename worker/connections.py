@@ -1,0 +1,255 @@
+"""What a connection to the API may cost: time for a request's head and body, pieces, and its place.
+
+A guard before the application: what never becomes a whole request is not seen by it at all.
+"""
+
+import resource
+from asyncio import TimerHandle, Transport
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: Files that are open beside the connections, and connections that are taken in one turn of the
+#: event loop, before any can be closed for them.
+BACKLOG: Final = 512
+_OTHER_FILES: Final = 256
+_FEWEST: Final = 64
+#: Of a head at most, and what is parsed in one go.
+_PIECE: Final = 16 * 1024
+#: Pieces of a body that may be as small as a byte; the others are of so many bytes on average.
+_FREE_PIECES: Final = 1000
+_PIECE_BYTES: Final = 64
+
+_TOLD: Final = (
+    b'{"type":"urn:aweigh:problem:unavailable","title":"Service Unavailable","status":503,'
+    b'"detail":"Too many connections are open; try again."}'
+)
+_FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_TOLD), _TOLD)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds, bytes and numbers that a connection has to keep to."""
+
+    connections: int = 2000
+    #: Of one address, unless it is this machine's, where a web server may speak for everybody.
+    connections_of_one: int = 250
+    head_seconds: float = 10
+    body_seconds: float = 20
+    #: A body that is longer in coming has to come at this rate.
+    body_bytes_a_second: int = 16 * 1024
+    #: For what is left of a body that nobody wants any more.
+    rest_seconds: float = 2
+    #: Without taking anything of an answer.
+    unread_seconds: float = 60
+
+
+def allow_many_files(wanted: int) -> int:
+    """As many connections as wanted, or as the limit of open files allows, raised if it may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = hard == resource.RLIM_INFINITY
+    needed = wanted + BACKLOG + _OTHER_FILES
+    files = needed if unlimited else min(hard, needed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - BACKLOG - _OTHER_FILES, _FEWEST)
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    #: The end of a body that was answered before.
+    REST = auto()
+    #: The next request, if there is one.
+    NOTHING = auto()
+
+
+_UNFINISHED: Final = (Phase.HEAD, Phase.BODY, Phase.REST)
+
+
+class Connections:
+    """All connections of a server: for a new one, the oldest that is no whole request has to go."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._of: Counter[str] = Counter()
+        self._count = 0
+        self._unfinished: dict[GuardedProtocol, None] = {}
+        self._idle: dict[GuardedProtocol, None] = {}
+
+    def has_place(self, address: str, *, is_local: bool) -> bool:
+        """Whether another one of this address may come in."""
+        if not is_local and self._of[address] >= self.limits.connections_of_one:
+            return False
+        if self._count < self.limits.connections:
+            return True
+        for kind in (self._unfinished, self._idle):
+            if kind:
+                next(iter(kind)).end()
+                return True
+        return False
+
+    def enter(self, address: str) -> None:
+        self._of[address] += 1
+        self._count += 1
+
+    def leave(self, address: str) -> None:
+        self._of[address] -= 1
+        self._count -= 1
+        if not self._of[address]:
+            del self._of[address]
+
+    def note(self, connection: "GuardedProtocol", phase: Phase | None) -> None:
+        """What it waits for from now on."""
+        self._unfinished.pop(connection, None)
+        self._idle.pop(connection, None)
+        if phase in _UNFINISHED:
+            self._unfinished[connection] = None
+        elif phase is Phase.NOTHING:
+            self._idle[connection] = None
+
+
+class _Parser(h11.Connection):
+    """Takes a body in pieces of a sensible size: each costs as much as a whole one."""
+
+    _pieces = 0
+    _bytes = 0
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._pieces = self._bytes = 0
+        elif isinstance(event, h11.Data):
+            self._pieces += 1
+            self._bytes += len(event.data)
+            if self._pieces > _FREE_PIECES + self._bytes // _PIECE_BYTES:
+                raise h11.RemoteProtocolError("the body comes in too many pieces")
+        return event
+
+
+class GuardedProtocol(H11Protocol):
+    """HTTP/1.1 by uvicorn, for a limited time and in limited numbers."""
+
+    def __init__(self, connections: Connections, **server: Any) -> None:
+        super().__init__(**server)
+        self.conn = _Parser(h11.SERVER, _PIECE)
+        self._all = connections
+        self._limits = connections.limits
+        self._phase: Phase | None = None
+        self._began = 0.0
+        self._arrived = 0
+        self._deadline: TimerHandle | None = None
+        self._unread: TimerHandle | None = None
+        self._address = ""
+        self._has_place = False
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        is_local = self._address.startswith("127.") or self._address in ("", "::1")
+        if self._all.has_place(self._address, is_local=is_local):
+            self._has_place = True
+            self._all.enter(self._address)
+            self._watch()
+        else:
+            transport.write(_FULL)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        # By pieces, so that the parser's limit for a head holds also where it comes at once.
+        for start in range(0, len(data), _PIECE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + _PIECE])
+        self._arrived += len(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self._limits.unread_seconds, self.end)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread:
+            self._unread.cancel()
+            self._unread = None
+
+    def end(self) -> None:
+        """Close it, whatever it was at."""
+        self._leave()
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        """Give up its place; the rest follows when the transport has closed."""
+        if self._has_place:
+            self._has_place = False
+            self._all.leave(self._address)
+        self._all.note(self, None)
+        self._phase = None
+        for timer in (self._deadline, self._unread):
+            if timer:
+                timer.cancel()
+        self._deadline = self._unread = None
+
+    def _watch(self) -> None:
+        """Begin to count where it waits for something else than before."""
+        phase = self._waits_for()
+        if phase is self._phase or not self._has_place:
+            return
+        self._phase = phase
+        self._all.note(self, phase)
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+        if phase in _UNFINISHED:
+            self._began, self._arrived = self.loop.time(), 0
+            self._deadline = self.loop.call_later(self._patience(phase), self._expire)
+
+    def _waits_for(self) -> Phase:
+        sends_body = self.conn.their_state is h11.SEND_BODY
+        if self.cycle is not None and not self.cycle.response_complete:
+            return Phase.BODY if sends_body else Phase.ANSWER
+        if sends_body:
+            return Phase.REST
+        begun = self.cycle is None or bool(self.conn.trailing_data[0])
+        return Phase.HEAD if begun else Phase.NOTHING  # for which uvicorn's own timer runs
+
+    def _patience(self, phase: Phase | None) -> float:
+        if phase is Phase.HEAD:
+            return self._limits.head_seconds
+        if phase is Phase.REST:
+            return self._limits.rest_seconds
+        return self._limits.body_seconds + self._arrived / self._limits.body_bytes_a_second
+
+    def _expire(self) -> None:
+        left = self._began + self._patience(self._phase) - self.loop.time()
+        if self.flow.read_paused:  # it is this side that does not read just now
+            left = max(left, self._limits.rest_seconds)
+        if left > 0:
+            self._deadline = self.loop.call_later(left, self._expire)
+        else:
+            self.end()
