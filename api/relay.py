@@ -105,7 +105,7 @@ class Relay:
             await client.start_workflow(
                 ApplicationLane.run,
                 LaneInput(turn.application_id),
-                id=lane_id(turn.application_id),
+                id=lane_id(turn.slug),
                 task_queue=names.CONTROL_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="submit",
@@ -131,10 +131,14 @@ class Relay:
                 application_id=release.application, slug=release.slug, server=release.server,
                 sequence=release.sequence, deployment_id=release.deployment,
                 reference=release.image.reference, policy=Policy(release.settings.policy),
+                label=release.label,
             )  # fmt: skip
 
     async def _cancel(self, client: Client, deployment_id: str) -> None:
-        handle = client.get_workflow_handle(deployment_workflow_id(deployment_id))
+        async with self._store.read() as tx:
+            found = await deployments.find(tx, deployment_id)
+        slug, sequence = found.application.slug, found.row.sequence
+        handle = client.get_workflow_handle(deployment_workflow_id(slug, sequence, deployment_id))
         try:
             await handle.cancel(rpc_timeout=_PATIENCE)
         except RPCError as error:

@@ -140,7 +140,7 @@ class DeploymentAnswer(Answer):
 
 def deployment_answer(deployment: Deployment, settings: Settings) -> DeploymentAnswer:
     row, application = deployment.row, deployment.application
-    workflow_id = deployment_workflow_id(row.id)
+    workflow_id = deployment_workflow_id(application.slug, row.sequence, row.id)
     run = f"/{row.run_id}/history" if row.run_id else ""
     return DeploymentAnswer(
         id=row.id,

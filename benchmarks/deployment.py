@@ -141,7 +141,7 @@ async def deploy(stack: Stack, application: dict[str, Any], tag: str) -> Deploye
     deployment = answer.json()
     assert deployment.get("state") == "succeeded", deployment
     client = await stack.temporal()
-    activities = await activities_of(client, f"deployment/{deployment['id']}")
+    activities = await activities_of(client, deployment["workflow"]["id"])
     return Deployed(
         known=known - asked,
         recorded=activities[-1].completed - asked,

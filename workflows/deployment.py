@@ -190,15 +190,16 @@ class DeploymentWorkflow:
 
     async def _tell_github(self, state: DeploymentState) -> None:
         """Begin to tell how it stands; that goes on by itself."""
+        order = self._order
         if self._tells:
             with suppress(FailureError):  # the same is being told already
                 await workflow.start_child_workflow(
                     CommitStatusWorkflow.run,
-                    StatusOrder(self._order.deployment_id),
-                    id=commit_status_id(self._order.deployment_id, state),
+                    StatusOrder(order.deployment_id),
+                    id=commit_status_id(order.slug, order.sequence, order.deployment_id, state),
                     parent_close_policy=ParentClosePolicy.ABANDON,
                     task_queue=CONTROL_QUEUE,
-                    static_summary=f"status of {self._order.slug} #{self._order.sequence}",
+                    static_summary=f"status of {order.slug} #{order.sequence}",
                 )
 
     def _tell_people(self, what: str, detail: str) -> None:

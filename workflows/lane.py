@@ -31,6 +31,8 @@ class Turn:
     policy: Policy = Policy.SUPERSEDE
     removal: bool = False
     volumes: bool = False
+    #: What is deployed, in a few characters: a tag, or a branch and its commit.
+    label: str = ""
 
     @property
     def name(self) -> str:
@@ -39,8 +41,8 @@ class Turn:
     @property
     def workflow_id(self) -> str:
         if self.removal:
-            return removal_workflow_id(self.application_id, self.sequence)
-        return deployment_workflow_id(self.deployment_id)
+            return removal_workflow_id(self.slug, self.sequence)
+        return deployment_workflow_id(self.slug, self.sequence, self.deployment_id)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class ApplicationLane:
             turn.deployment_id, turn.application_id, turn.slug, turn.server, turn.sequence,
             turn.reference, proceed,
         )  # fmt: skip
-        summary = f"{turn.slug}@{turn.reference.rpartition(':')[2]} → {turn.server}"
+        summary = f"{turn.slug}@{turn.label} → {turn.server}"
         return await workflow.start_child_workflow(
             DeploymentWorkflow.run, order, static_summary=summary[:200], **options
         )

@@ -1,8 +1,15 @@
 """A release as a server worker sees it: an immutable pair of an image and settings."""
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict
 
 from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.image import ImageReference
+from aweigh.domain.source import GitSource
+
+#: Digits of a commit or digest that people read: as many as git shows.
+_SHORT_COMMIT: Final = 7
 
 
 class Image(BaseModel):
@@ -33,3 +40,17 @@ class Release(BaseModel):
     #: The image is made anew, even if one of the same content is there.
     rebuild: bool = False
     settings: ApplicationSettings
+
+    @property
+    def label(self) -> str:
+        """What is deployed, in a few characters: `v2.0.1`, `main (3f2a91c)`, `sha256:9f86d08`."""
+        source = self.settings.source
+        if isinstance(source, GitSource):
+            commit = (self.commit or "")[:_SHORT_COMMIT]
+            asked = self.image.reference.partition("#")[2]
+            if asked == self.commit:  # by a push of the branch, else by a person
+                asked = "" if self.ref else source.branch
+            return f"{asked} ({commit})" if asked and commit else asked or commit
+        reference = ImageReference.parse(self.image.reference)
+        algorithm, _, digest = (reference.digest or "").partition(":")
+        return reference.tag or f"{algorithm}:{digest[:_SHORT_COMMIT]}"

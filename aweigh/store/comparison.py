@@ -40,11 +40,10 @@ class Comparison:
         time are removed.
         """
         open_rows, removals = await self._open(server), await self._open_removals(server)
-        concerned = {row.application_id for row in open_rows} | {row.id for row in removals}
-        for application_id in concerned:
+        for slug in {slug for _, slug in open_rows} | {row.slug for row in removals}:
             # The relay starts it anew, with everything that is still open.
-            await self._status(lane_id(application_id))
-        changed = [await self._compare(row, live(row.id)) for row in open_rows]
+            await self._status(lane_id(slug))
+        changed = [await self._compare(row, slug, live(row.id)) for row, slug in open_rows]
         changed += [await self._compare_removal(row) for row in removals]
         async with self._store.write() as tx:
             corrected = await self._correct(tx, server, verified)
@@ -70,12 +69,15 @@ class Comparison:
             return WorkflowStatus.CLOSED
         return status
 
-    async def _open(self, server: str) -> list[DeploymentRow]:
-        query = select(DeploymentRow).where(
-            DeploymentRow.server == server, DeploymentRow.state.in_(OPEN)
+    async def _open(self, server: str) -> list[tuple[DeploymentRow, str]]:
+        """Each deployment with the slug of its application."""
+        query = (
+            select(DeploymentRow, ApplicationRow.slug)
+            .join(ApplicationRow, ApplicationRow.id == DeploymentRow.application_id)
+            .where(DeploymentRow.server == server, DeploymentRow.state.in_(OPEN))
         )
         async with self._store.read() as tx:
-            return list(await tx.session.scalars(query))
+            return [(row, slug) for row, slug in await tx.session.execute(query)]
 
     async def _open_removals(self, server: str) -> list[ApplicationRow]:
         query = select(ApplicationRow).where(
@@ -87,8 +89,8 @@ class Comparison:
         async with self._store.read() as tx:
             return list(await tx.session.scalars(query))
 
-    async def _compare(self, row: DeploymentRow, live: bool | None) -> bool:
-        workflow_id = deployment_workflow_id(row.id)
+    async def _compare(self, row: DeploymentRow, slug: str, live: bool | None) -> bool:
+        workflow_id = deployment_workflow_id(slug, row.sequence, row.id)
         status = await self._status(workflow_id)
         verdict = judge(
             DeploymentState(row.state), status, started_at=row.started_at, now=datetime.now(UTC),
@@ -109,7 +111,7 @@ class Comparison:
 
     async def _compare_removal(self, row: ApplicationRow) -> bool:
         sequence = row.removal_sequence or 0
-        status = await self._status(removal_workflow_id(row.id, sequence))
+        status = await self._status(removal_workflow_id(row.slug, sequence))
         if status is WorkflowStatus.RUNNING:
             return False
         async with self._store.write() as tx:

@@ -50,20 +50,19 @@ class Statuses:
         return f"{told.status.state} at {told.repository}" if told else "there is nothing to tell"
 
     async def _stands(self, deployment_id: str) -> Told | None:
-        page = self._page(deployment_workflow_id(deployment_id))
         async with self._store.read() as tx:
-            found = await of(tx, deployment_id, page)
+            found = await of(tx, deployment_id, self._page)
         return found if found and self._github.is_home_of(found.repository) else None
 
 
-async def of(tx: Transaction, deployment_id: str, url: str) -> Told | None:
+async def of(tx: Transaction, deployment_id: str, page: Callable[[str], str]) -> Told | None:
     """How a deployment stands now; None where nothing can be told: no commit, or no credentials.
 
     Raises:
         NotFound
     """
     deployment = await deployments.find(tx, deployment_id)
-    row = deployment.row
+    row, slug = deployment.row, deployment.application.slug
     release = await tx.session.get_one(ReleaseRow, row.release_id)
     source = releases.settings_of(tx, release).source
     if not isinstance(source, GitSource) or not source.credentials or not release.commit:
@@ -73,7 +72,7 @@ async def of(tx: Transaction, deployment_id: str, url: str) -> Told | None:
         commit=release.commit,
         credentials=source.credentials,
         status=commit_status(
-            DeploymentState(row.state), row.reason, row.message,
-            slug=deployment.application.slug, url=url,
+            DeploymentState(row.state), row.reason, row.message, slug=slug,
+            url=page(deployment_workflow_id(slug, row.sequence, row.id)),
         ),
     )  # fmt: skip

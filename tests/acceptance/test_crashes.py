@@ -73,7 +73,7 @@ async def crash_at(stack: Stack, moment: Moment) -> None:
 
 async def workflow_ends(stack: Stack, deployment: dict[str, Any]) -> None:
     client = await stack.temporal()
-    await client.get_workflow_handle(f"deployment/{deployment['id']}").result()
+    await client.get_workflow_handle(deployment["workflow"]["id"]).result()
 
 
 async def assert_done(
@@ -164,7 +164,7 @@ async def test_a_switch_that_nobody_heard_of_is_seen_through(
         stack.kill("server")
         go_on(stack)
         handle = (await stack.temporal()).get_async_activity_handle(
-            workflow_id=f"deployment/{deployment['id']}", run_id=None, activity_id="switch"
+            workflow_id=deployment["workflow"]["id"], run_id=None, activity_id="switch"
         )
         away = ApplicationError("nobody answers", type="server_offline", non_retryable=True)
         await until(lambda: has_failed(handle, away))

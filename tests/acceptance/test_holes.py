@@ -85,11 +85,11 @@ async def reset(stack: Stack, deployment_id: str) -> None:
     from temporalio.api.common.v1 import WorkflowExecution
     from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
-    client = await stack.temporal()
+    client, workflow = await stack.temporal(), await stack.workflow_of(deployment_id)
     await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=f"deployment/{deployment_id}"),
+            workflow_execution=WorkflowExecution(workflow_id=workflow),
             reason="a mistake",
             workflow_task_finish_event_id=4,
             request_id=deployment_id,

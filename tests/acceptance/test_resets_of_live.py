@@ -31,7 +31,7 @@ def repository(engine: docker.DockerClient) -> Iterator[str]:
 async def run_closed(stack: Stack, deployment_id: str, run_id: str) -> None:
     """Wait until the run that follows this one has ended, whichever way."""
     client = await stack.temporal()
-    handle = client.get_workflow_handle(f"deployment/{deployment_id}")
+    handle = client.get_workflow_handle(await stack.workflow_of(deployment_id))
     async with asyncio.timeout(300):
         while True:
             described = await handle.describe()

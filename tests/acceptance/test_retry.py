@@ -150,7 +150,7 @@ async def test_a_waiting_step_begins_anew_when_it_is_reset(stack: Stack) -> None
     app = await stack.create("again-waiting", source)
     waiting = (await stack.deploy(app, wait=0)).json()
     client = await stack.temporal()
-    handle = client.get_workflow_handle(f"deployment/{waiting['id']}")
+    handle = client.get_workflow_handle(waiting["workflow"]["id"])
 
     async def attempts() -> int:
         pending = (await handle.describe()).raw_description.pending_activities

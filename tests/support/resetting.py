@@ -22,7 +22,8 @@ async def temporal(stack: Stack, *arguments: str) -> str:
 async def task_before(stack: Stack, deployment_id: str, step: str) -> str:
     """The number of the `WorkflowTaskCompleted` event right before a step was scheduled."""
     client = await stack.temporal()
-    history = await client.get_workflow_handle(f"deployment/{deployment_id}").fetch_history()
+    workflow = await stack.workflow_of(deployment_id)
+    history = await client.get_workflow_handle(workflow).fetch_history()
     for event in history.events:
         scheduled = event.activity_task_scheduled_event_attributes
         if scheduled.activity_id == step:
@@ -34,6 +35,6 @@ async def reset_to(stack: Stack, deployment_id: str, step: str) -> None:
     """Let it go on from right before a step; what came earlier is taken from its history."""
     number = await task_before(stack, deployment_id, step)
     await temporal(
-        stack, "workflow", "reset", "--workflow-id", f"deployment/{deployment_id}",
+        stack, "workflow", "reset", "--workflow-id", await stack.workflow_of(deployment_id),
         "--event-id", number, "--reason", "a mistake",
     )  # fmt: skip

@@ -207,6 +207,10 @@ class Stack:
         body = dict(answer.json())
         return dict(body["deployment"]) if answer.status_code == 424 else body
 
+    async def workflow_of(self, deployment_id: str) -> str:
+        """The id of a deployment's workflow in Temporal."""
+        return str((await self.deployment(deployment_id))["workflow"]["id"])
+
     async def until_gone(self, application: Mapping[str, Any]) -> None:
         """Wait for the end of an application's removal."""
         async with asyncio.timeout(START_SECONDS):

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from aweigh.domain.workflow_ids import lane_id
 from tests.support.scenery import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
 from worker.stack import TUNING
@@ -49,8 +50,9 @@ class Stage:
 
     def turn(self, sequence: int, **more: Any) -> Turn:
         return Turn(
-            application_id=f"{self.name}.app", slug="shop", server=self.name, sequence=sequence,
-            deployment_id=f"{self.name}.{sequence}", reference=f"shop:v{sequence}", **more,
+            application_id=f"{self.name}.app", slug=self.name, server=self.name, sequence=sequence,
+            deployment_id=f"{self.name}.{sequence}", reference=f"shop:v{sequence}",
+            label=f"v{sequence}", **more,
         )  # fmt: skip
 
     async def submit(self, turn: Turn) -> None:
@@ -63,10 +65,10 @@ class Stage:
 
     @property
     def lane_id(self) -> str:
-        return f"application/{self.name}.app"
+        return lane_id(self.name)
 
     def deployment(self, sequence: int) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(f"deployment/{self.name}.{sequence}")
+        return self.client.get_workflow_handle(self.turn(sequence).workflow_id)
 
     async def ended(self, *sequences: int, within: float = 60) -> None:
         """Wait until these deployments have their last record."""
@@ -150,6 +152,6 @@ async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
     ]  # fmt: skip
     async with Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, activities=activities,
-        workflow_runner=sandbox(), **options,
+        **({"workflow_runner": sandbox()} | options),
     ):  # fmt: skip
         yield Theatre(client, records)

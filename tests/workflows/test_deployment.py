@@ -23,7 +23,7 @@ async def test_the_steps_run_in_order_and_the_record_says_succeeded(stage: Stage
     assert stage.world.steps_of(f"{stage.name}.1") == [*ORDER, "sweep"]
     assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
     assert described.typed_search_attributes[DEPLOYMENT_STATE] == "succeeded"
-    assert await described.static_summary() == f"shop@v1 → {stage.name}"
+    assert await described.static_summary() == f"{stage.name}@v1 → {stage.name}"
 
 
 async def test_an_image_is_built_where_it_is_not_pulled(stage: Stage) -> None:

@@ -27,8 +27,8 @@ async def test_a_call_is_answered_with_its_deployment(door: Door) -> None:
         "image": {"reference": f"{IMAGE}:v2", "id": None, "digest": None}, "attempts": 0,
         "created_at": IsDatetime(iso_string=True), "started_at": None, "finished_at": None,
         "retry_of": None, "superseded_by": None, "steps": [],
-        "workflow": {"id": f"deployment/{made['id']}", "run_id": None,
-                     "url": IsStr(regex=f".*/workflows/deployment%2F{made['id']}")},
+        "workflow": {"id": f"deployment/shop/1-{made['id'][-6:]}", "run_id": None,
+                     "url": IsStr(regex=f".*/workflows/deployment%2Fshop%2F1-{made['id'][-6:]}")},
         "links": {"self": f"/v1/deployments/{made['id']}",
                   "log": f"/v1/deployments/{made['id']}/log"},
     }  # fmt: skip

@@ -76,10 +76,10 @@ async def test_a_deployment_is_handed_to_its_lane(
 
     assert temporal.handed_over == [
         (
-            lane_id(application),
+            lane_id("shop"),
             Turn(
                 application_id=application, slug="shop", server="local", sequence=1,
-                deployment_id=made, reference=f"{IMAGE}:v2", policy=Policy.QUEUE,
+                deployment_id=made, reference=f"{IMAGE}:v2", label="v2", policy=Policy.QUEUE,
             ),
         )
     ]  # fmt: skip
@@ -98,7 +98,7 @@ async def test_a_removal_is_handed_to_the_same_lane(
 
     assert temporal.handed_over == [
         (
-            lane_id(application),
+            lane_id("shop"),
             Turn(
                 application_id=application, slug="shop", server="local", sequence=1,
                 removal=True, volumes=True,
@@ -155,12 +155,12 @@ async def test_one_that_cannot_be_handed_over_holds_no_other_up(
     store: Store, temporal: FakeTemporal, relay: Relay
 ) -> None:
     shop, blog = await new_application(store), await new_application(store, "blog")
-    temporal.failing = {lane_id(shop): rpc_error(RPCStatusCode.UNAVAILABLE)}
+    temporal.failing = {lane_id("shop"): rpc_error(RPCStatusCode.UNAVAILABLE)}
     await new_deployment(store, shop)
     await new_deployment(store, blog)
     relay.wake()
     await until(lambda: temporal.handed_over)
-    assert [lane for lane, _ in temporal.handed_over] == [lane_id(blog)]
+    assert [lane for lane, _ in temporal.handed_over] == [lane_id("blog")]
 
     temporal.failing = {}
     relay.wake()
@@ -172,7 +172,7 @@ async def test_many_that_cannot_be_handed_over_hold_no_other_up(
     store: Store, temporal: FakeTemporal, relay: Relay
 ) -> None:
     shop, blog = await new_application(store), await new_application(store, "blog")
-    temporal.failing = {lane_id(shop): rpc_error(RPCStatusCode.INVALID_ARGUMENT)}
+    temporal.failing = {lane_id("shop"): rpc_error(RPCStatusCode.INVALID_ARGUMENT)}
     for _ in range(60):
         await new_deployment(store, shop)
     await new_deployment(store, blog)
@@ -194,7 +194,7 @@ async def test_one_that_cannot_be_read_holds_no_other_up(
 
     await until(lambda: temporal.handed_over)
 
-    assert [lane for lane, _ in temporal.handed_over] == [lane_id(blog)]
+    assert [lane for lane, _ in temporal.handed_over] == [lane_id("blog")]
 
 
 async def test_one_whose_application_is_lost_holds_no_other_up(
@@ -230,13 +230,13 @@ async def test_a_cancel_goes_to_the_workflow(
 ) -> None:
     made = await new_deployment(store, await new_application(store))
     await start(store, made)
-    temporal.known = {deployment_workflow_id(made)}
+    temporal.known = {deployment_workflow_id("shop", 1, made)}
     await ask(store, outbox.CANCEL, made)
     relay.wake()
 
     await until(lambda: temporal.cancelled)
 
-    assert temporal.cancelled == [deployment_workflow_id(made)]
+    assert temporal.cancelled == [deployment_workflow_id("shop", 1, made)]
     assert await state(store, made) == ("started", None)
 
 

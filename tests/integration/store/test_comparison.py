@@ -72,7 +72,7 @@ async def due(store: Store) -> list[tuple[str, str]]:
 async def test_a_removal_whose_workflow_was_terminated_has_failed(
     store: Store, application: str
 ) -> None:
-    closed = FakeExecutions({removal_workflow_id(application, 1): WorkflowStatus.CLOSED})
+    closed = FakeExecutions({removal_workflow_id("shop", 1): WorkflowStatus.CLOSED})
 
     assert await compare(store, closed) == 1
 
@@ -86,7 +86,7 @@ async def test_a_removal_whose_workflow_was_terminated_has_failed(
 
 
 async def test_a_removal_that_runs_is_left_alone(store: Store, application: str) -> None:
-    runs = FakeExecutions({removal_workflow_id(application, 1): WorkflowStatus.RUNNING})
+    runs = FakeExecutions({removal_workflow_id("shop", 1): WorkflowStatus.RUNNING})
 
     assert await compare(store, runs) == 0
 
@@ -103,15 +103,15 @@ async def test_a_removal_that_temporal_does_not_know_is_handed_over_again(
 
 
 async def test_the_stuck_lane_of_a_removal_is_started_anew(store: Store, application: str) -> None:
-    stuck = FakeExecutions({lane_id(application): WorkflowStatus.STUCK})
+    stuck = FakeExecutions({lane_id("shop"): WorkflowStatus.STUCK})
 
     await compare(store, stuck)
 
-    assert stuck.terminated == [lane_id(application)]
+    assert stuck.terminated == [lane_id("shop")]
 
 
 async def test_a_removal_whose_task_keeps_failing_is_ended(store: Store, application: str) -> None:
-    workflow = removal_workflow_id(application, 1)
+    workflow = removal_workflow_id("shop", 1)
     stuck = FakeExecutions({workflow: WorkflowStatus.STUCK})
 
     assert await compare(store, stuck) == 1
@@ -123,11 +123,11 @@ async def test_a_removal_whose_task_keeps_failing_is_ended(store: Store, applica
 async def test_a_deployment_whose_task_keeps_failing_is_ended(store: Store) -> None:
     """It would hold the lane for ever: a newer one waits until it is gone."""
     made = await new_deployment(store, await new_application(store))
-    stuck = FakeExecutions({deployment_workflow_id(made): WorkflowStatus.STUCK})
+    stuck = FakeExecutions({deployment_workflow_id("shop", 1, made): WorkflowStatus.STUCK})
 
     assert await compare(store, stuck) == 1
 
-    assert stuck.terminated == [deployment_workflow_id(made)]
+    assert stuck.terminated == [deployment_workflow_id("shop", 1, made)]
     assert await state_of(store, made) == ("failed", "terminated")
 
 
