@@ -11,7 +11,9 @@ from temporalio.client import Client
 from api import applications, deployments, health, hooks, problems, tokens, webhooks, worker
 from api.dependencies import Office
 from api.limits import BodyLimit
+from api.readiness import Readiness
 from api.relay import Relay
+from api.strangers import Strangers, StrangersLimit
 from api.verification import Verification
 from aweigh import __version__
 from aweigh.adapters.github import GitHub
@@ -27,6 +29,7 @@ def create_app(
 ) -> FastAPI:
     relay = Relay(store, connect)
     verification = Verification()
+    strangers = Strangers(settings.api_failures_a_minute if settings else 0)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -38,10 +41,14 @@ def create_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await running
             verification.close()
+            strangers.close()
 
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit)
-    app.state.office = Office(settings, store, relay, github, verification)
+    app.add_middleware(StrangersLimit)
+    app.state.office = Office(
+        settings, store, relay, github, verification, strangers, Readiness(store, relay)
+    )
     problems.install(app)
     for room in (hooks, webhooks, applications, deployments, tokens, worker, health):
         app.include_router(room.router)

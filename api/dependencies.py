@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.readiness import Readiness
 from api.relay import Relay
+from api.strangers import Strangers, let_in
 from api.verification import Verification
 from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
@@ -27,6 +29,8 @@ class Office:
     relay: Relay
     github: GitHub
     verification: Verification
+    strangers: Strangers
+    readiness: Readiness
 
 
 def _office(request: Request) -> Office:
@@ -43,18 +47,21 @@ _bearer = HTTPBearer(auto_error=False)
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def _scope(needed: Scope) -> Callable[[Doors, _Credentials], Coroutine[Any, Any, Bearer]]:
-    async def check(office: Doors, credentials: _Credentials) -> Bearer:
+def _scope(needed: Scope) -> Callable[[Request, Doors, _Credentials], Coroutine[Any, Any, Bearer]]:
+    async def check(request: Request, office: Doors, credentials: _Credentials) -> Bearer:
         async with office.store.read() as tx:
-            return await _allowed(tx, credentials, needed)
+            return await _allowed(tx, request, credentials, needed)
 
     return check
 
 
-async def _allowed(tx: Transaction, credentials: _Credentials, needed: Scope) -> Bearer:
+async def _allowed(
+    tx: Transaction, request: Request, credentials: _Credentials, needed: Scope
+) -> Bearer:
     found = await tokens.authenticate(tx, credentials.credentials) if credentials else None
     if found is None:
         raise HTTPException(401, "A valid token is needed: Authorization: Bearer awg_…")
+    let_in(request)
     if not found.scope.allows(needed):
         raise HTTPException(403, f"This token has the scope {found.scope}, not {needed}.")
     return found
@@ -69,7 +76,7 @@ ServerToken = Annotated[Bearer, Depends(_scope(Scope.SERVER))]
 async def _holder(request: Request, office: Doors, credentials: _Credentials) -> str:
     """The server whose name this worker holds."""
     async with office.store.read() as tx:
-        server = (await _allowed(tx, credentials, Scope.SERVER)).server or ""
+        server = (await _allowed(tx, request, credentials, Scope.SERVER)).server or ""
         identity, boot = (request.headers.get(one, "") for one in (IDENTITY_HEADER, BOOT_HEADER))
         await servers.check_holder(tx, server, identity, boot)
     return server

@@ -2,13 +2,11 @@
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy import select
 
 from api.dependencies import Doors
 from api.problems import problem
 from aweigh import __version__
 from aweigh.domain.errors import Unavailable
-from aweigh.store.tables import MetaRow
 
 router = APIRouter(tags=["health"])
 
@@ -23,8 +21,6 @@ async def healthz() -> dict[str, str]:
 async def readyz(office: Doors) -> Response:
     """The database answers. Whether Temporal does is told; calls are accepted without it."""
     try:
-        async with office.store.read() as tx:
-            await tx.session.scalar(select(MetaRow.value).limit(1))
+        return JSONResponse({"status": "ok", "temporal": await office.readiness.ask()})
     except Unavailable as error:
         return problem(503, "unavailable", str(error))
-    return JSONResponse({"status": "ok", "temporal": await office.relay.reaches_temporal()})

@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from api.dependencies import Doors
 from api.idempotency import KeyHeader, key_of
+from api.strangers import let_in
 from api.waiting import Wait, answer_for
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid
@@ -29,11 +30,12 @@ async def deploy_hook(
     wait: Wait = 0,
 ) -> Response:
     """Deploy, at `tag` if one is given: in the JSON body or the query."""
-    body = await request.body()
     async with office.store.read() as tx:
         # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and
         # before the write, so that strangers keep no admission waiting.
         await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
+    let_in(request)
+    body = await request.body()
     _refuse_unknown(request.query_params)
     asked = _tag(body, tag)
     key = key_of("hook", idempotency_key, tag=asked)

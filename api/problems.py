@@ -48,6 +48,14 @@ def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def unauthorized() -> JSONResponse:
+    return problem(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "A valid token is needed: Authorization: Bearer awg_…",
+    )
+
+
 def too_large() -> JSONResponse:
     return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large.")
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.dependencies import Doors, Office
+from api.strangers import let_in
 from api.verification import Verified
 from aweigh.domain import delivery, grammar
 from aweigh.domain.errors import Invalid
@@ -35,6 +36,7 @@ async def webhook(
         raise HTTPException(401, _REFUSED)  # whoever sent it: its body is not even read
     verified = await _verified(office, request, x_hub_signature_256)
     signers = await _signers(office, verified)
+    let_in(request)
     if x_github_event == "ping":
         return JSONResponse({"applications": [one.row.slug for one in signers]}, 200)
     if x_github_event != "push":

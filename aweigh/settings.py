@@ -3,6 +3,7 @@
 Each is an environment variable with the prefix `AWEIGH_`; docs/settings.md lists them all.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import quote, urlsplit
@@ -50,6 +51,13 @@ class Settings(BaseSettings):
     """Where server workers reach the API; https unless a loopback address, as by default."""
     api_connections: Annotated[int, Field(ge=64, le=50_000)] = 2000
     """Connections the API holds at a time; fewer where the limit of open files says so."""
+    api_failures_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 120
+    """Calls with a wrong secret, token or signature that one address may make; 0: any number."""
+    api_trusted_proxies: tuple[Network, ...] = (
+        ip_network("127.0.0.0/8"),
+        ip_network("::1"),
+    )
+    """Networks of web servers in front of the API whose `X-Forwarded-For` says who calls."""
     database_url: DatabaseUrl = ""
     """SQLAlchemy URL of the database; empty: an SQLite file in the data directory."""
     keep_logs_days: Annotated[int, Field(ge=1, le=3650)] = 90

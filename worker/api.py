@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.app import create_app
@@ -41,7 +40,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
     github = open_github(settings)
     app = create_app(settings, store, _Connection(settings), github)
-    server = uvicorn.Server(_configured(app, settings))
+    server = uvicorn.Server(configured(app, settings))
     serving = asyncio.create_task(server._serve())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -51,8 +50,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await store.close()
 
 
-def _configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    limits = Limits(connections=allow_many_files(settings.api_connections))
+def configured(app: Any, settings: Settings) -> uvicorn.Config:
+    proxies = settings.api_trusted_proxies
+    limits = Limits(connections=allow_many_files(settings.api_connections), shared=proxies)
     protocol: Any = partial(GuardedProtocol, Connections(limits))
     return uvicorn.Config(
         app,
@@ -60,6 +60,8 @@ def _configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
         port=settings.api_port,
         http=protocol,
         ws="none",
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=[str(one) for one in proxies],
         backlog=BACKLOG,
         log_config=None,
         access_log=False,  # paths of deploy hooks are half a secret

@@ -8,6 +8,7 @@ from asyncio import TimerHandle, Transport
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 import h11
@@ -39,8 +40,12 @@ class Limits:
     """Seconds, bytes and numbers that a connection has to keep to."""
 
     connections: int = 2000
-    #: Of one address, unless it is this machine's, where a web server may speak for everybody.
+    #: Of one address, unless a web server may speak for everybody there.
     connections_of_one: int = 250
+    shared: tuple[IPv4Network | IPv6Network, ...] = (
+        ip_network("127.0.0.0/8"),
+        ip_network("::1"),
+    )
     head_seconds: float = 10
     body_seconds: float = 20
     #: A body that is longer in coming has to come at this rate.
@@ -86,9 +91,9 @@ class Connections:
         self._unfinished: dict[GuardedProtocol, None] = {}
         self._idle: dict[GuardedProtocol, None] = {}
 
-    def has_place(self, address: str, *, is_local: bool) -> bool:
+    def has_place(self, address: str) -> bool:
         """Whether another one of this address may come in."""
-        if not is_local and self._of[address] >= self.limits.connections_of_one:
+        if self._of[address] >= self.limits.connections_of_one and not self._is_shared(address):
             return False
         if self._count < self.limits.connections:
             return True
@@ -97,6 +102,9 @@ class Connections:
                 next(iter(kind)).end()
                 return True
         return False
+
+    def _is_shared(self, address: str) -> bool:
+        return any(ip_address(address) in one for one in self.limits.shared)
 
     def enter(self, address: str) -> None:
         self._of[address] += 1
@@ -155,8 +163,7 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
-        is_local = self._address.startswith("127.") or self._address in ("", "::1")
-        if self._all.has_place(self._address, is_local=is_local):
+        if self._all.has_place(self._address):
             self._has_place = True
             self._all.enter(self._address)
             self._watch()

@@ -78,8 +78,11 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(store: Store, data: Path, github: GitHub | None = None) -> AsyncIterator[Door]:
-    app = create_app(Settings(data=data), store, away, github or GitHub("https://api.github.com"))
+async def open_door(
+    store: Store, data: Path, github: GitHub | None = None, **settings: Any
+) -> AsyncIterator[Door]:
+    given = Settings(data=data, **settings)
+    app = create_app(given, store, away, github or GitHub("https://api.github.com"))
     async with store.write() as tx:
         issued = {name: await tokens.issue(tx, bearer) for name, bearer in BEARERS.items()}
     client = httpx2.AsyncClient(

@@ -97,3 +97,20 @@ async def test_a_caller_who_goes_away_is_no_error(door: Door, path: str) -> None
     }  # fmt: skip
 
     assert await raw(door, path, headers, gone) < 500
+
+
+async def test_the_body_of_whoever_shows_no_token_is_not_read(door: Door) -> None:
+    for path in ("/v1/applications", "/v1/worker/lease", "/v1/tokens"):
+        for credentials in ({}, {"Authorization": "Basic eDp5"}):
+            headers = {"Content-Length": "1000000", **credentials}
+            assert await raw(door, path, headers, never) == 401
+
+
+async def test_the_body_of_whoever_does_not_know_the_hook_is_not_read(door: Door) -> None:
+    assert await raw(door, "/v1/events/hook_x", {"Content-Length": "1000000"}, never) == 404
+
+
+async def test_any_number_may_ask_at_once_whether_it_is_ready(door: Door) -> None:
+    answers = await asyncio.gather(*(door.client.get("/readyz") for _ in range(300)))
+
+    assert {one.status_code for one in answers} == {200}

@@ -1,0 +1,139 @@
+"""How often an address may fail, and who is not held up by that."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.api_door import Door, open_door
+from tests.support.github import delivery, push
+from tests.support.installation import Databases, open_store
+
+MOST = 5
+REPOSITORY = "https://github.com/acme/shop.git"
+WEBHOOKS = "/v1/github/webhooks"
+UNSIGNED = {"X-Hub-Signature-256": f"sha256={'0' * 64}"}
+
+Call = Callable[[httpx2.AsyncClient], Awaitable[httpx2.Response]]
+
+
+@pytest.fixture
+async def door(databases: Databases, tmp_path: Path) -> AsyncIterator[Door]:
+    async with (
+        open_store(databases.new()) as store,
+        open_door(store, tmp_path, api_failures_a_minute=MOST) as opened,
+    ):
+        yield opened
+
+
+def caller(door: Door, address: str = "192.0.2.1") -> httpx2.AsyncClient:
+    """A client at another address than the tests' own."""
+    transport = httpx2.ASGITransport(door.app, client=(address, 1), raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://aweigh")
+
+
+FAILURES: Mapping[str, Call] = {
+    "hook": lambda client: client.post("/v1/events/hook_x", headers={"X-Deploy-Secret": "x"}),
+    "hook without a secret": lambda client: client.post("/v1/events/hook_x", content=b"{}"),
+    "no signature": lambda client: client.post(WEBHOOKS, content=b"{}"),
+    "signature": lambda client: client.post(WEBHOOKS, content=b"{}", headers=UNSIGNED),
+    "no token": lambda client: client.get("/v1/deployments"),
+    "token": lambda client: client.get("/v1/deployments", headers={"Authorization": "Bearer x"}),
+    "no token with a body": lambda client: client.post("/v1/applications", json={}),
+    "worker": lambda client: client.get("/v1/worker/inventory"),
+    "nothing": lambda client: client.get("/v1/nothing"),
+}
+
+
+async def fail(client: httpx2.AsyncClient, call: Call = FAILURES["hook"]) -> list[int]:
+    return [(await call(client)).status_code for _ in range(MOST)]
+
+
+@pytest.mark.parametrize("call", FAILURES.values(), ids=FAILURES)
+async def test_whoever_fails_too_often_has_to_wait(door: Door, call: Call) -> None:
+    async with caller(door) as client:
+        assert set(await fail(client, call)) <= {401, 404}
+
+        answer = await call(client)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (429, "application/problem+json")
+    assert answer.json()["type"] == "urn:aweigh:problem:rate_limited"
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+@pytest.mark.parametrize("again", FAILURES.values(), ids=FAILURES)
+async def test_no_door_lets_in_whoever_failed_at_another(door: Door, again: Call) -> None:
+    async with caller(door) as client:
+        await fail(client)
+
+        assert (await again(client)).status_code == 429
+
+
+async def test_other_addresses_are_not_held_up(door: Door) -> None:
+    app = await door.create()
+    async with caller(door) as client:
+        await fail(client)
+
+    assert (await door.hook(app)).status_code == 202
+
+
+@pytest.mark.parametrize(("one", "other", "held_up"), [
+    ("2001:db8::1", "2001:db8::ffff:2", True), ("2001:db8::1", "2001:db8:0:1::1", False),
+    ("192.0.2.1", "::ffff:192.0.2.1", True),
+])  # fmt: skip
+async def test_an_address_is_what_one_caller_has_to_himself(
+    door: Door, one: str, other: str, held_up: bool
+) -> None:
+    async with caller(door, one) as first, caller(door, other) as second:
+        await fail(first)
+
+        answer = await FAILURES["hook"](second)
+
+    assert (answer.status_code == 429) is held_up
+
+
+async def test_what_succeeds_costs_nothing(door: Door) -> None:
+    app = await door.create()
+
+    for _ in range(MOST * 4):
+        assert (await door.hook(app)).status_code == 202
+        assert (await door.call("GET", "/v1/deployments/dep_x")).status_code == 404
+        assert (await door.call("POST", "/v1/applications", json={})).status_code == 422
+        assert (await door.call("GET", "/v1/deployments", scope="server")).status_code == 403
+
+
+async def test_who_was_let_in_before_is_not_held_up_by_others_at_his_address(door: Door) -> None:
+    app, known = await door.create(), delivered(door, await follow(door), hook_id="7")
+    assert (await door.hook(app)).status_code == 202
+    assert (await known()).status_code == 202
+    await fail(door.client)
+
+    assert (await door.hook(app)).status_code == 202
+    assert (await door.call("GET", "/v1/deployments")).status_code == 200
+    assert (await known()).status_code == 202
+    assert (await door.hook(app, secret="another")).status_code == 429
+
+
+async def test_a_secret_that_was_rotated_is_a_strangers(door: Door) -> None:
+    app = await door.create()
+    await door.hook(app)
+    await door.call("POST", f"/v1/applications/{app['id']}/settings/rotate")
+
+    answers = [(await door.hook(app)).status_code for _ in range(MOST + 1)]
+
+    assert answers == [404] * MOST + [429]
+
+
+async def follow(door: Door) -> dict[str, Any]:
+    body = {"name": "followed", "source": {"type": "git", "repository": REPOSITORY}}
+    return dict((await door.call("POST", "/v1/applications", json=body)).json())
+
+
+def delivered(
+    door: Door, app: Mapping[str, Any], *, hook_id: str
+) -> Callable[[], Awaitable[httpx2.Response]]:
+    request = delivery(push(REPOSITORY, after="1" * 40), app["webhook_secret"], id="one")
+    request["headers"]["X-GitHub-Hook-ID"] = hook_id
+    return lambda: door.client.post(WEBHOOKS, **request)
