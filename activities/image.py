@@ -83,9 +83,10 @@ async def _pinned(
     image = opened.release.image
     if image.id is None:
         return None
+    asked = ImageReference.parse(image.reference)
     if found := await server.images.find(image.id):
         opened.detail = f"{image.reference}, the same image as before"
-        return found, image.digest
+        return found, image.digest or found.digest_in(asked)
     never = source.pull is PullPolicy.NEVER
     if image.digest is None or never:
         why = "the pull policy is `never`" if never else "no registry is known to have it"
@@ -94,7 +95,6 @@ async def _pinned(
             f"The image {image.id} of {image.reference} is no longer on the server, and {why}. "
             "Deploy a tag instead.",
         )
-    asked = ImageReference.parse(image.reference)
     return await _pulled(server, opened, asked, image.digest, source.registry), image.digest
 
 
@@ -104,9 +104,9 @@ async def _resolved(
     """What the reference stands for now."""
     reference = ImageReference.parse(opened.release.image.reference)
     if source.pull is not PullPolicy.ALWAYS:
-        if found := await server.images.find(str(reference)):
+        if found := await server.images.find(str(reference.exact)):
             opened.detail = f"{reference} is on the server"
-            return found, _digest_in(found, reference)
+            return found, reference.digest or found.digest_in(reference)
         if source.pull is PullPolicy.NEVER:
             raise StepFailed(
                 Reason.IMAGE_NOT_FOUND,
@@ -114,11 +114,6 @@ async def _resolved(
             )
     digest = reference.digest or await server.images.digest_of(reference, source.registry)
     return await _pulled(server, opened, reference, digest, source.registry), digest
-
-
-def _digest_in(found: ImageFacts, reference: ImageReference) -> str | None:
-    known = dict(digest.split("@") for digest in found.digests)
-    return known.get(reference.repository)
 
 
 async def image_named(
@@ -148,7 +143,7 @@ async def image_named(
             opened.log(f"{asked} stays as it is on the server: {error.message}")
             return here
         raise
-    if asked.tag:
+    if asked.tag and not asked.digest:
         await server.images.tag(found.id, str(asked))
     return found
 
@@ -156,7 +151,7 @@ async def image_named(
 async def _wanted_again(server: Server, asked: ImageReference) -> ImageFacts | None:
     """The image, if it is here; then it stays for as long as if it had been pulled just now."""
     async with server.locks.holding(IMAGES_LOCK):
-        found = await server.images.find(str(asked))
+        found = await server.images.find(str(asked.exact))
         if found and any(map(server.names.marks_for_builds, found.tags)):
             await mark_for_builds(server, found)
         return found
@@ -170,7 +165,8 @@ async def _pulled(
     registry: Registry | None = None,
 ) -> ImageFacts:
     """The image of a release; one that was brought for it goes when no release names it."""
-    if found := await server.images.find(str(asked.at(digest))):
+    found = await server.images.find(str(asked.at(digest)))
+    if found and digest in found.digests_in(asked):  # not an engine's guess by digest alone
         opened.detail = f"{asked.at(digest)} is on the server"
         return found
     found = await _brought(server, opened, asked, digest, registry)

@@ -204,7 +204,7 @@ class Proxy:
     async def image(self) -> ImageFacts:
         """The pinned image, pulled where a registry has it, else made of the packaged binary."""
         ours = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
-        for name in (self._plan.image, ours):
+        for name in (str(ImageReference.parse(self._plan.image).exact), ours):
             if found := await self._images.find(name):
                 return found
         try:
@@ -219,9 +219,10 @@ class Proxy:
 
     async def _pull(self, name: str) -> None:
         """Pulled, it keeps a name of ours only, so that it goes with this installation."""
-        await self._images.pull(ImageReference.parse(self._plan.image), None)
-        await self._images.tag(self._plan.image, name)
-        await self._images.untag(self._plan.image)
+        wanted = ImageReference.parse(self._plan.image).exact
+        await self._images.pull(wanted, None)
+        await self._images.tag(str(wanted), name)
+        await self._images.untag(str(wanted))
 
     async def _package(self, name: str, pull: Exception) -> None:
         binary = shutil.which("traefik", path=str(Path(sys.executable).parent))

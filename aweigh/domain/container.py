@@ -8,6 +8,7 @@ from typing import Final
 from aweigh.domain.application import ApplicationSettings, Port
 from aweigh.domain.generation import RESOLVER, WEB, WEB_SECURE, Routing, rule
 from aweigh.domain.grammar import RESERVED_LABEL_PREFIXES
+from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
 from aweigh.domain.source import GitSource
@@ -96,6 +97,22 @@ class ImageFacts:
     size: int = 0
     #: When it was given a name last.
     named_at: datetime | None = None
+
+    def digests_in(self, wanted: ImageReference) -> tuple[str, ...]:
+        """The digests by which the reference's own repository has it, as far as is known here.
+
+        The engine writes repositories in its own form, and another one's digest may be another.
+        """
+        names = (name.rpartition("@") for name in self.digests)
+        return tuple(
+            digest
+            for repository, _, digest in names
+            if ImageReference(repository=repository).full_repository == wanted.full_repository
+        )
+
+    def digest_in(self, wanted: ImageReference) -> str | None:
+        """One of them: any can be pulled."""
+        return next(iter(self.digests_in(wanted)), None)
 
 
 def labels_of(instance: str, release: Release) -> dict[str, str]:

@@ -14,6 +14,8 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 
 DEFAULT_REGISTRY = "docker.io"
+#: Another name of it, which the engine takes for the same.
+_INDEX = "index.docker.io"
 
 
 def is_tag(text: str) -> bool:
@@ -24,9 +26,29 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def tag_and_digest(text: str) -> tuple[str | None, str | None]:
+    """Read what says which image of a repository: a tag, a digest, or `tag@digest`.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if is_digest(text):
+        return None, text
+    tag, at, digest = text.partition("@")
+    if not is_tag(tag) or (at and not is_digest(digest)):
+        raise ValueError(
+            "is not an image tag (letters, digits, '_', '.', '-'; at most 128), a digest "
+            "(sha256: and 64 hexadecimal digits), or both (tag@digest)"
+        )
+    return tag, digest or None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageReference:
-    """An image by repository and tag or digest, as `docker pull` takes it."""
+    """An image by repository and tag or digest, as `docker pull` takes it.
+
+    With both, the digest says which image it is, and the tag is for people.
+    """
 
     repository: str
     tag: str | None = None
@@ -54,18 +76,22 @@ class ImageReference:
     @property
     def registry(self) -> str:
         first, slash, _ = self.repository.partition("/")
-        named = slash and ("." in first or ":" in first or first == "localhost")
-        return first if named else DEFAULT_REGISTRY
+        host = "." in first or ":" in first or first == "localhost" or first != first.lower()
+        return first if slash and host and first != _INDEX else DEFAULT_REGISTRY
 
     @property
     def full_repository(self) -> str:
-        """The repository with its registry, however it was written."""
-        default = f"{DEFAULT_REGISTRY}/"
-        return (
-            self.repository
-            if self.registry != DEFAULT_REGISTRY
-            else (default + self.repository.removeprefix(default))
-        )
+        """The repository with its registry, in one form however it was written."""
+        registry = self.registry
+        if registry != DEFAULT_REGISTRY:
+            return registry.lower() + self.repository.removeprefix(registry)
+        path = self.repository.removeprefix(f"{DEFAULT_REGISTRY}/").removeprefix(f"{_INDEX}/")
+        return f"{DEFAULT_REGISTRY}/{path if '/' in path else f'library/{path}'}"
+
+    @property
+    def exact(self) -> "ImageReference":
+        """What the engine is asked for: without the tag where there is a digest."""
+        return self.at(self.digest) if self.digest else self
 
     def at(self, digest: str) -> "ImageReference":
         return replace(self, tag=None, digest=digest)

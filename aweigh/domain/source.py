@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 
 from aweigh.domain import git
 from aweigh.domain.build import Build, Buildpacks
-from aweigh.domain.image import ImageReference, is_digest, is_tag
+from aweigh.domain.image import ImageReference, tag_and_digest
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Value
 
@@ -31,6 +31,7 @@ class ImageSource(Value):
 
     type: Literal["image"] = "image"
     image: str
+    #: A tag, a digest, or `tag@digest`.
     tag: str | None = None
     pull: PullPolicy = PullPolicy.IF_MISSING
     registry: Registry | None = None
@@ -38,15 +39,16 @@ class ImageSource(Value):
     @field_validator("image")
     @classmethod
     def _image(cls, image: str) -> str:
-        if ImageReference.parse(image).tag:
+        reference = ImageReference.parse(image)
+        if reference.tag and not reference.digest:
             raise ValueError("carries a tag; give it as `tag`")
         return image
 
     @field_validator("tag")
     @classmethod
     def _tag(cls, tag: str | None, info: ValidationInfo) -> str | None:
-        if tag is not None and not is_tag(tag):
-            raise ValueError("is not an image tag (letters, digits, '_', '.', '-'; at most 128)")
+        if tag is not None:
+            tag_and_digest(tag)
         if tag and "@" in info.data.get("image", ""):
             raise ValueError("the image carries a digest, so there can be no tag")
         return tag
@@ -65,17 +67,16 @@ class ImageSource(Value):
         parsed = ImageReference.parse(self.image)
         if parsed.digest:
             return parsed
-        return ImageReference(repository=parsed.repository, tag=self.tag or "latest")
+        tag, digest = tag_and_digest(self.tag or "latest")
+        return ImageReference(repository=parsed.repository, tag=tag, digest=digest)
 
     def with_tag(self, tag: str) -> "ImageSource":
-        """The same repository at another tag or digest.
+        """The same repository at another tag, digest, or `tag@digest`.
 
         Raises:
-            ValueError: it is neither.
+            ValueError: it is none of them.
         """
         repository = ImageReference.parse(self.image).repository
-        if is_digest(tag):
-            return self.model_copy(update={"image": f"{repository}@{tag}", "tag": None})
         return ImageSource.model_validate({**dict(self), "image": repository, "tag": tag})
 
 

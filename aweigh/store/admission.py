@@ -7,7 +7,7 @@ from sqlalchemy import select
 from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, Trigger
 from aweigh.domain.errors import Conflict, Invalid
 from aweigh.domain.git import is_commit, is_ref
-from aweigh.domain.image import is_digest, is_tag
+from aweigh.domain.image import tag_and_digest
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource, ImageSource, PullPolicy
 from aweigh.store import applications, claims, deployments, idempotency, outbox, releases
@@ -54,8 +54,10 @@ async def _admit_image(
         raise Invalid("commit" if order.commit else "rebuild", "is for git applications")
     image = Image(reference=str(source.reference))
     if order.tag is not None:
-        if not (is_tag(order.tag) or is_digest(order.tag)):
-            raise Invalid("tag", "is not an image tag or digest")
+        try:
+            tag_and_digest(order.tag)
+        except ValueError as error:
+            raise Invalid("tag", "is not an image tag or digest") from error
         source = source.with_tag(order.tag)
         settings = settings.model_copy(update={"source": source})
         image = Image(reference=str(source.reference))

@@ -30,6 +30,35 @@ async def test_good_credentials_deploy_an_image_pinned_by_its_digest(world: Worl
     assert f"{world.locked.host}/private@{digest}" in container.image.attrs["RepoDigests"]
 
 
+async def test_the_digest_is_that_of_the_deployed_repository_and_a_rollback_pulls_by_it(
+    world: World,
+) -> None:
+    """The same image stands in two repositories, by manifests of their own."""
+    engine, mine = world.engine, f"{world.open.host}/mine"
+    elsewhere = world.push("elsewhere", "v1")
+    digest = world.open.copy("elsewhere", "v1", "mine")
+    world.push("mine", "v2")
+    for repository in (f"{world.open.host}/elsewhere", mine):
+        engine.images.pull(repository, tag="v1")
+    app = await world.stack.create("mine", {"type": "image", "image": mine})
+
+    first = (await world.stack.deploy(app, f"v1@{digest}")).json()
+    await world.stack.deploy(app, "v2")
+    engine.images.remove(first["image"]["id"], force=True)
+    back = await world.stack.call(
+        "POST", f"/v1/deployments/{first['id']}/rollback", params={"wait": 300}
+    )
+
+    assert digest != elsewhere
+    assert first["reference"] == f"v1@{digest}"
+    assert first["image"]["reference"] == f"{mine}:v1@{digest}"
+    assert first["image"]["digest"] == digest
+    assert back.status_code == 200, back.text
+    assert back.json()["image"] == first["image"]
+    settings = await world.stack.call("GET", f"/v1/applications/{app['id']}")
+    assert settings.json()["source"]["tag"] == f"v1@{digest}"
+
+
 async def test_a_moving_tag_moves_only_when_it_is_asked_for(world: World) -> None:
     first = world.push("moving", "edge")
     app = await world.stack.create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import secrets
 import shutil
@@ -100,6 +101,41 @@ class Registry:
             digest = (event.get("aux") or {}).get("Digest", digest)
         client.images.remove(f"{name}:{tag}")
         return digest
+
+    def copy(self, repository: str, tag: str, to: str) -> str:
+        """Have the same image in another repository, by a manifest of its own; its digest there.
+
+        As a tool leaves it that writes the manifest anew when it copies an image.
+        """
+        _, body = self.call("GET", f"/v2/{repository}/manifests/{tag}", accept=_MANIFESTS)
+        manifest = json.loads(body)
+        for blob in (manifest["config"], *manifest["layers"]):
+            mount = f"/v2/{to}/blobs/uploads/?mount={blob['digest']}&from={repository}"
+            self.call("POST", mount)
+        return self.put_manifest(to, tag, manifest, _MANIFESTS)
+
+    def put_manifest(
+        self, repository: str, tag: str, manifest: Mapping[str, Any], media_type: str
+    ) -> str:
+        """Its digest."""
+        path = f"/v2/{repository}/manifests/{tag}"
+        body = json.dumps(manifest).encode()
+        headers, _ = self.call("PUT", path, body, content_type=media_type)
+        return str(headers["Docker-Content-Digest"])
+
+    def call(
+        self, method: str, path: str, body: bytes = b"", *, accept: str = "*/*",
+        content_type: str = "application/octet-stream",
+    ) -> tuple[Mapping[str, str], bytes]:  # fmt: skip
+        """What the registry's own interface answers: headers and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        headers = {"Accept": accept, "Content-Type": content_type}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        assert answer.status < 300, (method, path, answer.status, text)
+        return answer.headers, text
 
     def delete(self, repository: str, tag: str) -> None:
         """Take a tag away from the registry, as its owner may at any time."""

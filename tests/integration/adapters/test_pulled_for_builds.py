@@ -137,3 +137,17 @@ async def test_what_somebody_named_since_is_theirs_too(
     left = await names_of(server, image_id)
     assert {asked, theirs} <= set(left)
     assert server.names.for_builds(image_id) not in left
+
+
+async def test_by_a_tag_and_a_digest_it_is_the_digests(
+    engine: docker.DockerClient, server: Any, registry: Registry
+) -> None:
+    digest = registry.push(engine, "pinned", "24")
+    registry.push(engine, "pinned", "24")  # the tag has moved on
+    asked = f"{registry.host}/pinned:24@{digest}"
+
+    image_id = await wanted(server, asked)
+
+    assert await wanted(server, asked) == image_id
+    named = await names_of(server, image_id)
+    assert named == sorted([f"{registry.host}/pinned@{digest}", server.names.for_builds(image_id)])

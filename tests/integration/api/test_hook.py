@@ -48,8 +48,10 @@ async def test_a_call_is_answered_with_its_deployment(door: Door) -> None:
         ({"params": {"tag": "v2"}}, "v2"),
         ({"json": {"tag": "v2"}, "params": {"tag": "v2"}}, "v2"),
         ({"json": {"tag": f"sha256:{'a' * 64}"}}, f"sha256:{'a' * 64}"),
+        ({"json": {"tag": f"v2@sha256:{'a' * 64}"}}, f"v2@sha256:{'a' * 64}"),
+        ({"params": {"tag": f"v2@sha256:{'a' * 64}"}}, f"v2@sha256:{'a' * 64}"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 async def test_a_tag_stands_in_the_body_or_the_query(
     door: Door, options: dict[str, Any], reference: str | None

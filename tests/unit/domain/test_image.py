@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aweigh.domain.image import ImageReference, is_digest, is_tag
+from aweigh.domain.container import ImageFacts
+from aweigh.domain.image import ImageReference, is_digest, is_tag, tag_and_digest
 
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 
@@ -106,6 +107,59 @@ def test_what_is_wrong_with_a_reference_is_named(text: str, what: str) -> None:
         ImageReference.parse(text)
 
     assert what in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "full"),
+    [
+        ("nginx", "docker.io/library/nginx"),
+        ("library/nginx", "docker.io/library/nginx"),
+        ("docker.io/nginx", "docker.io/library/nginx"),
+        ("docker.io/library/nginx", "docker.io/library/nginx"),
+        ("index.docker.io/library/nginx", "docker.io/library/nginx"),
+        ("index.docker.io/acme/shop", "docker.io/acme/shop"),
+        ("acme/shop", "docker.io/acme/shop"),
+        ("localhost/shop", "localhost/shop"),
+        ("localhost:5000/shop", "localhost:5000/shop"),
+        ("Registry.Example.COM/shop", "registry.example.com/shop"),
+        ("Registry/shop", "registry/shop"),
+    ],
+)
+def test_one_repository_has_one_form(written: str, full: str) -> None:
+    assert ImageReference.parse(written).full_repository == full
+
+
+def test_an_image_has_the_digest_of_the_repository_that_is_asked_for() -> None:
+    """The engine leaves out the registry that is meant without one, whatever was pulled."""
+    mine, other = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+    facts = ImageFacts(
+        id="sha256:0",
+        digests=(f"mirror:5000/library/nginx@{other}", f"nginx@{mine}", f"acme/nginx@{other}"),
+    )
+    for written in ("nginx", "docker.io/library/nginx:1.27", f"index.docker.io/nginx@{mine}"):
+        assert facts.digest_in(ImageReference.parse(written)) == mine
+    assert facts.digest_in(ImageReference.parse("mirror:5000/library/nginx")) == other
+    assert facts.digest_in(ImageReference.parse("mirror:5001/library/nginx")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "digest"),
+    [
+        ("v1", "v1", None),
+        (DIGEST, None, DIGEST),
+        (f"v1@{DIGEST}", "v1", DIGEST),
+        (f"sha256@{DIGEST}", "sha256", DIGEST),
+    ],
+)
+def test_a_tag_and_a_digest_are_read_from_one_text(
+    text: str, tag: str | None, digest: str | None
+) -> None:
+    assert tag_and_digest(text) == (tag, digest)
+
+
+def test_with_a_digest_the_engine_is_asked_for_that() -> None:
+    assert str(ImageReference.parse(f"a/b:v1@{DIGEST}").exact) == f"a/b@{DIGEST}"
+    assert str(ImageReference.parse("a/b:v1").exact) == "a/b:v1"
 
 
 def test_at_a_digest_the_tag_no_longer_counts() -> None:

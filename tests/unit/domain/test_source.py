@@ -13,16 +13,24 @@ DIGEST = f"sha256:{'a' * 64}"
     [
         ("acme/shop", None, "acme/shop:latest"),
         ("acme/shop", "v1", "acme/shop:v1"),
+        ("acme/shop", DIGEST, f"acme/shop@{DIGEST}"),
+        ("acme/shop", f"v1@{DIGEST}", f"acme/shop:v1@{DIGEST}"),
         (f"acme/shop@{DIGEST}", None, f"acme/shop@{DIGEST}"),
+        (f"acme/shop:v1@{DIGEST}", None, f"acme/shop:v1@{DIGEST}"),
     ],
 )
 def test_a_source_names_one_image(image: str, tag: str | None, reference: str) -> None:
     assert str(ImageSource(image=image, tag=tag).reference) == reference
 
 
-@pytest.mark.parametrize("image", ["acme/shop", f"acme/shop@{DIGEST}"])
+@pytest.mark.parametrize("image", ["acme/shop", f"acme/shop@{DIGEST}", f"acme/shop:v1@{DIGEST}"])
 @pytest.mark.parametrize(
-    ("tag", "reference"), [("v2", "acme/shop:v2"), (DIGEST, f"acme/shop@{DIGEST}")]
+    ("tag", "reference"),
+    [
+        ("v2", "acme/shop:v2"),
+        (DIGEST, f"acme/shop@{DIGEST}"),
+        (f"v2@{DIGEST}", f"acme/shop:v2@{DIGEST}"),
+    ],
 )
 def test_a_tag_or_digest_takes_the_place_of_what_was_set(
     image: str, tag: str, reference: str
@@ -43,6 +51,13 @@ def test_another_tag_leaves_the_rest_as_it_is() -> None:
     assert moved.registry.password.get_secret_value() == "geheim"
 
 
-def test_what_is_no_tag_is_refused() -> None:
+@pytest.mark.parametrize("tag", ["v 1", "", "@", f"@{DIGEST}", "v1@", "v1@v2", f"v1@{DIGEST}x"])
+def test_what_is_no_tag_is_refused(tag: str) -> None:
     with pytest.raises(ValidationError):
-        ImageSource(image="a").with_tag("v 1")
+        ImageSource(image="a").with_tag(tag)
+
+
+@pytest.mark.parametrize("image", ["a:v1", f"a@{DIGEST}", f"a:v1@{DIGEST}"])
+def test_a_tag_is_given_once(image: str) -> None:
+    with pytest.raises(ValidationError, match="tag"):
+        ImageSource(image=image, tag="v2")
