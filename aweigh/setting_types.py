@@ -81,12 +81,23 @@ def _subnet(subnet: str) -> str:
     return subnet
 
 
-def _listed(given: Any) -> Any:
+def _listed(given: Any, separators: str = "[,:]") -> Any:
     if not isinstance(given, str):
         return given
     if given.lstrip().startswith("["):
         return json.loads(given)
-    return [part.strip() for part in re.split("[,:]", given) if part.strip()]
+    return [part.strip() for part in re.split(separators, given) if part.strip()]
+
+
+def _by_commas(given: Any) -> Any:
+    return _listed(given, ",")
+
+
+def _not_everybody(networks: tuple["Network", ...]) -> tuple["Network", ...]:
+    for network in networks:
+        if network.prefixlen == 0:
+            raise ValueError(f"{network} is everybody: any client could claim any address")
+    return networks
 
 
 def _absolute(roots: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -112,3 +123,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Subnet = Annotated[str, AfterValidator(_subnet)]
 #: Written as JSON, or separated by commas or colons.
 Directories = Annotated[tuple[Path, ...], BeforeValidator(_listed), AfterValidator(_absolute)]
+#: Written as JSON, or separated by commas.
+TrustedNetworks = Annotated[
+    tuple[Network, ...], BeforeValidator(_by_commas), AfterValidator(_not_everybody)
+]

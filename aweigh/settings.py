@@ -27,6 +27,7 @@ from aweigh.setting_types import (
     Prefix,
     RootedPath,
     Subnet,
+    TrustedNetworks,
     default_data_directory,
 )
 
@@ -143,12 +144,24 @@ class Settings(BaseSettings):
     """Port of the proxy's probe entry point, on loopback."""
     proxy_image: str = "traefik:v3.7.15"
     """Image of the proxy, used where it can be pulled; else one made from the packaged binary."""
+    upload_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
+    """Seconds within which a request has to arrive at the proxy, its body included."""
+    trusted_proxies: Annotated[TrustedNetworks, NoDecode] = ()
+    """Load balancers or CDNs in front whose `X-Forwarded-…` headers count; none by default."""
+    proxy_protocol: bool = False
+    """Take the client's address from the PROXY protocol, where trusted proxies speak it."""
     acme_email: str = ""
     """E-mail address for certificates by ACME; empty: TLS with the proxy's own certificate."""
     acme_server: str = "https://acme-v02.api.letsencrypt.org/directory"
     """Directory of the ACME certificate authority."""
     acme_ca_file: OptionalFile = None
     """Certificate by which the ACME server itself is trusted, where it is a private one."""
+
+    @model_validator(mode="after")
+    def _protocol_has_its_proxies(self) -> Self:
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ValueError("AWEIGH_PROXY_PROTOCOL needs AWEIGH_TRUSTED_PROXIES: who speaks it")
+        return self
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:

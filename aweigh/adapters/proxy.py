@@ -45,14 +45,33 @@ class ProxyPlan:
     acme_email: str = ""
     acme_server: str = ""
     acme_ca_file: Path | None = None
+    upload_seconds: int = 3600
+    trusted_proxies: tuple[str, ...] = ()
+    proxy_protocol: bool = False
 
     @property
     def ports(self) -> tuple[int, ...]:
         return (self.web_port, self.web_secure_port, self.api_port, self.probe_port)
 
 
+def _public(entry_point: str, plan: ProxyPlan) -> dict[str, str]:
+    """Return what holds for an entry point that strangers reach."""
+    prefix = f"entrypoints.{entry_point}"
+    flags = {
+        # For head and body together: Traefik has no limit of its own for the head.
+        f"{prefix}.transport.respondingtimeouts.readtimeout": f"{plan.upload_seconds}s",
+    }
+    if plan.trusted_proxies:
+        trusted = ",".join(plan.trusted_proxies)
+        flags[f"{prefix}.forwardedheaders.trustedips"] = trusted
+        if plan.proxy_protocol:
+            flags[f"{prefix}.proxyprotocol.trustedips"] = trusted
+    return flags
+
+
 def arguments(plan: ProxyPlan) -> tuple[str, ...]:
     """Traefik's static configuration, as arguments."""
+    entry_points = (WEB, WEB_SECURE, PROBE, "traefik")
     flags = {
         "global.checknewversion": "false",
         "global.sendanonymoususage": "false",
@@ -60,6 +79,10 @@ def arguments(plan: ProxyPlan) -> tuple[str, ...]:
         f"entrypoints.{WEB_SECURE}.address": f":{plan.web_secure_port}",
         f"entrypoints.{PROBE}.address": f"127.0.0.1:{plan.probe_port}",
         "entrypoints.traefik.address": f"127.0.0.1:{plan.api_port}",
+        **_public(WEB, plan),
+        **_public(WEB_SECURE, plan),
+        # A backend by CGI, WSGI or PHP reads X_Real_Ip and X.Real.Ip as X-Real-Ip.
+        **{f"entrypoints.{one}.http.aliasheadersstrategy": "delete" for one in entry_points},
         "api.insecure": "true",  # on the entry point above: loopback only
         "api.dashboard": "false",
         "providers.file.directory": _ROUTES,

@@ -109,7 +109,9 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         names=names,
         bridge=await networks.bridge(names.bridge, settings.subnet),
         routing=Routing(
-            certificates=bool(settings.acme_email), secure_port=settings.web_secure_port
+            certificates=bool(settings.acme_email),
+            secure_port=settings.web_secure_port,
+            trusted_proxies=tuple(map(str, settings.trusted_proxies)),
         ),
         bind_roots=settings.bind_roots,
         guarded=_guarded(settings, engine_root),
@@ -179,4 +181,7 @@ def _plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:
         acme_email=settings.acme_email,
         acme_server=settings.acme_server,
         acme_ca_file=settings.acme_ca_file,
+        upload_seconds=settings.upload_seconds,
+        trusted_proxies=tuple(map(str, settings.trusted_proxies)),
+        proxy_protocol=settings.proxy_protocol,
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from aweigh.domain import grammar
+from aweigh.domain.public_address import host_name, path_prefix
 from aweigh.domain.secret import Secret
 from aweigh.domain.source import Source
 from aweigh.domain.value import Memory, PortNumber, Text, Unique, Value, memory_bytes
@@ -50,26 +51,9 @@ MountTarget = Annotated[str, AfterValidator(_mount_target)]
 class Domain(Value):
     """A public address: requests for this host and path prefix are routed to the application."""
 
-    host: str
-    path: str = "/"
+    host: Annotated[str, AfterValidator(host_name)]
+    path: Annotated[str, AfterValidator(path_prefix)] = "/"
     tls: bool = True
-
-    @field_validator("host")
-    @classmethod
-    def _host(cls, host: str) -> str:
-        if not grammar.matches(grammar.HOST, host):
-            raise ValueError("is not a host name (lower case letters, digits, '-' and '.')")
-        return host
-
-    @field_validator("path")
-    @classmethod
-    def _path(cls, path: str) -> str:
-        if not grammar.matches(grammar.URL_PATH, path) or not grammar.is_plain_path(path):
-            raise ValueError(
-                "is not a path prefix: it begins with '/', and holds letters, digits and "
-                "-._~!$&()*+,;=:@ only"
-            )
-        return path
 
     @property
     def key(self) -> object:

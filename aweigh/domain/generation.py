@@ -25,6 +25,22 @@ _FIRST_LINE: Final = "# aweigh "
 #: anybody yet goes to the next one, so none is ever done twice. Many attempts, because that may be
 #: the crashed one again.
 _RETRY: Final = {"attempts": 6, "timeout": "5s"}
+#: What Traefik does not set anew, and applications believe all the same: who asks, and over what.
+#: Only a trusted proxy in front may say so. Traefik itself replaces `X-Forwarded-For`, `-Host`,
+#: `-Port`, `-Proto`, `-Server`, `-Prefix`, `-Uri`, `-Method`, `-Tls-Client-Cert` and `X-Real-Ip`;
+#: of other spellings (`X.Forwarded.For`) its entry points take nothing.
+FORGEABLE: Final = (
+    "Forwarded", "X-Forwarded", "X-Forwarded-Access-Token", "X-Forwarded-By",
+    "X-Forwarded-Client-Cert", "X-Forwarded-Context", "X-Forwarded-Email", "X-Forwarded-Groups",
+    "X-Forwarded-Https", "X-Forwarded-Path", "X-Forwarded-Preferred-Username",
+    "X-Forwarded-Protocol", "X-Forwarded-Request-Uri", "X-Forwarded-Scheme",
+    "X-Forwarded-Script-Name", "X-Forwarded-Ssl", "X-Forwarded-Url", "X-Forwarded-User",
+    "X-Original-Forwarded-For", "Client-Ip", "True-Client-Ip", "X-Client-Ip",
+    "X-Cluster-Client-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6", "Cf-Visitor",
+    "Fastly-Client-Ip", "Front-End-Https", "X-Scheme", "X-Url-Scheme",
+)  # fmt: skip
+#: Said by a proxy in front that took the request over TLS.
+_ENDED_TLS: Final = "(Header(`X-Forwarded-Proto`, `https`) || Header(`X-Forwarded-Proto`, `wss`))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +72,20 @@ class Routing:
 
     certificates: bool  # whether an ACME resolver is configured
     secure_port: int = 443
+    #: Addresses and networks of the proxies in front, whose word about the client counts.
+    trusted_proxies: tuple[str, ...] = ()
 
 
 def rule(domain: Domain) -> str:
-    """The Traefik rule of a domain; the grammars leave nothing that would need quoting."""
-    path = f" && PathPrefix(`{domain.path}`)" if domain.path != "/" else ""
-    return f"Host(`{domain.host}`){path}"
+    """Return the Traefik rule of a domain; the grammars leave nothing that would need quoting.
+
+    A prefix ends at a segment: `/api` takes `/api` and `/api/…`, not `/apiary` or `/api%2Fx`. The
+    longer of two rules of a host wins, which is the longer path.
+    """
+    host = f"Host(`{domain.host}`)"
+    if domain.path == "/":
+        return host
+    return f"{host} && (Path(`{domain.path}`) || PathPrefix(`{domain.path}/`))"
 
 
 def _tls(routing: Routing) -> dict[str, Any]:
@@ -81,15 +105,38 @@ def _routers(
         }
     }
     for index, domain in enumerate(domains):
-        name = f"{service}_{index}"
-        router: dict[str, Any] = {"rule": rule(domain), "service": service, "entryPoints": [WEB]}
-        if domain.tls:
-            routers[f"{name}_plain"] = router | {"middlewares": [f"{service}_https"]}
-            router = router | {"entryPoints": [WEB_SECURE], "tls": _tls(routing)}
-        if len(generation.addresses) > 1:
-            router = router | {"middlewares": [f"{service}_retry"]}
-        routers[name] = router
+        routers |= _domain_routers(generation, f"{service}_{index}", domain, routing)
     return routers
+
+
+def _domain_routers(
+    generation: Generation, name: str, domain: Domain, routing: Routing
+) -> dict[str, Any]:
+    service, wanted = generation.service, rule(domain)
+    retry = [f"{service}_retry"] if len(generation.addresses) > 1 else []
+    router: dict[str, Any] = {"rule": wanted, "service": service, "entryPoints": [WEB]}
+    router["middlewares"] = [f"{service}_untrusted", *retry]
+    routers = {name: router}
+    if domain.tls:
+        https = [f"{service}_https", *router["middlewares"]]
+        routers = {f"{name}_plain": router | {"middlewares": https}}
+        routers[name] = router | {"entryPoints": [WEB_SECURE], "tls": _tls(routing)}
+    if routing.trusted_proxies:
+        routers |= {f"{key}_trusted": _trusted(one, retry, routing) for key, one in routers.items()}
+    return routers
+
+
+def _trusted(router: dict[str, Any], middlewares: list[str], routing: Routing) -> dict[str, Any]:
+    """Return the router for requests of a trusted proxy, whose headers all pass.
+
+    One that ended TLS says so; to redirect its requests to https would send them in a circle.
+    """
+    clients = " || ".join(f"ClientIP(`{one}`)" for one in routing.trusted_proxies)
+    redirects = router["middlewares"][0].endswith("_https")
+    said = f" && {_ENDED_TLS}" if redirects else ""
+    # Before the same domain's own router, and behind those of longer paths.
+    first = {"rule": f"{router['rule']} && ({clients}){said}", "priority": len(router["rule"]) + 1}
+    return router | first | {"middlewares": middlewares}
 
 
 def _middlewares(
@@ -99,7 +146,10 @@ def _middlewares(
     middlewares: dict[str, Any] = {
         f"{generation.service}_stamp": {
             "headers": {"customRequestHeaders": {PROBE_HEADER: ""}, "customResponseHeaders": stamp}
-        }
+        },
+        f"{generation.service}_untrusted": {
+            "headers": {"customRequestHeaders": dict.fromkeys(FORGEABLE, "")}
+        },
     }
     if any(domain.tls for domain in domains):
         https = {"scheme": "https", "port": str(routing.secure_port), "permanent": True}

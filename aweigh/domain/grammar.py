@@ -19,7 +19,7 @@ HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
 # RFC 3986 path characters without percent-encoding, quotes, backticks or braces.
-URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,255}")
+URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,254}")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
 ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")

@@ -83,7 +83,10 @@ async def test_labels_of_a_routed_application_tell_its_route(
     router = "traefik.http.routers.labelled-0"
     labels = container.labels
     assert labels["traefik.enable"] == "true"
-    assert labels[f"{router}.rule"] == "Host(`labelled.localhost`) && PathPrefix(`/shop`)"
+    assert (
+        labels[f"{router}.rule"]
+        == "Host(`labelled.localhost`) && (Path(`/shop`) || PathPrefix(`/shop/`))"
+    )
     assert labels[f"{router}.tls"] == "true"
     assert labels["traefik.http.services.labelled.loadbalancer.server.port"] == "8000"
 

@@ -194,3 +194,28 @@ def test_two_ports_are_not_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValidationError, match="AWEIGH_WEB_PORT and AWEIGH_WEB_SECURE_PORT are one"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "value", ["10.0.0.0/8, 192.0.2.7,2001:db8::/32", '["10.0.0.0/8","192.0.2.7","2001:db8::/32"]']
+)
+def test_trusted_proxies_are_addresses_and_networks(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("AWEIGH_TRUSTED_PROXIES", value)
+
+    trusted = [str(one) for one in Settings().trusted_proxies]
+    assert trusted == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0/0", "::/0", "10.0.0.1/8", "lb.example.com", "[1]x"])
+def test_trust_in_everybody_or_nobody_known_refuses_the_start(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    assert "AWEIGH_TRUSTED_PROXIES" in refused(monkeypatch, "AWEIGH_TRUSTED_PROXIES", value)
+
+
+def test_the_proxy_protocol_needs_a_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refused(monkeypatch, "AWEIGH_PROXY_PROTOCOL", "true")
+
+    assert "needs AWEIGH_TRUSTED_PROXIES" in message

@@ -118,7 +118,8 @@ async def test_a_taken_port_leaves_the_old_one_as_it_was(
 @pytest.mark.parametrize(
     "change",
     [{"web_port": 81}, {"image": "traefik:v4"}, {"acme_email": "ops@example.com"},
-     {"acme_ca_file": Path("/ca.pem")}],
+     {"acme_ca_file": Path("/ca.pem")}, {"upload_seconds": 60},
+     {"trusted_proxies": ("10.0.0.0/8",)}],
 )  # fmt: skip
 def test_every_change_is_told(plan: ProxyPlan, change: dict[str, Any]) -> None:
     assert digest_of(replace(plan, **change)) != digest_of(plan)

@@ -55,6 +55,18 @@ async def test_a_domain_that_is_taken_is_named_with_its_holder(store: Store) -> 
     )
 
 
+@pytest.mark.parametrize(
+    "again",
+    [{"host": "shop.example.com", "path": "/api/"}, {"host": "SHOP.example.com.", "path": "/api"}],
+)
+async def test_two_spellings_of_a_domain_are_one(store: Store, again: dict[str, str]) -> None:
+    await new_application(store, domains=[SHOP | {"path": "/api"}])
+
+    async with store.write() as tx:
+        with pytest.raises(Conflict, match=r"shop\.example\.com/api is routed to another"):
+            await create_application(tx, "blog", domains=[again])
+
+
 async def test_a_port_that_is_taken_is_named_with_its_holder(store: Store) -> None:
     holder = await new_application(store, ports=[port(8080)])
 

@@ -1,15 +1,19 @@
 """The migrations and the tables say the same."""
 
 import asyncio
+import importlib.util
+from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect, make_url
+from alembic.operations import Operations
+from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, select
 from sqlalchemy.pool import NullPool
 
 from aweigh.store.database import Store
 from aweigh.store.migrate import migrate
-from aweigh.store.tables import Base, MetaRow
+from aweigh.store.tables import Base, DomainClaim, MetaRow
+from tests.support.installation import new_application
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -18,12 +22,29 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, Base.metadata))
 
 
-def _look(url: str) -> tuple[list[object], set[str]]:
+def _engine(url: str) -> Engine:
     parsed = make_url(url)
-    engine = create_engine(
-        parsed.set(drivername=parsed.drivername.replace("+aiosqlite", "")), poolclass=NullPool
-    )
-    with engine.connect() as connection:
+    name = parsed.drivername.replace("+aiosqlite", "")
+    return create_engine(parsed.set(drivername=name), poolclass=NullPool)
+
+
+def _run(url: str, name: str) -> None:
+    """Run one migration by itself."""
+    [path] = Path("aweigh/store/migrations/versions").glob(f"*_{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    migration = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(migration)
+    with (
+        _engine(url).begin() as connection,
+        Operations.context(MigrationContext.configure(connection)),
+    ):
+        migration.upgrade()
+
+
+def _look(url: str) -> tuple[list[object], set[str]]:
+    with _engine(url).connect() as connection:
         return _differences(connection), set(inspect(connection).get_table_names())
 
 
@@ -39,3 +60,22 @@ async def test_a_migration_that_is_repeated_changes_nothing(url: str, store: Sto
 
     async with store.read() as tx:
         assert (await tx.session.get_one(MetaRow, "instance")).value == "0123456789abcdef"
+
+
+async def test_claims_of_two_spellings_become_one(url: str, store: Store) -> None:
+    shop, blog = await new_application(store, "shop"), await new_application(store, "blog")
+    async with store.write() as tx:
+        for host, path, holder in [
+            ("a.b", "/", shop), ("a.b", "/x/", blog), ("a.b", "/x/y/", blog),
+            ("c.d", "/x", shop), ("c.d", "/x/", blog),
+        ]:  # fmt: skip
+            claim = DomainClaim(server="local", host=host, path=path, application_id=holder)
+            tx.session.add(claim)
+
+    await asyncio.to_thread(_run, url, "path_claims")
+
+    async with store.read() as tx:
+        found = await tx.session.scalars(select(DomainClaim).order_by("host", "path"))
+        held = [(one.host, one.path, one.application_id) for one in found]
+    assert held == [("a.b", "/", shop), ("a.b", "/x", blog), ("a.b", "/x/y", blog),
+                    ("c.d", "/x", shop)]  # fmt: skip

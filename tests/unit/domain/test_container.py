@@ -187,7 +187,9 @@ def test_an_application_with_domains_carries_the_standard_labels() -> None:
             "traefik.http.routers.shop-0.service": "shop",
             "traefik.http.routers.shop-0.tls": "true",
             "traefik.http.routers.shop-0.tls.certresolver": "acme",
-            "traefik.http.routers.shop-1.rule": "Host(`c.d`) && PathPrefix(`/api`)",
+            "traefik.http.routers.shop-1.rule": (
+                "Host(`c.d`) && (Path(`/api`) || PathPrefix(`/api/`))"
+            ),
             "traefik.http.routers.shop-1.entrypoints": "web",
             "traefik.http.routers.shop-1.service": "shop",
         }

@@ -102,7 +102,7 @@ def test_services_of_different_generations_have_different_names() -> None:
 
 @pytest.mark.parametrize(
     ("path", "text"),
-    [("/", "Host(`a.b`)"), ("/api", "Host(`a.b`) && PathPrefix(`/api`)")],
+    [("/", "Host(`a.b`)"), ("/api", "Host(`a.b`) && (Path(`/api`) || PathPrefix(`/api/`))")],
 )
 def test_a_domain_is_a_rule(path: str, text: str) -> None:
     assert rule(Domain(host="a.b", path=path)) == text
