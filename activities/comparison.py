@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
+from activities.errors import as_application_errors, caller
 from activities.inputs import RecordsInput, RecordsReconciled
 
 if TYPE_CHECKING:
@@ -19,5 +20,5 @@ class ComparisonActivities:
     @activity.defn(name="compare_records")
     async def compare(self, records: RecordsInput) -> RecordsReconciled:
         """End what nobody else can end any more; hand over again what was lost."""
-        changed = await self._comparison.run(records.server, records.is_live, records.verified)
-        return RecordsReconciled(changed)
+        async with as_application_errors("compare records"):
+            return RecordsReconciled(await self._comparison.run(records.server, caller().run_id))

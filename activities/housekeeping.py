@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.draining import until_unrouted
+from activities.errors import as_application_errors, caller
 from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
 from activities.retention import (
     forget_pulled,
     forget_unused_for_builds,
     sweep_application,
 )
-from activities.step import OpenStep, Steps, beating, in_temporals_words
+from activities.step import OpenStep, Steps, beating
 from activities.surroundings import refuse_binds, refuse_taken_ports
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
@@ -26,6 +27,7 @@ from aweigh.together import together
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
     from aweigh.adapters.server import Server
+    from aweigh.contract import Removal
 
 
 class HousekeepingActivities:
@@ -92,32 +94,33 @@ class HousekeepingActivities:
         return removed
 
     @activity.defn(name="remove_application")
-    async def remove_application(self, removal: RemovalInput) -> Nothing:
-        """Take away its routes, then its containers, images, networks and, if asked, volumes."""
-        async with (
-            beating(),
-            in_temporals_words("remove_application", []),
-            self._server.locks.holding(removal.application_id),
-        ):
-            await self._remove(removal)
+    async def remove_application(self, given: RemovalInput) -> Nothing:
+        """Take away its routes, then its containers, images, networks and, if asked, volumes.
+
+        What is removed, and whether, is the API's word; the payload only says whom to ask about.
+        """
+        async with beating(), as_application_errors("remove_application"):
+            removal = await self._api.removal(given.application_id, caller().run_id)
+            async with self._server.locks.holding(removal.application):
+                await self._remove(removal)
         return Nothing()
 
-    async def _remove(self, removal: RemovalInput) -> None:
+    async def _remove(self, removal: Removal) -> None:
         server = self._server
         live = server.commits.live(removal.slug)
         server.commits.remove(removal.slug)
-        server.fence.close(removal.application_id, removal.sequence)
+        server.fence.close(removal.application, removal.sequence)
         if live:
             await until_unrouted(server, live.generation)
-        labels = {INSTANCE: server.instance, APPLICATION: removal.application_id}
+        labels = {INSTANCE: server.instance, APPLICATION: removal.application}
         containers = await server.engine.containers(labels)
         await together(server.engine.stop(one.name) for one in containers)
         await together(server.engine.remove(one.name) for one in containers)
         repository = server.names.image_repository(removal.slug)
-        await server.workshop.forget(removal.application_id)
+        await server.workshop.forget(removal.application)
         for tag in await server.images.tags(repository):
             await server.images.untag(f"{repository}:{tag}")
         await forget_pulled(server)
         await server.networks.remove_unused_networks(server.own_networks)
         if removal.volumes:
-            await server.networks.remove_volumes({APPLICATION: removal.application_id})
+            await server.networks.remove_volumes({APPLICATION: removal.application})

@@ -1,6 +1,6 @@
 """What goes into and comes out of the steps: ids and small facts, never settings or secrets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aweigh.domain.deployment import Reason
 
@@ -78,20 +78,15 @@ class SucceededRecord:
 
 @dataclass(frozen=True)
 class RemovalInput:
-    """The removal of an application, which is ordered like a deployment."""
+    """The removal of an application; everything else comes from the API."""
 
     application_id: str
-    slug: str
-    sequence: int
-    volumes: bool
 
 
 @dataclass(frozen=True)
 class RemovalRecord:
     application_id: str
     failure: str | None = None
-    #: None from workflows that were started before it was told.
-    sequence: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,35 +95,18 @@ class ReconcileInput:
 
 
 @dataclass(frozen=True)
-class LiveDeployments:
-    """The deployments whose committed file stands on the server, and that answer."""
+class ServerReconciled:
+    """What the server worker found, for people: the API was told by the worker itself."""
 
-    deployments: list[str]
-    #: Those whose file stands there while the proxy is silent: nobody can tell whether they answer.
-    unsure: list[str] = field(default_factory=list)
-    #: False when the server could not be asked at all.
-    asked: bool = True
-    #: Those whose switch succeeded: live, whether or not they answer just now.
-    verified: list[str] = field(default_factory=list)
+    live: int = 0
+    unsure: int = 0
 
 
 @dataclass(frozen=True)
 class RecordsInput:
-    """What a server says is live, to be compared with the records and with Temporal."""
+    """The server whose records are compared with what it told the API, and with Temporal."""
 
     server: str
-    live: list[str]
-    unsure: list[str] = field(default_factory=list)
-    asked: bool = True
-    verified: list[str] = field(default_factory=list)
-
-    def is_live(self, deployment_id: str) -> bool | None:
-        """None where that cannot be told."""
-        if deployment_id in self.verified:
-            return True
-        if not self.asked or deployment_id in self.unsure:
-            return None
-        return deployment_id in self.live
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import structlog
 from temporalio import activity
 
 from activities.draining import drained
-from activities.inputs import LiveDeployments, ReconcileInput
+from activities.errors import as_application_errors, caller
+from activities.inputs import ReconcileInput, ServerReconciled
 from activities.proxy_view import answers
 from activities.repair import Repair
 from activities.retention import (
@@ -18,7 +19,8 @@ from activities.retention import (
     forget_unused_for_builds,
     sweep_application,
 )
-from activities.step import beating, in_temporals_words
+from activities.step import beating
+from aweigh.contract import Findings
 from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, SEQUENCE
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError, StepError
@@ -53,12 +55,17 @@ class ReconcileActivities:
         self._repair = Repair(server, api)
 
     @activity.defn(name="reconcile_server")
-    async def reconcile(self, _: ReconcileInput) -> LiveDeployments:
-        """Put the server right; tell which deployments are live and answer there."""
-        async with beating(), in_temporals_words("reconcile", []):
-            return await self.run()
+    async def reconcile(self, _: ReconcileInput) -> ServerReconciled:
+        """Put the server right; tell the API which deployments are live and answer there.
 
-    async def run(self) -> LiveDeployments:
+        Not the workflow: what that says, whoever reaches Temporal could say.
+        """
+        async with beating(), as_application_errors("reconcile"):
+            found = await self.run(caller().run_id)
+            await self._api.found(found)
+            return ServerReconciled(len(found.live), len(found.unsure))
+
+    async def run(self, run_id: str = "") -> Findings:
         journalled = self._journal.deployments()
         built = await self._server.workshop.deployments()
         inventory = await self._api.inventory()
@@ -81,7 +88,9 @@ class ReconcileActivities:
         await forget_pulled(self._server)
         await forget_unused_for_builds(self._server, datetime.now(UTC))
         await self._server.networks.remove_unused_networks(self._server.own_networks)
-        return LiveDeployments(live, unsure, verified=verified)
+        return Findings(
+            run_id=run_id, live=tuple(live), unsure=tuple(unsure), verified=tuple(verified)
+        )
 
     async def _by_application(self) -> defaultdict[str, list[Container]]:
         found: defaultdict[str, list[Container]] = defaultdict(list)

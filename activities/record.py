@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
+from activities.errors import as_application_errors, caller
 from activities.inputs import (
     FailedRecord,
     MayProceed,
@@ -27,30 +28,29 @@ class RecordActivities:
 
     @activity.defn(name="record_started")
     async def started(self, record: StartedRecord) -> MayProceed:
-        run_id = _run_id()
-        return MayProceed(await self._records.started(record.deployment_id, run_id))
+        async with as_application_errors("record started"):
+            return MayProceed(await self._records.started(record.deployment_id, caller()))
 
     @activity.defn(name="record_succeeded")
     async def succeeded(self, record: SucceededRecord) -> Nothing:
-        await self._records.succeeded(record.deployment_id, _run_id())
+        async with as_application_errors("record succeeded"):
+            await self._records.succeeded(record.deployment_id, caller())
         return Nothing()
 
     @activity.defn(name="record_failed")
     async def failed(self, record: FailedRecord) -> Nothing:
-        await self._records.failed(
-            record.deployment_id,
-            record.reason,
-            record.message,
-            run_id=_run_id(),
-            superseded_by=record.superseded_by,
-        )
+        async with as_application_errors("record failed"):
+            await self._records.failed(
+                record.deployment_id,
+                record.reason,
+                record.message,
+                run=caller(),
+                superseded_by=record.superseded_by,
+            )
         return Nothing()
 
     @activity.defn(name="record_removal")
     async def removal(self, record: RemovalRecord) -> Nothing:
-        await self._records.removal(record.application_id, record.failure, sequence=record.sequence)
+        async with as_application_errors("record removal"):
+            await self._records.removal(record.application_id, record.failure, caller())
         return Nothing()
-
-
-def _run_id() -> str:
-    return activity.info().workflow_run_id or ""

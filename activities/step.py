@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
+from activities.errors import LONGEST_MESSAGE, as_application_errors, said_by
 from activities.inputs import StepInput
 from activities.telling import telling
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import Reason, StepName, StepState
-from aweigh.domain.errors import AweighError, Conflict, StepError, StepFailed, Unavailable
+from aweigh.domain.deployment import StepName, StepState
+from aweigh.domain.errors import StepFailed
 from aweigh.domain.secret import mask
 from aweigh.domain.text import printable
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _BEAT_SECONDS: Final = 1.0
 _RELEASES_KEPT: Final = 64
-#: Errors must fit a Temporal history.
-_LONGEST_MESSAGE: Final = 2000
 
 
 @dataclass
@@ -105,7 +103,7 @@ class OpenStep:
     @property
     def shown(self) -> str:
         """The detail as others may see it."""
-        return printable(mask(self.detail, self.secrets)[:_LONGEST_MESSAGE])
+        return printable(mask(self.detail, self.secrets)[:LONGEST_MESSAGE])
 
 
 class Steps:
@@ -127,7 +125,7 @@ class Steps:
         """
         secrets: list[str] = []
         run_id = activity.info().workflow_run_id or ""
-        async with beating(), in_temporals_words(name, secrets):
+        async with beating(), as_application_errors(name, secrets):
             release = await self._release(name, step, run_id)
             secrets += release.settings.secrets
             opened = OpenStep(release, name, self._journal, self._api, secrets)
@@ -149,19 +147,21 @@ class Steps:
     async def _release(self, name: StepName, step: StepInput, run_id: str) -> Release:
         """The release, asked for once a run; a run that begins anew reopens what had ended.
 
+        The API answers a run that is the deployment's own: one of a workflow that its lane started.
+
         Raises:
-            StepFailed: the deployment has ended.
+            StepFailed: the deployment has ended, or the run is not its own.
             Unavailable: the API is away.
         """
         if known := self._releases.get((step.deployment_id, run_id)):
             return known
         try:
-            release = await self._api.release(step.deployment_id)
+            release = await self._api.release(step.deployment_id, run_id)
         except StepFailed:
             attempt = activity.info().attempt
             begins = StepReport(state=StepState.RUNNING, run_id=run_id, attempt=attempt)
             await self._api.report(step.deployment_id, name, begins)
-            release = await self._api.release(step.deployment_id)
+            release = await self._api.release(step.deployment_id, run_id)
         self._keep(release, run_id)
         return release
 
@@ -178,34 +178,10 @@ def _goes_on_elsewhere(error: BaseException) -> bool:
 
 def _tell_failure(opened: OpenStep, error: BaseException) -> None:
     cancelled = isinstance(error, asyncio.CancelledError)
-    opened.detail = "cancelled" if cancelled else str(error) or type(error).__name__
+    opened.detail = "cancelled" if cancelled else said_by(error)
     opened.log(f"{opened.name}: {opened.detail}")
     opened.detail = f"{opened.detail}\n{opened.evidence}".strip()
     opened.tell(StepState.FAILED)
-
-
-@asynccontextmanager
-async def in_temporals_words(name: str, secrets: list[str]) -> AsyncIterator[None]:
-    """Errors as Temporal shall see them: a reason, one masked sentence, no cause and no trace."""
-    try:
-        yield
-    except StepError as error:
-        raise _application_error(error, secrets) from None
-    except Unavailable as error:
-        unavailable = StepError(Reason.INTERNAL, f"{error}; it is tried again.")
-        raise _application_error(unavailable, secrets) from None
-    except Conflict as error:
-        refused = StepFailed(Reason.SERVER_OFFLINE, f"This server worker may not act: {error}")
-        raise _application_error(refused, secrets) from None
-    except (AweighError, OSError, ValueError, LookupError) as error:
-        unexpected = StepError(Reason.INTERNAL, f"{name}: {error or type(error).__name__}")
-        raise _application_error(unexpected, secrets) from None
-
-
-def _application_error(error: StepError, secrets: list[str]) -> ApplicationError:
-    message = printable(mask(error.message, secrets)[:_LONGEST_MESSAGE])
-    final = isinstance(error, StepFailed)
-    return ApplicationError(message, type=error.reason, non_retryable=final)
 
 
 @asynccontextmanager

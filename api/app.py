@@ -16,6 +16,7 @@ from api.relay import Relay
 from api.strangers import Strangers, StrangersLimit
 from api.verification import Verification
 from aweigh import __version__
+from aweigh.adapters.executions import Executions
 from aweigh.adapters.github import GitHub
 from aweigh.settings import Settings
 from aweigh.store.database import Store
@@ -26,6 +27,7 @@ def create_app(
     store: Store,
     connect: Callable[[], Awaitable[Client]],
     github: GitHub,
+    executions: Executions | None = None,
 ) -> FastAPI:
     relay = Relay(store, connect)
     verification = Verification()
@@ -47,7 +49,14 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(StrangersLimit)
     app.state.office = Office(
-        settings, store, relay, github, verification, strangers, Readiness(store, relay)
+        settings,
+        store,
+        relay,
+        github,
+        verification,
+        strangers,
+        Readiness(store, relay),
+        executions or Executions(connect),
     )
     problems.install(app)
     for room in (hooks, webhooks, applications, deployments, tokens, worker, health):

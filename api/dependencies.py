@@ -11,6 +11,7 @@ from api.readiness import Readiness
 from api.relay import Relay
 from api.strangers import Strangers, let_in
 from api.verification import Verification
+from aweigh.adapters.executions import Executions
 from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain import grammar
@@ -31,6 +32,7 @@ class Office:
     verification: Verification
     strangers: Strangers
     readiness: Readiness
+    executions: Executions
 
 
 def _office(request: Request) -> Office:

@@ -1,6 +1,8 @@
-"""What a server worker may read and report.
+"""What a server worker may read and report: no more than its server needs now.
 
-That is: the deployments in flight or live on its server, and the branches its applications follow.
+That is: the deployments in flight or live on its server, what it kept of ended ones while the API
+was away, the removals that go on, and the branches its applications follow. Nothing of an
+application that was removed.
 """
 
 from typing import Annotated
@@ -9,26 +11,29 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import SecretStr
 
-from api.dependencies import Doors, ServerName, ServerToken
+from api.dependencies import Doors, Office, ServerName, ServerToken
 from api.problems import problem
 from aweigh.adapters.github import READ
 from aweigh.contract import (
     Fence,
+    Findings,
     Followers,
     Head,
     Inventory,
     Lease,
     Lifted,
     Looked,
+    Removal,
     RepositoryToken,
     StepReport,
 )
 from aweigh.domain.deployment import DeploymentState, StepName
-from aweigh.domain.errors import Conflict, NotFound, Refused
+from aweigh.domain.errors import Conflict, NotFound, Refused, UnknownRun
 from aweigh.domain.git import Installation, Token
 from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
-from aweigh.store import admission, deployments, lifecycle, logs, looks, servers
+from aweigh.domain.workflow_ids import deployment_workflow, removal_workflow
+from aweigh.store import admission, applications, deployments, lifecycle, logs, looks, servers
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 
@@ -38,11 +43,16 @@ router = APIRouter(prefix="/v1/worker", tags=["server workers"], include_in_sche
 async def _own(
     tx: Transaction, server: str, deployment_id: str, *, lock: bool = False
 ) -> DeploymentRow:
-    """Raises: NotFound."""
+    """Raises: NotFound: it is another server's, or its application was removed."""
     row = await deployments.find_row(tx, deployment_id, lock=lock)
-    if row.server != server:
+    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    if row.server != server or application.removed_at:
         raise NotFound(f"there is no deployment {deployment_id!r} on server {server}")
     return row
+
+
+def _in_flight(row: DeploymentRow) -> bool:
+    return not DeploymentState(row.state).ended
 
 
 @router.post("/lease")
@@ -53,22 +63,31 @@ async def lease(office: Doors, bearer: ServerToken, asked: Lease) -> dict[str, s
 
 
 @router.get("/releases/{deployment}")
-async def read_release(office: Doors, server: ServerName, deployment: str) -> Response:
+async def read_release(
+    office: Doors, server: ServerName, deployment: str, run: str | None = None
+) -> Response:
+    """With its secrets, while it is in flight or live; to a step only if its run is the known one.
+
+    A run that no record has named yet reports its step first.
+    """
     async with office.store.read() as tx:
         row = await _own(tx, server, deployment)
         application = await tx.session.get_one(ApplicationRow, row.application_id)
-        in_flight = not DeploymentState(row.state).ended
-        if not (in_flight or application.live == row.id):
+        if not (_in_flight(row) or application.live == row.id):
             raise NotFound(f"{deployment} is neither in flight nor live")
+        if run is not None and run != row.run_id:
+            raise NotFound(f"{deployment} has no run {run}")
         release = await deployments.release_of(tx, row)
     return Response(release.model_dump_json(context=REVEAL), media_type="application/json")
 
 
 @router.post("/releases/{deployment}/repository-token")
 async def repository_token(office: Doors, server: ServerName, deployment: str) -> Response:
-    """What opens its repository, where an installation of the GitHub App does."""
+    """What opens its repository, where an installation of the GitHub App does, while in flight."""
     async with office.store.read() as tx:
         row = await _own(tx, server, deployment)
+        if not _in_flight(row):
+            raise NotFound(f"{deployment} is not in flight; deploy again")
         source = (await deployments.release_of(tx, row)).settings.source
     if not (isinstance(source, GitSource) and isinstance(source.credentials, Installation)):
         raise NotFound(f"{deployment} needs no such token")
@@ -83,13 +102,36 @@ async def repository_token(office: Doors, server: ServerName, deployment: str) -
 async def report_step(
     office: Doors, server: ServerName, deployment: str, name: StepName, report: StepReport
 ) -> Response:
+    """Taken of a run that is known; another one must be of the workflow that the lane started."""
+    try:
+        try:
+            await _take_report(office, server, deployment, name, report, known=False)
+        except UnknownRun as error:
+            await _refuse_stranger(office, deployment, report.run_id, error)
+            await _take_report(office, server, deployment, name, report, known=True)
+    except (Conflict, UnknownRun) as error:
+        return problem(410, "ended", str(error))
+    return JSONResponse({})
+
+
+async def _take_report(
+    office: Office, server: str, deployment: str, name: str, report: StepReport, *, known: bool
+) -> None:
     async with office.store.write() as tx:
         await _own(tx, server, deployment, lock=True)
-        try:
-            await lifecycle.report_step(tx, deployment, name, report)
-        except Conflict as error:
-            return problem(410, "ended", str(error))
-    return JSONResponse({})
+        await lifecycle.report_step(tx, deployment, name, report, known=known)
+
+
+async def _refuse_stranger(
+    office: Office, deployment: str, run_id: str, unknown: UnknownRun
+) -> None:
+    """Raises: UnknownRun, Unavailable."""
+    async with office.store.read() as tx:
+        row = await deployments.find_row(tx, deployment)
+        slug = (await tx.session.get_one(ApplicationRow, row.application_id)).slug
+    expected = deployment_workflow(slug, row.sequence, row.id)
+    if not await office.executions.is_run_of(expected, run_id):
+        raise unknown
 
 
 @router.put("/releases/{deployment}/log")
@@ -100,10 +142,12 @@ async def append_log(
     deployment: str,
     offset: Annotated[int, Query(ge=0)],
 ) -> Response:
-    """Append at exactly the end; 409 answers the length there is."""
+    """Append at exactly the end; 409 answers the length there is, 410 that nothing is awaited."""
     data = await request.body()
     async with office.store.write() as tx:
-        await _own(tx, server, deployment, lock=True)
+        row = await _own(tx, server, deployment, lock=True)
+        if not await deployments.still_tells(tx, row):
+            return problem(410, "ended", f"{deployment} ended long ago")
         appended = await logs.append(tx, deployment, offset, data)
     return JSONResponse({"length": appended.length}, 200 if appended.taken else 409)
 
@@ -113,9 +157,30 @@ async def lift_counter(office: Doors, server: ServerName, deployment: str, fence
     """A server has seen a higher sequence: if that is news, count on from there."""
     async with office.store.write() as tx:
         row = await _own(tx, server, deployment, lock=True)
+        if not _in_flight(row):
+            raise NotFound(f"{deployment} is not in flight")
         made = await admission.lift(tx, row, fence.highest)
     office.relay.wake()
     return Lifted(deployment=made)
+
+
+@router.get("/removals/{application}")
+async def read_removal(office: Doors, server: ServerName, application: str, run: str) -> Removal:
+    """What is to be removed, for the run of the workflow that the lane started for it."""
+    async with office.store.read() as tx:
+        removal = await applications.asked_removal(tx, server, application)
+    expected = removal_workflow(removal.slug, removal.sequence)
+    if not await office.executions.is_run_of(expected, run):
+        raise NotFound(f"no removal of {application!r} goes on in run {run}")
+    return removal
+
+
+@router.put("/findings")
+async def take_findings(office: Doors, server: ServerName, found: Findings) -> JSONResponse:
+    """What is live on the server, for the reconciler's comparison with the records."""
+    async with office.store.write() as tx:
+        await servers.tell(tx, server, found)
+    return JSONResponse({})
 
 
 @router.get("/inventory")

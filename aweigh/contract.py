@@ -16,6 +16,8 @@ IDENTITY_HEADER: Final = "X-Aweigh-Identity"
 BOOT_HEADER: Final = "X-Aweigh-Boot"
 #: Seconds after which a server's name may be taken by another identity.
 LEASE_SECONDS: Final = 30
+#: A server cannot lift the counter so far that nothing more can be deployed.
+HIGHEST_SEQUENCE: Final = 1_000_000_000
 
 
 class Message(BaseModel):
@@ -41,7 +43,34 @@ class StepReport(Message):
 class Fence(Message):
     """The highest sequence a server has seen of a deployment's application."""
 
-    highest: int
+    highest: Annotated[int, Field(ge=0, le=HIGHEST_SEQUENCE)]
+
+
+class Removal(Message):
+    """An application that is to be taken off a server, ordered like a deployment."""
+
+    application: str
+    slug: str
+    sequence: int
+    volumes: bool
+
+
+class Findings(Message):
+    """What a server says is live on it, found for one run of the reconciler."""
+
+    run_id: str
+    #: The deployments whose committed file stands on the server, and that answer.
+    live: tuple[str, ...] = ()
+    #: Those whose file stands there while the proxy is silent: nobody can tell whether they answer.
+    unsure: tuple[str, ...] = ()
+    #: Those whose switch succeeded: live, whether or not they answer just now.
+    verified: tuple[str, ...] = ()
+
+    def is_live(self, deployment_id: str) -> bool | None:
+        """None where that cannot be told."""
+        if deployment_id in self.verified:
+            return True
+        return None if deployment_id in self.unsure else deployment_id in self.live
 
 
 class Lifted(Message):

@@ -1,8 +1,11 @@
 """`aweigh worker control`: workflows, and the activities that touch the database."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -42,23 +45,34 @@ def sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
+def activities_of(
+    records: RecordActivities, comparison: ComparisonActivities, statuses: CommitStatusActivities
+) -> list[Callable[..., Any]]:
+    return [
+        records.started, records.succeeded, records.failed, records.removal,
+        comparison.compare, statuses.tell,
+    ]  # fmt: skip
+
+
+async def _given(client: Client) -> Client:
+    return client
+
+
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
     client = await unless_stopped(connect_patiently(settings), stop)
     await unless_stopped(prepare(client, settings), stop)
-    records = RecordActivities(Records(store))
+    executions = Executions(lambda: _given(client))
+    records = RecordActivities(Records(store, executions))
     keep_logs = timedelta(days=settings.keep_logs_days)
     github = open_github(settings)
     statuses = CommitStatusActivities(Statuses(store, github, settings.workflow_page))
-    comparison = ComparisonActivities(Comparison(store, Executions(client), keep_logs))
+    comparison = ComparisonActivities(Comparison(store, executions, keep_logs))
     worker = Worker(
         client,
         task_queue=CONTROL_QUEUE,
         workflows=WORKFLOWS,
-        activities=[
-            records.started, records.succeeded, records.failed, records.removal,
-            comparison.compare, statuses.tell,
-        ],
+        activities=activities_of(records, comparison, statuses),
         workflow_runner=sandbox(),
         graceful_shutdown_timeout=timedelta(seconds=10),
         # After a crash, a task for the dead worker's cache waits this long before any may take it.

@@ -12,6 +12,7 @@ from aweigh.adapters.history import History
 from aweigh.adapters.targets import Targets
 from aweigh.adapters.threads import in_thread
 from aweigh.contract import Head
+from aweigh.domain import grammar
 from aweigh.domain.errors import AweighError
 
 _AT_ONCE: Final = 4
@@ -60,7 +61,7 @@ class Lookout:
 
     async def _compare(self, application: str) -> None:
         branch = await self._api.branch(application)
-        history = History(self._targets, self._scratch / application)
+        history = History(self._targets, self._scratch / grammar.path_part(application))
         head = await history.head_of(branch.source) if branch else None
         if branch is None or head is None or head in branch.known:
             return

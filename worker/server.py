@@ -59,7 +59,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         in_background(journal.ship()),
         in_background(_keep_name(api, lease, stop)),
-        _workers(client, settings, server, Steps(api, journal), reconciler, api),
+        _workers(client, settings, activities_of(server, Steps(api, journal), api, journal)),
         in_background(_reconcile_once(reconciler)),
         in_background(Keeper(server, api).run()),
         in_background(lookout.run(settings.branch_look_seconds)),
@@ -127,37 +127,45 @@ async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
             return
 
 
-@asynccontextmanager
-async def _workers(
-    client: Client,
-    settings: Settings,
-    server: Server,
-    steps: Steps,
-    reconciler: ReconcileActivities,
-    api: Api,
-) -> AsyncIterator[None]:
+def activities_of(
+    server: Server, steps: Steps, api: Api, journal: Journal
+) -> dict[Callable[[str], str], list[Callable[..., Any]]]:
+    """The activities of a server worker, by the naming of their queue."""
     images = ImageActivities(server, steps)
     builds = BuildActivities(server, steps)
     generations = GenerationActivities(server, steps)
     routing = RoutingActivities(server, steps)
     housekeeping = HousekeepingActivities(server, steps, api)
-    here: list[Callable[..., Any]] = [
-        housekeeping.preflight, generations.release, generations.create, generations.health,
-        routing.switch, routing.drain, generations.remove, housekeeping.sweep, generations.undo,
-        housekeeping.remove_application, reconciler.reconcile,
-    ]  # fmt: skip
-    queues = (
-        (steps_queue, here, _STEPS_AT_ONCE),
-        (pull_queue, [images.pull, builds.fetch], _PULLS_AT_ONCE),
-        (build_queue, [builds.build], settings.build_slots),
-    )
+    reconciler = ReconcileActivities(server, api, journal)
+    return {
+        steps_queue: [
+            housekeeping.preflight, generations.release, generations.create, generations.health,
+            routing.switch, routing.drain, generations.remove, housekeeping.sweep,
+            generations.undo, housekeeping.remove_application, reconciler.reconcile,
+        ],
+        pull_queue: [images.pull, builds.fetch],
+        build_queue: [builds.build],
+    }  # fmt: skip
+
+
+@asynccontextmanager
+async def _workers(
+    client: Client,
+    settings: Settings,
+    activities: Mapping[Callable[[str], str], list[Callable[..., Any]]],
+) -> AsyncIterator[None]:
+    slots: dict[Callable[[str], str], int] = {
+        steps_queue: _STEPS_AT_ONCE,
+        pull_queue: _PULLS_AT_ONCE,
+        build_queue: settings.build_slots,
+    }
     async with AsyncExitStack() as running:
-        for queue, activities, slots in queues:
+        for queue, here in activities.items():
             worker = Worker(
                 client,
                 task_queue=queue(settings.server),
-                activities=activities,
-                max_concurrent_activities=slots,
+                activities=here,
+                max_concurrent_activities=slots[queue],
                 identity=f"server {settings.server}",
                 **_OPTIONS,
             )

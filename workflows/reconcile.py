@@ -7,7 +7,7 @@ from temporalio.exceptions import FailureError
 from temporalio.workflow import ActivityCancellationType
 
 from activities.comparison import ComparisonActivities
-from activities.inputs import LiveDeployments, ReconcileInput, RecordsInput, RecordsReconciled
+from activities.inputs import ReconcileInput, RecordsInput, RecordsReconciled
 from activities.reconcile import ReconcileActivities
 from workflows import policies
 from workflows.names import CONTROL_QUEUE, steps_queue
@@ -24,13 +24,10 @@ class ReconcileWorkflow:
 
     @workflow.run
     async def run(self, order: ReconcileOrder) -> None:
-        live = await self._server(order)
-        records = RecordsInput(
-            order.server, live.deployments, live.unsure, live.asked, live.verified
-        )
+        await self._server(order)
         compared: RecordsReconciled = await workflow.execute_activity_method(
             ComparisonActivities.compare,
-            records,
+            RecordsInput(order.server),
             task_queue=CONTROL_QUEUE,
             summary="compare records with Temporal",
             **policies.COMPARE.options(),
@@ -38,9 +35,9 @@ class ReconcileWorkflow:
         if compared.changed:  # what just ended may have left something on the server
             await self._server(order)
 
-    async def _server(self, order: ReconcileOrder) -> LiveDeployments:
+    async def _server(self, order: ReconcileOrder) -> None:
         try:
-            return await workflow.execute_activity_method(
+            await workflow.execute_activity_method(
                 ReconcileActivities.reconcile,
                 ReconcileInput(order.server),
                 task_queue=steps_queue(order.server),
@@ -51,4 +48,3 @@ class ReconcileWorkflow:
             )
         except FailureError as error:
             workflow.logger.warning("the server cannot be asked: %s", error)
-            return LiveDeployments([], asked=False)

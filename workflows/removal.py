@@ -53,7 +53,7 @@ class RemovalWorkflow:
     async def _remove(self, order: RemovalOrder) -> None:
         await workflow.execute_activity_method(
             HousekeepingActivities.remove_application,
-            RemovalInput(order.application_id, order.slug, order.sequence, order.volumes),
+            RemovalInput(order.application_id),
             task_queue=steps_queue(order.server),
             heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -64,7 +64,7 @@ class RemovalWorkflow:
     async def _record(self, order: RemovalOrder, failure: str | None) -> None:
         await workflow.execute_activity_method(
             RecordActivities.removal,
-            RemovalRecord(order.application_id, failure, order.sequence),
+            RemovalRecord(order.application_id, failure),
             task_queue=CONTROL_QUEUE,
             summary="record removal",
             **policies.RECORD.options(),

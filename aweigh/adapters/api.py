@@ -11,6 +11,7 @@ from aweigh.contract import (
     IDENTITY_HEADER,
     Branch,
     Fence,
+    Findings,
     Followers,
     Head,
     Inventory,
@@ -18,9 +19,11 @@ from aweigh.contract import (
     Lifted,
     LogLength,
     Looked,
+    Removal,
     RepositoryToken,
     StepReport,
 )
+from aweigh.domain import grammar
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
 from aweigh.domain.release import Release
@@ -74,9 +77,16 @@ class Api:
         """
         _refuse(await self._ask("POST", "/lease", json=lease.model_dump(mode="json")))
 
-    async def release(self, deployment_id: str) -> Release:
-        """Raises: StepFailed (it is no longer in flight or live), Conflict, Unavailable."""
-        answer = await self._ask("GET", f"/releases/{deployment_id}")
+    async def release(self, deployment_id: str, run_id: str | None = None) -> Release:
+        """What a deployment makes live; for a step, only if its run is the deployment's own.
+
+        Raises:
+            StepFailed: it is no longer in flight or live, or goes on in another run.
+            Conflict
+            Unavailable
+        """
+        params = {} if run_id is None else {"run": run_id}
+        answer = await self._ask("GET", f"/releases/{_part(deployment_id)}", params=params)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             raise StepFailed(Reason.SUPERSEDED, f"{deployment_id} is neither in flight nor live.")
         _refuse(answer)
@@ -84,28 +94,53 @@ class Api:
 
     async def repository_token(self, deployment_id: str) -> str:
         """Raises: StepFailed (GitHub refuses), Conflict, Unavailable."""
-        answer = await self._ask("POST", f"/releases/{deployment_id}/repository-token")
+        answer = await self._ask("POST", f"/releases/{_part(deployment_id)}/repository-token")
         if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
             raise StepFailed(
                 Reason.REPOSITORY_AUTH,
                 f"{_detail(answer)}. Check the App's installation and its repositories.",
             )
+        _refuse_ended(answer)
         _refuse(answer)
         return _read(RepositoryToken, answer).token
 
     async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
-        """Raises: StepFailed (the deployment has ended), Conflict, Unavailable."""
-        path = f"/releases/{deployment_id}/steps/{step}"
+        """Raises: StepFailed (the deployment has ended, or is not known), Conflict, Unavailable."""
+        path = f"/releases/{_part(deployment_id)}/steps/{step}"
         answer = await self._ask("PUT", path, json=report.model_dump(mode="json"))
-        if answer.status_code == HTTPStatus.GONE:
-            raise StepFailed(Reason.CANCELLED, _detail(answer))
+        _refuse_ended(answer)
         _refuse(answer)
 
+    async def removal(self, application_id: str, run_id: str) -> Removal:
+        """The removal that this run of its workflow is to do.
+
+        Raises:
+            StepFailed: none is asked for, or the run is not its own.
+            Conflict
+            Unavailable
+        """
+        path = f"/removals/{_part(application_id)}"
+        answer = await self._ask("GET", path, params={"run": run_id})
+        _refuse_ended(answer)
+        _refuse(answer)
+        return _read(Removal, answer)
+
+    async def found(self, findings: Findings) -> None:
+        """Tell what is live here. Raises: Conflict, Unavailable."""
+        _refuse(await self._ask("PUT", "/findings", json=findings.model_dump(mode="json")))
+
     async def append_log(self, deployment_id: str, offset: int, data: bytes) -> int:
-        """The length the log has now. Raises: Conflict, Unavailable."""
+        """The length the log has now.
+
+        Raises:
+            StepFailed: nothing is appended any more.
+            Conflict
+            Unavailable
+        """
         answer = await self._ask(
-            "PUT", f"/releases/{deployment_id}/log", params={"offset": offset}, content=data
+            "PUT", f"/releases/{_part(deployment_id)}/log", params={"offset": offset}, content=data
         )
+        _refuse_ended(answer)
         conflict = answer.status_code == HTTPStatus.CONFLICT
         if not (conflict and b'"length"' in answer.content):
             _refuse(answer)
@@ -120,7 +155,7 @@ class Api:
             Conflict
             Unavailable
         """
-        path = f"/releases/{deployment_id}/fence"
+        path = f"/releases/{_part(deployment_id)}/fence"
         answer = await self._ask("PUT", path, json=Fence(highest=highest).model_dump())
         _refuse(answer)
         return _read(Lifted, answer).deployment
@@ -133,7 +168,7 @@ class Api:
 
     async def branch(self, application_id: str) -> Branch | None:
         """What a look needs; None: not now. Raises: Conflict (GitHub refuses), Unavailable."""
-        answer = await self._ask("GET", f"/branches/{application_id}")
+        answer = await self._ask("GET", f"/branches/{_part(application_id)}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         _refuse(answer)
@@ -142,7 +177,7 @@ class Api:
     async def looked(self, application_id: str, head: Head) -> Looked:
         """Raises: Conflict (the application is gone), Unavailable."""
         body = head.model_dump(mode="json")
-        answer = await self._ask("PUT", f"/branches/{application_id}/head", json=body)
+        answer = await self._ask("PUT", f"/branches/{_part(application_id)}/head", json=body)
         _refuse(answer)
         return _read(Looked, answer)
 
@@ -157,6 +192,21 @@ class Api:
         answer = await self._ask("GET", "/inventory", params=params)
         _refuse(answer)
         return _read(Inventory, answer)
+
+
+def _part(text: str) -> str:
+    """An id as a part of an address: it must not lead elsewhere. Raises: StepFailed."""
+    try:
+        return grammar.path_part(text)
+    except ValueError as error:
+        raise StepFailed(Reason.INTERNAL, f"{text[:100]!r} is not an id.") from error
+
+
+def _refuse_ended(answer: httpx2.Response) -> None:
+    # Somebody else's 404, of a proxy in between, says nothing of a deployment.
+    unknown = answer.status_code == HTTPStatus.NOT_FOUND and b"urn:aweigh:" in answer.content
+    if unknown or answer.status_code == HTTPStatus.GONE:
+        raise StepFailed(Reason.CANCELLED, _detail(answer))
 
 
 def _refuse(answer: httpx2.Response) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aweigh.adapters.files import sync_directory, write_durably
+from aweigh.domain import grammar
 from aweigh.domain.generation import Generation, read
 from aweigh.domain.release import Release
 
@@ -51,25 +52,26 @@ class Commits:
         return max(found, key=lambda commit: commit.generation.sequence) if found else None
 
     def of(self, slug: str) -> list[Commit]:
-        paths = [directory / f"{slug}.yml" for directory in (self.routed, self.unrouted)]
+        paths = [directory / _file_name(slug) for directory in (self.routed, self.unrouted)]
         return [commit for path in paths if (commit := _read(path))]
 
     def all(self) -> list[Commit]:
         """The live generation of every application."""
-        slugs = {path.stem for path in (*self.routed.glob("*.yml"), *self.unrouted.glob("*.yml"))}
+        paths = (*self.routed.glob("*.yml"), *self.unrouted.glob("*.yml"))
+        slugs = {path.stem for path in paths if _is_named(path)}
         return [commit for slug in sorted(slugs) if (commit := self.live(slug))]
 
     def unreadable(self) -> list[Path]:
         """Files that Aweigh did not write, or that somebody changed: one stops every reload."""
         paths = (*self.routed.iterdir(), *self.unrouted.iterdir())
-        return sorted(path for path in paths if _read(path) is None)
+        return sorted(path for path in paths if _read(path) is None or not _is_named(path))
 
     def commit(self, generation: Generation, text: str, *, routed: bool) -> Commit:
         """Make a generation live. The file it replaces is kept until `forget` or `go_back`.
 
         A hard link keeps it: going back then needs a rename only, also on a full disk.
         """
-        path = (self.routed if routed else self.unrouted) / f"{generation.slug}.yml"
+        path = (self.routed if routed else self.unrouted) / _file_name(generation.slug)
         before, kept = _read(path), self._kept / path.name
         if before is None:
             kept.unlink(missing_ok=True)  # what it replaced in the other directory is not ours
@@ -107,17 +109,27 @@ class Commits:
             if commit.generation.sequence < generation.sequence:
                 commit.path.unlink()
                 sync_directory(commit.path.parent)
-        (self._kept / f"{generation.slug}.yml").unlink(missing_ok=True)
+        (self._kept / _file_name(generation.slug)).unlink(missing_ok=True)
 
     def discard_unfinished(self, slug: str) -> None:
         """A file whose writer died before it could rename it."""
-        (self._temporary / f"{slug}.yml").unlink(missing_ok=True)
+        (self._temporary / _file_name(slug)).unlink(missing_ok=True)
 
     def remove(self, slug: str) -> None:
         for directory in (self.routed, self.unrouted):
-            (directory / f"{slug}.yml").unlink(missing_ok=True)
+            (directory / _file_name(slug)).unlink(missing_ok=True)
             sync_directory(directory)
-        (self._kept / f"{slug}.yml").unlink(missing_ok=True)
+        (self._kept / _file_name(slug)).unlink(missing_ok=True)
+
+
+def _file_name(slug: str) -> str:
+    """The one place where a slug becomes part of a path. Raises: ValueError."""
+    return f"{grammar.path_part(slug, grammar.SLUG)}.yml"
+
+
+def _is_named(path: Path) -> bool:
+    """Whether the file is called after an application."""
+    return path.suffix == ".yml" and grammar.matches(grammar.SLUG, path.stem)
 
 
 def _read(path: Path) -> Commit | None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aweigh.adapters.files import write_durably
+from aweigh.domain import grammar
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.generation import Generation
@@ -33,7 +34,7 @@ class Fence:
         self._directory = directory
 
     def mark(self, application_id: str) -> Mark:
-        path = self._directory / f"{application_id}.json"
+        path = self._path(application_id)
         return Mark(**json.loads(path.read_text())) if path.exists() else Mark()
 
     def pass_through(
@@ -70,4 +71,7 @@ class Fence:
         self._write(application_id, Mark(highest=highest, removed=True))
 
     def _write(self, application_id: str, mark: Mark) -> None:
-        write_durably(self._directory / f"{application_id}.json", json.dumps(asdict(mark)))
+        write_durably(self._path(application_id), json.dumps(asdict(mark)))
+
+    def _path(self, application_id: str) -> Path:
+        return self._directory / f"{grammar.path_part(application_id)}.json"

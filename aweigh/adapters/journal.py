@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from aweigh.adapters.api import Api
 from aweigh.adapters.files import write_durably
 from aweigh.contract import StepReport
+from aweigh.domain import grammar
 from aweigh.domain.deployment import StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
 from aweigh.domain.secret import mask
@@ -118,7 +119,7 @@ class Journal:
                 await self._ship(self._place(deployment_id))
 
     def _place(self, deployment_id: str) -> Path:
-        place = self._directory / deployment_id
+        place = self._directory / grammar.path_part(deployment_id)
         place.mkdir(parents=True, exist_ok=True)
         return place
 
@@ -149,7 +150,11 @@ class Journal:
                 await self._api.report(place.name, StepName(path.stem), report)
             if path.read_text() == text:  # else a newer report took its place meanwhile
                 path.unlink()
-        await self._ship_log(place)
+        try:
+            await self._ship_log(place)
+        except StepFailed as error:
+            _log.warning("a log is dropped", deployment=place.name, error=str(error))
+            self._discard(place)
 
     async def _ship_log(self, place: Path) -> None:
         log = place / "log"
@@ -186,16 +191,19 @@ class Journal:
 
     def forget(self, deployment_id: str) -> None:
         """Remove a deployment's files, if everything in them was sent."""
-        place = self._directory / deployment_id
+        place = self._directory / grammar.path_part(deployment_id)
         log = place / "log"
         if not place.exists() or list(place.glob("*.step")):
             return
         if log.exists() and self._sent.get(deployment_id) != log.stat().st_size:
             return
+        self._discard(place)
+
+    def _discard(self, place: Path) -> None:
         for path in place.iterdir():
             path.unlink()
         place.rmdir()
-        self._sent.pop(deployment_id, None)
+        self._sent.pop(place.name, None)
 
 
 def _masked(lines: list[str], secrets: list[str]) -> list[str]:

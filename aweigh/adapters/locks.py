@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from aweigh.domain import grammar
+
 _POLL_SECONDS: Final = 0.05
 
 
@@ -27,12 +29,14 @@ class Locks:
         """Hold the lock of that name: an application's id, or `server` for all of them.
 
         Raises:
+            ValueError: it cannot be the name of a lock.
             TimeoutError: it was held for `patience` seconds, by a task of this process or another.
         """
+        path = self._directory / grammar.path_part(name)
         async with asyncio.timeout(patience):
             await self._tasks[name].acquire()
         try:
-            descriptor = os.open(self._directory / name, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 async with asyncio.timeout(patience):
                     await _flock(descriptor)

@@ -19,6 +19,7 @@ from aweigh.adapters.networks import Networks
 from aweigh.adapters.phases import Phases
 from aweigh.adapters.sources import dockerfile_of, inside, project_of
 from aweigh.adapters.threads import in_thread
+from aweigh.domain import grammar
 from aweigh.domain.container import APPLICATION, DEPLOYMENT, INSTANCE, ROLE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.dockerfile import DockerfileOrder
@@ -57,7 +58,7 @@ class Workshop:
 
     def place(self, deployment_id: str) -> Path:
         """The directory of one deployment's clone and notes."""
-        return self.directory / deployment_id
+        return self.directory / grammar.path_part(deployment_id)
 
     async def clear(self, place: Path) -> None:
         """Remove a directory, whatever a repository's files are like."""

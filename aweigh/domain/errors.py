@@ -39,6 +39,10 @@ class Conflict(AweighError):
     """What was asked for contradicts what is there."""
 
 
+class UnknownRun(AweighError):
+    """No record names this run of a deployment's workflow yet."""
+
+
 class Invalid(AweighError):
     """A value breaks a rule; `field` names where it stands."""
 

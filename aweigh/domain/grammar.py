@@ -22,6 +22,8 @@ HOST = re.compile(
 URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,254}")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
 ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
+# Ids, and the names of locks: one part of a path, and never a way out of it.
+PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -30,6 +32,17 @@ RESERVED_LABEL_PREFIXES = ("aweigh.", "traefik.")
 
 def matches(pattern: re.Pattern[str], text: str) -> bool:
     return pattern.fullmatch(text) is not None
+
+
+def path_part(text: str, pattern: re.Pattern[str] = PATH_PART) -> str:
+    """Return the text, checked, for whoever builds a path with it.
+
+    Raises:
+        ValueError: it could be more than the name of one file or directory.
+    """
+    if not matches(pattern, text):
+        raise ValueError(f"{text[:100]!r} cannot name a file of Aweigh's")
+    return text
 
 
 def is_plain_path(path: str) -> bool:

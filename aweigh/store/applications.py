@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from aweigh.contract import Removal
 from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import EventKind
@@ -208,6 +209,24 @@ async def open_removal(
     row = await locked_row(tx, application_id)
     superseded = sequence is not None and sequence != row.removal_sequence
     return None if row.removed_at or superseded else row
+
+
+async def asked_removal(tx: Transaction, server: str, application_id: str) -> Removal:
+    """The removal of an application from a server that was asked for and is not done.
+
+    Raises:
+        NotFound
+    """
+    row = None
+    if grammar.matches(grammar.ENTITY_ID, application_id):
+        row = await tx.session.get(ApplicationRow, application_id)
+    wanted = row and row.server == server and row.removed_at is None
+    if row is None or not wanted or row.removal_sequence is None:
+        raise NotFound(f"no removal of {application_id!r} is asked for on server {server}")
+    return Removal(
+        application=row.id, slug=row.slug, sequence=row.removal_sequence,
+        volumes=row.removal_volumes,
+    )  # fmt: skip
 
 
 async def removed(tx: Transaction, application_id: str, sequence: int | None = None) -> None:

@@ -1,6 +1,6 @@
 """What is open in the database, compared with Temporal and with what a server says is live."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,7 +10,7 @@ from aweigh.adapters.executions import Executions
 from aweigh.domain.deployment import OPEN, DeploymentState, Reason
 from aweigh.domain.verdict import Verdict, WorkflowStatus, judge
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
-from aweigh.store import applications, lifecycle, outbox, retention
+from aweigh.store import applications, lifecycle, outbox, retention, servers
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 
@@ -23,30 +23,31 @@ _REMOVAL_LOST: Final = (
 )
 
 
-Live = Callable[[str], bool | None]
-"""Whether a deployment is live on its server; None where that cannot be told."""
-
-
 class Comparison:
     def __init__(self, store: Store, executions: Executions, keep_logs: timedelta) -> None:
         self._store = store
         self._executions = executions
         self._keep_logs = keep_logs
 
-    async def run(self, server: str, live: Live, verified: Collection[str] = ()) -> int:
+    async def run(self, server: str, run_id: str) -> int:
         """End what nobody else can end, hand over again what was lost; how many were changed.
 
-        `verified`: those whose switch succeeded on the server. Logs and events that have had their
-        time are removed.
+        What is live is what the server itself told the API for this run of the reconciler; where it
+        told nothing, nobody knows. Logs and events that have had their time are removed.
         """
+        async with self._store.read() as tx:
+            found = await servers.findings(tx, server, run_id)
         open_rows, removals = await self._open(server), await self._open_removals(server)
         for slug in {slug for _, slug in open_rows} | {row.slug for row in removals}:
             # The relay starts it anew, with everything that is still open.
             await self._status(lane_id(slug))
-        changed = [await self._compare(row, slug, live(row.id)) for row, slug in open_rows]
+        changed = [
+            await self._compare(row, slug, found.is_live(row.id) if found else None)
+            for row, slug in open_rows
+        ]
         changed += [await self._compare_removal(row) for row in removals]
         async with self._store.write() as tx:
-            corrected = await self._correct(tx, server, verified)
+            corrected = await self._correct(tx, server, found.verified if found else ())
             await retention.forget(tx, self._keep_logs)
         return sum(changed) + corrected
 

@@ -1,9 +1,10 @@
 """Deployments: what is known of them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from aweigh.domain import grammar
 from aweigh.domain.deployment import EventKind, StepName
@@ -18,6 +19,9 @@ from aweigh.store.tables import (
     ReleaseRow,
     StepRow,
 )
+
+#: How late what a server worker kept during an absence of the API may come.
+LATE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +84,15 @@ async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
 def _began(step: StepRow) -> tuple[datetime, int]:
     """When a step began; of two that began together, the one a deployment does first."""
     return step.started_at, list(StepName).index(StepName(step.name))
+
+
+async def still_tells(tx: Transaction, row: DeploymentRow) -> bool:
+    """Whether its server worker may still have something to say of a deployment."""
+    if row.finished_at is None or row.finished_at > tx.now - LATE:
+        return True
+    query = select(func.max(StepRow.started_at)).where(StepRow.deployment_id == row.id)
+    newest = await tx.session.scalar(query)  # of a reset of what has been live for long
+    return newest is not None and newest > tx.now - LATE
 
 
 async def page(

@@ -5,12 +5,12 @@ from contextlib import suppress
 from sqlalchemy import select
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
-from aweigh.domain.errors import Conflict
+from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, Reason, StepState, Trigger
+from aweigh.domain.errors import Conflict, UnknownRun
 from aweigh.domain.source import GitSource
 from aweigh.store import applications, claims, outbox
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import find_row, record_event, release_of
+from aweigh.store.deployments import find_row, record_event, release_of, still_tells
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow, StepRow
 
 
@@ -145,15 +145,25 @@ async def _ended(tx: Transaction, row: DeploymentRow) -> None:
     await applications.settle(tx, await applications.locked_row(tx, row.application_id))
 
 
-async def report_step(tx: Transaction, deployment_id: str, name: str, report: StepReport) -> None:
+async def report_step(
+    tx: Transaction, deployment_id: str, name: str, report: StepReport, *, known: bool = True
+) -> None:
     """Take a server worker's word on one step; a run id not seen before reopens a failed one.
 
+    `known`: that the run is the deployment's own is known, also if no record has named it yet.
+
     Raises:
+        UnknownRun: it must be asked about first.
         Conflict: the deployment ended, and this report is of the run that ended or an earlier one;
             or it cannot be opened again.
     """
     row = await find_row(tx, deployment_id, lock=True)
+    anew = report.run_id not in (row.run_id, *row.earlier_runs.splitlines())
+    if anew and not known:
+        raise UnknownRun(f"{deployment_id} has no run {report.run_id}")
     await _reopen(tx, row, report.run_id)
+    if not (anew or await still_tells(tx, row)):
+        raise Conflict(f"{deployment_id} ended long ago")
     if row.state == DeploymentState.FAILED and report.state is StepState.RUNNING:
         raise Conflict(f"{deployment_id} has ended as {row.state} / {row.reason}")
     step = await tx.session.get(StepRow, (deployment_id, name))
@@ -166,7 +176,8 @@ async def report_step(tx: Transaction, deployment_id: str, name: str, report: St
     step.detail = report.detail
     ended = report.state is not StepState.RUNNING
     step.finished_at = (report.finished_at or tx.now) if ended else None
-    await _pin(tx, row, report)
+    if row.state in OPEN:  # what has ended stays what it was
+        await _pin(tx, row, report)
 
 
 async def _pin(tx: Transaction, row: DeploymentRow, report: StepReport) -> None:

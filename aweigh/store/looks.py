@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from aweigh.contract import Branch, Head
+from aweigh.domain.build import Buildpacks
 from aweigh.domain.deployment import OPEN, Trigger
 from aweigh.domain.errors import NotFound
 from aweigh.domain.look import Look
@@ -45,7 +46,7 @@ async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
     look = Look.read(row.branch_look, source)
     since = await _commits(tx, row, since=await _newest_followed(tx, row))
     return Branch(
-        source=source,
+        source=source.model_copy(update={"build": Buildpacks()}),  # no build's secrets
         sequence=row.last_sequence,
         known=(look.settled, *since) if look else (),
         before=look.settled if look else None,

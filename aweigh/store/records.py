@@ -5,53 +5,89 @@ from contextlib import contextmanager
 
 import structlog
 
+from aweigh.adapters.executions import Executions
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import NotFound
+from aweigh.domain.errors import NotFound, StepFailed
+from aweigh.domain.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
 from aweigh.store import applications, lifecycle
 from aweigh.store.database import Store
+from aweigh.store.deployments import find_row
+from aweigh.store.tables import ApplicationRow
 
 _log = structlog.get_logger(__name__)
 
 
 class Records:
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    """Only for the workflow that the relay had started for the very deployment or removal.
 
-    async def started(self, deployment_id: str, run_id: str) -> bool:
+    Whoever reaches Temporal can ask for these records with real ids; what they say is then refused.
+    """
+
+    def __init__(self, store: Store, executions: Executions) -> None:
+        self._store = store
+        self._executions = executions
+
+    async def started(self, deployment_id: str, run: Run) -> bool:
         with _unless_unknown():
+            await self._refuse_strangers(deployment_id, run)
             async with self._store.write() as tx:
-                return await lifecycle.started(tx, deployment_id, run_id)
+                return await lifecycle.started(tx, deployment_id, run.run_id)
         return False
 
-    async def succeeded(self, deployment_id: str, run_id: str) -> None:
+    async def succeeded(self, deployment_id: str, run: Run) -> None:
         with _unless_unknown():
+            await self._refuse_strangers(deployment_id, run)
             async with self._store.write() as tx:
-                await lifecycle.succeeded(tx, deployment_id, run_id)
+                await lifecycle.succeeded(tx, deployment_id, run.run_id)
 
     async def failed(
-        self,
-        deployment_id: str,
-        reason: Reason,
-        message: str,
-        *,
-        run_id: str,
+        self, deployment_id: str, reason: Reason, message: str, *, run: Run,
         superseded_by: str | None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         with _unless_unknown():
+            await self._refuse_strangers(deployment_id, run)
             async with self._store.write() as tx:
                 await lifecycle.failed(
-                    tx, deployment_id, reason, message, run_id=run_id, superseded_by=superseded_by
-                )
+                    tx, deployment_id, reason, message, run_id=run.run_id,
+                    superseded_by=superseded_by,
+                )  # fmt: skip
 
-    async def removal(
-        self, application_id: str, failure: str | None, *, sequence: int | None
-    ) -> None:
+    async def removal(self, application_id: str, failure: str | None, run: Run) -> None:
         with _unless_unknown():
+            async with self._store.read() as tx:
+                row = await tx.session.get(ApplicationRow, application_id)
+            if row is None:
+                raise NotFound(f"there is no application {application_id!r}")
+            sequence = row.removal_sequence
+            if sequence is None or row.removed_at:
+                return
+            await self._refuse(removal_workflow(row.slug, sequence), run)
             async with self._store.write() as tx:
                 if failure is None:
                     await applications.removed(tx, application_id, sequence)
                 else:
                     await applications.removal_failed(tx, application_id, failure, sequence)
+
+    async def _refuse_strangers(self, deployment_id: str, run: Run) -> None:
+        """Raises: StepFailed: the record is asked for by a workflow that is not the deployment's.
+
+        A run that the database knows was asked about before.
+        """
+        async with self._store.read() as tx:
+            row = await find_row(tx, deployment_id)
+            slug = (await tx.session.get_one(ApplicationRow, row.application_id)).slug
+        expected = deployment_workflow(slug, row.sequence, row.id)
+        if (run.workflow_id, run.run_id) != (expected.id, row.run_id):
+            await self._refuse(expected, run)
+
+    async def _refuse(self, expected: Expected, run: Run) -> None:
+        own = run.workflow_id == expected.id
+        if not own or not await self._executions.is_run_of(expected, run.run_id):
+            raise StepFailed(
+                Reason.INTERNAL,
+                f"Nothing is recorded: run {run.run_id} of {run.workflow_id} is not the run of "
+                f"{expected.id} that its lane started.",
+            )
 
 
 @contextmanager

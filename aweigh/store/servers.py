@@ -5,7 +5,14 @@ from typing import Final
 
 from sqlalchemy import or_, select
 
-from aweigh.contract import LEASE_SECONDS, Inventory, KnownApplication, KnownDeployment, Lease
+from aweigh.contract import (
+    LEASE_SECONDS,
+    Findings,
+    Inventory,
+    KnownApplication,
+    KnownDeployment,
+    Lease,
+)
 from aweigh.domain.deployment import OPEN, DeploymentState
 from aweigh.domain.errors import Conflict, Invalid
 from aweigh.store.database import Transaction
@@ -52,6 +59,18 @@ async def check_holder(tx: Transaction, name: str, identity: str, boot: str) -> 
     row = await _row(tx, name)
     if (row.identity, row.boot) != (identity, boot):
         raise Conflict(f"the name {name!r} is held by another server worker ({row.identity})")
+
+
+async def tell(tx: Transaction, name: str, found: Findings) -> None:
+    """Keep what a server says is live on it; the next time replaces it."""
+    (await _row(tx, name, lock=True)).findings = found.model_dump_json()
+
+
+async def findings(tx: Transaction, name: str, run_id: str) -> Findings | None:
+    """What the server told for this run of the reconciler; None: nothing, or for another one."""
+    row = await tx.session.get(ServerRow, name)
+    found = Findings.model_validate_json(row.findings) if row and row.findings else None
+    return found if found and found.run_id == run_id else None
 
 
 async def _row(tx: Transaction, name: str, *, lock: bool = False) -> ServerRow:

@@ -208,6 +208,7 @@ class ServerRow(Base):
     lease_until: Mapped[datetime | None]
     worker_version: Mapped[str | None]
     engine_version: Mapped[str | None]
+    findings: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
 
 

@@ -133,7 +133,7 @@ async def test_a_removal_takes_its_turn_like_a_deployment(stage: Stage) -> None:
     await stage.lane_ended()
 
     assert stage.world.removed == [f"{stage.name}.app"]
-    assert stage.world.removals == [RemovalRecord(f"{stage.name}.app", sequence=2)]
+    assert stage.world.removals == [RemovalRecord(f"{stage.name}.app")]
     assert stage.world.failures[f"{stage.name}.1"].reason is Reason.SUPERSEDED
 
 

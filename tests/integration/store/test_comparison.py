@@ -8,10 +8,11 @@ from typing import cast
 import pytest
 
 from aweigh.adapters.executions import Executions
+from aweigh.contract import Findings
 from aweigh.domain.deployment import Reason
 from aweigh.domain.verdict import WorkflowStatus
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
-from aweigh.store import applications, deployments, lifecycle, outbox
+from aweigh.store import applications, deployments, lifecycle, outbox, servers
 from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow
@@ -49,8 +50,11 @@ async def ask_removal(store: Store, application_id: str) -> None:
 
 
 async def compare(store: Store, executions: FakeExecutions, verified: Collection[str] = ()) -> int:
+    if verified:
+        async with store.write() as tx:
+            await servers.tell(tx, SERVER, Findings(run_id="run-r", verified=tuple(verified)))
     comparison = Comparison(store, cast(Executions, executions), timedelta(days=90))
-    return await comparison.run(SERVER, lambda _: None, verified)
+    return await comparison.run(SERVER, "run-r")
 
 
 async def state_of(store: Store, deployment_id: str) -> tuple[str, str | None]:

@@ -66,6 +66,6 @@ async def test_the_reconciler_removes_them(store: Store, deployments: dict[str, 
     await succeed(store, deployments["running"])
     nobody_asks = cast(Executions, None)
 
-    await Comparison(store, nobody_asks, timedelta(0)).run(SERVER, lambda _: None)
+    await Comparison(store, nobody_asks, timedelta(0)).run(SERVER, "run-r")
 
     assert list(await kept(store, deployments)) == ["running"]

@@ -1,0 +1,81 @@
+"""Errors as they stand in Temporal's histories: a reason and one masked sentence, no trace."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, FailureError
+
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import AweighError, Conflict, StepError, StepFailed, Unavailable
+from aweigh.domain.secret import mask
+from aweigh.domain.text import printable
+from aweigh.domain.value import place_of
+from aweigh.domain.workflow_ids import Run
+
+#: Errors must fit a Temporal history.
+LONGEST_MESSAGE: Final = 2000
+
+_log = structlog.get_logger(__name__)
+
+
+def caller() -> Run:
+    """Return the workflow run for which this activity works."""
+    info = activity.info()
+    return Run(workflow_id=info.workflow_id or "", run_id=info.workflow_run_id or "")
+
+
+@asynccontextmanager
+async def as_application_errors(name: str, secrets: list[str] | None = None) -> AsyncIterator[None]:
+    """Raise every error as an `ApplicationError` that may stand in a history.
+
+    Without `secrets`, nothing of what others' errors say is repeated: it could not be masked.
+    """
+    try:
+        yield
+    except FailureError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever leaves here stands in a history)
+        raise application_error(error, name, secrets) from None
+
+
+def application_error(
+    error: Exception, name: str, secrets: Iterable[str] | None = None
+) -> ApplicationError:
+    """Say an error in one sentence; one that nobody thought of is logged with its trace."""
+    found = _step_error(error, name, masks=secrets is not None)
+    message = printable(mask(found.message, list(secrets or ()))[:LONGEST_MESSAGE])
+    return ApplicationError(message, type=found.reason, non_retryable=isinstance(found, StepFailed))
+
+
+def _step_error(error: Exception, name: str, *, masks: bool) -> StepError:
+    if isinstance(error, StepError):
+        return error
+    if isinstance(error, Unavailable):
+        return StepError(Reason.INTERNAL, f"{error}; it is tried again.")
+    if isinstance(error, Conflict):
+        return StepFailed(Reason.SERVER_OFFLINE, f"This server worker may not act: {error}")
+    if isinstance(error, AweighError):
+        return StepError(Reason.INTERNAL, f"{name}: {error}")
+    _log.error("an unexpected error", doing=name, exc_info=error)
+    return StepError(Reason.INTERNAL, f"{name}: {said_by(error, masks=masks)}")
+
+
+def said_by(error: BaseException, *, masks: bool = True) -> str:
+    """What an error says, in one line; of values that pydantic refuses, only where they stand."""
+    kind = type(error).__name__
+    if isinstance(error, ValidationError):
+        wrong = error.errors(include_input=False, include_context=False, include_url=False)
+        places = ", ".join(place_of(one["loc"]) or error.title for one in wrong)
+        return f"what was read is not valid ({kind} at {places})"
+    if isinstance(error, AweighError):
+        return str(error)
+    if masks or isinstance(error, OSError):
+        text = " ".join(str(error).split())
+        return f"{kind}: {text}" if text else kind
+    return f"an unexpected {kind}; the worker's log says more"

@@ -1,0 +1,132 @@
+"""Payloads made by hand for every activity, and what each of them is verified with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+from activities import inputs
+from activities.commit_status import CommitStatusActivities
+from activities.comparison import ComparisonActivities
+from activities.record import RecordActivities
+from activities.step import Steps
+from aweigh.adapters.api import Api
+from aweigh.adapters.executions import Executions
+from aweigh.adapters.journal import Journal
+from aweigh.adapters.server import Server
+from aweigh.domain.deployment import Reason
+from aweigh.store.comparison import Comparison
+from aweigh.store.database import Store
+from aweigh.store.records import Records
+from aweigh.store.statuses import Statuses
+from worker import control, server
+
+
+class Strangers:
+    """A Temporal that says of every run that no lane started it."""
+
+    async def is_run_of(self, *_: object) -> bool:
+        return False
+
+
+OUTSIDE = "../../../../etc/aweigh"
+REAL = "dep_06h2100000000000000000000g"
+STEP = "the deployment's id: the API answers only the known run of its own workflow"
+RECORD = "the subject's id: the run must be of the workflow that the subject's lane started"
+
+
+@dataclass(frozen=True)
+class Forged:
+    """A payload that somebody made by hand."""
+
+    payloads: tuple[Any, ...]
+    #: What the activity takes from it, and what that is verified with.
+    takes: str
+
+
+def _steps(*names: str) -> dict[str, Forged]:
+    payloads = tuple(inputs.StepInput(one, OUTSIDE, 10**9) for one in (REAL, OUTSIDE, ""))
+    return {name: Forged(payloads, STEP) for name in names}
+
+
+def _records(*made: Callable[[str], Any]) -> tuple[Any, ...]:
+    return tuple(make(one) for one in (REAL, OUTSIDE, "") for make in made)
+
+
+#: Every activity of a server worker that a forged payload could misuse.
+ON_SERVERS: Mapping[str, Forged] = _steps(
+    "preflight", "fetch", "build", "pull", "release", "create", "health", "switch", "drain",
+    "remove", "sweep", "undo",
+) | {
+    "remove_application": Forged(
+        _records(inputs.RemovalInput),
+        "the application's id: the API answers the run of the workflow that its lane started, and "
+        "what is to be removed",
+    ),
+}  # fmt: skip
+#: Those of the control worker.
+ON_CONTROL: Mapping[str, Forged] = {
+    "record_started": Forged(_records(inputs.StartedRecord), RECORD),
+    "record_succeeded": Forged(_records(inputs.SucceededRecord), RECORD),
+    "record_failed": Forged(
+        _records(lambda one: inputs.FailedRecord(one, Reason.UNHEALTHY, "forged", OUTSIDE)), RECORD
+    ),
+    "record_removal": Forged(
+        _records(inputs.RemovalRecord, lambda one: inputs.RemovalRecord(one, "forged")), RECORD
+    ),
+}
+#: Those that do what the database and the server say, whatever they are given.
+HARMLESS = {
+    "reconcile_server": "nothing: it asks the API what is expected on its own server",
+    "compare_records": "the server's name: what is live there, that server told the API",
+    "tell_commit_status": "the deployment's id: GitHub is told how that stands in the database",
+}
+
+
+@dataclass
+class Untouchable:
+    """A server or an installation of which nothing may be asked for."""
+
+    touched: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        self.touched.append(name)
+        raise AssertionError(f"{name} was touched")
+
+
+def api(asked: list[httpx2.Request]) -> Api:
+    """An API that knows the deployment, the application and what is live, but not this run."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        reported = request.method == "PUT"
+        body = {"type": "urn:aweigh:problem:not_found", "detail": "it has no such run"}
+        return httpx2.Response(410 if reported else 404, json=body)
+
+    return Api("http://127.0.0.1:1", "awg_t", "i", "b", httpx2.MockTransport(answer))
+
+
+def named(activities: list[Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    return {one.__temporal_activity_definition.name: one for one in activities}  # type: ignore[attr-defined]
+
+
+def on_servers(touchable: Untouchable, client: Api, directory: Path) -> dict[str, Any]:
+    journal = Journal(directory, client)
+    made = server.activities_of(
+        cast(Server, touchable), Steps(client, journal), client, journal
+    ).values()
+    return named([one for queue in made for one in queue])
+
+
+def on_control(store: Store) -> dict[str, Any]:
+    strangers = cast(Executions, Strangers())
+    return named(
+        control.activities_of(
+            RecordActivities(Records(store, strangers)),
+            ComparisonActivities(Comparison(store, strangers, timedelta(days=1))),
+            CommitStatusActivities(Statuses(store, cast(Any, None), str)),
+        )
+    )
