@@ -29,6 +29,7 @@ from aweigh.domain.workflow_ids import commit_status_id
 from workflows import policies
 from workflows.commit_status import CommitStatusWorkflow, StatusOrder
 from workflows.failure import Failure, failure_of
+from workflows.lane_child import LaneChild
 from workflows.markdown import escaped
 from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, build_queue, pull_queue, steps_queue
 from workflows.persistence import to_the_end
@@ -55,23 +56,18 @@ class DeploymentResult:
 
 
 @workflow.defn(name="DeploymentWorkflow")
-class DeploymentWorkflow:
+class DeploymentWorkflow(LaneChild):
     """Makes one release live, or leaves the application as it was."""
 
     @workflow.init
     def __init__(self, order: DeploymentOrder) -> None:
+        super().__init__(may_proceed=order.proceed)
         self._order = order
         self._step = StepInput(order.deployment_id, order.application_id, order.sequence)
-        self._may_proceed = order.proceed
         self._touched_server = False
         self._tells = False
         self._doing = ""
         self._story: list[str] = []
-
-    @workflow.signal
-    def proceed(self) -> None:
-        """The lane says that nothing older is in the way."""
-        self._may_proceed = True
 
     @workflow.signal
     def progress(self, progress: Progress) -> None:
@@ -82,7 +78,16 @@ class DeploymentWorkflow:
     @workflow.run
     async def run(self, order: DeploymentOrder) -> DeploymentResult:
         try:
-            await workflow.wait_condition(lambda: self._may_proceed)
+            result = await self._deploy(order)
+        except FailureError:
+            await to_the_end(self._tell_lane())
+            raise
+        await to_the_end(self._tell_lane())
+        return result
+
+    async def _deploy(self, order: DeploymentOrder) -> DeploymentResult:
+        try:
+            await self._turn()
             await self._start()
             await self._make_live()
         except (asyncio.CancelledError, FailureError) as error:

@@ -37,8 +37,9 @@ class Failure:
 
 def cancellation(why: str | None) -> Failure:
     """What a cancel means: the text of the cancel tells who wanted it."""
-    if why and why.startswith(SUPERSEDED_BY):
-        newer = why.removeprefix(SUPERSEDED_BY)
+    # Of a workflow that is not the parent, Temporal puts its own words before the reason.
+    _, superseded, newer = (why or "").rpartition(SUPERSEDED_BY)
+    if superseded:
         return Failure(
             Reason.SUPERSEDED, f"A newer deployment, {newer}, took this one's place.", newer
         )

@@ -1,7 +1,6 @@
 """The lane: orders the deployments of one application; newest wins."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temporalio import workflow
@@ -12,9 +11,10 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 from aweigh.domain.application import Policy
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.workflow_ids import deployment_workflow_id, removal_workflow_id
-from workflows import names
+from workflows import names, policies
 from workflows.deployment import DeploymentOrder, DeploymentWorkflow
 from workflows.failure import SUPERSEDED_BY
+from workflows.lane_child import Adoption, ChildEnd
 from workflows.removal import RemovalOrder, RemovalWorkflow
 
 
@@ -46,16 +46,56 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Adopted:
+    """A child that another run of the lane started: Temporal tells this run nothing of it."""
+
+    turn: Turn
+    proceeding: bool = False
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
 class LaneInput:
+    """An application; and where a lane continues as new, what it knew."""
+
     application_id: str
+    newest: Turn | None = None
+    children: list[Adopted] = field(default_factory=list)
 
 
 @dataclass
 class _Entry:
     turn: Turn
-    child: ChildWorkflowHandle[Any, Any]
+    #: None where another run started it.
+    child: ChildWorkflowHandle[Any, Any] | None
     proceeding: bool = False
     cancelled: bool = False
+    #: It was told to say when it ends, which only the run that started it hears otherwise.
+    adopted: bool = False
+    ended: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.ended or (self.child is not None and self.child.done())
+
+    async def signal(self, name: str, *arguments: Any) -> None:
+        """Signal the child; one that cannot be found has ended."""
+        handle = self.child or workflow.get_external_workflow_handle(self.turn.workflow_id)
+        try:
+            await handle.signal(name, args=arguments)
+        except FailureError:
+            self.ended = True
+
+    async def cancel(self, why: str) -> None:
+        self.cancelled = True
+        if self.child is not None:
+            self.child.cancel(why)
+            return
+        try:
+            handle = workflow.get_external_workflow_handle(self.turn.workflow_id)
+            await handle.cancel(reason=why)
+        except FailureError:
+            self.ended = True
 
 
 @workflow.defn(name="ApplicationLane")
@@ -64,17 +104,28 @@ class ApplicationLane:
 
     It ends when idle: the server refuses to close a workflow that a signal has just reached, so
     nothing is lost as long as nothing is awaited between the last look at the inbox and the return.
+    One that is never idle continues as new before its history grows too long. The next run has no
+    handles of the children, so they are told to say when they end.
     """
 
     @workflow.init
     def __init__(self, lane: LaneInput) -> None:
         self._inbox: list[Turn] = []
-        self._entries: list[_Entry] = []
-        self._newest: Turn | None = None
+        self._newest = lane.newest
+        self._entries = [
+            _Entry(one.turn, None, one.proceeding, one.cancelled, adopted=True)
+            for one in lane.children
+        ]
 
     @workflow.signal
     def submit(self, turn: Turn) -> None:
         self._inbox.append(turn)
+
+    @workflow.signal
+    def child_ended(self, end: ChildEnd) -> None:
+        """An adopted child says that it has ended."""
+        for entry in self._entries:
+            entry.ended |= entry.turn.workflow_id == end.child
 
     @workflow.run
     async def run(self, lane: LaneInput) -> None:
@@ -87,10 +138,40 @@ class ApplicationLane:
                 continue
             if not self._entries:
                 return
-            await workflow.wait_condition(self._something_happened)
+            if workflow.info().is_continue_as_new_suggested():
+                if await self._hand_over():
+                    continue
+                workflow.continue_as_new(self._continued(lane))
+            await self._wait()
+
+    async def _hand_over(self) -> bool:
+        """Tell the children that the next run waits for them; False when all of them know."""
+        untold = [entry for entry in self._entries if not entry.adopted]
+        for entry in untold:
+            await self._adopt(entry)
+        return bool(untold)
+
+    async def _adopt(self, entry: _Entry) -> None:
+        await entry.signal("adopted", Adoption(workflow.info().workflow_id))
+        entry.adopted = True
+
+    def _continued(self, lane: LaneInput) -> LaneInput:
+        children = [Adopted(one.turn, one.proceeding, one.cancelled) for one in self._entries]
+        return replace(lane, newest=self._newest, children=children)
+
+    async def _wait(self) -> None:
+        """Wait until something happens; a child that was terminated tells nobody that it ended."""
+        adopted = [entry for entry in self._entries if entry.child is None]
+        try:
+            await workflow.wait_condition(
+                self._something_happened, timeout=policies.ASK_ADOPTED if adopted else None
+            )
+        except TimeoutError:
+            for entry in adopted:
+                await self._adopt(entry)
 
     def _something_happened(self) -> bool:
-        return bool(self._inbox) or any(entry.child.done() for entry in self._entries)
+        return bool(self._inbox) or any(entry.done for entry in self._entries)
 
     async def _admit(self, turn: Turn) -> None:
         if any(entry.turn.workflow_id == turn.workflow_id for entry in self._entries):
@@ -104,7 +185,11 @@ class ApplicationLane:
         try:
             child = await self._start(turn, proceed=alone)
         except WorkflowAlreadyStartedError:
-            await self._heal(turn)
+            # The child of a lane that was terminated; or it has ended, and this is a repetition.
+            entry = _Entry(turn, None)
+            await self._adopt(entry)
+            if not entry.ended:
+                self._entries.append(entry)
         else:
             self._entries.append(_Entry(turn, child, proceeding=alone))
 
@@ -132,39 +217,29 @@ class ApplicationLane:
             DeploymentWorkflow.run, order, static_summary=summary[:200], **options
         )
 
-    async def _heal(self, turn: Turn) -> None:
-        """A child of a lane that was terminated: it may still wait for the word to proceed."""
-        if turn is not self._newest:
-            return
-        child = workflow.get_external_workflow_handle(turn.workflow_id)
-        with suppress(FailureError):  # it has closed meanwhile
-            await child.signal("proceed")
-
     async def _order(self) -> None:
         """Cancel what is superseded; once nothing older is left, let the newest proceed."""
         newest = self._newest
         if newest is None:
             return
-        older = [entry for entry in self._entries if entry.turn is not newest]
+        older = [entry for entry in self._entries if entry.turn != newest]
         for entry in older:
             finishing = entry.proceeding and newest.policy is Policy.QUEUE
-            if not (finishing or entry.cancelled or entry.child.done()):
-                entry.cancelled = True
-                entry.child.cancel(f"{SUPERSEDED_BY}{newest.name}")
-        if not all(entry.child.done() for entry in older):
+            if not (finishing or entry.cancelled or entry.done):
+                await entry.cancel(f"{SUPERSEDED_BY}{newest.name}")
+        if not all(entry.done for entry in older):
             return
         for entry in self._entries:
-            if entry.turn is newest and not entry.proceeding:
+            if entry.turn == newest and not entry.proceeding:
                 entry.proceeding = True
-                with suppress(FailureError):  # closed meanwhile; it is taken off the list next
-                    await entry.child.signal("proceed")
+                await entry.signal("proceed")
 
 
 def _has_ended(entry: _Entry) -> bool:
     """Whether the child is done; how it ended is its own record's affair, never the lane's."""
-    if not entry.child.done():
+    if not entry.done:
         return False
-    if not entry.child.cancelled():
+    if entry.child is not None and entry.child.done() and not entry.child.cancelled():
         entry.child.exception()
     return True
 

@@ -89,6 +89,9 @@ UNDO: Final = Budget(
 RECONCILE: Final = Budget(
     attempt=timedelta(minutes=10), total=timedelta(minutes=10), waiting=timedelta(minutes=1)
 )
+#: How often a lane asks for children that another run of it started: they say when they end, but
+#: not when they are terminated.
+ASK_ADOPTED: Final = timedelta(seconds=20)
 #: GitHub may limit how often it is asked for as long as an hour.
 COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
 COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))

@@ -12,6 +12,7 @@ from activities.inputs import RemovalInput, RemovalRecord
 from activities.record import RecordActivities
 from workflows import policies
 from workflows.failure import failure_of
+from workflows.lane_child import LaneChild
 from workflows.names import CONTROL_QUEUE, steps_queue
 from workflows.persistence import to_the_end
 
@@ -28,21 +29,25 @@ class RemovalOrder:
 
 
 @workflow.defn(name="RemovalWorkflow")
-class RemovalWorkflow:
+class RemovalWorkflow(LaneChild):
     """Takes an application's routes, containers, networks and, if asked, volumes away."""
 
     @workflow.init
     def __init__(self, order: RemovalOrder) -> None:
-        self._may_proceed = order.proceed
-
-    @workflow.signal
-    def proceed(self) -> None:
-        self._may_proceed = True
+        super().__init__(may_proceed=order.proceed)
 
     @workflow.run
     async def run(self, order: RemovalOrder) -> None:
         try:
-            await workflow.wait_condition(lambda: self._may_proceed)
+            await self._remove_in_turn(order)
+        except (asyncio.CancelledError, FailureError):
+            await to_the_end(self._tell_lane())
+            raise
+        await to_the_end(self._tell_lane())
+
+    async def _remove_in_turn(self, order: RemovalOrder) -> None:
+        try:
+            await self._turn()
             await self._remove(order)
         except (asyncio.CancelledError, FailureError) as error:
             failure = failure_of(error, order.server, workflow.cancellation_reason())

@@ -15,6 +15,9 @@ from tests.support.images import temporary_repository
 from tests.support.resetting import task_before
 from tests.support.stack import Stack, free_ports
 
+#: The workflow that the documentation takes for an example.
+EXAMPLE = "deployment/shop/7-3k9q2a"
+
 pytestmark = pytest.mark.docker
 
 
@@ -46,7 +49,9 @@ async def failed(stack: Stack, app: dict[str, Any], tag: str) -> dict[str, Any]:
 
 async def temporal(stack: Stack, deployment_id: str, *words: str, event: str = "N") -> str:
     """Run the documented command that has these words, on this deployment."""
-    command = temporal_command(*words).replace("dep_…", deployment_id)
+    command = temporal_command(*words)
+    assert EXAMPLE in command
+    command = command.replace(EXAMPLE, await stack.workflow_of(deployment_id))
     arguments = shlex.split(command.replace("--event-id N", f"--event-id {event}"))
     process = await asyncio.create_subprocess_exec(
         *arguments, "--address", stack.temporal_address, cwd=ROOT,

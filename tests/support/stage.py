@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +25,17 @@ from workflows.lane import ApplicationLane, LaneInput, Turn
 from workflows.names import CONTROL_QUEUE, SEARCH_ATTRIBUTES, build_queue, pull_queue, steps_queue
 
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
-FLAGS = [
-    word for key, value in TUNING.items() for word in ("--dynamic-config-value", f"{key}={value}")
-]
 
 
-async def start_temporal() -> WorkflowEnvironment:
-    """A real server of one's own, tuned as the local stack's is."""
+async def start_temporal(flags: Mapping[str, str] | None = None) -> WorkflowEnvironment:
+    """A real server of one's own, tuned as the local stack's is, and by further flags."""
     return await WorkflowEnvironment.start_local(
         dev_server_existing_path=TEMPORAL,
-        dev_server_extra_args=FLAGS,
+        dev_server_extra_args=[
+            word
+            for key, value in {**TUNING, **(flags or {})}.items()
+            for word in ("--dynamic-config-value", f"{key}={value}")
+        ],
         search_attributes=list(SEARCH_ATTRIBUTES),
         identity="test",
     )

@@ -8,14 +8,22 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("fingerprints.json")
-WORKFLOWS = ("deployment", "lane", "removal", "reconcile", "persistence", "commit_status")
+WORKFLOWS = (
+    "deployment",
+    "lane",
+    "lane_child",
+    "removal",
+    "reconcile",
+    "persistence",
+    "commit_status",
+)
 
 #: What becomes a command in a workflow's history, or decides which ones do.
 COMMANDS = {
     "execute_activity", "execute_activity_method", "start_activity", "start_child_workflow",
     "execute_child_workflow", "signal", "cancel", "sleep", "wait_condition", "patched",
     "upsert_search_attributes", "continue_as_new", "create_task", "shield",
-    "_do", "_record", "_attempt", "_tell", "to_the_end",
+    "_do", "_record", "_attempt", "_tell", "_turn", "_adopt", "_tell_lane", "to_the_end",
 }  # fmt: skip
 
 ADVICE = """The commands of workflows/{name}.py changed. Workflows that are running were started
