@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from activities.platform import foreign_program
 from activities.step import OpenStep
 from aweigh.domain.application import HealthCheck
 from aweigh.domain.deployment import Reason
@@ -124,8 +125,9 @@ class Gate:
             raise StepFailed(Reason.START_FAILED, f"{container.name} was removed by somebody.")
         if now.status in _OVER or now.restarts > container.restarts:
             now = await self._exit_of(now)
-            await self._tell_last_lines(now)
-            raise StepFailed(
+            lines = await self._tell_last_lines(now)
+            image = self._opened.release.image.reference
+            raise foreign_program(self._server, lines, image=image) or StepFailed(
                 Reason.START_FAILED,
                 f"{now.name} {self._how_it_ended(now)} before it was healthy. "
                 "Its last lines are in the deployment's log.",
@@ -152,8 +154,9 @@ class Gate:
             return f"{ended} (killed, most likely out of memory: it went over {within})"
         return ended
 
-    async def _tell_last_lines(self, container: Container) -> None:
+    async def _tell_last_lines(self, container: Container) -> str:
         lines = await self._server.engine.last_lines(container.name, _LAST_LINES)
         self._opened.log(f"last lines of {container.name}:\n{lines or '(it wrote nothing)'}")
         shown = mask(lines, self._secrets).splitlines()[-_SHOWN_LINES:]
         self._opened.evidence = "\n".join(one_line(line, _SHOWN_WIDTH) for line in shown)
+        return lines

@@ -13,6 +13,7 @@ from temporalio import activity
 from activities.draining import drained, take_back
 from activities.gate import Gate
 from activities.inputs import StepInput, StepResult
+from activities.platform import foreign_program
 from activities.proxy_view import answers
 from activities.release_image import ensure_image
 from activities.replicas import (
@@ -73,10 +74,12 @@ class GenerationActivities:
         found = await self._end_of(name, opened)
         if found is None:
             raise StepFailed(Reason.RELEASE_COMMAND_FAILED, f"{name} was removed by somebody.")
-        opened.log(await engine.last_lines(name, 1000))
+        lines = await engine.last_lines(name, 1000)
+        opened.log(lines)
         opened.detail = f"exit code {found.exit_code}"
         if found.exit_code:
-            raise StepFailed(
+            image = opened.release.image.reference
+            raise foreign_program(self._server, lines, image=image) or StepFailed(
                 Reason.RELEASE_COMMAND_FAILED,
                 f"The release command exited with code {found.exit_code}. Its output is in the "
                 "deployment's log. Nothing was switched.",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
 from activities.inputs import StepInput, StepResult
+from activities.platform import refuse_foreign
 from activities.retention import IMAGES_LOCK, mark_for_builds, mark_pulled
 from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
@@ -69,6 +72,7 @@ async def ensure_pulled(server: Server, opened: OpenStep) -> ImageFacts:
     if not isinstance(source, ImageSource):
         raise TypeError(f"{release.slug} is built, not pulled")
     found, digest = await _pinned(server, opened, source) or await _resolved(server, opened, source)
+    refuse_foreign(server, release.image.reference, [found.platform])
     async with server.locks.holding(IMAGES_LOCK):
         await server.images.tag(found.id, name)
     await opened.pin(Image(reference=release.image.reference, id=found.id, digest=digest))
@@ -112,8 +116,19 @@ async def _resolved(
                 Reason.IMAGE_NOT_FOUND,
                 f"{reference} is not on the server, and the pull policy is `never`.",
             )
-    digest = reference.digest or await server.images.digest_of(reference, source.registry)
+    digest = reference.digest or await _looked_up(server, reference, source.registry)
     return await _pulled(server, opened, reference, digest, source.registry), digest
+
+
+async def _looked_up(server: Server, reference: ImageReference, registry: Registry | None) -> str:
+    """The digest that the reference stands for; of an image that this server can run.
+
+    Raises:
+        StepError: the registry's answer, or the image is for other platforms.
+    """
+    remote = await server.images.look_up(reference.exact, registry)
+    refuse_foreign(server, reference, remote.platforms)
+    return remote.digest
 
 
 async def image_named(
@@ -124,8 +139,16 @@ async def image_named(
     One that was not brought for builds is somebody else's, whose name is not given to another.
 
     Raises:
-        StepError: it cannot be had, with the reason.
+        StepError: it cannot be had, or not be run here, with the reason.
     """
+    found = await _named(server, opened, asked, refresh=refresh)
+    refuse_foreign(server, asked, [found.platform])
+    return found
+
+
+async def _named(
+    server: Server, opened: OpenStep, asked: ImageReference, *, refresh: bool
+) -> ImageFacts:
     here = await _wanted_again(server, asked)
     if here and not refresh:
         return here
@@ -133,7 +156,7 @@ async def image_named(
         opened.log(f"{asked} is this server's own; no newer one is looked for")
         return here
     try:
-        digest = asked.digest or await server.images.digest_of(asked, None)
+        digest = asked.digest or await _looked_up(server, asked, None)
         found = await _wanted_again(server, asked.at(digest))
         if found is None:
             found = await _brought(server, opened, asked, digest)
@@ -191,6 +214,11 @@ async def _brought(
         await server.images.pull(reference, registry, watch, asked=asked)
     except PullStopped as stopped:
         raise watch.refusal or stopped from stopped
+    except StepFailed as error:
+        if error.reason is Reason.IMAGE_UNSUPPORTED:
+            with suppress(StepUnavailable):  # the engine says what it wants, not what there is
+                await _looked_up(server, replace(asked, digest=digest), registry)
+        raise
     found = await server.images.find(str(reference))
     if found is None:
         # An engine that is killed ends the stream without a word.

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.domain.endpoint import answers, endpoint, is_loopback
+from aweigh.domain.platform import WrittenPlatform
 from aweigh.domain.target import WrittenTarget
 from aweigh.setting_types import (
     Address,
@@ -87,6 +88,8 @@ class Settings(BaseSettings):
     """File with the server worker's token; empty: `tokens/server-<name>` in the data directory."""
     docker_host: str = "unix:///var/run/docker.sock"
     """Address of the Docker engine."""
+    platforms: tuple[WrittenPlatform, ...] = ()
+    """Platforms that this server emulates, such as `linux/arm64`, where its kernel hides it."""
     subnet: Subnet = ""
     """Subnet of Aweigh's bridge network (a /16); empty: one that is free, chosen once."""
     bind_roots: Annotated[Directories, NoDecode] = ()

@@ -37,6 +37,12 @@ def engine_error(error: Exception, doing: str, *, wanted: bool) -> StepError:
         return StepFailed(
             Reason.DISK_FULL, f"{doing}: the engine's disk is full. Free some space, then retry."
         )
+    if isinstance(error, APIError) and "exec format error" in text.lower():
+        return StepFailed(
+            Reason.IMAGE_UNSUPPORTED,
+            f"{doing}: {text}: its program is for another platform. Build the image for this "
+            "server's.",
+        )
     if isinstance(error, APIError) and error.status_code not in _NO_ANSWER:
         kind = StepFailed if wanted or error.status_code < 500 else StepUnavailable
         return kind(Reason.START_FAILED, f"{doing}: {text}")
@@ -55,8 +61,16 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     (r"verification failed|failed to register layer|unexpected eof|invalid checksum|"
      r"filesystem layer", Reason.IMAGE_CORRUPT, True,
      "a layer arrived damaged; push the image again"),
-    (r"no matching manifest|match the specified platform", Reason.IMAGE_NOT_FOUND, True,
-     "build the image for this server's platform too"),
+    (r"no matching manifest|match the specified platform|no match for platform|"
+     r"cannot be used on this platform|operating system is not supported",
+     Reason.IMAGE_UNSUPPORTED, True, "build the image for this server's platform too"),
+    (r"schema ?1|schema version 1|manifest\.v1\+", Reason.IMAGE_UNSUPPORTED, True,
+     "the image has a format that engines no longer take; build and push it with a newer tool"),
+    (r"unsupported media ?type|invalid rootfs in image configuration|encountered remote|"
+     r"(unsupported|unrecognized|unknown) manifest|mismatched image rootfs",
+     Reason.IMAGE_UNSUPPORTED, True,
+     "this is no container image but another artefact (a chart, a signature, an SBOM, …); deploy "
+     "the tag of the image itself"),
     # Before "denied": a hosted registry says both of an image it does not have.
     (r"repository does not exist|pull access denied|invalid reference format",
      Reason.IMAGE_NOT_FOUND, True,

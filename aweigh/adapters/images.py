@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import docker
 from docker.auth import encode_header
@@ -20,7 +20,10 @@ from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import PullStopped, StepUnavailable
 from aweigh.domain.image import ImageReference
+from aweigh.domain.platform import Platform
 from aweigh.domain.source import Registry
+
+T = TypeVar("T")
 
 #: How long the engine may ask a registry for a digest, which takes it milliseconds.
 _ASKING_SECONDS: Final = 30.0
@@ -62,6 +65,14 @@ class Progress:
         return f"{len(self.done)} of {len(self.layers)} layers, {megabytes:.1f} MB"
 
 
+@dataclass(frozen=True)
+class Remote:
+    """What a registry says of an image; platforms only where its manifest names them."""
+
+    digest: str
+    platforms: tuple[Platform, ...] = ()
+
+
 class Images:
     """The images of one engine."""
 
@@ -79,23 +90,25 @@ class Images:
 
         return await self._engine.call(f"look at image {reference}", found)
 
-    async def digest_of(self, reference: ImageReference, registry: Registry | None) -> str:
+    async def look_up(self, reference: ImageReference, registry: Registry | None) -> Remote:
         """Ask the registry what the reference stands for, without pulling.
 
         Raises:
             StepError: the registry's answer, classified.
         """
 
-        def asked(c: docker.APIClient) -> str:
+        def asked(c: docker.APIClient) -> Remote:
             # `inspect_distribution`, which cannot be given a timeout of its own.
             answer = c._get(  # type: ignore[attr-defined]
                 c._url("/distribution/{0}/json", str(reference)),  # type: ignore[attr-defined]
                 headers={"X-Registry-Auth": encode_header(_credentials(registry))},
                 timeout=_ASKING_SECONDS,
             )
-            return str(c._result(answer, True)["Descriptor"]["digest"])  # type: ignore[attr-defined]
+            told = c._result(answer, True)  # type: ignore[attr-defined]
+            platforms = tuple(map(_platform, told.get("Platforms") or ()))
+            return Remote(str(told["Descriptor"]["digest"]), platforms)
 
-        return str(await self._asking(reference, _ASKING_SECONDS, asked))
+        return await self._asking(reference, _ASKING_SECONDS, asked)
 
     async def pull(
         self,
@@ -136,8 +149,8 @@ class Images:
         await self._asking(named, TIMEOUT_SECONDS, pulled)
 
     async def _asking(
-        self, reference: ImageReference, seconds: float, call: Callable[[docker.APIClient], Any]
-    ) -> Any:
+        self, reference: ImageReference, seconds: float, call: Callable[[docker.APIClient], T]
+    ) -> T:
         try:
             return await in_thread(lambda: call(self._engine.client()))
         except APIError as error:
@@ -220,6 +233,11 @@ def _credentials(registry: Registry | None) -> dict[str, str]:
     return {"username": registry.username, "password": registry.password.get_secret_value()}
 
 
+def _platform(told: Mapping[str, Any]) -> Platform:
+    parts = (told.get(name) or "" for name in ("os", "architecture", "variant"))
+    return Platform(*map(str, parts))
+
+
 def _facts(raw: Mapping[str, Any]) -> ImageFacts:
     config = raw.get("Config") or {}
     exposed = [port.split("/") for port in config.get("ExposedPorts") or {}]
@@ -237,4 +255,5 @@ def _facts(raw: Mapping[str, Any]) -> ImageFacts:
         has_command=bool(config.get("Cmd") or config.get("Entrypoint")),
         size=raw.get("Size", 0),
         named_at=datetime.fromisoformat(named) if named else None,
+        platform=_platform({key.lower(): value for key, value in raw.items()}),
     )

@@ -14,6 +14,7 @@ from aweigh.adapters.git import Git
 from aweigh.adapters.images import Images
 from aweigh.adapters.locks import Locks
 from aweigh.adapters.networks import Bridge, Networks
+from aweigh.adapters.platforms import platforms_of
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
@@ -22,6 +23,7 @@ from aweigh.adapters.traefik import Traefik
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
+from aweigh.domain.platform import ServerPlatforms
 from aweigh.domain.release import Release
 from aweigh.settings import Settings
 
@@ -31,6 +33,8 @@ class Server:
     """One server of one installation."""
 
     instance: str
+    name: str
+    platforms: ServerPlatforms
     names: Names
     bridge: Bridge
     routing: Routing
@@ -106,6 +110,8 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
     return Server(
         instance=instance,
+        name=settings.server,
+        platforms=await platforms_of(engine, settings.platforms),
         names=names,
         bridge=await networks.bridge(names.bridge, settings.subnet),
         routing=Routing(

@@ -10,6 +10,7 @@ from aweigh.domain.generation import RESOLVER, WEB, WEB_SECURE, Routing, rule
 from aweigh.domain.grammar import RESERVED_LABEL_PREFIXES
 from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
+from aweigh.domain.platform import UNSAID, Platform
 from aweigh.domain.release import Release
 from aweigh.domain.source import GitSource
 
@@ -97,6 +98,7 @@ class ImageFacts:
     size: int = 0
     #: When it was given a name last.
     named_at: datetime | None = None
+    platform: Platform = UNSAID
 
     def digests_in(self, wanted: ImageReference) -> tuple[str, ...]:
         """The digests by which the reference's own repository has it, as far as is known here.

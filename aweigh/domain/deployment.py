@@ -29,6 +29,7 @@ class Reason(StrEnum):
     REGISTRY_UNAVAILABLE = "registry_unavailable"
     RATE_LIMITED = "rate_limited"
     IMAGE_CORRUPT = "image_corrupt"
+    IMAGE_UNSUPPORTED = "image_unsupported"
     REPOSITORY_NOT_FOUND = "repository_not_found"
     REPOSITORY_AUTH = "repository_auth"
     COMMIT_NOT_FOUND = "commit_not_found"

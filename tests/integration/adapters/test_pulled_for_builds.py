@@ -19,6 +19,7 @@ from aweigh.adapters.images import Images
 from aweigh.adapters.locks import Locks
 from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
+from aweigh.domain.platform import Platform, ServerPlatforms
 from tests.support.registry import Registry, forget_images, running_registries
 
 pytestmark = pytest.mark.docker
@@ -43,6 +44,7 @@ def server(tmp_path: Path) -> Any:
         locks=Locks(tmp_path),
         reserve=Reserve(percent=0, smallest=0),
         engine_root=tmp_path,
+        platforms=ServerPlatforms(own=Platform("linux", "amd64")),
         workshop=SimpleNamespace(keep_unused=KEPT),
     )
 

@@ -34,9 +34,9 @@ def answer(status: int, text: str, kind: type[APIError] = APIError) -> APIError:
          "'docker login': denied: requested access to the resource is denied",
          Reason.IMAGE_NOT_FOUND, FINAL),
         ("no matching manifest for linux/arm64/v8 in the manifest list entries",
-         Reason.IMAGE_NOT_FOUND, FINAL),
+         Reason.IMAGE_UNSUPPORTED, FINAL),
         ("image with reference acme/shop:v1 was found but does not match the specified platform: "
-         "wanted linux/arm64, actual: linux/amd64", Reason.IMAGE_NOT_FOUND, FINAL),
+         "wanted linux/arm64, actual: linux/amd64", Reason.IMAGE_UNSUPPORTED, FINAL),
         ("invalid reference format: repository name must be lowercase",
          Reason.IMAGE_NOT_FOUND, FINAL),
         ('Head "https://registry.example.com:5000/v2/acme/shop/manifests/v1": no basic auth '

@@ -38,6 +38,34 @@ SHOP = ImageReference.parse("127.0.0.1:40123/acme/shop:v1")
         ("http: server gave HTTP response to HTTPS client", "registry_unavailable", True),
         ("filesystem layer verification failed for digest sha256:00", "image_corrupt", True),
         ("write /var/lib/docker/tmp/x: no space left on device", "disk_full", True),
+        (
+            "no matching manifest for linux/amd64 in the manifest list entries",
+            "image_unsupported",
+            True,
+        ),
+        ("no match for platform in manifest sha256:00: not found", "image_unsupported", True),
+        (
+            'image operating system "windows" cannot be used on this platform',
+            "image_unsupported",
+            True,
+        ),
+        (
+            "unsupported media type application/vnd.cncf.helm.config.v1+json",
+            "image_unsupported",
+            True,
+        ),
+        (
+            'Encountered remote "application/vnd.docker.plugin.v1+json"(plugin) when fetching',
+            "image_unsupported",
+            True,
+        ),
+        ("invalid rootfs in image configuration", "image_unsupported", True),
+        (
+            "[DEPRECATION NOTICE] Docker Image Format v1 and Docker Image manifest version 2, "
+            "schema 1 support is disabled",
+            "image_unsupported",
+            True,
+        ),
         ("something nobody has seen before", "registry_unavailable", False),
     ],
 )
