@@ -1,9 +1,9 @@
 """The FastAPI application."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from temporalio.client import Client
@@ -15,11 +15,15 @@ from api.readiness import Readiness
 from api.relay import Relay
 from api.strangers import Strangers, StrangersLimit
 from api.verification import Verification
+from api.watch import Watch
 from aweigh import __version__
 from aweigh.adapters.executions import Executions
 from aweigh.adapters.github import GitHub
 from aweigh.settings import Settings
 from aweigh.store.database import Store
+
+#: Of the connections; the others are for calls that are answered at once.
+_FOLLOWERS_PERCENT: Final = 60
 
 
 def create_app(
@@ -31,17 +35,18 @@ def create_app(
 ) -> FastAPI:
     relay = Relay(store, connect)
     verification = Verification()
+    watch = Watch(store, settings.api_connections * _FOLLOWERS_PERCENT // 100 if settings else 0)
     strangers = Strangers(settings.api_failures_a_minute if settings else 0)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        running = asyncio.create_task(relay.run())
+        running = [asyncio.create_task(one.run()) for one in (relay, watch)]
         try:
             yield
         finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            for one in running:
+                one.cancel()
+            await asyncio.wait(running)
             verification.close()
             strangers.close()
 
@@ -57,6 +62,7 @@ def create_app(
         strangers,
         Readiness(store, relay),
         executions or Executions(connect),
+        watch,
     )
     problems.install(app)
     for room in (hooks, webhooks, applications, deployments, tokens, worker, health):

@@ -11,6 +11,7 @@ from api.readiness import Readiness
 from api.relay import Relay
 from api.strangers import Strangers, let_in
 from api.verification import Verification
+from api.watch import Watch
 from aweigh.adapters.executions import Executions
 from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
@@ -33,6 +34,7 @@ class Office:
     strangers: Strangers
     readiness: Readiness
     executions: Executions
+    watch: Watch
 
 
 def _office(request: Request) -> Office:

@@ -68,9 +68,10 @@ async def read_log(office: Doors, _: Reader, request: Request, deployment: str) 
         length = await logs.length(tx, deployment)
     if _streams(request):
         last = _OFFSET.fullmatch(request.headers.get("last-event-id", ""))
-        events = follow(office.store, deployment, int(last[0]) if last else 0)
+        office.watch.check_place()
+        events = follow(office.watch, deployment, int(last[0]) if last else 0)
         return StreamingResponse(events, media_type="text/event-stream")
-    read = partial(pieces, office.store, deployment)
+    read = partial(pieces, office.watch, deployment)
     return ranged(length, request.headers.get("range"), read)
 
 

@@ -1,9 +1,9 @@
 """Holding an answer until a deployment ends."""
 
 import asyncio
-import time
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Query
 from fastapi.responses import JSONResponse, Response
@@ -13,12 +13,6 @@ from api.problems import problem
 from api.schemas import DeploymentAnswer, deployment_answer
 from aweigh.domain.deployment import DeploymentState
 from aweigh.store import deployments
-
-#: How often a deployment is looked at: by its age, so that an answer comes hardly later than the
-#: end, and many callers may wait for an old one.
-_SHORTEST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 0.5
-_PAUSE_BY_AGE: Final = 0.05
 
 Wait = Annotated[int, Query(ge=0, le=900, description="Seconds to wait for the deployment's end")]
 
@@ -31,18 +25,28 @@ async def answer_for(
     wanted: DeploymentState = DeploymentState.SUCCEEDED,
 ) -> Response:
     """202 while it runs; within the wait, 200 when it ended as wanted, else 424."""
-    began = time.monotonic()
-    while (age := time.monotonic() - began) < wait:
-        async with office.store.read() as tx:
-            row = await deployments.find_row(tx, deployment_id)
-        if DeploymentState(row.state).ended:
-            break
-        await asyncio.sleep(min(max(age * _PAUSE_BY_AGE, _SHORTEST_PAUSE), _LONGEST_PAUSE))
-    async with office.store.read() as tx:
-        found = await deployments.find(tx, deployment_id)
-    shown = deployment_answer(found, office.settings)
+    shown = await _shown(office, deployment_id)
+    if wait and not shown.state.ended and not office.watch.is_full:
+        shown = await _shown_at_the_end(office, deployment_id, wait)
     ended = wait > 0 and shown.state.ended
     return _unwanted(shown) if ended and shown.state is not wanted else _wanted(shown, ended=ended)
+
+
+async def _shown_at_the_end(office: Office, deployment_id: str, wait: int) -> DeploymentAnswer:
+    with office.watch.follow(deployment_id) as followed:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                while not (followed.progress and DeploymentState(followed.progress.state).ended):
+                    await followed.changed.wait()
+        # Those who wait for one deployment are all woken by its end: one reads for all.
+        return await office.watch.share(
+            ("answer", deployment_id, followed.generation), lambda: _shown(office, deployment_id)
+        )
+
+
+async def _shown(office: Office, deployment_id: str) -> DeploymentAnswer:
+    async with office.store.read() as tx:
+        return deployment_answer(await deployments.find(tx, deployment_id), office.settings)
 
 
 def _wanted(shown: DeploymentAnswer, *, ended: bool) -> Response:

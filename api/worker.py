@@ -120,6 +120,7 @@ async def _take_report(
     async with office.store.write() as tx:
         await _own(tx, server, deployment, lock=True)
         await lifecycle.report_step(tx, deployment, name, report, known=known)
+    office.watch.touch(deployment)
 
 
 async def _refuse_stranger(
@@ -149,6 +150,7 @@ async def append_log(
         if not await deployments.still_tells(tx, row):
             return problem(410, "ended", f"{deployment} ended long ago")
         appended = await logs.append(tx, deployment, offset, data)
+    office.watch.touch(deployment)
     return JSONResponse({"length": appended.length}, 200 if appended.taken else 409)
 
 

@@ -37,6 +37,8 @@ class _Connection:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     tls_of(settings)  # a file that cannot be read ends it here, not at the first deployment
+    connections = allow_many_files(settings.api_connections)
+    settings = settings.model_copy(update={"api_connections": connections})
     store = await open_store(settings)
     github = open_github(settings)
     app = create_app(settings, store, _Connection(settings), github)
@@ -52,7 +54,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
 def configured(app: Any, settings: Settings) -> uvicorn.Config:
     proxies = settings.api_trusted_proxies
-    limits = Limits(connections=allow_many_files(settings.api_connections), shared=proxies)
+    limits = Limits(connections=settings.api_connections, shared=proxies)
     protocol: Any = partial(GuardedProtocol, Connections(limits))
     return uvicorn.Config(
         app,

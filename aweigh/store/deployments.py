@@ -1,8 +1,9 @@
 """Deployments: what is known of them."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import func, select
 
@@ -22,6 +23,7 @@ from aweigh.store.tables import (
 
 #: How late what a server worker kept during an absence of the API may come.
 LATE: Final = timedelta(days=1)
+Row = TypeVar("Row", ApplicationRow, ReleaseRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,21 +66,33 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
 
 async def find(tx: Transaction, deployment_id: str) -> Deployment:
     """Raises: NotFound."""
-    return await _complete(tx, await find_row(tx, deployment_id))
+    [found] = await _complete(tx, [await find_row(tx, deployment_id)])
+    return found
 
 
-async def _complete(tx: Transaction, row: DeploymentRow) -> Deployment:
-    application = await tx.session.get_one(ApplicationRow, row.application_id)
-    release = await tx.session.get_one(ReleaseRow, row.release_id)
-    query = select(StepRow).where(StepRow.deployment_id == row.id)
-    steps = tuple(sorted(await tx.session.scalars(query), key=_began))
-    return Deployment(
-        row=row,
-        application=application,
-        image=releases.image_of(release),
-        commit=release.commit,
-        steps=steps,
-    )
+async def _complete(tx: Transaction, rows: Sequence[DeploymentRow]) -> list[Deployment]:
+    """A page is asked for in as many questions as a single one."""
+    applications = await _by_id(tx, ApplicationRow, {row.application_id for row in rows})
+    made = await _by_id(tx, ReleaseRow, {row.release_id for row in rows})
+    query = select(StepRow).where(StepRow.deployment_id.in_([row.id for row in rows]))
+    steps: dict[str, list[StepRow]] = {row.id: [] for row in rows}
+    for step in await tx.session.scalars(query):
+        steps[step.deployment_id].append(step)
+    return [
+        Deployment(
+            row=row,
+            application=applications[row.application_id],
+            image=releases.image_of(made[row.release_id]),
+            commit=made[row.release_id].commit,
+            steps=tuple(sorted(steps[row.id], key=_began)),
+        )
+        for row in rows
+    ]
+
+
+async def _by_id(tx: Transaction, kind: type[Row], ids: Collection[str]) -> Mapping[str, Row]:
+    rows = await tx.session.scalars(select(kind).where(kind.id.in_(ids)))
+    return {row.id: row for row in rows}
 
 
 def _began(step: StepRow) -> tuple[datetime, int]:
@@ -111,7 +125,7 @@ async def page(
         query = query.where(DeploymentRow.state == state)
     if before:
         query = query.where(DeploymentRow.id < before)
-    return [await _complete(tx, row) for row in await tx.session.scalars(query)]
+    return await _complete(tx, list(await tx.session.scalars(query)))
 
 
 async def release_of(tx: Transaction, row: DeploymentRow) -> Release:

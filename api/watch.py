@@ -1,0 +1,153 @@
+"""Who follows which deployment: all of them are woken by one look, and share what is read.
+
+What this process takes in wakes its followers at once; what others write (the control worker,
+another API) is found by one question for all followed deployments together.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from aweigh.domain.errors import Unavailable
+from aweigh.store.database import Store
+from aweigh.store.progress import Progress, progress
+
+T = TypeVar("T")
+
+#: Between two looks: by the age of the youngest follower, so that one hears of an end hardly later
+#: than it comes, and all may wait for long.
+_SHORTEST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 0.5
+_PAUSE_BY_AGE: Final = 0.05
+#: Each follower that was woken has to be written to before the next are woken.
+_PAUSE_BY_FOLLOWER: Final = 0.0002
+_READERS: Final = 4
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Followed:
+    """A deployment that somebody follows."""
+
+    followers: int = 0
+    youngest: float = 0.0
+    #: Counts the changes, so that nobody is given what was read before one.
+    generation: int = 0
+    progress: Progress | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        self.generation += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class Watch:
+    def __init__(self, store: Store, most: int) -> None:
+        self.store = store
+        self._most = most
+        self._followed: dict[str, Followed] = {}
+        self.followers = 0
+        self._touched: set[str] = set()
+        self._wake = asyncio.Event()
+        self._reading = asyncio.Semaphore(_READERS)
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        return self.followers >= self._most
+
+    def check_place(self) -> None:
+        """Raises: Unavailable: too many follow deployments."""
+        if self.is_full:
+            raise Unavailable(f"{self.followers} callers follow deployments; try again later")
+
+    @contextmanager
+    def follow(self, deployment_id: str) -> Iterator[Followed]:
+        followed = self._followed.setdefault(deployment_id, Followed())
+        followed.followers += 1
+        followed.youngest = time.monotonic()
+        self.followers += 1
+        self.touch(deployment_id)
+        try:
+            yield followed
+        finally:
+            self.followers -= 1
+            followed.followers -= 1
+            if not followed.followers:
+                del self._followed[deployment_id]
+
+    def touch(self, deployment_id: str) -> None:
+        """Something was written of it."""
+        if deployment_id in self._followed:
+            self._touched.add(deployment_id)
+            self._wake.set()
+
+    async def share(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """What is read just now under this key, once for all who ask meanwhile."""
+        task: asyncio.Task[T] | None = self._shared.get(key)
+        if task is None:
+            task = asyncio.create_task(self._read(read))
+            self._shared[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        return await asyncio.shield(task)
+
+    def _forget(self, key: Hashable, done: asyncio.Task[Any]) -> None:
+        self._shared.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # whoever asked may be gone
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
+        async with self.reading():
+            return await read()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Few read at a time, so that followers leave connections to everybody else."""
+        async with self._reading:
+            yield
+
+    async def run(self) -> None:
+        """Look, wake, pause; for as long as the process runs."""
+        while True:
+            if not self._followed:
+                await self._wake.wait()
+            self._wake.clear()
+            woken = 0
+            try:
+                woken = await self._look()
+            except Unavailable as error:
+                _log.warning("followers wait for the database", error=str(error))
+                await asyncio.sleep(_LONGEST_PAUSE)
+            except Exception:  # noqa: BLE001 (everybody who follows anything waits for this loop)
+                _log.exception("the watch goes on after an error")
+                await asyncio.sleep(_LONGEST_PAUSE)
+            await asyncio.sleep(_SHORTEST_PAUSE + woken * _PAUSE_BY_FOLLOWER)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
+
+    def _pause(self) -> float:
+        youngest = max((one.youngest for one in self._followed.values()), default=0.0)
+        pause = (time.monotonic() - youngest) * _PAUSE_BY_AGE
+        return min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE) - _SHORTEST_PAUSE
+
+    async def _look(self) -> int:
+        """How many were woken."""
+        touched, self._touched = self._touched, set()
+        async with self.store.read() as tx:
+            found = await progress(tx, list(self._followed))
+        woken = 0
+        for deployment_id, followed in list(self._followed.items()):
+            now = found.get(deployment_id)
+            if deployment_id in touched or now != followed.progress:
+                followed.progress = now
+                followed.wake()
+                woken += followed.followers
+        return woken
