@@ -119,7 +119,10 @@ class GenerationActivities:
             return spec.name
         if found:  # a worker died between create and start
             await server.engine.remove(spec.name)
-        async with Replicas(server, release, image).surroundings():
+        replicas = Replicas(server, release, image)
+        if any(volume.exclusive for volume in release.settings.volumes):
+            await replicas.stop_others()  # it is given the volume too
+        async with replicas.surroundings():
             await server.engine.create(with_real_binds(server, spec))
             try:
                 await server.engine.start(spec.name)
@@ -137,7 +140,6 @@ class GenerationActivities:
         async with self._open(StepName.CREATE, step) as opened:
             image = await ensure_image(self._server, opened)
             replicas = Replicas(self._server, opened.release, image)
-            await replicas.make_way()
             await replicas.ensure()
             names = [one.name for one in await replicas.containers()]
             opened.detail = ", ".join(names)

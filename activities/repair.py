@@ -87,9 +87,7 @@ class Repair:
         if not stopped and missing <= 0:
             return
         try:
-            await unpark(self._server, stopped)
-            if missing > 0:
-                await self._make_again(generation)
+            await self._run_again(generation, stopped, missing)
         except AweighError as error:
             _log.error("a live container cannot be had again", slug=generation.slug,
                        error=str(error))  # fmt: skip
@@ -97,8 +95,10 @@ class Repair:
             _log.warning("live containers run again", slug=generation.slug, made=missing,
                          started=[one.name for one in stopped])  # fmt: skip
 
-    async def _make_again(self, generation: Generation) -> None:
-        """Same name, address and image.
+    async def _run_again(
+        self, generation: Generation, stopped: list[Container], missing: int
+    ) -> None:
+        """Start what stands still, and make again what is gone: same name, address and image.
 
         Raises:
             AweighError
@@ -107,7 +107,11 @@ class Repair:
         if image is None:
             raise AweighError(f"its image {generation.image_id} is gone too; deploy again")
         release = await self._api.release(generation.deployment)
-        await Replicas(self._server, release, image).ensure()
+        replicas = Replicas(self._server, release, image)
+        await replicas.make_way()
+        await unpark(self._server, stopped)
+        if missing > 0:
+            await replicas.ensure()
 
 
 def _shall_run(one: Container) -> bool:

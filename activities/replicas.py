@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aweigh.domain.release import Release
 
 _ADDRESS_ATTEMPTS: Final = 5
+_STOPPED: Final = ("created", "exited", "dead")
 _PORT_WORDS: Final = ("already allocated", "already in use")
 
 
@@ -45,12 +46,16 @@ class Replicas:
         self.port = exposed_port(release.settings, image)
 
     async def ensure(self) -> bool:
-        """Have every replica run; whether any had to be made.
+        """Have every replica run, as the strategy says; whether any had to be made.
+
+        Every step that may make containers does so by this: where two releases at a time would be
+        wrong, the others stop first, whichever step it was that found these ones missing.
 
         Raises:
             StepError: the engine refused, with the reason.
         """
         self._refuse_unroutable()
+        await self.make_way()
         committed = self._server.commits.live(self._release.slug)
         addresses: tuple[str, ...] = ()
         if committed and committed.names(self._release):
@@ -160,11 +165,14 @@ class Replicas:
         return chosen_strategy(self._release.settings, self._image.volumes)
 
     async def make_way(self) -> None:
-        """`recreate`: stop what is live and keep it, so that it can run again."""
-        if self._strategy() is not Strategy.RECREATE:
-            return
-        older = await older_replicas(self._server, self._release)
-        await together(park(self._server, one) for one in older)
+        """`recreate`: nothing else of the application runs beside this release."""
+        if self._strategy() is Strategy.RECREATE:
+            await self.stop_others()
+
+    async def stop_others(self) -> None:
+        """Stop the application's other containers and keep them, so that they can run again."""
+        others = await other_containers(self._server, self._release)
+        await together(park(self._server, one) for one in others if not _is_parked(one))
 
 
 def foreign_container(name: str) -> StepFailed:
@@ -211,6 +219,21 @@ async def older_replicas(server: Server, release: Release) -> list[Container]:
         for one in await server.engine.containers(labels)
         if int(one.labels[SEQUENCE]) < release.sequence
     ]
+
+
+async def other_containers(server: Server, release: Release) -> list[Container]:
+    """The application's containers of any other deployment, and release commands of any."""
+    labels = {INSTANCE: server.instance, APPLICATION: release.application}
+    return [
+        one
+        for one in await server.engine.containers(labels)
+        if one.labels.get(ROLE) == "release"
+        or (one.labels.get(ROLE) == "replica" and one.labels.get(DEPLOYMENT) != release.deployment)
+    ]
+
+
+def _is_parked(one: Container) -> bool:
+    return one.restart in ("", "no") and one.status in _STOPPED
 
 
 async def park(server: Server, container: Container) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,9 @@ from docker.models.containers import Container
 from cli.demo.image import PYTHON, make_image
 from tests.support.door import door
 from tests.support.images import temporary_repository
-from tests.support.outside import change, containers, failing, step
+from tests.support.outside import change, containers, failing, step, until
 from tests.support.programs import begins_with, releases_with, runs
+from tests.support.resetting import reset_to
 from tests.support.stack import Stack, free_ports
 from tests.support.world import assert_says
 
@@ -165,6 +167,93 @@ async def test_two_releases_never_have_such_a_volume_at_a_time(
     )
 
     assert states == [["succeeded", "succeeded"]] * 3
+
+
+def most_at_once(engine: docker.DockerClient, application: dict[str, Any], since: float) -> int:
+    """How many of its containers ever ran at a time, by the engine's own events."""
+    wanted = {
+        "type": "container", "event": ["start", "die"],
+        "label": f"aweigh.application={application['id']}",
+    }  # fmt: skip
+    running: set[str] = set()
+    most = 0
+    for event in engine.events(since=since, until=time.time(), decode=True, filters=wanted):
+        (running.add if event["Action"] == "start" else running.discard)(event["id"])
+        most = max(most, len(running))
+    return most
+
+
+#: Goes on only once somebody has put a file into the volume.
+ALLOWED = f"{ALONE}\nif not os.path.exists('/data/allowed'): raise SystemExit(5)"
+EXCLUSIVE = [{"source": "data", "target": "/data", "exclusive": True}]
+
+
+async def reset_until_live(stack: Stack, failed: dict[str, Any], step: str) -> None:
+    await reset_to(stack, failed["id"], step)
+
+    async def is_live() -> bool:
+        return bool((await stack.deployment(failed["id"], wait=60))["state"] == "succeeded")
+
+    await until(is_live)
+
+
+async def test_a_reset_to_health_never_has_two_containers_on_an_exclusive_volume(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    began, source = time.time(), {"type": "image", "image": repository, "tag": "v1"}
+    app = await stack.create("alone-health", source, volumes=EXCLUSIVE, **begins_with(ALONE))
+    assert (await stack.deploy(app)).status_code == 200
+    await change(stack, app, **begins_with(ALLOWED))
+    failed = (await stack.deploy(app)).json()["deployment"]
+    assert failed["reason"] == "start_failed"
+    [live] = containers(engine, stack.prefix, "alone-health")
+    assert live.exec_run([PYTHON, "-c", "open('/data/allowed', 'w')"]).exit_code == 0
+
+    await reset_until_live(stack, failed, "health")
+
+    assert most_at_once(engine, app, began) == 1
+
+
+async def test_a_reset_to_the_switch_never_has_two_containers_on_an_exclusive_volume(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    began, source = time.time(), {"type": "image", "image": repository, "tag": "v1"}
+    app = await stack.create(
+        "alone-switch", source, volumes=EXCLUSIVE, **begins_with(ALONE),
+        domains=[{"host": "alone-switch.localhost", "tls": False}],
+    )  # fmt: skip
+    assert (await stack.deploy(app)).status_code == 200
+    stray = stack.data / "server" / "routes" / "routed" / "somebodys.yml"
+    stray.write_text("http: [}")  # Traefik reloads nothing while it is there
+    try:
+        failed = (await stack.deploy(app)).json()["deployment"]
+    finally:
+        stray.unlink()
+    assert failed["reason"] == "verify_failed"
+
+    await reset_until_live(stack, failed, "switch")
+
+    assert most_at_once(engine, app, began) == 1
+
+
+async def test_a_release_command_is_alone_on_an_exclusive_volume(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    began = time.time()
+    app = await stack.create(
+        "migrates-alone", {"type": "image", "image": repository, "tag": "v1"},
+        volumes=EXCLUSIVE, **releases_with("raise SystemExit(0)"),
+    )  # fmt: skip
+    assert (await stack.deploy(app)).status_code == 200
+    assert (await stack.deploy(app)).status_code == 200
+    [live] = containers(engine, stack.prefix, "migrates-alone")
+    await change(stack, app, **releases_with("raise SystemExit(1)"))
+    failed = (await stack.deploy(app)).json()["deployment"]
+
+    [now] = containers(engine, stack.prefix, "migrates-alone")
+    assert failed["reason"] == "release_command_failed"
+    assert (now.id, now.status) == (live.id, "running")
+    assert most_at_once(engine, app, began) == 1
 
 
 async def test_a_shared_volume_of_a_routed_application_is_there_for_both(
