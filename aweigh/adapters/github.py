@@ -81,6 +81,8 @@ class GitHub:
             return credentials.secret
         if not isinstance(credentials, Installation):
             raise Refused("a deploy key opens a repository to git only")
+        if not self.is_home_of(repository):  # the token would be sent to another server
+            raise Refused(f"{repository} is not a repository of the GitHub that the App is of")
         key = (credentials.installation, repository, repr(permissions))
         known, expires = self._tokens.get(key, ("", 0.0))
         if time.time() > expires - _FRESH_SECONDS:

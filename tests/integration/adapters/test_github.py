@@ -63,6 +63,17 @@ async def test_an_app_that_is_not_installed_is_refused(api: GitHubApi) -> None:
             await github.token(Installation(installation=8), SHOP, READ)
 
 
+@pytest.mark.parametrize(
+    "repository", ["http://elsewhere.example/acme/shop", "http://127.0.0.1.example/acme/shop"]
+)
+async def test_no_token_is_made_for_a_repository_elsewhere(api: GitHubApi, repository: str) -> None:
+    """As where AWEIGH_GITHUB_API_URL was changed since the application was made."""
+    async with client(api) as github:
+        with pytest.raises(Refused, match="not a repository of the GitHub"):
+            await github.token(OURS, repository, READ)
+    assert api.issued == {}
+
+
 async def test_a_wrong_key_is_refused(api: GitHubApi) -> None:
     with github_api() as other:
         async with client(api, key=other.private_key) as github:
