@@ -1,8 +1,8 @@
 """What goes into and comes out of the steps: ids and small facts, never settings or secrets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from aweigh.domain.deployment import Reason
+from aweigh.domain.deployment import Reason, Standing
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,19 @@ class StartedRecord:
 
 
 @dataclass(frozen=True)
+class WaitingRecord:
+    """Of a deployment that waits for its turn: whether it is still to have one."""
+
+    deployment_id: str
+
+
+@dataclass(frozen=True)
 class MayProceed:
-    """Whether the deployment may go on; false when it had ended before it began."""
+    """Whether the deployment may go on; false when it had ended before this run began."""
 
     proceed: bool
+    #: Where it may not: how it ended.
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from activities.inputs import (
     RemovalRecord,
     StartedRecord,
     SucceededRecord,
+    WaitingRecord,
 )
+from aweigh.domain.deployment import Standing
 
 if TYPE_CHECKING:
     from aweigh.store.records import Records
@@ -29,7 +31,14 @@ class RecordActivities:
     @activity.defn(name="record_started")
     async def started(self, record: StartedRecord) -> MayProceed:
         async with as_application_errors("record started"):
-            return MayProceed(await self._records.started(record.deployment_id, caller()))
+            standing = await self._records.started(record.deployment_id, caller())
+            return MayProceed(standing is None, standing or Standing())
+
+    @activity.defn(name="record_waiting")
+    async def waiting(self, record: WaitingRecord) -> Standing:
+        """Answer how the record stands; nothing is recorded."""
+        async with as_application_errors("ask record"):
+            return await self._records.standing(record.deployment_id, caller())
 
     @activity.defn(name="record_succeeded")
     async def succeeded(self, record: SucceededRecord) -> Nothing:
@@ -38,16 +47,16 @@ class RecordActivities:
         return Nothing()
 
     @activity.defn(name="record_failed")
-    async def failed(self, record: FailedRecord) -> Nothing:
+    async def failed(self, record: FailedRecord) -> Standing:
+        """Record the failure; what had succeeded before stays so, and the answer says it."""
         async with as_application_errors("record failed"):
-            await self._records.failed(
+            return await self._records.failed(
                 record.deployment_id,
                 record.reason,
                 record.message,
                 run=caller(),
                 superseded_by=record.superseded_by,
             )
-        return Nothing()
 
     @activity.defn(name="record_removal")
     async def removal(self, record: RemovalRecord) -> Nothing:

@@ -49,7 +49,7 @@ def activities_of(
     records: RecordActivities, comparison: ComparisonActivities, statuses: CommitStatusActivities
 ) -> list[Callable[..., Any]]:
     return [
-        records.started, records.succeeded, records.failed, records.removal,
+        records.started, records.waiting, records.succeeded, records.failed, records.removal,
         comparison.compare, statuses.tell,
     ]  # fmt: skip
 

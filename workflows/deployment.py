@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from temporalio import workflow
@@ -21,10 +21,11 @@ from activities.inputs import (
     StepInput,
     StepResult,
     SucceededRecord,
+    WaitingRecord,
 )
 from activities.record import RecordActivities
 from activities.routing import RoutingActivities
-from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.domain.deployment import DeploymentState, Reason, Standing
 from aweigh.domain.workflow_ids import commit_status_id
 from workflows import policies
 from workflows.commit_status import CommitStatusWorkflow, StatusOrder
@@ -53,6 +54,8 @@ class DeploymentOrder:
 @dataclass(frozen=True)
 class DeploymentResult:
     state: DeploymentState
+    #: What a run found that a reset made of a deployment which had succeeded.
+    detail: str = ""
 
 
 @workflow.defn(name="DeploymentWorkflow")
@@ -86,25 +89,54 @@ class DeploymentWorkflow(LaneChild):
         return result
 
     async def _deploy(self, order: DeploymentOrder) -> DeploymentResult:
+        cause: BaseException | None = None
         try:
-            await self._turn()
-            await self._start()
-            await self._make_live()
+            ended = await self._ended_while_waiting() or await self._start()
+            if ended is None:
+                await self._make_live()
         except (asyncio.CancelledError, FailureError) as error:
             failure = failure_of(error, order.server, workflow.cancellation_reason())
-            if not await to_the_end(self._is_live_or_given_up(failure)):
-                raise ApplicationError(
-                    failure.message, type=failure.reason, non_retryable=True
-                ) from error
-        await to_the_end(self._finish())
-        return DeploymentResult(DeploymentState.SUCCEEDED)
+            ended = await to_the_end(self._is_live_or_given_up(failure))
+            cause = error
+        if ended is None:
+            await to_the_end(self._finish())
+        elif ended.state is not DeploymentState.SUCCEEDED:
+            raise ApplicationError(ended.message, type=ended.reason, non_retryable=True) from cause
+        return DeploymentResult(DeploymentState.SUCCEEDED, ended.message if ended else "")
 
-    async def _start(self) -> None:
+    async def _ended_while_waiting(self) -> Standing | None:
+        """Wait for its turn; a run that a reset made of one that never had it waits in vain."""
+        pause = policies.FIRST_ASK
+        while not self._may_proceed and workflow.patched("asks-while-it-waits"):
+            with suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self._may_proceed, timeout=pause)
+                break
+            record = WaitingRecord(self._order.deployment_id)
+            standing: Standing = await self._record(RecordActivities.waiting, record, "ask record")
+            if standing.state.ended:
+                return self._as_recorded(standing)
+            pause = min(pause * 2, policies.LONGEST_ASK)
+        await self._turn()
+        return None
+
+    async def _start(self) -> Standing | None:
+        """Record that it starts; if it had ended before, do nothing, and say how."""
         record = StartedRecord(self._order.deployment_id)
         answer = await self._record(RecordActivities.started, record, "record started")
         if not answer.proceed:
-            raise ApplicationError("It had ended before it began.", type=Reason.CANCELLED)
+            return self._as_recorded(answer.standing)
         self._tell(DeploymentState.STARTED)
+        return None
+
+    def _as_recorded(self, ended: Standing) -> Standing:
+        """Show that this run does nothing, and how the one that did something ended."""
+        ended = replace(
+            ended,
+            reason=ended.reason or Reason.CANCELLED,
+            message=ended.message or "It had ended before it began.",
+        )
+        self._tell(ended.state, f"{ended.message} This run changed nothing.")
+        return ended
 
     async def _make_live(self) -> None:
         """Up to the point of no return; until there, any failure undoes everything."""
@@ -133,22 +165,29 @@ class DeploymentWorkflow(LaneChild):
         await self._tell_github(DeploymentState.SUCCEEDED)
         await self._attempt(HousekeepingActivities.sweep, policies.SWEEP)
 
-    async def _is_live_or_given_up(self, failure: Failure) -> bool:
-        """Leave everything as it was; not if the server says that the deployment is live."""
+    async def _is_live_or_given_up(self, failure: Failure) -> Standing | None:
+        """Leave everything as it was, and say how the record stands; None: it is live after all."""
         if self._touched_server:
             try:
                 undone = await self._do(GenerationActivities.undo, policies.UNDO, final=True)
                 if undone.live and workflow.patched("live-after-all"):
-                    return True
+                    return None
             except FailureError as error:
                 failure = failure.not_undone(failure_of(error, self._order.server, None))
         record = FailedRecord(
             self._order.deployment_id, failure.reason, failure.message, failure.superseded_by
         )
-        await self._record(RecordActivities.failed, record, "record failed")
-        self._tell(DeploymentState.FAILED, f"{failure.reason}: {failure.message}")
+        ended: Standing = await self._record(RecordActivities.failed, record, "record failed")
+        if ended.state is DeploymentState.SUCCEEDED:
+            self._tell(ended.state, f"{ended.message} This run did not succeed: {failure.message}")
+            return ended
+        ended = Standing(
+            ended.state, ended.reason or failure.reason, ended.message or failure.message
+        )
+        more = f" This run: {failure.message}" if failure.message != ended.message else ""
+        self._tell(DeploymentState.FAILED, f"{ended.reason}: {ended.message}{more}")
         await self._tell_github(DeploymentState.FAILED)
-        return False
+        return ended
 
     async def _attempt(self, step: Callable[..., Any], budget: Budget) -> None:
         try:

@@ -92,6 +92,9 @@ RECONCILE: Final = Budget(
 #: How often a lane asks for children that another run of it started: they say when they end, but
 #: not when they are terminated.
 ASK_ADOPTED: Final = timedelta(seconds=20)
+#: How often a deployment that waits for its turn asks whether it is still to have one.
+FIRST_ASK: Final = timedelta(seconds=5)
+LONGEST_ASK: Final = timedelta(minutes=10)
 #: GitHub may limit how often it is asked for as long as an hour.
 COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
 COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))

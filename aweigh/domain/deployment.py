@@ -1,5 +1,6 @@
 """A deployment: one attempt to make a release live. Its states, reasons, steps and events."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -56,6 +57,16 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     TERMINATED = "terminated"
     INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a deployment's record stands when a run of its workflow asks: Temporal says the same."""
+
+    state: DeploymentState = DeploymentState.FAILED
+    #: None: the record names none, or there is no record.
+    reason: Reason | None = None
+    message: str = ""
 
 
 class Trigger(StrEnum):

@@ -54,7 +54,7 @@ class ImageSource(Value):
         return tag
 
     @property
-    def origin(self) -> str:
+    def host(self) -> str:
         """Whom the credentials are for."""
         return self.reference.registry
 
@@ -131,10 +131,9 @@ class GitSource(Value):
         return self
 
     @property
-    def origin(self) -> str:
-        """Whom the credentials are for: scheme, user, host and port."""
-        url = urlsplit(self.repository)
-        return f"{url.scheme}://{url.netloc}"
+    def host(self) -> str:
+        """Whom the credentials are for."""
+        return urlsplit(self.repository).netloc
 
     @property
     def secrets(self) -> list[str]:

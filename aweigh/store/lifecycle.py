@@ -8,7 +8,7 @@ from aweigh.contract import StepReport
 from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.domain.errors import Conflict, UnknownRun
 from aweigh.domain.source import GitSource
-from aweigh.store import applications, claims, outbox
+from aweigh.store import applications, claims, outbox, runs
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import find_row, record_event, release_of, still_tells
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow, StepRow
@@ -24,7 +24,7 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.attempts = 1
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
-    else:
+    elif row.state != DeploymentState.SUCCEEDED:  # there, a reset finds nothing left to do
         with suppress(Conflict):
             await _reopen(tx, row, run_id)  # a reset from its very beginning
     return row.state == DeploymentState.STARTED and row.run_id == run_id
@@ -34,15 +34,12 @@ async def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
     """A workflow reset by hand runs a failed deployment again: one more attempt of it.
 
     Raises:
-        Conflict: another run has taken this one's place, so that what it says comes late; or
-            another application holds by now what the release needs.
+        Conflict: the run may not speak for it; or another application holds by now what the
+            release needs.
     """
     if row.run_id == run_id:
         return
-    if row.run_id is None and DeploymentState(row.state).ended:
-        raise Conflict(f"{row.id} ended before any run: there is nothing to go on with")
-    if run_id in row.earlier_runs.splitlines():
-        raise Conflict(f"{row.id} goes on in run {row.run_id}; this is an earlier run")
+    await runs.refuse_reopening(tx, row, run_id)
     if row.state == DeploymentState.FAILED:
         await _claim_again(tx, row)
         row.state = DeploymentState.STARTED

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import structlog
 
 from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import Reason
+from aweigh.domain.deployment import Reason, Standing
 from aweigh.domain.errors import NotFound, StepFailed
 from aweigh.domain.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
-from aweigh.store import applications, lifecycle
+from aweigh.store import applications, lifecycle, runs
 from aweigh.store.database import Store
 from aweigh.store.deployments import find_row
 from aweigh.store.tables import ApplicationRow
+
+NO_RECORD: Final = "There is no record of the deployment any more."
 
 _log = structlog.get_logger(__name__)
 
@@ -27,12 +30,22 @@ class Records:
         self._store = store
         self._executions = executions
 
-    async def started(self, deployment_id: str, run: Run) -> bool:
+    async def started(self, deployment_id: str, run: Run) -> Standing | None:
+        """None: the deployment may go on; else how it ended."""
         with _unless_unknown():
             await self._refuse_strangers(deployment_id, run)
             async with self._store.write() as tx:
-                return await lifecycle.started(tx, deployment_id, run.run_id)
-        return False
+                if await lifecycle.started(tx, deployment_id, run.run_id):
+                    return None
+                return await runs.standing(tx, deployment_id)
+        return Standing(message=NO_RECORD)
+
+    async def standing(self, deployment_id: str, run: Run) -> Standing:
+        with _unless_unknown():
+            await self._refuse_strangers(deployment_id, run)
+            async with self._store.read() as tx:
+                return await runs.standing(tx, deployment_id)
+        return Standing(message=NO_RECORD)
 
     async def succeeded(self, deployment_id: str, run: Run) -> None:
         with _unless_unknown():
@@ -43,7 +56,7 @@ class Records:
     async def failed(
         self, deployment_id: str, reason: Reason, message: str, *, run: Run,
         superseded_by: str | None,
-    ) -> None:  # fmt: skip
+    ) -> Standing:  # fmt: skip
         with _unless_unknown():
             await self._refuse_strangers(deployment_id, run)
             async with self._store.write() as tx:
@@ -51,6 +64,8 @@ class Records:
                     tx, deployment_id, reason, message, run_id=run.run_id,
                     superseded_by=superseded_by,
                 )  # fmt: skip
+                return await runs.standing(tx, deployment_id)
+        return Standing()
 
     async def removal(self, application_id: str, failure: str | None, run: Run) -> None:
         with _unless_unknown():

@@ -6,12 +6,14 @@ from typing import Any
 
 import docker
 import pytest
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers
-from tests.support.resetting import reset_to
+from tests.support.resetting import reset_to, reset_to_start
 from tests.support.stack import Stack
+from workflows.names import DEPLOYMENT_STATE
 
 pytestmark = pytest.mark.docker
 
@@ -28,7 +30,7 @@ def repository(engine: docker.DockerClient) -> Iterator[str]:
         yield name
 
 
-async def run_closed(stack: Stack, deployment_id: str, run_id: str) -> None:
+async def run_closed(stack: Stack, deployment_id: str, run_id: str) -> WorkflowExecutionDescription:
     """Wait until the run that follows this one has ended, whichever way."""
     client = await stack.temporal()
     handle = client.get_workflow_handle(await stack.workflow_of(deployment_id))
@@ -36,7 +38,7 @@ async def run_closed(stack: Stack, deployment_id: str, run_id: str) -> None:
         while True:
             described = await handle.describe()
             if described.run_id != run_id and described.close_time:
-                return
+                return described
             await asyncio.sleep(0.1)
 
 
@@ -85,3 +87,40 @@ async def test_what_made_way_for_a_newer_one_is_not_started_by_an_older_ones_und
     assert engine.containers.get(parked).status == "exited"
     assert (await stack.deployment(newer["id"], wait=300))["state"] == "succeeded"
     assert (await stack.deployment(older["id"]))["reason"] == "superseded"
+
+
+async def recorded(stack: Stack, deployment_id: str) -> dict[str, Any]:
+    """What the API shows, but for the sweep, which is reported after the deployment's end."""
+    shown = await stack.deployment(deployment_id)
+    return shown | {"steps": [one for one in shown["steps"] if one["name"] != "sweep"]}
+
+
+async def test_resets_of_what_had_succeeded_end_as_succeeded_and_change_nothing(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    app = await stack.create("reset-old", {"type": "image", "image": repository, "tag": "v1"})
+    older, live = [(await stack.deploy(app)).json() for _ in range(2)]
+    running = [one.id for one in containers(engine, stack.prefix, "reset-old")]
+    records = [await recorded(stack, one["id"]) for one in (older, live)]
+
+    for deployment, step in (
+        (older, "sweep"), (older, "record_succeeded"), (older, "drain"), (older, "switch"),
+        (older, "health"), (older, "preflight"), (older, ""), (live, ""),
+    ):  # fmt: skip
+        handle = (await stack.temporal()).get_workflow_handle(
+            await stack.workflow_of(deployment["id"])
+        )
+        before = (await handle.describe()).run_id
+        if step:
+            await reset_to(stack, deployment["id"], step)
+        else:
+            await reset_to_start(stack, deployment["id"])
+        described = await run_closed(stack, deployment["id"], before)
+
+        said = described.typed_search_attributes[DEPLOYMENT_STATE]
+        assert (step, described.status, said) == (
+            step, WorkflowExecutionStatus.COMPLETED, "succeeded"
+        )  # fmt: skip
+
+    assert [one.id for one in containers(engine, stack.prefix, "reset-old")] == running
+    assert [await recorded(stack, one["id"]) for one in (older, live)] == records

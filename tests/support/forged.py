@@ -70,6 +70,7 @@ ON_SERVERS: Mapping[str, Forged] = _steps(
 #: Those of the control worker.
 ON_CONTROL: Mapping[str, Forged] = {
     "record_started": Forged(_records(inputs.StartedRecord), RECORD),
+    "record_waiting": Forged(_records(inputs.WaitingRecord), RECORD),
     "record_succeeded": Forged(_records(inputs.SucceededRecord), RECORD),
     "record_failed": Forged(
         _records(lambda one: inputs.FailedRecord(one, Reason.UNHEALTHY, "forged", OUTSIDE)), RECORD

@@ -31,6 +31,14 @@ async def task_before(stack: Stack, deployment_id: str, step: str) -> str:
     raise AssertionError(f"{step} was never scheduled")
 
 
+async def reset_to_start(stack: Stack, deployment_id: str) -> None:
+    """Let it run from its very beginning."""
+    await temporal(
+        stack, "workflow", "reset", "--workflow-id", await stack.workflow_of(deployment_id),
+        "--type", "FirstWorkflowTask", "--reason", "a mistake",
+    )  # fmt: skip
+
+
 async def reset_to(stack: Stack, deployment_id: str, step: str) -> None:
     """Let it go on from right before a step; what came earlier is taken from its history."""
     number = await task_before(stack, deployment_id, step)

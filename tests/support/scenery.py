@@ -21,8 +21,9 @@ from activities.inputs import (
     StepInput,
     StepResult,
     SucceededRecord,
+    WaitingRecord,
 )
-from aweigh.domain.deployment import Reason
+from aweigh.domain.deployment import DeploymentState, Reason, Standing
 
 STEPS = (
     "preflight", "fetch", "build", "pull", "release", "create", "health",
@@ -152,6 +153,8 @@ class FakeRecords:
     def __init__(self) -> None:
         self.worlds: dict[str, World] = {}
         self.ended_before: set[str] = set()
+        #: How records stand that say otherwise than their workflow's run.
+        self.standings: dict[str, Standing] = {}
 
     def _world(self, deployment: str) -> World:
         return self.worlds[deployment.split(".")[0]]
@@ -159,7 +162,12 @@ class FakeRecords:
     @activity.defn(name="record_started")
     async def started(self, record: StartedRecord) -> MayProceed:
         self._world(record.deployment_id).records[record.deployment_id].append("started")
-        return MayProceed(record.deployment_id not in self.ended_before)
+        standing = self.standings.get(record.deployment_id, Standing())
+        return MayProceed(record.deployment_id not in self.ended_before, standing)
+
+    @activity.defn(name="record_waiting")
+    async def waiting(self, record: WaitingRecord) -> Standing:
+        return self.standings.get(record.deployment_id, Standing(DeploymentState.CREATED))
 
     @activity.defn(name="record_succeeded")
     async def succeeded(self, record: SucceededRecord) -> Nothing:
@@ -167,11 +175,11 @@ class FakeRecords:
         return Nothing()
 
     @activity.defn(name="record_failed")
-    async def failed(self, record: FailedRecord) -> Nothing:
+    async def failed(self, record: FailedRecord) -> Standing:
         world = self._world(record.deployment_id)
         world.records[record.deployment_id].append("failed")
         world.failures[record.deployment_id] = record
-        return Nothing()
+        return self.standings.get(record.deployment_id, Standing())
 
     @activity.defn(name="tell_commit_status")
     async def tell(self, given: StatusInput) -> StatusTold:

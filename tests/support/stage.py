@@ -149,7 +149,8 @@ class Theatre:
 async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
     records = FakeRecords()
     activities = [
-        records.started, records.succeeded, records.failed, records.removal, records.tell,
+        records.started, records.waiting, records.succeeded, records.failed, records.removal,
+        records.tell,
     ]  # fmt: skip
     async with Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, activities=activities,

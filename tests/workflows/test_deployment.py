@@ -237,7 +237,7 @@ async def test_one_that_ended_before_it_began_touches_nothing(house: Theatre, st
     house.records.ended_before.add(f"{stage.name}.1")
 
     await stage.submit(stage.turn(1))
-    await stage.ended(1)
+    await stage.lane_ended()
 
     assert stage.world.ran == []
 

@@ -3,9 +3,9 @@
 import pytest
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState
+from aweigh.domain.deployment import DeploymentState, EventKind, Reason, Standing, StepState
 from aweigh.domain.errors import Conflict
-from aweigh.store import deployments, lifecycle
+from aweigh.store import deployments, lifecycle, runs
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow
 from tests.support.installation import events_of, new_application, new_deployment, start, succeed
@@ -158,6 +158,64 @@ async def test_runs_are_remembered_however_many_there_were(store: Store, failed:
         with pytest.raises(Conflict, match="earlier run"):
             await report(store, failed, f"run-{number}")
     assert (await row_of(store, failed)).attempts == 7
+
+
+async def live_and_older(store: Store) -> tuple[str, str]:
+    """The first and the second deployment of an application, which both succeeded."""
+    application = await new_application(store)
+    made = await new_deployment(store, application), await new_deployment(store, application)
+    for number, one in enumerate(made, 1):
+        await start(store, one, f"run-{number}")
+        await succeed(store, one, f"run-{number}")
+    return made
+
+
+async def said_of(store: Store, deployment_id: str) -> Standing:
+    async with store.read() as tx:
+        return await runs.standing(tx, deployment_id)
+
+
+async def test_nothing_is_recorded_of_a_reset_of_one_that_is_live_no_more(store: Store) -> None:
+    older, _ = await live_and_older(store)
+
+    with pytest.raises(Conflict, match=r"had succeeded before\. #2 is live now"):
+        await report(store, older, "run-3")
+    started = await start(store, older, "run-3")
+    await fail(store, older, "run-3")
+
+    async with store.read() as tx:
+        found = await deployments.find(tx, older)
+    assert not started
+    assert (found.row.state, found.row.run_id, found.steps) == ("succeeded", "run-1", ())
+    assert (await events_of(store, older))[-1] == EventKind.SUCCEEDED
+    said = await said_of(store, older)
+    assert (said.state, said.reason) == (DeploymentState.SUCCEEDED, None)
+    assert "#2 is live now" in said.message
+
+
+async def test_a_reset_of_what_is_live_may_repeat_its_steps(store: Store) -> None:
+    _, live = await live_and_older(store)
+
+    await report(store, live, "run-3")
+
+    row = await row_of(store, live)
+    assert (row.state, row.run_id) == (DeploymentState.SUCCEEDED, "run-3")
+    assert "is what is live" in (await said_of(store, live)).message
+
+
+async def test_a_reset_of_what_is_live_to_its_beginning_finds_nothing_to_do(store: Store) -> None:
+    _, live = await live_and_older(store)
+
+    assert not await start(store, live, "run-3")
+
+    row = await row_of(store, live)
+    assert (row.state, row.run_id) == (DeploymentState.SUCCEEDED, "run-2")
+
+
+async def test_of_a_failed_one_it_is_said_how_it_failed(store: Store, failed: str) -> None:
+    said = await said_of(store, failed)
+
+    assert said == Standing(DeploymentState.FAILED, Reason.UNHEALTHY, "run-1 failed")
 
 
 async def test_one_that_ended_before_any_run_is_opened_by_none(store: Store) -> None:

@@ -11,14 +11,20 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.inputs import MayProceed, Nothing
 from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import Reason
+from aweigh.domain.deployment import Reason, Standing
 from aweigh.domain.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
 from aweigh.store import applications
 from aweigh.store.database import Store
-from aweigh.store.records import Records
+from aweigh.store.records import NO_RECORD, Records
 from aweigh.store.tables import ApplicationRow, Base
 from tests.support.forged import ON_CONTROL, on_control
 from tests.support.installation import events_of, new_application, new_deployment, start, succeed
+
+#: What may be answered about a deployment that does not exist.
+NOTHING = (
+    MayProceed(False, Standing(message=NO_RECORD)), Standing(message=NO_RECORD), Standing(),
+    Nothing(),
+)  # fmt: skip
 
 
 async def everything(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -56,7 +62,7 @@ async def test_a_record_asked_for_by_no_workflow_of_ours_changes_nothing(
             for forged in (payload, real):
                 with suppress(ApplicationError):
                     answer = await ActivityEnvironment().run(on_control(store)[name], forged)
-                    assert answer in (MayProceed(False), Nothing())
+                    assert answer in NOTHING
 
     assert await everything(store) == before
 
@@ -78,7 +84,7 @@ async def test_the_workflow_that_a_lane_started_may_record(
     records = Records(store, cast(Executions, Temporal(workflow, "run-2")))
     run = Run(workflow_id=workflow.id, run_id="run-2")
 
-    assert await records.started(subjects["waiting"], run)
+    assert await records.started(subjects["waiting"], run) is None
     await records.succeeded(subjects["waiting"], run)
 
     assert (await events_of(store, subjects["waiting"]))[-1] == "deployment.succeeded"
