@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AweighError, Conflict, StepError, StepFailed, Unavailable
+from aweigh.domain.saying import said_by
 from aweigh.domain.secret import mask
 from aweigh.domain.text import printable
-from aweigh.domain.value import place_of
 from aweigh.domain.workflow_ids import Run
 
 #: Errors must fit a Temporal history.
@@ -63,19 +62,11 @@ def _step_error(error: Exception, name: str, *, masks: bool) -> StepError:
     if isinstance(error, AweighError):
         return StepError(Reason.INTERNAL, f"{name}: {error}")
     _log.error("an unexpected error", doing=name, exc_info=error)
-    return StepError(Reason.INTERNAL, f"{name}: {said_by(error, masks=masks)}")
+    return StepError(Reason.INTERNAL, f"{name}: {_sentence(error, masks=masks)}")
 
 
-def said_by(error: BaseException, *, masks: bool = True) -> str:
-    """What an error says, in one line; of values that pydantic refuses, only where they stand."""
-    kind = type(error).__name__
-    if isinstance(error, ValidationError):
-        wrong = error.errors(include_input=False, include_context=False, include_url=False)
-        places = ", ".join(place_of(one["loc"]) or error.title for one in wrong)
-        return f"what was read is not valid ({kind} at {places})"
-    if isinstance(error, AweighError):
-        return str(error)
-    if masks or isinstance(error, OSError):
-        text = " ".join(str(error).split())
-        return f"{kind}: {text}" if text else kind
-    return f"an unexpected {kind}; the worker's log says more"
+def _sentence(error: Exception, *, masks: bool) -> str:
+    text = said_by(error, masks=masks)
+    if text == type(error).__name__:
+        return f"an unexpected {text}; the log of the worker says more."
+    return text

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
-from activities.errors import LONGEST_MESSAGE, as_application_errors, said_by
+from activities.errors import LONGEST_MESSAGE, as_application_errors
 from activities.inputs import StepInput
 from activities.telling import telling
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import StepName, StepState
-from aweigh.domain.errors import StepFailed
+from aweigh.domain.errors import AweighError, StepFailed
+from aweigh.domain.saying import said_by
 from aweigh.domain.secret import mask
 from aweigh.domain.text import printable
 
@@ -176,9 +177,13 @@ def _goes_on_elsewhere(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and activity.is_worker_shutdown()
 
 
+def _text(error: BaseException) -> str:
+    return str(error) if isinstance(error, AweighError) else said_by(error, masks=True)
+
+
 def _tell_failure(opened: OpenStep, error: BaseException) -> None:
     cancelled = isinstance(error, asyncio.CancelledError)
-    opened.detail = "cancelled" if cancelled else said_by(error)
+    opened.detail = "cancelled" if cancelled else _text(error)
     opened.log(f"{opened.name}: {opened.detail}")
     opened.detail = f"{opened.detail}\n{opened.evidence}".strip()
     opened.tell(StepState.FAILED)

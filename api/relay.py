@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from aweigh.domain.application import Policy
 from aweigh.domain.deployment import DeploymentState, Reason
 from aweigh.domain.errors import AweighError
+from aweigh.domain.saying import said_by
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.store import deployments, lifecycle, outbox
 from aweigh.store.database import Store
@@ -60,7 +61,7 @@ class Relay:
             try:
                 more = await self._hand_over_due()
             except (RPCError, RuntimeError, AweighError) as error:
-                self._say(connected=False, error=str(error))
+                self._say(connected=False, error=said_by(error, masks=False))
                 more = False
             except Exception:  # noqa: BLE001 (everything that was accepted waits for this loop)
                 _log.exception("the relay goes on after an error")
@@ -95,7 +96,12 @@ class Relay:
             await outbox.handed_over(tx, [row.id for row in rows if row.id not in errors])
             await outbox.postpone(tx, list(errors))
         away = any(isinstance(error, RPCError) for error in errors.values())
-        self._say(connected=not away, error="; ".join(map(repr, errors.values()))[:_LONGEST_ERROR])
+        self._say(
+            connected=not away,
+            error="; ".join(said_by(error, masks=False) for error in errors.values())[
+                :_LONGEST_ERROR
+            ],
+        )
         return len(rows) == _AT_ONCE
 
     async def _hand_over(self, client: Client, row: OutboxRow) -> None:

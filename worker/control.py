@@ -17,6 +17,7 @@ from aweigh.settings import Settings
 from aweigh.store.comparison import Comparison
 from aweigh.store.records import Records
 from aweigh.store.statuses import Statuses
+from worker.failures import PlainErrors
 from worker.github import open_github
 from worker.process import in_background, run, unless_stopped
 from worker.schedules import keep_scheduled
@@ -74,6 +75,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         workflows=WORKFLOWS,
         activities=activities_of(records, comparison, statuses),
         workflow_runner=sandbox(),
+        interceptors=[PlainErrors()],
         graceful_shutdown_timeout=timedelta(seconds=10),
         # After a crash, a task for the dead worker's cache waits this long before any may take it.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

@@ -1,6 +1,7 @@
 """How a process of Aweigh starts, ends and fails."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from aweigh.domain.errors import StartupError, StepError, Unavailable
-from aweigh.logging import configure_logging
+from aweigh.logging import configure_logging, log_lost_error
 from aweigh.settings import Settings
 
 #: A process that cannot start with what it was given; its supervisor does not start it again.
@@ -65,6 +66,9 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoR
         code = AWAY
     except Stopped:
         pass
+    except Exception as error:
+        logging.getLogger("aweigh").critical("ended by an unexpected error", exc_info=error)
+        code = AWAY
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.stdout.flush()
@@ -79,6 +83,7 @@ async def _until_signalled(
     loop = asyncio.get_running_loop()
     # Python's own choice follows the processors; these wait, for an engine, and for many at once.
     loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+    loop.set_exception_handler(log_lost_error)
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
     return await main(settings, stop)

@@ -24,8 +24,10 @@ from aweigh.adapters.journal import Journal
 from aweigh.adapters.server import Server, open_server
 from aweigh.contract import LEASE_SECONDS, Lease
 from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
+from aweigh.logging import mask_logs
 from aweigh.settings import Settings
 from worker.children import boot
+from worker.failures import PlainErrors
 from worker.keeper import Keeper
 from worker.lookout import Lookout
 from worker.process import in_background, run, unless_stopped
@@ -48,6 +50,7 @@ _log = structlog.get_logger(__name__)
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     identity, booted = identity_of(settings), boot()
     api = Api(settings.api_base, read_secret(settings.token_file), identity, booted)
+    mask_logs(api.secrets.all)
     lease = Lease(identity=identity, boot=booted, worker_version=__version__)
     await unless_stopped(_take_name(api, lease), stop)
     instance = (await api.inventory()).instance
@@ -59,7 +62,12 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         in_background(journal.ship()),
         in_background(_keep_name(api, lease, stop)),
-        _workers(client, settings, activities_of(server, Steps(api, journal), api, journal)),
+        _workers(
+            client,
+            settings,
+            activities_of(server, Steps(api, journal), api, journal),
+            api.secrets.all,
+        ),
         in_background(_reconcile_once(reconciler)),
         in_background(Keeper(server, api).run()),
         in_background(lookout.run(settings.branch_look_seconds)),
@@ -153,6 +161,7 @@ async def _workers(
     client: Client,
     settings: Settings,
     activities: Mapping[Callable[[str], str], list[Callable[..., Any]]],
+    secrets: Callable[[], list[str]],
 ) -> AsyncIterator[None]:
     slots: dict[Callable[[str], str], int] = {
         steps_queue: _STEPS_AT_ONCE,
@@ -167,6 +176,7 @@ async def _workers(
                 activities=here,
                 max_concurrent_activities=slots[queue],
                 identity=f"server {settings.server}",
+                interceptors=[PlainErrors(secrets)],
                 **_OPTIONS,
             )
             await running.enter_async_context(worker)

@@ -1,8 +1,10 @@
 """The connection to Temporal, and what must be there before anything runs."""
 
 import asyncio
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
@@ -16,11 +18,18 @@ from temporalio.api.workflowservice.v1 import (
     RegisterNamespaceRequest,
 )
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from aweigh.settings import Settings
+from worker.failures import PlainFailureConverter
 from worker.secrets import read_secret
 from workflows.names import SEARCH_ATTRIBUTES
+
+#: For whatever of ours speaks with Temporal.
+PLAIN: Final = dataclasses.replace(
+    DataConverter.default, failure_converter_class=PlainFailureConverter
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +55,10 @@ def _read(file: Path | None) -> bytes | None:
 async def connect(settings: Settings) -> Client:
     """Raises: RuntimeError when Temporal does not answer."""
     return await Client.connect(
-        settings.temporal_address, namespace=settings.temporal_namespace, tls=tls_of(settings)
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        tls=tls_of(settings),
+        data_converter=PLAIN,
     )
 
 

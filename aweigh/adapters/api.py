@@ -26,6 +26,7 @@ from aweigh.contract import (
 from aweigh.domain import grammar
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
+from aweigh.domain.known_secrets import KnownSecrets
 from aweigh.domain.release import Release
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -42,6 +43,8 @@ class Api:
         boot: str,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        #: What came by it that no log may show.
+        self.secrets = KnownSecrets(token)
         self._client = httpx2.AsyncClient(
             transport=transport,
             base_url=f"{base_url}/v1/worker",
@@ -90,7 +93,9 @@ class Api:
         if answer.status_code == HTTPStatus.NOT_FOUND:
             raise StepFailed(Reason.SUPERSEDED, f"{deployment_id} is neither in flight nor live.")
         _refuse(answer)
-        return _read(Release, answer)
+        release = _read(Release, answer)
+        self.secrets.add(deployment_id, release.settings.secrets)
+        return release
 
     async def repository_token(self, deployment_id: str) -> str:
         """Raises: StepFailed (GitHub refuses), Conflict, Unavailable."""
@@ -102,7 +107,9 @@ class Api:
             )
         _refuse_ended(answer)
         _refuse(answer)
-        return _read(RepositoryToken, answer).token
+        token = _read(RepositoryToken, answer).token
+        self.secrets.add(f"the token of {deployment_id}", [token])
+        return token
 
     async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
         """Raises: StepFailed (the deployment has ended, or is not known), Conflict, Unavailable."""
@@ -172,7 +179,9 @@ class Api:
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         _refuse(answer)
-        return _read(Branch, answer)
+        branch = _read(Branch, answer)
+        self.secrets.add(application_id, branch.source.secrets)
+        return branch
 
     async def looked(self, application_id: str, head: Head) -> Looked:
         """Raises: Conflict (the application is gone), Unavailable."""

@@ -145,10 +145,10 @@ def sqlite_path(url: URL) -> str | None:
 def _engine(url: URL, patience: float) -> AsyncEngine:
     path = sqlite_path(url)
     if path is None:
-        return create_async_engine(url, pool_pre_ping=True)
+        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
     # mode=rw: a database file that has gone is an error, never a new and empty database.
     uri = url.set(database=f"file:{quote(path)}", query={"mode": "rw", "uri": "true"})
-    engine = create_async_engine(uri, connect_args={"timeout": patience})
+    engine = create_async_engine(uri, connect_args={"timeout": patience}, hide_parameters=True)
     _listen(engine, Path(path))
     return engine
 

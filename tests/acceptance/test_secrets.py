@@ -178,6 +178,24 @@ async def test_errors_about_a_secret_do_not_repeat_it(spilled: Spilled) -> None:
         spilled.assert_clean(str(answer.url), answer.text)
 
 
+async def test_histories_hold_a_reason_and_a_sentence_and_no_trace(spilled: Spilled) -> None:
+    client = await spilled.world.stack.temporal()
+    histories = {
+        one["id"]: await client.get_workflow_handle(one["workflow"]["id"]).fetch_history()
+        for one in spilled.deployments
+    }
+
+    for one in spilled.deployments:
+        text = histories[one["id"]].to_json()
+        spilled.assert_clean(one["id"], text)
+        assert "stackTrace" not in text
+        assert ".py" not in text
+        if one["reason"]:
+            ends = histories[one["id"]].events[-1].workflow_execution_failed_event_attributes
+            assert ends.failure.application_failure_info.type == one["reason"]
+            assert not ends.failure.HasField("cause")
+
+
 async def test_the_proxy_knows_no_secret(spilled: Spilled) -> None:
     port = spilled.world.stack.environment["AWEIGH_PROXY_API_PORT"]
     async with httpx2.AsyncClient(trust_env=False) as client:
