@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from activities.platform import foreign_program
 from activities.step import OpenStep
-from aweigh.domain.application import HealthCheck
+from aweigh.domain.application import LONGEST_GATE, HealthCheck
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
-from aweigh.domain.gate import Seen
+from aweigh.domain.gate import Seen, deadline_of
 from aweigh.domain.secret import mask
 from aweigh.domain.text import one_line
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
     from aweigh.adapters.server import Server
+    from aweigh.domain.container import ImageFacts
 
 #: What the engine says of a container that does not run (any more).
 _OVER: Final = ("exited", "dead", "restarting")
@@ -38,14 +39,18 @@ class Gate:
     """Waits until containers are healthy, or says why they are not."""
 
     def __init__(
-        self, server: Server, opened: OpenStep, check: HealthCheck, port: int | None
+        self,
+        server: Server,
+        opened: OpenStep,
+        check: HealthCheck,
+        port: int | None,
+        image: ImageFacts,
     ) -> None:
         self._server = server
         self._opened = opened
         self._check = check
         self._port = check.port or port
-        # Staying up takes as long as it takes: a deadline could only end it too early.
-        self._deadline = max(check.deadline, check.seconds if check.type == "uptime" else 0)
+        self._deadline = deadline_of(check, image)
         self._secrets = opened.secrets
 
     async def pass_all(self, containers: list[Container]) -> str:
@@ -89,7 +94,8 @@ class Gate:
                 raise StepFailed(
                     Reason.UNHEALTHY,
                     f"{container.name} was not healthy within {self._deadline} s: {seen}. "
-                    "Its last lines are in the deployment's log.",
+                    "Its last lines are in the deployment's log. If it needs longer to start, set "
+                    f"`health_check.deadline` (at most {LONGEST_GATE} s).",
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)

@@ -222,7 +222,7 @@ async def healthy_generation(server: Server, opened: OpenStep, *, lock: bool) ->
     else:
         await replicas.ensure()
     check = chosen_check(release.settings, image, replicas.port)
-    gate = Gate(server, opened, check, replicas.port)
+    gate = Gate(server, opened, check, replicas.port, image)
     opened.detail = await gate.pass_all(await replicas.containers())
     opened.log(f"healthy: {opened.detail}")
     return replicas

@@ -68,7 +68,7 @@ RELEASE: Final = Budget(
 )
 #: Longer than the longest stop grace (an hour): `recreate` stops what is live first.
 CREATE: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
-#: Longer than the longest deadline an application may set for its gate (an hour).
+#: Longer than a gate is ever given (an hour), by an application or by its image's own check.
 HEALTH: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=75), waiting=_OFFLINE)
 SWITCH: Final = Budget(attempt=timedelta(minutes=3), total=timedelta(minutes=10), waiting=_OFFLINE)
 #: Longer than the longest drain time (an hour); what is left undone passes to the reconciler.

@@ -25,6 +25,8 @@ from aweigh.domain.source import Registry
 
 T = TypeVar("T")
 
+#: In the nanoseconds that the engine counts in.
+_SECOND: Final = 1_000_000_000
 #: How long the engine may ask a registry for a digest, which takes it milliseconds.
 _ASKING_SECONDS: Final = 30.0
 
@@ -233,6 +235,13 @@ def _credentials(registry: Registry | None) -> dict[str, str]:
     return {"username": registry.username, "password": registry.password.get_secret_value()}
 
 
+def _seconds_to_give_up(check: Mapping[str, Any]) -> float:
+    """How long the engine looks before it calls a container unhealthy, with its own defaults."""
+    interval, timeout = (check.get(name) or 30 * _SECOND for name in ("Interval", "Timeout"))
+    tried = interval * (check.get("Retries") or 3) + timeout
+    return float((check.get("StartPeriod") or 0) + tried) / _SECOND
+
+
 def _platform(told: Mapping[str, Any]) -> Platform:
     parts = (told.get(name) or "" for name in ("os", "architecture", "variant"))
     return Platform(*map(str, parts))
@@ -241,7 +250,8 @@ def _platform(told: Mapping[str, Any]) -> Platform:
 def _facts(raw: Mapping[str, Any]) -> ImageFacts:
     config = raw.get("Config") or {}
     exposed = [port.split("/") for port in config.get("ExposedPorts") or {}]
-    check = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    check = config.get("Healthcheck") or {}
+    has_check = (check.get("Test") or ["NONE"])[0] != "NONE"
     named = (raw.get("Metadata") or {}).get("LastTagTime")
     return ImageFacts(
         id=raw["Id"],
@@ -251,7 +261,8 @@ def _facts(raw: Mapping[str, Any]) -> ImageFacts:
         volumes=tuple(sorted(config.get("Volumes") or {})),
         labels=config.get("Labels") or {},
         env=dict(pair.split("=", 1) for pair in config.get("Env") or () if "=" in pair),
-        has_health_check=check[0] != "NONE",
+        has_health_check=has_check,
+        health_seconds=_seconds_to_give_up(check) if has_check else 0,
         has_command=bool(config.get("Cmd") or config.get("Entrypoint")),
         size=raw.get("Size", 0),
         named_at=datetime.fromisoformat(named) if named else None,

@@ -5,7 +5,7 @@ server worker, so a value that breaks a grammar is refused in all three places.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -16,6 +16,8 @@ from aweigh.domain.source import Source
 from aweigh.domain.value import Memory, PortNumber, Text, Unique, Value, memory_bytes
 
 Protocol = Literal["tcp", "udp"]
+#: Seconds that a health gate is given at most, whoever asks for it.
+LONGEST_GATE: Final = 3600
 
 
 class Strategy(StrEnum):
@@ -106,7 +108,8 @@ class HealthCheck(Value):
     status: Annotated[int, Field(ge=100, le=599)] | None = None  # none: any 2xx or 3xx
     port: PortNumber | None = None
     seconds: Annotated[int, Field(ge=1, le=600)] = 5  # of `uptime`
-    deadline: Annotated[int, Field(ge=1, le=3600)] = 60
+    #: None: a minute, or as long as the image's own HEALTHCHECK takes to give up.
+    deadline: Annotated[int, Field(ge=1, le=LONGEST_GATE)] | None = None
 
     @field_validator("path")
     @classmethod

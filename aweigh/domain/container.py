@@ -94,6 +94,8 @@ class ImageFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     has_health_check: bool = False
+    #: How long the image's own check may take until it gives up.
+    health_seconds: float = 0
     has_command: bool = True
     size: int = 0
     #: When it was given a name last.

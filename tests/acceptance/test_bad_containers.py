@@ -1,6 +1,7 @@
 """Containers that do not become healthy: what is said of them, and what is left alone."""
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from cli.demo.image import PYTHON, make_image
 from tests.support.images import Variant, make_variant, temporary_repository
 from tests.support.outside import failing, step
 from tests.support.programs import runs
@@ -122,7 +123,29 @@ async def test_one_whose_own_healthcheck_fails(stack: Stack, repository: str) ->
 
     failed = (await stack.deploy(app)).json()["deployment"]
 
-    assert_says(failed, "unhealthy", "HEALTHCHECK is unhealthy")
+    assert_says(failed, "unhealthy", "within 2 s: HEALTHCHECK is unhealthy")
+    assert "If it needs longer to start, set `health_check.deadline`" in failed["message"]
+
+
+@pytest.mark.long  # it starts for longer than the minute that any image is given
+async def test_one_whose_own_healthcheck_gives_it_longer_to_start(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    begun = ("import os, time; p = '/begun'; open(p, 'a'); "
+             "raise SystemExit(time.time() - os.stat(p).st_mtime < 70)")  # fmt: skip
+    command = json.dumps([PYTHON, "-I", "-S", "-c", begun])
+    check = f"--interval=1s --start-period=100s --retries=1 CMD {command}"
+    make_image(
+        engine, repository=repository, tag="slow-start", environment={"VERSION": "slow-start"},
+        instructions=[f"HEALTHCHECK {check}"],
+    )  # fmt: skip
+    app = await stack.create(
+        "slow-start", {"type": "image", "image": repository, "tag": "slow-start"}
+    )
+
+    deployed = await stack.deploy(app, wait=200)
+
+    assert deployed.json()["state"] == "succeeded", deployed.text
 
 
 async def test_one_without_the_healthcheck_that_is_asked_for_is_not_waited_for(
