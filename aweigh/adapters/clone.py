@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.adapters.git import Tell, git
+from aweigh.adapters.git import Tell, git, made_for
 from aweigh.adapters.git_environment import GitEnvironment, reaching
 from aweigh.adapters.git_errors import submodule_error
 from aweigh.adapters.lfs import LargeFiles
@@ -12,6 +12,7 @@ from aweigh.adapters.process import run_tool
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed
+from aweigh.domain.git import fetch_address
 from aweigh.domain.lfs import LONGEST_POINTER, Pointer, read_pointer
 from aweigh.domain.source import GitSource
 from aweigh.domain.submodule import (
@@ -42,9 +43,10 @@ class Clone:
             StepError: it cannot be had, with the reason.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        fetch = ["fetch", "--depth", "1", "--no-tags", source.repository, commit]
+        fetch = ["fetch", "--depth", "1", "--no-tags", fetch_address(source.repository), commit]
+        init = ["init", "--quiet", "--initial-branch", "source", *made_for(commit)]
         async with reaching(self.targets, source, self.scratch) as env:
-            await git(["init", "--quiet", "--initial-branch", "source"], env, directory, source)
+            await git(init, env, directory, source)
             await git(fetch, env, directory, source, self.tell)
             await git(["checkout", "--quiet", "FETCH_HEAD"], env, directory, source, self.tell)
             submodules = await _submodules(source, env, directory)

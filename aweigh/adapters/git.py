@@ -6,11 +6,12 @@ from pathlib import Path
 
 from aweigh.adapters.git_environment import GitEnvironment, reaching
 from aweigh.adapters.git_errors import git_error
+from aweigh.adapters.git_redirect import is_redirect, is_same_place, moved_away, redirect_of
 from aweigh.adapters.process import LINES, run_tool
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
-from aweigh.domain.git import is_commit, names_of
+from aweigh.domain.git import fetch_address, is_by_sha256, is_commit, names_of
 from aweigh.domain.source import GitSource
 
 Tell = Callable[[str], None]
@@ -29,17 +30,32 @@ async def git(
     Raises:
         StepError: it failed, with the reason.
     """
+    code, lines = await _run(command, env, directory, tell, end)
+    if code and is_redirect(lines) and (target := await redirect_of(source, env)):
+        if not is_same_place(target, source.repository):
+            raise moved_away(source, target)
+        tell(f"{source.repository} stands at {target}")
+        words = [target if word == source.repository else word for word in command]
+        code, lines = await _run(words, env.at(target), directory, tell, end)
+    if code:
+        raise git_error(lines, source)
+    return lines
+
+
+async def _run(
+    command: list[str], env: GitEnvironment, directory: Path, tell: Tell, end: bytes
+) -> tuple[int, list[str]]:
     try:
-        code, lines = await run_tool(
-            ["git", *command], env=env, directory=directory, tell=tell, end=end
-        )
+        return await run_tool(["git", *command], env=env, directory=directory, tell=tell, end=end)
     except FileNotFoundError as error:
         raise StepFailed(
             Reason.INTERNAL, "git is not installed on the server: apt-get install git"
         ) from error
-    if code:
-        raise git_error(lines, source)
-    return lines
+
+
+def made_for(commit: str) -> list[str]:
+    """The options of `git init` for a repository that is to have such a commit."""
+    return ["--object-format=sha256"] if is_by_sha256(commit) else []
 
 
 async def refs(source: GitSource, env: GitEnvironment, *patterns: str) -> dict[str, str]:
@@ -51,7 +67,8 @@ async def refs(source: GitSource, env: GitEnvironment, *patterns: str) -> dict[s
         StepError: they cannot be had, with the reason.
     """
     lines: list[str] = []
-    await git(["ls-remote", source.repository, *patterns], env, env.home, source, lines.append)
+    address = fetch_address(source.repository)
+    await git(["ls-remote", address, *patterns], env, env.home, source, lines.append)
     rows = (line.split("\t", 1) for line in lines if "\t" in line)
     return {name: commit for commit, name in rows if is_commit(commit)}
 

@@ -53,7 +53,7 @@ class GitEnvironment(dict[str, str]):
         )
         if bundle := os.environ.get("GIT_SSL_CAINFO"):
             self["GIT_SSL_CAINFO"] = bundle
-        self.home = home
+        self.home, self._source, self._place = home, source, place
         self.ssh = [*_SSH, *_pinned(place), *_identity(home, source)]
         self["GIT_SSH_COMMAND"] = shlex.join(self.ssh)
         for key, value in _CONFIG.items():
@@ -62,6 +62,11 @@ class GitEnvironment(dict[str, str]):
         self._configure("http.curloptResolve", f"{place.host}:{place.port}:{place.literal}")
         if header := authorization(source):
             self._configure(f"http.{source.repository}.extraHeader", f"Authorization: {header}")
+
+    def at(self, repository: str) -> "GitEnvironment":
+        """The same for another address of the repository, on the same server."""
+        source = self._source.model_copy(update={"repository": repository})
+        return GitEnvironment(self.home, source, self._place)
 
     def _configure(self, key: str, value: str) -> None:
         count = int(self.get("GIT_CONFIG_COUNT", "0"))

@@ -27,6 +27,8 @@ _PATTERNS: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     (r"not our ref|couldn't find remote ref|unadvertised object|bad object|"
      r"not a commit|not a tree", Reason.COMMIT_NOT_FOUND, True,
      "the repository has no such commit (any more)"),
+    (r"mismatched algorithms", Reason.COMMIT_NOT_FOUND, True,
+     "its commits have ids of another kind (SHA-1 has 40 digits, SHA-256 has 64)"),
     (r"invalid path", Reason.BUILD_FAILED, True,
      "the commit holds a path that git does not write; rename it"),
     (r"repository .*not found|does not appear to be a git repository|\b404\b",

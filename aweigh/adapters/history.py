@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.adapters.git import git, refs
+from aweigh.adapters.git import git, made_for, refs
 from aweigh.adapters.git_environment import GitEnvironment, reaching
 from aweigh.adapters.process import LINES
 from aweigh.adapters.targets import Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.git import fetch_address
 from aweigh.domain.skip import asks_to_skip
 from aweigh.domain.source import GitSource
 
@@ -52,7 +53,7 @@ class History:
             StepError: it cannot be had, with the reason.
         """
         async with reaching(self.targets, source, self.scratch) as env:
-            await _fetch(source, env, "--depth=1", "--filter=blob:none", commit)
+            await _fetch(source, env, commit, "--depth=1", "--filter=blob:none", commit)
             says = ("log", "-1", "-z", "--format=%B", commit)
             message = "".join(await _lines(source, env, *says, end=b"\0"))
             known = before if source.paths else None
@@ -72,7 +73,7 @@ class History:
             found = await refs(source, env, "refs/heads/*", "refs/tags/*")
             if commit in found.values():
                 return
-            if branch in found and commit in await _history(source, env, branch):
+            if branch in found and commit in await _history(source, env, branch, commit):
                 return
         raise StepFailed(
             Reason.COMMIT_NOT_ON_BRANCH,
@@ -81,9 +82,9 @@ class History:
         )
 
 
-async def _history(source: GitSource, env: GitEnvironment, branch: str) -> list[str]:
-    """The branch's newest commits."""
-    await _fetch(source, env, f"--depth={_REACH}", "--filter=tree:0", f"{branch}:{branch}")
+async def _history(source: GitSource, env: GitEnvironment, branch: str, commit: str) -> list[str]:
+    """The branch's newest commits, in whose repository the commit may be."""
+    await _fetch(source, env, commit, f"--depth={_REACH}", "--filter=tree:0", f"{branch}:{branch}")
     return await _lines(source, env, "rev-list", branch)
 
 
@@ -92,7 +93,7 @@ async def _paths(
 ) -> tuple[str, ...] | None:
     """What differs between two commits; None where the earlier one is to be had no more."""
     try:
-        await _fetch(source, env, "--depth=1", "--filter=blob:none", before)
+        await _fetch(source, env, before, "--depth=1", "--filter=blob:none", before)
     except StepFailed:
         return None
     diff = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, commit)
@@ -100,13 +101,14 @@ async def _paths(
     return tuple(paths) if len(paths) <= _PATHS else None
 
 
-async def _fetch(source: GitSource, env: GitEnvironment, *what: str) -> None:
+async def _fetch(source: GitSource, env: GitEnvironment, commit: str, *what: str) -> None:
+    """Fetch something of the repository that has the commit."""
     *options, wanted = what
-    bare = _bare(env)
+    bare, address = _bare(env), fetch_address(source.repository)
     if not bare.exists():
         bare.mkdir()
-        await git(["init", "--quiet", "--bare"], env, bare, source)
-    await git(["fetch", "--no-tags", *options, source.repository, wanted], env, bare, source)
+        await git(["init", "--quiet", "--bare", *made_for(commit)], env, bare, source)
+    await git(["fetch", "--no-tags", *options, address, wanted], env, bare, source)
 
 
 async def _lines(

@@ -27,7 +27,7 @@ from aweigh.adapters.process import run_tool
 from aweigh.adapters.targets import Place, Targets
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
-from aweigh.domain.git import is_loopback
+from aweigh.domain.git import is_loopback, path_on
 from aweigh.domain.lfs import Pointer, endpoint_of
 from aweigh.domain.source import GitSource
 from aweigh.domain.text import one_line, printable
@@ -90,7 +90,7 @@ class LargeFiles:
             headers = {"Authorization": header} if header else {}
             return Endpoint(endpoint_of(self.source.repository), headers)
         port = ["-p", str(url.port)] if url.port else []
-        told = ["git-lfs-authenticate", url.path.removeprefix("/"), "download"]
+        told = ["git-lfs-authenticate", path_on(self.source.repository), "download"]
         command = [*self.env.ssh, *port, f"{url.username}@{url.hostname}", *told]
         code, lines = await run_tool(command, env=self.env, directory=self.env.home)
         try:

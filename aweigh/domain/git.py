@@ -11,14 +11,26 @@ from aweigh.domain import grammar
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Text, Value
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-#: What `git check-ref-format` takes, without the characters that mean something to a shell.
-_REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#=-]{0,249}")
+#: By SHA-1, or SHA-256 where a repository was made so.
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHA256_DIGITS: Final = 64
+#: What `git check-ref-format` takes: no control characters, nor these.
+_REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
 _PATH: Final = re.compile(r"[A-Za-z0-9._@+ /-]{1,255}")
 _REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+-]{1,255}")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _PRIVATE_KEY: Final = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----\s")
-_SCP: Final = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^/:]+):(?P<path>[^/].*)")
+_SCP: Final = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^/:]+):(?P<path>.+)")
+#: Hosts where a path is the same whether or not it begins with a slash.
+_FORGES: Final = frozenset(
+    {"github.com", "ssh.github.com", "gitlab.com", "altssh.gitlab.com", "bitbucket.org",
+     "altssh.bitbucket.org", "codeberg.org"}
+)  # fmt: skip
+#: What GitHub is called besides, by address and over ssh where port 22 is closed.
+_GITHUB: Final = frozenset({"www.github.com", "ssh.github.com"})
+#: Begins a path that is relative to the user's home on the server.
+_HOME: Final = "/~/"
+_PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
 
 
 def is_commit(text: str) -> bool:
@@ -27,10 +39,24 @@ def is_commit(text: str) -> bool:
 
 
 def is_ref(text: str) -> bool:
-    """A branch or tag, as `git check-ref-format` takes it."""
-    wrong = ("..", "//", "@{", "/.")
-    ends = text.endswith(("/", ".", ".lock"))
-    return _REF.fullmatch(text) is not None and not ends and not any(one in text for one in wrong)
+    """A branch or tag, as `git check-ref-format --branch` takes it.
+
+    https://git-scm.com/docs/git-check-ref-format
+    """
+    if not _REF.fullmatch(text) or text.startswith("-") or text == "HEAD":
+        return False
+    if any("\ud800" <= char <= "\udfff" for char in text):  # half of a character
+        return False
+    wrong = any(one in text for one in ("..", "@{")) or text.endswith(".")
+    parts = text.split("/")
+    return not wrong and not any(
+        not part or part.startswith(".") or part.endswith(".lock") for part in parts
+    )
+
+
+def is_by_sha256(commit: str) -> bool:
+    """Whether a commit id is one of a repository made with `--object-format=sha256`."""
+    return len(commit) == _SHA256_DIGITS
 
 
 def names_of(ref: str | None, branch: str) -> tuple[str, ...]:
@@ -68,7 +94,7 @@ def repository_url(text: str) -> str:
         ValueError: it is not one that can be fetched from safely; says why.
     """
     if scp := _SCP.fullmatch(text):
-        text = f"ssh://{scp['user']}@{scp['host']}/{scp['path']}"
+        text = f"ssh://{scp['user']}@{scp['host']}{_scp_path(scp['host'], scp['path'])}"
     url = urlsplit(text)
     host = url.hostname or ""
     if url.scheme not in ("https", "ssh") and not (url.scheme == "http" and is_loopback(host)):
@@ -78,6 +104,43 @@ def repository_url(text: str) -> str:
     if not _REPOSITORY_PATH.fullmatch(url.path) or not grammar.is_plain_path(url.path):
         raise ValueError("does not end in a repository's path")
     return f"{url.scheme}://{_user(url)}{_host(url)}{url.path.rstrip('/')}"
+
+
+def _scp_path(host: str, path: str) -> str:
+    """The path of a URL; one that does not begin with a slash is relative to the user's home."""
+    if path.startswith("/"):
+        return path
+    return f"/{path}" if path.startswith("~") or host.lower() in _FORGES else f"{_HOME}{path}"
+
+
+def fetch_address(repository: str) -> str:
+    """A stored address as git is given it: relative paths of servers, as `user@host:path`.
+
+    Not as `/~/…`, which servers of repositories understand that have a shell, and others do not.
+    """
+    url = urlsplit(repository)
+    if url.scheme != "ssh" or url.port or not url.path.startswith(_HOME):
+        return repository
+    return f"{url.username}@{url.hostname}:{url.path.removeprefix(_HOME)}"
+
+
+def path_on(repository: str) -> str:
+    """The path of a repository without what leads to it, as its server's own tools take it."""
+    path = urlsplit(repository).path
+    return path.removeprefix(_HOME) if path.startswith(_HOME) else path.removeprefix("/")
+
+
+def repository_key(url: str) -> str:
+    """One key for every way in which one repository is written.
+
+    Raises:
+        ValueError: it is not an address.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".")
+    named = parts.port not in (None, _PORTS.get(parts.scheme)) and parts.scheme != "ssh"
+    where = f"{host}:{parts.port}" if named else "github.com" if host in _GITHUB else host
+    return f"{where}/{path_on(url).strip('/').removesuffix('.git').rstrip('/')}".lower()
 
 
 def is_loopback(host: str) -> bool:
@@ -101,7 +164,10 @@ def _host(url: SplitResult) -> str:
         port = url.port
     except ValueError as error:
         raise ValueError("has no such port") from error
-    return f"{url.hostname}:{port}" if port else str(url.hostname)
+    host = str(url.hostname)
+    if url.scheme == "https" and host in _GITHUB:
+        host = "github.com"
+    return f"{host}:{port}" if port and port != _PORTS[url.scheme] else host
 
 
 def _not_empty(secret: SecretStr) -> SecretStr:

@@ -6,11 +6,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
-from aweigh.domain.git import is_ref
+from aweigh.domain.git import is_ref, repository_key
 from aweigh.domain.skip import asks_to_skip
 from aweigh.domain.source import GitSource
 
@@ -19,7 +18,7 @@ _TAG: Final = "refs/tags/"
 #: So many commits does one payload name at most; of a longer push, not every path is known.
 _MOST_COMMITS: Final = 2048
 
-CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 
 
 class Commit(BaseModel):
@@ -124,18 +123,6 @@ class Newest(BaseModel):
         return cls(pushed_at=at, before=push.before, after=push.commit)
 
 
-def repository_key(url: str) -> str:
-    """One key for every way in which one repository is written.
-
-    Raises:
-        ValueError: it is not an address.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port and parts.scheme != "ssh" else ""
-    return f"{host}{port}{parts.path.removesuffix('/').removesuffix('.git')}".lower()
-
-
 def why_ignored(push: Push, source: GitSource, newest: Newest | None, *, skips: bool) -> str | None:
     """Why a push makes no deployment; None where it makes one.
 
@@ -156,7 +143,7 @@ def _why_not_followed(push: Push, source: GitSource) -> str | None:
             return "the tag was deleted"
         if not any(fnmatchcase(push.tag, pattern) for pattern in source.tags):
             return f"none of the application's `tags` matches {push.tag}"
-        return None if is_ref(push.tag) else "tags are of letters, digits and _ . / + @ # = - here"
+        return None if is_ref(push.tag) else f"{push.tag} is longer than 250 characters"
     if not push.ref.startswith(_BRANCH):
         return f"{push.ref} is neither a branch nor a tag"
     if push.ref.removeprefix(_BRANCH) != source.branch:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.image import ImageReference
 from aweigh.domain.source import GitSource
+from aweigh.domain.text import printable
 
 #: Digits of a commit or digest that people read: as many as git shows.
 _SHORT_COMMIT: Final = 7
@@ -50,7 +51,7 @@ class Release(BaseModel):
             asked = self.image.reference.partition("#")[2]
             if asked == self.commit:  # by a push of the branch, else by a person
                 asked = "" if self.ref else source.branch
-            return f"{asked} ({commit})" if asked and commit else asked or commit
+            return printable(f"{asked} ({commit})" if asked and commit else asked or commit)
         reference = ImageReference.parse(self.image.reference)
         algorithm, _, digest = (reference.digest or "").partition(":")
         return reference.tag or f"{algorithm}:{digest[:_SHORT_COMMIT]}"

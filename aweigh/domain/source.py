@@ -105,7 +105,9 @@ class GitSource(Value):
     @classmethod
     def _branch(cls, branch: str) -> str:
         if not git.is_ref(branch):
-            raise ValueError("is not the name of a branch")
+            raise ValueError(
+                "is not the name of a branch as git takes it, of at most 250 characters"
+            )
         return branch
 
     @field_validator("paths")

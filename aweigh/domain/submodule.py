@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from aweigh.domain.git import Token, owner_of, repository_url
+from aweigh.domain.git import Token, owner_of, path_on, repository_url
 from aweigh.domain.source import GitSource
 
 #: So many in one repository, and so deep in each other, are followed.
@@ -18,7 +18,7 @@ MOST: Final = 200
 DEEPEST: Final = 8
 _SETTING: Final = re.compile(r"submodule\.(?P<name>.+)\.(?P<key>path|url|update) (?P<value>.+)")
 #: `git ls-tree`: mode, type and id of a commit of another repository, and where it belongs.
-_LINK: Final = re.compile(r"160000 commit (?P<commit>[0-9a-f]{40})\t(?P<path>.+)")
+_LINK: Final = re.compile(r"160000 commit (?P<commit>[0-9a-f]{40}(?:[0-9a-f]{24})?)\t(?P<path>.+)")
 
 
 class BadSubmodule(ValueError):
@@ -116,4 +116,4 @@ def _by_token(url: str, superproject: GitSource) -> str:
     """The same repository over https, where that is what there is a token for."""
     there, here = urlsplit(url), urlsplit(superproject.repository)
     ours = isinstance(superproject.credentials, Token) and there.netloc == f"git@{here.netloc}"
-    return f"https://{here.netloc}{there.path}" if ours and here.scheme == "https" else url
+    return f"https://{here.netloc}/{path_on(url)}" if ours and here.scheme == "https" else url

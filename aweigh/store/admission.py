@@ -80,7 +80,7 @@ async def _admit_build(
     if order.tag is not None and not is_ref(order.tag):
         raise Invalid("tag", "is not a git tag, branch or commit")
     if order.commit is not None and not is_commit(order.commit):
-        raise Invalid("commit", "is not a full commit id (40 hexadecimal digits)")
+        raise Invalid("commit", "is not a full commit id (40 or 64 hexadecimal digits)")
     asked = order.tag or order.commit  # none: the branch, whatever it says when it is built
     image = Image(reference=f"{source.repository}#{asked or source.branch}")
     release = releases.new(tx, application.row, application.settings, image)

@@ -12,7 +12,7 @@ from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import EventKind
 from aweigh.domain.errors import Conflict, Invalid, NotFound
-from aweigh.domain.push import repository_key
+from aweigh.domain.git import repository_key
 from aweigh.domain.source import GitSource
 from aweigh.store import claims, outbox, releases
 from aweigh.store.database import Transaction

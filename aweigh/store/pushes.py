@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from aweigh.domain.deployment import Trigger
-from aweigh.domain.git import Installation
+from aweigh.domain.git import Installation, repository_key
 from aweigh.domain.look import Look
-from aweigh.domain.push import Event, Newest, Push, repository_key, why_ignored
+from aweigh.domain.push import Event, Newest, Push, why_ignored
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, idempotency
 from aweigh.store.admission import Order

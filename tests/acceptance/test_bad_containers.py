@@ -131,7 +131,7 @@ async def test_one_whose_own_healthcheck_fails(stack: Stack, repository: str) ->
 async def test_one_whose_own_healthcheck_gives_it_longer_to_start(
     engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:
-    begun = ("import os, time; p = '/begun'; open(p, 'a'); "
+    begun = ("import os, time; p = '/tmp/begun'; open(p, 'a'); "
              "raise SystemExit(time.time() - os.stat(p).st_mtime < 70)")  # fmt: skip
     command = json.dumps([PYTHON, "-I", "-S", "-c", begun])
     check = f"--interval=1s --start-period=100s --retries=1 CMD {command}"

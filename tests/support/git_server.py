@@ -33,6 +33,10 @@ class GitServer:
     lfs: LfsServer = field(default_factory=LfsServer)
     #: Installation tokens that open everything, too; the collection may grow.
     tokens: Collection[str] | None = None
+    #: Where requests below a path are sent instead: paths, or addresses of another server.
+    moved: dict[str, str] = field(default_factory=dict)
+    #: By which ids of new repositories are made.
+    object_format: str = "sha1"
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}.git"
@@ -52,7 +56,7 @@ class GitServer:
         """
         bare, work = self.bare(name), self.tree(name)
         if not work.exists():
-            self.git("init", "--quiet", "--initial-branch", branch, str(work))
+            self.git("init", "--quiet", f"--object-format={self.object_format}", str(work))
         for path, content in files.items():
             place = work / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +88,8 @@ class GitServer:
         """Where a repository is; it is made unless it is there."""
         place = self.root / f"{name}.git"
         if not place.exists():
-            self.git("init", "--quiet", "--bare", "--initial-branch", "main", str(place))
+            kind = f"--object-format={self.object_format}"
+            self.git("init", "--quiet", "--bare", "--initial-branch", "main", kind, str(place))
             for key in ("allowAnySHA1InWant", "allowFilter"):  # as GitHub
                 self.git("-C", str(place), "config", f"uploadpack.{key}", "true")
         return place
@@ -120,6 +125,13 @@ class GitServer:
         }
         return header in pairs
 
+    def target_of(self, path: str) -> str | None:
+        """Where a request is redirected."""
+        for before, after in self.moved.items():
+            if path.startswith(f"{before}/"):
+                return after + path.removeprefix(before)
+        return None
+
     @property
     def credentials_seen(self) -> set[str]:
         """Every `Authorization` that came."""
@@ -136,7 +148,10 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: bytes) -> None:
             server.requests.append((self.path, self.headers["Authorization"]))
-            if not server.allows(self.headers["Authorization"]):
+            target = server.target_of(self.path)
+            if target:
+                self._send(301, {"Location": target, "Content-Length": "0"}, b"")
+            elif not server.allows(self.headers["Authorization"]):
                 self._send(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
             elif found := server.lfs.answer(f"http://{self.headers['Host']}", self.path, body):
                 self._send(found.status, found.headers, found.body)

@@ -9,6 +9,7 @@ import pytest
 
 from aweigh.adapters.clone import Clone
 from aweigh.adapters.git import Git
+from aweigh.adapters.history import History
 from aweigh.adapters.targets import Targets
 from aweigh.domain.source import GitSource
 from aweigh.domain.target import PrivateTarget
@@ -50,6 +51,11 @@ class Cloning:
 @pytest.fixture
 def cloning(tmp_path: Path) -> Cloning:
     return Cloning(tmp_path / "deployment")
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(TARGETS, tmp_path / "scratch")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What is read of a repository, from a real server."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,15 +8,9 @@ from aweigh.adapters.history import History
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.source import GitSource
-from tests.integration.git.conftest import TARGETS
 from tests.support.git_server import GitServer
 
 FORK = "refs/pull/1/head"
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(TARGETS, tmp_path / "scratch")
 
 
 def source(git: GitServer, **given: Any) -> GitSource:

@@ -1,15 +1,22 @@
 """Git repositories as a source."""
 
+import subprocess
+import tempfile
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aweigh.domain.git import (
     DeployKey,
+    fetch_address,
     is_commit,
     is_inside,
     is_ref,
     names_of,
     owner_of,
+    repository_key,
     repository_url,
 )
 from aweigh.domain.source import GitSource
@@ -29,6 +36,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ("ssh://github.com/acme/shop.git", "ssh://git@github.com/acme/shop.git"),
         ("ssh://deploy@git.example.com:2222/shop", "ssh://deploy@git.example.com:2222/shop"),
         ("http://127.0.0.1:3000/shop.git", "http://127.0.0.1:3000/shop.git"),
+        ("https://github.com:443/acme/shop", "https://github.com/acme/shop"),
+        ("https://www.github.com/acme/shop", "https://github.com/acme/shop"),
+        ("ssh://git@git.example.com:22/shop", "ssh://git@git.example.com/shop"),
+        ("ssh://git@ssh.github.com:443/acme/shop", "ssh://git@ssh.github.com:443/acme/shop"),
+        ("git@git.example.com:/srv/shop.git", "ssh://git@git.example.com/srv/shop.git"),
+        ("me@git.example.com:repos/shop.git", "ssh://me@git.example.com/~/repos/shop.git"),
+        ("me@git.example.com:~/repos/shop", "ssh://me@git.example.com/~/repos/shop"),
+        ("me@git.example.com:~you/shop", "ssh://me@git.example.com/~you/shop"),
     ],
 )
 def test_an_address_is_stored_in_one_form(text: str, stored: str) -> None:
@@ -57,6 +72,9 @@ def test_an_address_is_stored_in_one_form(text: str, stored: str) -> None:
         ("https://github.com/a b", "repository's path"),
         ("https://github.com:99999/a", "port"),
         ("https://github.com/$(id)", "repository's path"),
+        ("git@git.example.com:../shop", "repository's path"),
+        ("git@git.example.com:~/../shop", "repository's path"),
+        ("git@git.example.com:", "https:// or ssh://"),
     ],
 )
 def test_what_could_lead_elsewhere_is_refused(text: str, why: str) -> None:
@@ -64,7 +82,69 @@ def test_what_could_lead_elsewhere_is_refused(text: str, why: str) -> None:
         repository_url(text)
 
 
-@pytest.mark.parametrize("ref", ["main", "v1.2.3", "feature/x-1", "release@2", COMMIT])
+@pytest.mark.parametrize(
+    ("stored", "given"),
+    [
+        ("ssh://me@git.example.com/~/repos/shop.git", "me@git.example.com:repos/shop.git"),
+        ("ssh://me@git.example.com:2222/~/shop.git", "ssh://me@git.example.com:2222/~/shop.git"),
+        ("ssh://git@git.example.com/srv/shop.git", "ssh://git@git.example.com/srv/shop.git"),
+        ("https://git.example.com/~/shop.git", "https://git.example.com/~/shop.git"),
+    ],
+)
+def test_git_is_given_a_relative_path_as_one(stored: str, given: str) -> None:
+    assert fetch_address(stored) == given
+    assert repository_url(given) == stored
+
+
+@pytest.mark.parametrize("written", [
+    "https://github.com/acme/shop", "https://github.com/Acme/Shop.git/", "git@github.com:acme/shop",
+    "https://github.com:443/acme/shop", "https://www.github.com/acme/shop.git",
+    "ssh://git@ssh.github.com:443/acme/shop.git", "ssh://git@github.com:22/acme/shop.git",
+    "git@ssh.github.com:acme/shop.git",
+])  # fmt: skip
+def test_a_repository_at_github_has_one_key(written: str) -> None:
+    delivered = "https://github.com/acme/shop.git"
+
+    assert repository_key(repository_url(written)) == repository_key(delivered)
+
+
+def test_a_repository_over_ssh_has_the_key_of_the_one_over_https() -> None:
+    assert repository_key(repository_url("git@git.example.com:a/b.git")) == repository_key(
+        "https://git.example.com/a/b.git"
+    )
+    assert repository_key("https://git.example.com:8443/a/b") != repository_key(
+        "https://git.example.com/a/b"
+    )
+
+
+_NAMES = st.text(
+    st.sampled_from("ab/.-_@{}[]()#&!$%'\"`;<>|,=+~^:?*\\ \t\x7f\x01é日😀\u202e")
+    | st.characters(codec="utf-8", exclude_characters="\0"),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(_NAMES | _NAMES.map("a.lock".__add__) | st.builds("{}/{}".format, _NAMES, _NAMES))
+@example("#123-fix")
+@example("a@{1}")
+@example("@")
+@example("HEAD")
+@example("-x")
+@example("a[b")
+@example("a]b(c){d}&e")
+@example("x.lock/y")
+def test_a_branch_is_what_git_takes_for_one(name: str) -> None:
+    command = ["git", "check-ref-format", "--branch", name]
+    with tempfile.TemporaryDirectory() as nowhere:  # in a repository, @{-1} is a branch
+        taken = subprocess.run(command, cwd=nowhere, capture_output=True, check=False)
+
+    assert is_ref(name) == (taken.returncode == 0)
+
+
+@pytest.mark.parametrize("ref", [
+    "main", "v1.2.3", "feature/x-1", "release@2", COMMIT, "#123-fix", "日本語", "fix(ui)&{x]",
+])  # fmt: skip
 def test_branches_and_tags_are_refs(ref: str) -> None:
     assert is_ref(ref)
 
@@ -72,14 +152,23 @@ def test_branches_and_tags_are_refs(ref: str) -> None:
 @pytest.mark.parametrize(
     "ref",
     ["", "-x", "a..b", "a b", "a/", "/a", "a//b", "a.lock", "a/.b", "a@{1}", "a^", "a:b", "a\n",
-     "~a", "*", "x" * 251, ".a"],
+     "~a", "*", "x" * 251, ".a", "\ud800"],
 )  # fmt: skip
-def test_what_git_or_a_shell_reads_otherwise_is_no_ref(ref: str) -> None:
+def test_what_git_reads_otherwise_is_no_ref(ref: str) -> None:
     assert not is_ref(ref)
 
 
 @pytest.mark.parametrize(
-    ("text", "whole"), [(COMMIT, True), (COMMIT[:12], False), (COMMIT.upper(), False), ("", False)]
+    ("text", "whole"),
+    [
+        (COMMIT, True),
+        (COMMIT[:12], False),
+        (COMMIT.upper(), False),
+        ("", False),
+        ("0" * 64, True),
+        ("0" * 63, False),
+        ("0" * 41, False),
+    ],
 )
 def test_only_a_full_commit_id_is_one(text: str, whole: bool) -> None:
     assert is_commit(text) is whole
