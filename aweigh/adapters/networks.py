@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from docker.errors import APIError, NotFound
 
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.firewall import interface_of
+from aweigh.adapters.network_creation import NetworkSpec, create_network
 from aweigh.domain.container import IDENTITY, INSTANCE
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StartupError, StepFailed
@@ -115,22 +116,18 @@ class Networks:
         return await self._engine.call("list networks", listed)
 
     async def _make_bridge(self, bridge: Bridge) -> None:
-        pool = docker.types.IPAMPool(
-            subnet=str(bridge.subnet), gateway=bridge.gateway, iprange=bridge.dynamic_range
+        spec = NetworkSpec(
+            name=bridge.name,
+            labels=self._identity,
+            # No application reaches another over this network; the proxy on the host does.
+            open_within=False,
+            pool={
+                "Subnet": str(bridge.subnet),
+                "Gateway": bridge.gateway,
+                "IPRange": bridge.dynamic_range,
+            },
         )
-
-        def made(c: docker.APIClient) -> None:
-            c.create_network(
-                bridge.name,
-                driver="bridge",
-                ipam=docker.types.IPAMConfig(pool_configs=[pool]),
-                labels=self._identity,
-                # No application reaches another over this network; the proxy on the host does.
-                options={"com.docker.network.bridge.enable_icc": "false"},
-                check_duplicate=True,
-            )
-
-        await self._engine.call(f"make network {bridge.name}", made)
+        await self._engine.call(f"make network {bridge.name}", lambda c: create_network(c, spec))
 
     @asynccontextmanager
     async def held(self, names: Iterable[str]) -> AsyncIterator[None]:
@@ -147,25 +144,22 @@ class Networks:
             return
         async with self._changing:
             for name in wanted:
-                await self._ensure_network(name)
+                await self._ensure_network(NetworkSpec(name=name))
             yield
 
     async def ensure_build_network(self, name: str) -> None:
         """The network of builds, in which none reaches another."""
         async with self._changing:
-            options = {
-                "com.docker.network.bridge.enable_icc": "false",
-                "com.docker.network.bridge.name": interface_of(name),
-            }
-            await self._ensure_network(name, options)
+            await self._ensure_network(
+                NetworkSpec(name=name, interface=interface_of(name), open_within=False)
+            )
 
-    async def _ensure_network(self, name: str, options: Mapping[str, str] | None = None) -> None:
+    async def _ensure_network(self, wanted: NetworkSpec) -> None:
+        name, spec = wanted.name, replace(wanted, labels=self._identity)
+
         def made(c: docker.APIClient) -> None:
             try:
-                c.create_network(
-                    name, driver="bridge", labels=self._identity, check_duplicate=True,
-                    options=dict(options or {}),
-                )  # fmt: skip
+                create_network(c, spec)
             except APIError as error:
                 if error.status_code != 409:
                     raise

@@ -12,10 +12,11 @@ from aweigh.adapters.buildkit import BuildKit
 from aweigh.adapters.clone import Clone
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.files import write_durably
-from aweigh.adapters.firewall import CannotConfine, Firewall
+from aweigh.adapters.firewall import Firewall
 from aweigh.adapters.git import Git, Tell
 from aweigh.adapters.history import History
 from aweigh.adapters.networks import Networks
+from aweigh.adapters.packet_filter import CannotConfine
 from aweigh.adapters.phases import Phases
 from aweigh.adapters.sources import dockerfile_of, inside, project_of
 from aweigh.adapters.threads import in_thread
