@@ -13,6 +13,7 @@ from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid, NotFound
 from aweigh.domain.git import Installation
+from aweigh.domain.merge import merged
 from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, deployments, idempotency, servers
@@ -131,7 +132,7 @@ def _change_key(
 async def _change(
     office: Office, tx: Transaction, found: Application, change: dict[str, Any]
 ) -> Application:
-    changed = Application(row=found.row, settings=_merged(found.settings, change))
+    changed = Application(row=found.row, settings=merged(found.settings, change))
     _refuse_unknown_app(office, changed.settings)
     await applications.change(tx, changed, changed.settings)
     return changed
@@ -141,56 +142,6 @@ async def _change_and_deploy(
     office: Office, tx: Transaction, found: Application, change: dict[str, Any], order: Order
 ) -> str:
     return await admission.admit(tx, await _change(office, tx, found, change), order)
-
-
-def _merged(settings: ApplicationSettings, change: dict[str, Any]) -> ApplicationSettings:
-    for fixed in ("name", "server"):
-        if fixed in change:
-            raise Invalid(fixed, "cannot be changed")
-    known = settings.model_dump(mode="json", context=REVEAL)
-    source = change.get("source")
-    if _other("type", known["source"], source):
-        known["source"] = {}
-    elif _other("method", known["source"].get("build"), _part(source, "build")):
-        known["source"]["build"] = {}
-    return _without_misled_credentials(
-        settings, ApplicationSettings.model_validate(_merge(known, change)), change
-    )
-
-
-def _part(change: Any, name: str) -> Any:
-    return change.get(name) if isinstance(change, dict) else None
-
-
-def _other(kind: str, known: dict[str, Any] | None, change: Any) -> bool:
-    """Whether something of another kind takes the place of what is there."""
-    if not known or not isinstance(change, dict):
-        return False
-    return bool(change.get(kind, known[kind]) != known[kind])
-
-
-def _without_misled_credentials(
-    before: ApplicationSettings, after: ApplicationSettings, change: dict[str, Any]
-) -> ApplicationSettings:
-    """Stored credentials are for the host they were given for, and go to no other."""
-    held = "credentials" if isinstance(after.source, GitSource) else "registry"
-    if before.source.host == after.source.host or held in change["source"]:
-        return after
-    source = after.source.model_copy(update={held: None})
-    return after.model_copy(update={"source": source})
-
-
-def _merge(target: Any, patch: Any) -> Any:
-    """RFC 7396: objects are merged, null takes away, everything else replaces."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = _merge(merged.get(key), value)
-    return merged
 
 
 @router.delete("/{application}", status_code=202)

@@ -54,7 +54,7 @@ class ImageSource(Value):
         return tag
 
     @property
-    def host(self) -> str:
+    def origin(self) -> str:
         """Whom the credentials are for."""
         return self.reference.registry
 
@@ -133,9 +133,10 @@ class GitSource(Value):
         return self
 
     @property
-    def host(self) -> str:
-        """Whom the credentials are for."""
-        return urlsplit(self.repository).netloc
+    def origin(self) -> str:
+        """Whom the credentials are for: scheme, user, host and port."""
+        url = urlsplit(self.repository)
+        return f"{url.scheme}://{url.netloc}"
 
     @property
     def secrets(self) -> list[str]:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.app import create_app
+from aweigh.adapters.executions import Executions
 from aweigh.adapters.github import GitHub
 from aweigh.settings import Settings
 from aweigh.store import tokens
@@ -79,10 +80,14 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    store: Store, data: Path, github: GitHub | None = None, **settings: Any
+    store: Store,
+    data: Path,
+    github: GitHub | None = None,
+    executions: Executions | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Door]:
     given = Settings(data=data, **settings)
-    app = create_app(given, store, away, github or GitHub("https://api.github.com"))
+    app = create_app(given, store, away, github or GitHub("https://api.github.com"), executions)
     async with store.write() as tx:
         issued = {name: await tokens.issue(tx, bearer) for name, bearer in BEARERS.items()}
     client = httpx2.AsyncClient(

@@ -10,12 +10,22 @@ from tests.support.api_door import Door
 from tests.support.installation import settings_of
 
 SHOP = "/v1/applications/shop"
+SITE = "https://git.example/acme/site"
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
 
 
 async def change(door: Door, **fields: Any) -> dict[str, Any]:
     answer = await door.call("PATCH", SHOP, json=fields)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+async def open_site(door: Door, repository: str) -> None:
+    """An application that is built from a repository which a token opens."""
+    token = {"type": "token", "token": "correct-horse"}
+    source = {"type": "git", "repository": repository, "credentials": token}
+    answer = await door.call("POST", "/v1/applications", json={"name": "shop", "source": source})
+    assert answer.status_code == 201, answer.text
 
 
 async def test_a_change_is_a_merge_patch(door: Door) -> None:
@@ -62,6 +72,81 @@ async def test_credentials_go_to_no_other_registry(door: Door, image: str, kept:
     changed = await change(door, source={"image": image})
 
     assert changed["source"]["registry"] == ({"username": "ci"} if kept else None)
+
+
+@pytest.mark.parametrize(
+    ("image", "part", "missing"),
+    [
+        ("other.example/shop", {"username": "ci2"}, "password"),
+        ("registry.a:444/shop", {"username": "ci2"}, "password"),
+        ("other.example/shop", {"password": "correct-horse"}, "username"),
+    ],
+)
+async def test_credentials_for_another_registry_are_given_as_a_whole(
+    door: Door, image: str, part: dict[str, str], missing: str
+) -> None:
+    registry = {"username": "ci", "password": "battery-staple"}
+    await door.create(source={"image": "registry.a/shop", "registry": registry})
+
+    answer = await door.call("PATCH", SHOP, json={"source": {"image": image, "registry": part}})
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"source.registry.{missing}"]
+    assert (await door.get(SHOP))["source"]["image"] == "registry.a/shop"
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [
+        "https://other.example/acme/site", "https://git.example:8443/acme/site",
+        "https://git.example.evil.test/acme/site",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("part", [{}, {"credentials": {"username": "other"}}])
+async def test_a_token_goes_to_no_other_repository_server(
+    door: Door, repository: str, part: dict[str, Any]
+) -> None:
+    await open_site(door, SITE)
+
+    answer = await door.call("PATCH", SHOP, json={"source": {"repository": repository, **part}})
+
+    shown = (await door.get(SHOP))["source"]
+    if part:
+        assert (answer.status_code, shown["repository"]) == (422, SITE)
+    else:
+        assert (shown["repository"], shown["credentials"]) == (repository, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("http://127.0.0.1:8080/acme/site", "https://127.0.0.1:8080/acme/site"),
+        ("http://127.0.0.1:8080/acme/site", "http://127.0.0.1:8081/acme/site"),
+        ("http://127.0.0.1:8080/acme/site", "http://localhost:8080/acme/site"),
+    ],
+)
+async def test_a_token_goes_over_no_other_scheme_and_port(
+    door: Door, before: str, after: str
+) -> None:
+    await open_site(door, before)
+
+    changed = await change(door, source={"repository": after})
+
+    assert changed["source"]["credentials"] is None
+
+
+async def test_credentials_of_another_type_replace_those_that_were_there(door: Door) -> None:
+    await open_site(door, SITE)
+    key = {
+        "type": "deploy_key", "known_hosts": "git.example ssh-ed25519 AAAA",
+        "private_key": KEY,
+    }  # fmt: skip
+
+    changed = await change(
+        door, source={"repository": "ssh://git@git.example/acme/site", "credentials": key}
+    )
+
+    assert changed["source"]["credentials"]["type"] == "deploy_key"
 
 
 async def test_credentials_may_be_given_with_another_registry(door: Door) -> None:
@@ -189,7 +274,7 @@ async def test_a_part_that_is_none_is_not_found(door: Door, method: str, part: s
 async def test_a_wrong_part_names_its_field(door: Door) -> None:
     await door.create()
 
-    answer = await door.call("PUT", f"{SHOP}/domains", json=[{"host": "A.b"}])
+    answer = await door.call("PUT", f"{SHOP}/domains", json=[{"host": "a b"}])
 
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"field": "domains.0.host", "message": IsStr}]
