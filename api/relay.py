@@ -19,7 +19,7 @@ from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.store import deployments, lifecycle, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow
-from workflows import names
+from workflows import names, policies
 from workflows.lane import ApplicationLane, LaneInput, Turn
 
 #: Rows are also looked for unasked: another API process may have written them.
@@ -117,6 +117,7 @@ class Relay:
                 start_signal="submit",
                 start_signal_args=[turn],
                 static_summary=f"the lane of {turn.slug}",
+                priority=policies.share_of(turn.slug),
                 rpc_timeout=_PATIENCE,
             )
 

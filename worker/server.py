@@ -33,9 +33,11 @@ from worker.lookout import Lookout
 from worker.process import in_background, run, unless_stopped
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
-from workflows.names import build_queue, pull_queue, steps_queue
+from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
 
 _STEPS_AT_ONCE: Final = 100
+#: Waiting costs next to nothing, and may take an hour.
+_WAITS_AT_ONCE: Final = 1000
 _PULLS_AT_ONCE: Final = 3
 #: Heartbeats go out as they are made: by default the SDK holds back four of five.
 _OPTIONS: Final[Mapping[str, Any]] = {
@@ -147,10 +149,11 @@ def activities_of(
     reconciler = ReconcileActivities(server, api, journal)
     return {
         steps_queue: [
-            housekeeping.preflight, generations.release, generations.create, generations.health,
-            routing.switch, routing.drain, generations.remove, housekeeping.sweep,
-            generations.undo, housekeeping.remove_application, reconciler.reconcile,
+            housekeeping.preflight, generations.release, generations.create, routing.switch,
+            generations.remove, housekeeping.sweep, generations.undo,
+            housekeeping.remove_application, reconciler.reconcile,
         ],
+        waits_queue: [generations.health, routing.drain],
         pull_queue: [images.pull, builds.fetch],
         build_queue: [builds.build],
     }  # fmt: skip
@@ -165,6 +168,7 @@ async def _workers(
 ) -> AsyncIterator[None]:
     slots: dict[Callable[[str], str], int] = {
         steps_queue: _STEPS_AT_ONCE,
+        waits_queue: _WAITS_AT_ONCE,
         pull_queue: _PULLS_AT_ONCE,
         build_queue: settings.build_slots,
     }

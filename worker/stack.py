@@ -36,6 +36,8 @@ TUNING: Final[Mapping[str, str]] = {
     "history.timerProcessorMaxPollRPS": "1000",
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
+    # One application's backlog does not hold up another's tasks.
+    "matching.enableFairness": "true",
     # A cancel is pushed to the worker instead of waiting for its next heartbeat.
     "frontend.WorkerCommandsEnabled": "true",
     "system.enableCancelActivityWorkerCommand": "true",

@@ -32,7 +32,14 @@ from workflows.commit_status import CommitStatusWorkflow, StatusOrder
 from workflows.failure import Failure, failure_of
 from workflows.lane_child import LaneChild
 from workflows.markdown import escaped
-from workflows.names import CONTROL_QUEUE, DEPLOYMENT_STATE, build_queue, pull_queue, steps_queue
+from workflows.names import (
+    CONTROL_QUEUE,
+    DEPLOYMENT_STATE,
+    build_queue,
+    pull_queue,
+    steps_queue,
+    waits_queue,
+)
 from workflows.persistence import to_the_end
 from workflows.policies import Budget
 
@@ -152,12 +159,13 @@ class DeploymentWorkflow(LaneChild):
         if not ready.skip_release:
             await self._do(GenerationActivities.release, policies.RELEASE)
         await self._do(GenerationActivities.create, policies.CREATE)
-        await self._do(GenerationActivities.health, policies.HEALTH)
+        await self._do(GenerationActivities.health, policies.HEALTH, queue=waits_queue(server))
         await to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
 
     async def _finish(self) -> None:
         """Past the point of no return: what cannot be done now passes to the reconciler."""
-        await self._attempt(RoutingActivities.drain, policies.DRAIN)
+        waits = waits_queue(self._order.server)
+        await self._attempt(RoutingActivities.drain, policies.DRAIN, queue=waits)
         await self._attempt(GenerationActivities.remove, policies.REMOVE)
         record = SucceededRecord(self._order.deployment_id)
         await self._record(RecordActivities.succeeded, record, "record succeeded")
@@ -189,9 +197,9 @@ class DeploymentWorkflow(LaneChild):
         await self._tell_github(DeploymentState.FAILED)
         return ended
 
-    async def _attempt(self, step: Callable[..., Any], budget: Budget) -> None:
+    async def _attempt(self, step: Callable[..., Any], budget: Budget, *, queue: str = "") -> None:
         try:
-            await self._do(step, budget, final=True)
+            await self._do(step, budget, queue=queue, final=True)
         except FailureError as error:
             workflow.logger.warning("left to the reconciler: %s", error)
 

@@ -199,6 +199,7 @@ class ApplicationLane:
             "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
             "parent_close_policy": ParentClosePolicy.ABANDON,
             "search_attributes": _attributes(turn),
+            "priority": policies.share_of(turn.slug),
         }
         if turn.removal:
             removal = RemovalOrder(

@@ -25,6 +25,11 @@ def steps_queue(server: str) -> str:
     return f"server/{server}/steps"
 
 
+def waits_queue(server: str) -> str:
+    """Steps that hardly do more than wait: they hold no slot that a short step needs."""
+    return f"server/{server}/waits"
+
+
 def pull_queue(server: str) -> str:
     """Pulls, few slots: waiting here is not being offline."""
     return f"server/{server}/pull"

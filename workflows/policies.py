@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -19,6 +19,14 @@ _BACKOFF: Final = RetryPolicy(
 _ASK_SIX_TIMES: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=6
 )
+
+
+def share_of(slug: str) -> Priority:
+    """An application's share of every queue: as much as any other's, however much it queues.
+
+    A workflow's activities and children inherit it.
+    """
+    return Priority(fairness_key=slug)
 
 
 @dataclass(frozen=True, kw_only=True)

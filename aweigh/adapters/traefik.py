@@ -1,14 +1,13 @@
 """What the running proxy says of itself, and how it answers."""
 
 import asyncio
-import subprocess
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx2
 
-from aweigh.adapters.threads import in_thread
+from aweigh.adapters.connections import Connections
 from aweigh.domain.errors import ProxySilent
 from aweigh.domain.generation import GENERATION_HEADER, PROBE_HEADER, Generation
 
@@ -31,6 +30,7 @@ class Traefik:
         self._api = f"http://127.0.0.1:{api_port}/api"
         self._probe = f"http://127.0.0.1:{probe_port}"
         self._client = httpx2.AsyncClient(timeout=5, trust_env=False, follow_redirects=False)
+        self._connections = Connections()
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -103,19 +103,4 @@ class Traefik:
 
         None when that cannot be told: not knowing is not being drained.
         """
-        return await _open_connections(addresses)
-
-
-async def _open_connections(addresses: tuple[str, ...]) -> int | None:
-    if not addresses:
-        return 0
-    clauses = " or ".join(f"dst {address}" for address in addresses)
-    states = ["state", "established", "state", "syn-sent", "state", "close-wait"]
-    command = ["ss", "-Htn", *states, f"( {clauses} )"]
-    try:
-        done = await in_thread(
-            lambda: subprocess.run(command, capture_output=True, timeout=10, check=True)
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return len(done.stdout.splitlines())
+        return await self._connections.to(addresses)

@@ -22,7 +22,15 @@ from tests.support.scenery import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
 from worker.stack import TUNING
 from workflows.lane import ApplicationLane, LaneInput, Turn
-from workflows.names import CONTROL_QUEUE, SEARCH_ATTRIBUTES, build_queue, pull_queue, steps_queue
+from workflows.names import (
+    CONTROL_QUEUE,
+    SEARCH_ATTRIBUTES,
+    build_queue,
+    pull_queue,
+    steps_queue,
+    waits_queue,
+)
+from workflows.policies import share_of
 
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 
@@ -61,7 +69,7 @@ class Stage:
         await self.client.start_workflow(
             ApplicationLane.run, LaneInput(turn.application_id), id=self.lane_id,
             task_queue=CONTROL_QUEUE, start_signal="submit", start_signal_args=[turn],
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING, priority=share_of(turn.slug),
         )  # fmt: skip
 
     @property
@@ -138,9 +146,9 @@ class Theatre:
         async with AsyncExitStack() as workers:
             if serving:
                 activities = [*steps(world), removal(world)]
-                for queue in (steps_queue(name), pull_queue(name), build_queue(name)):
+                for queue_of in (steps_queue, waits_queue, pull_queue, build_queue):
                     await workers.enter_async_context(
-                        Worker(self.client, task_queue=queue, activities=activities)
+                        Worker(self.client, task_queue=queue_of(name), activities=activities)
                     )
             yield Stage(self.client, name, world)
 
