@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from activities.surroundings import port_taken, with_real_binds
+from activities.volumes import MountedVolumes, volumes_of
 from aweigh.domain.application import Strategy, chosen_strategy
 from aweigh.domain.container import (
     APPLICATION,
@@ -60,9 +61,9 @@ class Replicas:
         addresses: tuple[str, ...] = ()
         if committed and committed.names(self._release):
             addresses = committed.generation.addresses  # made again where they were
-        async with self.surroundings():
+        async with self.surroundings() as volumes:
             made = await together(
-                self._ensure_one(replica, addresses[replica] if addresses else None)
+                self._ensure_one(replica, addresses[replica] if addresses else None, volumes)
                 for replica in range(self._release.settings.replicas)
             )
         return any(made)
@@ -84,17 +85,19 @@ class Replicas:
             )
 
     @asynccontextmanager
-    async def surroundings(self) -> AsyncIterator[None]:
+    async def surroundings(self) -> AsyncIterator[MountedVolumes]:
         """Have the networks and volumes that a container of this release is made with."""
         server, release = self._server, self._release
-        for mount in all_mounts(server.names, release.slug, release.settings, self._image):
+        mounts = all_mounts(server.names, release.slug, release.settings, self._image)
+        for mount in mounts:
             if not mount.is_bind:
                 labels = {APPLICATION: release.application}
                 await server.networks.ensure_volume(mount.source, labels)
+        volumes = await volumes_of(server, self._image, mounts)
         async with server.networks.held(map(server.names.network, release.settings.networks)):
-            yield
+            yield volumes
 
-    async def _ensure_one(self, replica: int, address: str | None) -> bool:
+    async def _ensure_one(self, replica: int, address: str | None, volumes: MountedVolumes) -> bool:
         server, release = self._server, self._release
         name = server.names.container(release.slug, release.sequence, replica)
         found = await server.engine.container(name)
@@ -107,10 +110,10 @@ class Replicas:
         # deployment that the database, restored from a backup, knows nothing of.
         if found:
             await server.engine.remove(name)
-        await self._make(replica, address)
+        await self._make(replica, address, volumes)
         return True
 
-    async def _make(self, replica: int, address: str | None) -> None:
+    async def _make(self, replica: int, address: str | None, volumes: MountedVolumes) -> None:
         for _ in range(_ADDRESS_ATTEMPTS):
             taken = address or await self._take_address()
             spec = replica_spec(
@@ -124,7 +127,7 @@ class Replicas:
                 routing=self._server.routing,
             )
             try:
-                await self._start(with_real_binds(self._server, spec))
+                await self._start(with_real_binds(self._server, spec), volumes)
             except AddressTaken:
                 continue
             except NameTaken as error:
@@ -133,8 +136,8 @@ class Replicas:
                 return
         raise StepUnavailable(Reason.START_FAILED, f"no free address was found for {replica}")
 
-    async def _start(self, spec: ContainerSpec) -> None:
-        await self._server.engine.create(spec)
+    async def _start(self, spec: ContainerSpec, volumes: MountedVolumes) -> None:
+        await volumes.create(self._server, spec)
         try:
             await self._server.engine.start(spec.name)
         except StepFailed as error:

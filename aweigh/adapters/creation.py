@@ -23,6 +23,7 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
                 source=mount.source,
                 type="bind" if mount.is_bind else "volume",
                 read_only=mount.read_only,
+                no_copy=mount.no_copy,
             )
             for mount in spec.mounts
         ],

@@ -264,6 +264,7 @@ def _facts(raw: Mapping[str, Any]) -> ImageFacts:
         has_health_check=has_check,
         health_seconds=_seconds_to_give_up(check) if has_check else 0,
         has_command=bool(config.get("Cmd") or config.get("Entrypoint")),
+        user=config.get("User") or "",
         size=raw.get("Size", 0),
         named_at=datetime.fromisoformat(named) if named else None,
         platform=_platform({key.lower(): value for key, value in raw.items()}),

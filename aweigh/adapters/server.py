@@ -20,6 +20,7 @@ from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
 from aweigh.adapters.targets import Targets
 from aweigh.adapters.traefik import Traefik
+from aweigh.adapters.volumes import Volumes
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
@@ -46,6 +47,7 @@ class Server:
     engine_root: Path
     images: Images
     networks: Networks
+    volumes: Volumes
     commits: Commits
     fence: Fence
     locks: Locks
@@ -126,6 +128,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         engine_root=engine_root,
         images=images,
         networks=networks,
+        volumes=Volumes(engine),
         commits=commits,
         fence=Fence(data / "fences"),
         locks=Locks(data / "locks"),

@@ -45,6 +45,8 @@ class Mount:
     source: str
     target: str
     read_only: bool = False
+    #: Leaves a volume as it is, where the engine would copy into an empty one what the image has.
+    no_copy: bool = False
 
     @property
     def is_bind(self) -> bool:
@@ -97,6 +99,8 @@ class ImageFacts:
     #: How long the image's own check may take until it gives up.
     health_seconds: float = 0
     has_command: bool = True
+    #: Its `USER`, as it is written there.
+    user: str = ""
     size: int = 0
     #: When it was given a name last.
     named_at: datetime | None = None

@@ -114,8 +114,13 @@ def test_a_replica_with_everything() -> None:
             "address": "10.201.1.0",
             "networks": {"aweigh-backend": "shop"},
             "mounts": (
-                {"source": "aweigh-shop_data", "target": "/data", "read_only": False},
-                {"source": "/srv", "target": "/srv", "read_only": True},
+                {
+                    "source": "aweigh-shop_data",
+                    "target": "/data",
+                    "read_only": False,
+                    "no_copy": False,
+                },
+                {"source": "/srv", "target": "/srv", "read_only": True, "no_copy": False},
             ),
             "ports": (Port(host=8080, container=80),),
             "cpus": 0.5,
@@ -156,7 +161,14 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "network": "aweigh",
             "address": None,
             "networks": {"aweigh-backend": "aweigh-shop-7-release"},
-            "mounts": ({"source": "aweigh-shop_data", "target": "/data", "read_only": False},),
+            "mounts": (
+                {
+                    "source": "aweigh-shop_data",
+                    "target": "/data",
+                    "read_only": False,
+                    "no_copy": False,
+                },
+            ),
             "ports": (),
             "cpus": None,
             "memory_bytes": 536870912,
