@@ -38,6 +38,7 @@ async def webhook(
     signers = await _signers(office, verified)
     let_in(request)
     if x_github_event == "ping":
+        await _remember(office, signers, verified)
         return JSONResponse({"applications": [one.row.slug for one in signers]}, 200)
     if x_github_event != "push":
         return _answer(
@@ -79,6 +80,14 @@ async def _signers(office: Office, verified: Verified) -> list[Application]:
     if not (signers or verified.by_app):
         raise HTTPException(401, _REFUSED)
     return signers
+
+
+async def _remember(office: Office, signers: list[Application], verified: Verified) -> None:
+    """Know the repository again when it is renamed before its first push."""
+    async with office.store.write() as tx:
+        for one in signers:
+            if verified.event:
+                await pushes.remember(tx, one.row.id, verified.event)
 
 
 async def _take(office: Office, signers: list[Application], push: Push, key: Key) -> Response:

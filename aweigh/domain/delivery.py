@@ -78,10 +78,10 @@ def named_repositories(payload: bytes) -> tuple[Event, ...]:
     Only a signature makes it true. A quote within a string is escaped, so that no text in a
     delivery, such as a commit's message, is taken for the name.
     """
-    found: dict[str, Event] = {}
+    found: dict[tuple[str, str | None], Event] = {}
     for place in islice(_places(payload), _MOST_OBJECTS):
         if event := _event_at(payload, place):
-            found.setdefault(event.repository.clone_url, event)
+            found.setdefault((event.repository.clone_url, event.repository.identity), event)
     return tuple(found.values())
 
 

@@ -36,8 +36,19 @@ def _address(url: str) -> str:
 
 class Repository(BaseModel):
     clone_url: Annotated[str, AfterValidator(_address)]
+    #: What stays when it is renamed.
+    id: int | None = None
     #: GitHub's own clock, by which pushes are ordered.
     pushed_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return repository_key(self.clone_url)
+
+    @property
+    def identity(self) -> str | None:
+        """Its id with its host, where there may be others with ids of their own."""
+        return None if self.id is None else f"{self.key.partition('/')[0]}#{self.id}"
 
 
 class Pusher(BaseModel):

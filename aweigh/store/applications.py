@@ -50,7 +50,9 @@ def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSet
     owner = Owner(kind=_SETTINGS, id=row.id)
     row.settings = tx.vault.seal(owner, releases.settings_text(settings))
     source = settings.source
-    row.repository = repository_key(source.repository) if isinstance(source, GitSource) else None
+    repository = repository_key(source.repository) if isinstance(source, GitSource) else None
+    if repository != row.repository:
+        row.repository, row.repository_id = repository, None
     if not (isinstance(source, GitSource) and source.auto_deploy):
         row.branch_look = None  # what is pushed until it follows again was not meant to be deployed
     row.updated_at = tx.now

@@ -3,10 +3,10 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from aweigh.domain.deployment import Trigger
-from aweigh.domain.git import Installation, repository_key
+from aweigh.domain.git import Installation
 from aweigh.domain.look import Look
 from aweigh.domain.push import Event, Newest, Push, why_ignored
 from aweigh.domain.source import GitSource
@@ -57,11 +57,19 @@ def _is_read_by(installation: int, application: Application) -> bool:
 
 
 async def _followers(tx: Transaction, event: Event) -> list[ApplicationRow]:
-    query = select(ApplicationRow).where(
-        ApplicationRow.repository == repository_key(event.repository.clone_url),
-        ApplicationRow.removed_at.is_(None),
-    )
+    """By its name, or by the id that a delivery told of before it was renamed."""
+    told = event.repository
+    known = ApplicationRow.repository == told.key
+    if told.identity:
+        known = or_(known, ApplicationRow.repository_id == told.identity)
+    query = select(ApplicationRow).where(known, ApplicationRow.removed_at.is_(None))
     return list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
+
+
+async def remember(tx: Transaction, application_id: str, event: Event) -> None:
+    """Know the repository by its id, which was signed with a secret of the application's."""
+    application = await applications.find(tx, application_id, lock=True)
+    application.row.repository_id = event.repository.identity or application.row.repository_id
 
 
 async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Taken:
@@ -72,6 +80,7 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
     """
     application = await applications.find(tx, application_id, lock=True)
     row, source = application.row, application.settings.source
+    row.repository_id = push.repository.identity or row.repository_id
     known = await idempotency.remembered(tx, row.id, key)
     if known:
         return Taken(slug=row.slug, deployment=known)

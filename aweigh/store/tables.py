@@ -65,6 +65,8 @@ class ApplicationRow(Base):
     secret: Mapped[str] = mapped_column(Text)  # sealed
     webhook_secret: Mapped[str | None] = mapped_column(Text)  # sealed
     repository: Mapped[str | None] = mapped_column(String(600), index=True)
+    #: What its host calls it whatever its name, as the last delivery told that was signed for it.
+    repository_id: Mapped[str | None] = mapped_column(String(300), index=True)
     newest_push: Mapped[str | None] = mapped_column(Text)
     branch_look: Mapped[str | None] = mapped_column(Text)
     last_sequence: Mapped[int] = mapped_column(default=0)

@@ -282,6 +282,43 @@ async def test_a_delivery_may_come_as_a_form_which_is_githubs_default(
     assert [one["commit"] for one in await deployments(door)] == [ONE] * (status == 202)
 
 
+@pytest.mark.parametrize("first", ["push", "ping"])
+async def test_a_renamed_repository_is_still_known(door: Door, first: str) -> None:
+    app, other = await follow(door), await follow(door, "other")
+    secret = app["webhook_secret"]
+    known = {"id": 7}
+    renamed = known | {
+        "clone_url": "https://github.com/acme/store.git", "pushed_at": 1_790_000_005,
+    }  # fmt: skip
+    elsewhere = renamed | {"clone_url": "https://github.example.com/acme/store.git"}
+
+    def pushed(commit: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return push(REPOSITORY, after=commit, repository_fields=fields)
+
+    too_early = await deliver(door, secret, pushed(TWO, renamed))
+    await deliver(door, secret, pushed(ONE, known), event=first)
+    stranger = await deliver(door, other["webhook_secret"], pushed(TWO, renamed))
+    of_another_host = await deliver(door, secret, pushed(TWO, elsewhere))
+    taken = await deliver(door, secret, pushed(TWO, renamed))
+
+    assert [one.status_code for one in (too_early, stranger, of_another_host)] == [401] * 3
+    assert len(taken.json()["deployments"]) == 1, taken.text
+    newest = (await deployments(door))[0]
+    assert (newest["commit"], newest["application"]["id"]) == (TWO, app["id"])
+
+
+async def test_the_id_of_a_repository_goes_with_its_address(door: Door) -> None:
+    app = await follow(door)
+    secret = app["webhook_secret"]
+    await deliver(door, secret, push(REPOSITORY, after=ONE, repository_fields={"id": 7}))
+    change = {"source": {"repository": "https://github.com/acme/another"}}
+    await door.call("PATCH", f"/v1/applications/{app['id']}", json=change)
+
+    answer = await deliver(door, secret, push(REPOSITORY, after=TWO, repository_fields={"id": 7}))
+
+    assert answer.status_code == 401
+
+
 async def test_an_old_secret_stops_working(door: Door) -> None:
     app = await follow(door)
     await door.call("POST", f"/v1/applications/{app['id']}/settings/rotate")
