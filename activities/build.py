@@ -24,6 +24,7 @@ from aweigh.domain.content import content_key
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import BuildLost, StepFailed
 from aweigh.domain.git import Installation, Token
+from aweigh.domain.masking import prepare
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
 
@@ -159,6 +160,7 @@ class Work:
         await self._end_unwatched()
         spent = await workshop.seconds(labels)
         log = BuildLog(self._opened, self._clone.with_name("read"))
+        await asyncio.to_thread(prepare, self._opened.secrets, much=True)
         try:
             await self._within_limits(self._method.run(name, self._clone, log), spent)
         except (StepFailed, BuildLost) as error:

@@ -76,8 +76,9 @@ class BuildLog:
         self._keep(self._note.model_copy(update=read))
 
     def _unwritten(self, lines: list[str]) -> list[str]:
-        for index, line in enumerate(lines):
-            shown = as_logged(line, self._opened.secrets)
+        if not self._behind:
+            return lines
+        for index, shown in enumerate(as_logged(lines, self._opened.secrets)):
             if shown not in self._behind:
                 self._behind.clear()
                 return lines[index:]

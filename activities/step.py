@@ -18,6 +18,7 @@ from activities.telling import telling
 from aweigh.contract import StepReport
 from aweigh.domain.deployment import StepName, StepState
 from aweigh.domain.errors import AweighError, StepFailed
+from aweigh.domain.masking import prepare
 from aweigh.domain.saying import said_by
 from aweigh.domain.secret import mask
 from aweigh.domain.text import printable
@@ -129,6 +130,7 @@ class Steps:
         async with beating(), as_application_errors(name, secrets):
             release = await self._release(name, step, run_id)
             secrets += release.settings.secrets
+            await asyncio.to_thread(prepare, secrets)
             opened = OpenStep(release, name, self._journal, self._api, secrets)
             opened.tell(StepState.RUNNING)
             try:

@@ -17,6 +17,8 @@ import jwt
 from aweigh.domain.commit_status import CommitStatus
 from aweigh.domain.errors import RateLimited, Refused, Unavailable
 from aweigh.domain.git import Credentials, Installation, Token
+from aweigh.domain.secret import mask
+from aweigh.domain.text import one_line
 
 #: What a token may do: no more than it is fetched for.
 READ: Final[Mapping[str, str]] = {"contents": "read"}
@@ -136,7 +138,8 @@ class GitHub:
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unavailable(f"GitHub answered {answer.status_code}")
         if not answer.is_success:
-            raise Refused(f"GitHub refuses {what} ({answer.status_code}): {_message(answer)}")
+            why = mask(_message(answer), [token])
+            raise Refused(f"GitHub refuses {what} ({answer.status_code}): {why}")
         return answer.json()
 
 
@@ -161,6 +164,6 @@ def _owner_and_name(repository: str) -> str:
 
 def _message(answer: httpx2.Response) -> str:
     try:
-        return str(answer.json()["message"])[:200]
+        return one_line(str(answer.json()["message"]), 200)
     except (ValueError, KeyError, TypeError):
         return "without saying why"

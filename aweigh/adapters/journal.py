@@ -20,7 +20,7 @@ from aweigh.contract import StepReport
 from aweigh.domain import grammar
 from aweigh.domain.deployment import StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
-from aweigh.domain.secret import mask
+from aweigh.domain.secret import mask, mask_lines
 from aweigh.domain.text import printable
 
 _CHUNK: Final = 256 * 1024
@@ -29,6 +29,8 @@ _PAUSE_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 3.0
 #: What comes together travels together; a step as short as this is told of once, at its end.
 _GATHER_SECONDS: Final = 0.1
+#: Printed lines that are looked at again with the next ones, for a secret that is wrapped.
+_LINES_BEFORE: Final = 4
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +46,7 @@ class Journal:
         self._output_bytes = output_bytes
         self._wake = asyncio.Event()
         self._sent: dict[str, int] = {}
+        self._before: dict[str, list[str]] = {}
         self._shipping = asyncio.Lock()
 
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
@@ -62,11 +65,18 @@ class Journal:
             room = self._output_bytes - self.length(deployment_id)
             if room <= 0:
                 return
-            stamped = _stamped(_masked(lines, secrets))
+            stamped = _stamped(self._masked(deployment_id, lines, secrets))
             if sum(map(len, stamped)) >= room:
                 stamped = [*_filling(stamped, room), *_stamped([self._full])]
             self._append(deployment_id, stamped)
         self._wake.set()
+
+    def _masked(self, deployment_id: str, lines: list[str], secrets: list[str]) -> list[str]:
+        """A secret may begin in lines that came before these."""
+        before = self._before.get(deployment_id, [])
+        together = [*before, *lines]
+        self._before[deployment_id] = together[-_LINES_BEFORE:]
+        return mask_lines(together, secrets)[len(before) :]
 
     @property
     def _full(self) -> str:
@@ -204,12 +214,7 @@ class Journal:
             path.unlink()
         place.rmdir()
         self._sent.pop(place.name, None)
-
-
-def _masked(lines: list[str], secrets: list[str]) -> list[str]:
-    """Together, which is quick, unless a secret of several lines made one line of them."""
-    together = mask("\n".join(lines), secrets).split("\n")
-    return together if len(together) == len(lines) else [mask(line, secrets) for line in lines]
+        self._before.pop(place.name, None)
 
 
 def _stamped(lines: list[str]) -> list[bytes]:

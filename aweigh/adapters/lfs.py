@@ -29,6 +29,7 @@ from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
 from aweigh.domain.git import is_loopback, path_on
 from aweigh.domain.lfs import Pointer, endpoint_of
+from aweigh.domain.secret import mask
 from aweigh.domain.source import GitSource
 from aweigh.domain.text import one_line, printable
 
@@ -46,6 +47,11 @@ class Endpoint:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What the server gave out for this fetch, with and without the scheme before it."""
+        return [part for value in self.headers.values() for part in (value, *value.split())]
 
     def headers_for(self, url: str) -> Mapping[str, str]:
         """Its own headers, for nobody else."""
@@ -115,13 +121,16 @@ class LargeFiles:
             said = await _json(answer)
         try:
             found = {one["oid"]: one for one in said["objects"]}
-            return {one.oid: self._action(found[one.oid], one) for one in batch}
+            return {one.oid: self._action(found[one.oid], one, endpoint) for one in batch}
         except (LookupError, TypeError) as error:
             raise self._failed("the server's list of files cannot be read") from error
 
-    def _action(self, said: Mapping[str, Any], pointer: Pointer) -> Mapping[str, Any]:
+    def _action(
+        self, said: Mapping[str, Any], pointer: Pointer, endpoint: Endpoint
+    ) -> Mapping[str, Any]:
         if error := said.get("error"):
-            text = one_line(printable(f"{error.get('code')} {error.get('message')}"), 200)
+            text = mask(f"{error.get('code')} {error.get('message')}", endpoint.secrets)
+            text = one_line(printable(text), 200)
             raise self._failed(
                 f"{pointer.path} ({pointer.oid[:12]}) is not on the server: {text}; "
                 "push it with `git lfs push --all`",

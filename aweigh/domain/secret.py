@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, PlainSerializer, SecretStr, SerializationInfo
 
 from aweigh.domain import grammar
-from aweigh.domain.text import CUT, printable
+from aweigh.domain.masking import HIDDEN, spans
+from aweigh.domain.text import printable
 
-HIDDEN: Final = "**********"
 #: The serialisation context under which secrets are written out.
 REVEAL: Final[dict[str, Any]] = {"reveal": True}
 
@@ -24,40 +24,32 @@ def _text(secret: SecretStr) -> SecretStr:
 
 Secret = Annotated[SecretStr, AfterValidator(_text), PlainSerializer(_serialize, return_type=str)]
 
-#: A value shorter than this is not masked: it would blank out ordinary text.
-MASKED_FROM: Final = 6
-
 
 def mask(text: str, secrets: list[str]) -> str:
-    """Replace every occurrence of a secret of six characters or more, longest first.
+    """Hide every secret of six characters or more, however it is written in the text.
 
-    A secret is found whole, line by line, with its white space run together, and also where the
-    text was cut in its middle.
+    A secret is found whole, line by line, escaped or encoded (see `spelling`), wrapped, and also
+    where the text was cut in its middle.
     """
-    for part in sorted(_parts(secrets), key=len, reverse=True):
-        text = _mask_cut(text.replace(part, HIDDEN), part)
-    return text
+    return _masked(text, secrets, keep_lines=False)
 
 
-def as_logged(line: str, secrets: list[str]) -> str:
-    """One line as it stands in a deployment's log, behind its time."""
-    return printable(mask(line, secrets)).encode(errors="replace").decode()
+def mask_lines(lines: list[str], secrets: list[str]) -> list[str]:
+    """The lines, as many as there were; a secret over several of them is hidden in each."""
+    return _masked("\n".join(lines), secrets, keep_lines=True).split("\n")
 
 
-def _parts(secrets: list[str]) -> set[str]:
-    whole = {piece for secret in secrets for piece in (secret, *secret.splitlines())}
-    parts = whole | {" ".join(piece.split()) for piece in whole}
-    return {part for part in parts if len(part) >= MASKED_FROM}
+def as_logged(lines: list[str], secrets: list[str]) -> list[str]:
+    """Lines as they stand in a deployment's log, behind their times."""
+    masked = mask_lines(lines, secrets)
+    return [printable(line).encode(errors="replace").decode() for line in masked]
 
 
-def _mask_cut(text: str, part: str) -> str:
-    pieces = text.split(CUT)
-    return CUT.join(_mask_end(piece, part) for piece in pieces)
-
-
-def _mask_end(text: str, part: str) -> str:
-    """Hide the beginning of a secret with which the text breaks off."""
-    for length in range(min(len(part) - 1, len(text)), MASKED_FROM - 1, -1):
-        if text.endswith(part[:length]):
-            return text[:-length] + HIDDEN
-    return text
+def _masked(text: str, secrets: list[str], *, keep_lines: bool) -> str:
+    data = text.encode(errors="surrogatepass")
+    pieces, position = [], 0
+    for start, end in spans(data, secrets):
+        lines = data.count(b"\n", start, end) if keep_lines else 0
+        pieces += [data[position:start], b"\n".join([HIDDEN.encode()] * (lines + 1))]
+        position = end
+    return b"".join([*pieces, data[position:]]).decode(errors="surrogatepass")

@@ -1,8 +1,10 @@
 """Tokens of an App's installations, and statuses, against a GitHub that checks signatures."""
 
+import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -107,6 +109,22 @@ async def test_an_app_that_may_not_tell_is_refused(api: GitHubApi) -> None:
     async with client(api) as github:
         with pytest.raises(Refused, match="not granted to this installation"):
             await github.set_status(OURS, SHOP, COMMIT, LIVE)
+
+
+async def test_a_token_that_is_thrown_back_is_hidden() -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        shown = request.headers["Authorization"]
+        coded = base64.b64encode(shown.encode()).decode()
+        return httpx2.Response(422, json={"message": f"no: {shown}, {coded}"})
+
+    github = GitHub("http://127.0.0.1", transport=httpx2.MockTransport(answer))
+    token = Token(token=SecretStr("ghp_correct-horse"))
+
+    with pytest.raises(Refused) as refused:
+        await github.set_status(token, SHOP, COMMIT, LIVE)
+
+    assert str(refused.value).endswith("no: Bearer **********, QmVhcmVyIG**********")
+    await github.close()
 
 
 @pytest.mark.parametrize(

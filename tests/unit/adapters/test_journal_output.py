@@ -1,5 +1,6 @@
 """What programs print: a line for a line, until the log is as long as it may be."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,21 @@ def test_every_line_is_one_whatever_is_in_it(journal: Journal, tmp_path: Path) -
 
     journal.write_output(ONE, ["", "a\rb\x1b[2J\u2028c", "", *secret.split("\n"), ""], [secret])
 
-    hidden = [HIDDEN, "x", HIDDEN]  # too short to be a secret by itself
+    hidden = [HIDDEN] * 3
     assert written(journal, tmp_path) == ["", "a\\x0db\\x1b[2J\\x2028c", "", *hidden, ""]
     assert journal.lines_behind(ONE, 0) == written(journal, tmp_path)
+
+
+def test_a_secret_that_is_wrapped_into_the_next_batch_is_hidden_there_too(
+    journal: Journal, tmp_path: Path
+) -> None:
+    secret = "correct-horse-battery-staple"
+    printed = base64.b64encode(f"ci:{secret}".encode()).decode()
+
+    for line in (f"Basic {printed[:24]}", printed[24:], "done"):
+        journal.write_output(ONE, [line], [secret])
+
+    assert written(journal, tmp_path) == [f"Basic Y2k6{HIDDEN}", HIDDEN, "done"]
 
 
 def test_a_full_log_says_so_once_and_takes_no_more_output(journal: Journal, tmp_path: Path) -> None:
