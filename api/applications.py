@@ -76,7 +76,7 @@ async def list_applications(
 @router.post("", status_code=201)
 async def create_application(office: Doors, _: Admin, new: NewApplication) -> dict[str, Any]:
     _refuse_unknown_app(office, new)
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         await servers.known(tx, new.server)
         made = await applications.create(
             tx, name=new.name, server=new.server, settings=new.settings()
@@ -106,7 +106,7 @@ async def change_application(
     if not isinstance(deploy, bool):
         raise Invalid("deploy", "is neither true nor false")
     made: dict[str, Any] = {}
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         found = await applications.find(tx, application, lock=True)
         if deploy:
             key = _change_key(tx, found, idempotency_key, change)
@@ -149,7 +149,7 @@ async def remove_application(
     office: Doors, _: Admin, application: str, volumes: bool = False
 ) -> dict[str, Any]:
     """Take it off its server, through its lane; with `volumes`, its data too."""
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         found = await applications.find(tx, application, lock=True)
         await applications.ask_removal(tx, found, volumes=volumes)
         shown = await _shown(tx, found)
@@ -166,7 +166,7 @@ async def read_doors(office: Doors, _: Admin, application: str) -> dict[str, str
 @router.post("/{application}/settings/rotate")
 async def rotate_doors(office: Doors, _: Admin, application: str) -> dict[str, str | None]:
     """A new deploy hook and secret; the old ones stop working at once."""
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         found = await applications.find(tx, application, lock=True)
         applications.rotate_secret(tx, found.row)
         return _doors(tx, found)
@@ -195,7 +195,7 @@ async def replace_part(
 ) -> dict[str, Any]:
     if part not in PARTS:
         raise NotFound(f"an application has no {part!r}")
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         found = await applications.find(tx, application, lock=True)
         known = found.settings.model_dump(mode="json", context=REVEAL)
         settings = ApplicationSettings.model_validate(known | {part: value})
@@ -213,7 +213,7 @@ async def deploy(
     wait: Wait = 0,
 ) -> Any:
     asked = asked or DeploymentRequest()
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         found = await applications.find(tx, application, lock=True)
         key = key_of("deployments", idempotency_key, **asked.model_dump(exclude_defaults=True))
         order = Order(trigger=Trigger.MANUAL, actor=bearer.name, **asked.model_dump())

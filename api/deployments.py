@@ -91,7 +91,7 @@ async def delete(office: Doors, _: Deployer, deployment: str, wait: Wait = 0) ->
 
 
 async def _cancel(office: Office, deployment_id: str, wait: int) -> Response:
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         row = await deployments.find_row(tx, deployment_id, lock=True)
         if DeploymentState(row.state).ended:
             raise Conflict(f"{deployment_id} has ended already ({row.state})")
@@ -133,7 +133,7 @@ _NEEDED: Final = {
 
 
 async def _again(office: Office, order: Order, idempotency_key: str | None, wait: int) -> Response:
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         row = await deployments.find_row(tx, order.retry_of or "", lock=True)
         application = await applications.find(tx, row.application_id, lock=True)
         key = key_of(order.trigger, idempotency_key, deployment=row.id)

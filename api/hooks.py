@@ -15,6 +15,7 @@ from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid
 from aweigh.store import admission, applications
 from aweigh.store.admission import Order
+from aweigh.store.database import Transaction
 
 router = APIRouter(prefix="/v1/events", tags=["hooks"])
 
@@ -40,10 +41,13 @@ async def deploy_hook(
     asked = _tag(body, tag)
     key = key_of("hook", idempotency_key, tag=asked)
     order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
-    async with office.store.write() as tx:
+
+    async def admit(tx: Transaction) -> str:
         # Asked again: the secret may have been rotated in between.
         application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret, lock=True)
-        deployment_id = await admission.admit_once(tx, application, order, key)
+        return await admission.admit_once(tx, application, order, key)
+
+    deployment_id = await office.store.admit(admit)
     office.relay.wake()
     return await answer_for(office, deployment_id, wait)
 

@@ -31,7 +31,7 @@ async def list_tokens(office: Doors, _: Admin) -> dict[str, Any]:
 @router.post("", status_code=201)
 async def make_token(office: Doors, _: Admin, new: NewToken) -> dict[str, str]:
     """A new token, shown this once."""
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         if await tokens.named(tx, new.name):
             raise Conflict(f"there is a token {new.name!r} already")
         token = await tokens.issue(tx, Bearer(name=new.name, scope=Scope(new.scope)))
@@ -43,5 +43,5 @@ async def take_token_back(office: Doors, bearer: Admin, name: str) -> None:
     """It stops working at once."""
     if name == bearer.name:
         raise Conflict("a token cannot take itself back")
-    async with office.store.write() as tx:
+    async with office.store.write(urgent=True) as tx:
         await tokens.take_back(tx, name)

@@ -14,7 +14,9 @@ from aweigh.domain.push import Push
 from aweigh.domain.source import GitSource
 from aweigh.store import pushes
 from aweigh.store.applications import Application
+from aweigh.store.database import PATIENCE, Transaction
 from aweigh.store.idempotency import Key
+from aweigh.store.pushes import Taken
 
 router = APIRouter(prefix="/v1/github", tags=["hooks"])
 _REFUSED: Final = "The delivery is not signed with a secret of an application of this repository."
@@ -94,8 +96,11 @@ async def _take(office: Office, signers: list[Application], push: Push, key: Key
     for one in signers:
         if isinstance(one.settings.source, GitSource):
             await office.verification.touches(push, one.settings.source.paths)
-    async with office.store.write() as tx:
-        taken = [await pushes.take(tx, one.row.id, push, key) for one in signers]
+
+    async def take(tx: Transaction) -> list[Taken]:
+        return [await pushes.take(tx, one.row.id, push, key) for one in signers]
+
+    taken = await office.store.admit(take, patience=PATIENCE)  # nobody sends it again
     office.relay.wake()
     return _answer(
         [one.deployment for one in taken if one.deployment],

@@ -100,7 +100,11 @@ def _named_like(
 
 
 def _method(build: Any) -> str:
-    return str(build.get("method", "buildpacks") if isinstance(build, dict) else build.method)
+    return str(
+        build.get("method", "buildpacks")
+        if isinstance(build, dict)
+        else getattr(build, "method", "")
+    )
 
 
 #: A build that names no method is by Buildpacks.

@@ -145,7 +145,9 @@ class GitSource(Value):
 
 
 def _type(source: Any) -> str:
-    return str(source.get("type", "image") if isinstance(source, dict) else source.type)
+    return str(
+        source.get("type", "image") if isinstance(source, dict) else getattr(source, "type", "")
+    )
 
 
 #: A source that names no type is an image.

@@ -1,10 +1,10 @@
 """Transactions on SQLite or PostgreSQL: the same code and the same migrations for both."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -23,12 +23,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.store.grouping import Group
+from aweigh.store.sqlite import connect
+from aweigh.store.turns import Turns
 from aweigh.store.vault import Vault
 
 Row = TypeVar("Row")
+T = TypeVar("T")
 
 #: Seconds that a writer waits for the SQLite lock before the call is answered with 503.
 PATIENCE: Final = 5.0
+#: Seconds after which a caller who can try again rather hears 503.
+SOON: Final = 0.7
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,9 @@ class Store:
         one_moment = {} if sqlite_path(self.url) else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**one_moment)
         self._vault = vault
-        # SQLite's own waiting is neither fair nor cheap; within a process, writers queue here.
-        self._writer = asyncio.Lock()
-        self._patience = patience
+        path = sqlite_path(self.url)
+        self._turns = Turns(Path(path), patience) if path else None
+        self._group: Group[Transaction] = Group(partial(self.write, urgent=True), _alone)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -75,8 +81,10 @@ class Store:
                 yield Transaction(session, self._vault)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
+    async def write(self, *, urgent: bool = False) -> AsyncIterator[Transaction]:
         """All or nothing: committed at the end of the block, rolled back on any error.
+
+        What is urgent, since somebody waits for the answer, goes before what is not.
 
         Raises:
             Unavailable: the database is locked or gone; nothing was written.
@@ -85,30 +93,40 @@ class Store:
         engine = self._engine.execution_options(write=True)
         with _in_our_words():
             async with (
-                self._one_writer(),
+                self._turns.take(urgent=urgent) if self._turns else nullcontext(),
                 AsyncSession(engine, expire_on_commit=False) as session,
                 session.begin(),
             ):
                 yield Transaction(session, self._vault)
 
-    @asynccontextmanager
-    async def _one_writer(self) -> AsyncIterator[None]:
-        """Raises: Unavailable: others have held the database for too long."""
-        if sqlite_path(self.url) is None:
-            yield
-            return
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._writer.acquire()
-        except TimeoutError as error:
-            raise Unavailable("the database does not answer: others wait for it too") from error
-        try:
-            yield
-        finally:
-            self._writer.release()
+    async def admit(
+        self, work: Callable[[Transaction], Awaitable[T]], *, patience: float = SOON
+    ) -> T:
+        """Write what a caller waits for, in one commit with others who wait; each for himself.
+
+        Where so many wait that it would take longer than `patience`, that is said at once.
+
+        Raises:
+            Unavailable: the database is locked or gone, or too many wait; nothing was written.
+            Invalid: a value holds characters that a database does not take.
+        """
+        if self._turns:
+            return await self._group.run(work, patience)
+        async with self.write(urgent=True) as tx:
+            return await work(tx)
 
     async def close(self) -> None:
         await self._engine.dispose()
+        if self._turns:
+            self._turns.close()
+
+
+@asynccontextmanager
+async def _alone(tx: Transaction) -> AsyncIterator[None]:
+    """A part of a transaction that is undone by itself on any error."""
+    with _in_our_words():
+        async with tx.session.begin_nested():
+            yield
 
 
 @contextmanager
@@ -148,7 +166,8 @@ def _engine(url: URL, patience: float) -> AsyncEngine:
         return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
     # mode=rw: a database file that has gone is an error, never a new and empty database.
     uri = url.set(database=f"file:{quote(path)}", query={"mode": "rw", "uri": "true"})
-    engine = create_async_engine(uri, connect_args={"timeout": patience}, hide_parameters=True)
+    options = {"timeout": patience, "async_creator_fn": connect}
+    engine = create_async_engine(uri, connect_args=options, hide_parameters=True)
     _listen(engine, Path(path))
     return engine
 

@@ -1,0 +1,107 @@
+"""Several calls in one commit: syncing it to the disk is most of what a short one costs."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from aweigh.domain.errors import Unavailable
+
+T = TypeVar("T")
+Tx = TypeVar("Tx")
+
+_MOST: Final = 16
+#: How fast what is known of a call's time follows what it is now.
+_WEIGHT: Final = 0.2
+_CROWDED: Final = "too many calls wait to be taken; try again"
+
+
+@dataclass(frozen=True, eq=False)
+class _Call(Generic[Tx]):
+    work: Callable[[Tx], Awaitable[Any]]
+    done: "asyncio.Future[Any]"
+
+
+class Group(Generic[Tx]):
+    """Takes what has come up to now into one transaction, each in a savepoint of its own."""
+
+    def __init__(
+        self,
+        write: Callable[[], AbstractAsyncContextManager[Tx]],
+        alone: Callable[[Tx], AbstractAsyncContextManager[object]],
+    ) -> None:
+        """`write` begins a transaction, `alone` a part of it that is undone by itself."""
+        self._write = write
+        self._alone = alone
+        self._waiting: deque[_Call[Tx]] = deque()
+        self._working: asyncio.Task[None] | None = None
+        self._seconds = 0.0
+
+    @property
+    def seconds_to_wait(self) -> float:
+        """For a call that comes now, as far as is known."""
+        return (len(self._waiting) + 1) * self._seconds
+
+    async def run(self, work: Callable[[Tx], Awaitable[T]], patience: float) -> T:
+        """What the work returns, once it is committed.
+
+        Raises:
+            Unavailable: too many wait, or the database does not answer; nothing was written.
+        """
+        crowd = len(self._waiting) >= _MOST
+        if crowd and self.seconds_to_wait > patience:
+            raise Unavailable(_CROWDED)
+        call = _Call(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work_off())
+        if crowd:
+            await self._in_time(call, patience)
+        result: T = await call.done
+        return result
+
+    async def _in_time(self, call: _Call[Tx], patience: float) -> None:
+        """Raises: Unavailable: its turn did not come, though it was to be expected."""
+        try:
+            await asyncio.wait([call.done], timeout=patience)
+        except asyncio.CancelledError:
+            call.done.cancel()
+            raise
+        if call in self._waiting:
+            self._waiting.remove(call)
+            raise Unavailable(_CROWDED)
+
+    async def _work_off(self) -> None:
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+            calls = [call for call in some if not call.done.done()]  # whoever asked may be gone
+            began = time.monotonic()
+            await self._take(calls)
+            if calls:
+                took = (time.monotonic() - began) / len(calls)
+                self._seconds += (took - self._seconds) * _WEIGHT
+
+    async def _take(self, calls: list[_Call[Tx]]) -> None:
+        try:
+            async with self._write() as tx:
+                outcomes = [await self._outcome(tx, call) for call in calls]
+        except Exception as error:  # noqa: BLE001 (each of them is told)
+            outcomes = [error] * len(calls)
+        for call, outcome in zip(calls, outcomes, strict=True):
+            if call.done.done():
+                continue
+            if isinstance(outcome, Exception):
+                call.done.set_exception(outcome)
+            else:
+                call.done.set_result(outcome)
+
+    async def _outcome(self, tx: Tx, call: _Call[Tx]) -> Any:
+        """What it returned, or the error that undid it alone."""
+        try:
+            async with self._alone(tx):
+                return await call.work(tx)
+        except Exception as error:  # noqa: BLE001 (its caller is told)
+            return error
