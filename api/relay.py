@@ -28,6 +28,9 @@ _PATIENCE: Final = timedelta(seconds=5)
 #: Whoever asks whether this process is ready waits a second, as a rule.
 _PROBE_SECONDS: Final = 0.5
 _AT_ONCE: Final = 50
+#: Handed over side by side, and how long each lets calls go before it.
+_FEW: Final = 4
+_WAY_SECONDS: Final = 0.2
 _LONGEST_ERROR: Final = 500
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +45,7 @@ class Relay:
         self._wake = asyncio.Event()
         self.connected = False
         self._error = ""
+        self._few = asyncio.Semaphore(_FEW)
 
     def wake(self) -> None:
         """Something was written that wants handing over now."""
@@ -85,7 +89,7 @@ class Relay:
             return False
         client = await self._connect()
         results = await asyncio.gather(
-            *(self._hand_over(client, row) for row in rows), return_exceptions=True
+            *(self._in_turn(client, row) for row in rows), return_exceptions=True
         )
         errors = {
             row.id: result
@@ -103,6 +107,12 @@ class Relay:
             ],
         )
         return len(rows) == _AT_ONCE
+
+    async def _in_turn(self, client: Client, row: OutboxRow) -> None:
+        """Few at a time, and when no call waits: what was taken can wait, whoever calls cannot."""
+        async with self._few:
+            await self._store.give_way(_WAY_SECONDS)
+            await self._hand_over(client, row)
 
     async def _hand_over(self, client: Client, row: OutboxRow) -> None:
         if row.kind == outbox.CANCEL:

@@ -16,6 +16,8 @@ from tests.support.stack import Stack, running_stack
 from workflows.lane import ApplicationLane, LaneInput, Turn
 
 RATE = 50
+CROWD_RATE = 200
+CROWD_SECONDS = 5
 APPLICATIONS = 50
 #: Nobody works on it: what is measured is the handing over alone.
 UNATTENDED_QUEUE = "bench"
@@ -42,7 +44,10 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
             door = await open_loop(seconds, doors.knock)
             await doors.until_all_ended()
             done.append(Round(door=door, signal=signal))
-    return [table(done)]
+        crowd = Doors(stack, applications)
+        answers = await open_loop(CROWD_SECONDS, crowd.knock, CROWD_RATE)
+        await crowd.until_all_ended()
+    return [table(done), crowd_table(answers, crowd.refused)]
 
 
 async def create_application(stack: Stack, number: int) -> dict[str, Any]:
@@ -51,12 +56,14 @@ async def create_application(stack: Stack, number: int) -> dict[str, Any]:
     return await stack.create(f"door-{number}", image)
 
 
-async def open_loop(seconds: float, call: Callable[[int], Awaitable[None]]) -> Sequence[float]:
+async def open_loop(
+    seconds: float, call: Callable[[int], Awaitable[None]], rate: int = RATE
+) -> Sequence[float]:
     """Call at a fixed rate, whether or not the earlier calls were answered."""
     began = time.monotonic()
     calls = []
-    for number in range(int(RATE * seconds)):
-        due = began + number / RATE
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
         await asyncio.sleep(max(due - time.monotonic(), 0))
         calls.append(asyncio.create_task(_timed(call, number, due)))
     return await asyncio.gather(*calls)
@@ -74,6 +81,7 @@ class Doors:
         self._stack = stack
         self._applications = applications
         self._accepted: list[str] = []
+        self.refused = 0
 
     async def knock(self, number: int) -> None:
         application = self._applications[number % len(self._applications)]
@@ -82,6 +90,9 @@ class Doors:
             params={"tag": f"v{number}"},
             headers={"X-Deploy-Secret": application["deploy_secret"]},
         )
+        if answer.status_code == 503 and answer.headers["retry-after"]:
+            self.refused += 1
+            return
         assert answer.status_code == 202, answer.text
         self._accepted.append(answer.json()["id"])
 
@@ -130,4 +141,17 @@ def table(done: Sequence[Round]) -> Table:
         title=f"The hook's answer at {RATE} calls a second, {accepted.median:.0f} calls a round",
         columns=("", "hook / signal-with-start", "hook, ms", "signal-with-start, ms"),
         rows=rows,
+    )
+
+
+def crowd_table(answers: Sequence[float], refused: int) -> Table:
+    """What becomes of more calls than can be taken."""
+    row = (
+        str(len(answers) - refused), str(refused), f"{percentile(answers, 0.5) * 1000:.0f}",
+        f"{percentile(answers, 0.99) * 1000:.0f}", f"{max(answers) * 1000:.0f}",
+    )  # fmt: skip
+    return Table(
+        title=f"The hook's answer at {CROWD_RATE} calls a second for {CROWD_SECONDS} s",
+        columns=("taken (202)", "told to come again (503)", "p50, ms", "p99, ms", "slowest, ms"),
+        rows=[row],
     )

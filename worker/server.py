@@ -30,7 +30,7 @@ from worker.children import boot
 from worker.failures import PlainErrors
 from worker.keeper import Keeper
 from worker.lookout import Lookout
-from worker.process import in_background, run, unless_stopped
+from worker.process import give_way, in_background, run, unless_stopped
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
@@ -188,4 +188,5 @@ async def _workers(
 
 
 def main() -> None:
+    give_way()
     run(work)

@@ -23,7 +23,7 @@ from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install
 from worker.lock import hold
 from worker.log import LARGEST, last_line, rotate
-from worker.process import CANNOT_START
+from worker.process import CANNOT_START, give_way
 from worker.secrets import make_private, read_serving
 
 _START_SECONDS: Final = 60.0
@@ -52,6 +52,8 @@ class Child:
     command: list[str]
     environment: Mapping[str, str]
     log: Path
+    #: Works off what the API takes in, and lets its callers come first.
+    gives_way: bool = False
     process: asyncio.subprocess.Process | None = None
     started: float = field(default=0.0)
 
@@ -103,7 +105,7 @@ class Stack:
         without_database = environment | {"AWEIGH_DATABASE_URL": ""}
         me = [sys.executable, "-m", "cli.main"]
         self._children = [
-            Child("temporal", temporal_command(settings), environment, logs / "temporal.log"),
+            Child("temporal", temporal_command(settings), environment, logs / "temporal.log", True),
             Child("api", [*me, "api"], environment, logs / "api.log"),
             Child("control", [*me, "worker", "control"], environment, logs / "control.log"),
             Child("server", [*me, "worker", "server"], without_database, logs / "server.log"),
@@ -174,7 +176,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_last if child.gives_way else _die_with_parent,
             )
         child.started = time.monotonic()
         with contextlib.suppress(OSError):  # a full disk: the part runs all the same
@@ -239,6 +241,11 @@ class Stack:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+
+def _last() -> None:
+    _die_with_parent()
+    give_way()
 
 
 def _die_with_parent() -> None:

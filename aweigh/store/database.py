@@ -1,7 +1,8 @@
 """Transactions on SQLite or PostgreSQL: the same code and the same migrations for both."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +36,7 @@ T = TypeVar("T")
 PATIENCE: Final = 5.0
 #: Seconds after which a caller who can try again rather hears 503.
 SOON: Final = 0.7
+_PAUSE: Final = 0.005
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,13 @@ class Store:
             return await self._group.run(work, patience)
         async with self.write(urgent=True) as tx:
             return await work(tx)
+
+    async def give_way(self, seconds: float) -> None:
+        """Wait while calls are being admitted, but not for longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._group.is_busy:
+                    await asyncio.sleep(_PAUSE)
 
     async def close(self) -> None:
         await self._engine.dispose()

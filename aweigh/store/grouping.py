@@ -41,6 +41,10 @@ class Group(Generic[Tx]):
         self._seconds = 0.0
 
     @property
+    def is_busy(self) -> bool:
+        return self._working is not None and not self._working.done()
+
+    @property
     def seconds_to_wait(self) -> float:
         """For a call that comes now, as far as is known."""
         return (len(self._waiting) + 1) * self._seconds
@@ -56,7 +60,7 @@ class Group(Generic[Tx]):
             raise Unavailable(_CROWDED)
         call = _Call(work, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
-        if self._working is None or self._working.done():
+        if not self.is_busy:
             self._working = asyncio.create_task(self._work_off())
         if crowd:
             await self._in_time(call, patience)
