@@ -39,9 +39,7 @@ async def until_unrouted(server: Server, generation: Generation) -> None:
 async def drained(server: Server, containers: Iterable[Container], longest: float) -> str:
     """Wait until nobody is connected to them, at most so many seconds; how it went."""
     addresses = tuple(
-        address
-        for one in containers
-        if one.running and (address := one.addresses.get(server.bridge.name))
+        address for one in containers if one.running and (address := server.address_of(one))
     )
     if not addresses:
         return "nothing to drain"

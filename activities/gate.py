@@ -117,7 +117,7 @@ class Gate:
             return Seen(container.health == "healthy", what)
         if self._check.type == "uptime":
             return Seen(seconds >= self._check.seconds, f"up for {seconds:.0f} s")
-        address = container.addresses.get(self._server.bridge.name, "")
+        address = self._server.address_of(container)
         if self._check.type == "tcp":
             return await self._server.probe.tcp(address, self._port or 0)
         domains = self._opened.release.settings.domains

@@ -122,8 +122,8 @@ class GenerationActivities:
         replicas = Replicas(server, release, image)
         if any(volume.exclusive for volume in release.settings.volumes):
             await replicas.stop_others()  # it is given the volume too
-        async with replicas.surroundings() as volumes:
-            await volumes.create(server, with_real_binds(server, spec))
+        async with replicas.surroundings() as around:
+            await around.volumes.create(server, with_real_binds(server, spec))
             try:
                 await server.engine.start(spec.name)
             except StepFailed as error:

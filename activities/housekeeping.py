@@ -51,6 +51,8 @@ class HousekeepingActivities:
                 async with server.locks.holding(SERVER_LOCK):
                     await server.proxy.ensure()
             opened.detail = f"server {release.server} is ready"
+            if missing := await server.walls.missing():
+                opened.detail += f"; but {missing}"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
             return StepResult(
                 opened.detail,
@@ -121,6 +123,7 @@ class HousekeepingActivities:
         for tag in await server.images.tags(repository):
             await server.images.untag(f"{repository}:{tag}")
         await forget_pulled(server)
+        await server.application_networks.remove(removal.slug)
         await server.networks.remove_unused_networks(server.own_networks)
         if removal.volumes:
             await server.networks.remove_volumes({APPLICATION: removal.application})

@@ -72,6 +72,8 @@ class ReconcileActivities:
         containers = await self._by_application()
         removed = await self._removed(inventory, containers)
         self._report_unreadable()
+        if missing := await self._server.walls.missing():
+            _log.warning(missing)
         await self._ensure_proxy()
         live: list[str] = []
         unsure: list[str] = []
@@ -104,6 +106,7 @@ class ReconcileActivities:
     ) -> list[KnownApplication]:
         """Removed applications of which something is here, which no inventory lists unasked."""
         here = {one.generation.application for one in self._server.commits.all()}
+        here |= await self._server.application_networks.owners()
         found: list[KnownApplication] = []
         for application_id in (here | set(containers)) - {one.id for one in inventory.applications}:
             asked = (await self._api.inventory(application_id)).applications
@@ -158,6 +161,8 @@ class ReconcileActivities:
             self._server.commits.discard_unfinished(known.slug)
             commit = await self._repair.route(known)
             await self._remove_leftovers(known, commit, containers)
+            if known.removed:
+                await self._server.application_networks.remove(known.slug)
             if commit and not known.in_flight:
                 await self._repair.containers(commit)
                 if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
@@ -185,8 +190,7 @@ class ReconcileActivities:
         """Whether what was live before has answered its last request, or has had its time."""
         if not await self._answers(commit):
             return False
-        bridge = self._server.bridge.name
-        addresses = tuple(one.addresses[bridge] for one in older if one.addresses.get(bridge))
+        addresses = tuple(address for one in older if (address := self._server.address_of(one)))
         if await self._server.traefik.connections_to(addresses) == 0:
             return True
         try:

@@ -82,12 +82,14 @@ class Repair:
         for one in found:
             if not (one.running or one.status == "restarting" or _shall_run(one)):
                 _log.warning("a live container does not run", container=one.name, status=one.status)
-        stopped = [one for one in found if _shall_run(one)]
-        missing = len(generation.addresses) - len(found)
+        # Their network was removed by hand, or they were taken out of it.
+        cut_off = await self._server.application_networks.cut_off(generation.slug, found)
+        stopped = [one for one in found if one not in cut_off and _shall_run(one)]
+        missing = len(generation.addresses) - len(found) + len(cut_off)
         if not stopped and missing <= 0:
             return
         try:
-            await self._run_again(generation, stopped, missing)
+            await self._run_again(generation, stopped, cut_off, missing)
         except AweighError as error:
             _log.error("a live container cannot be had again", slug=generation.slug,
                        error=str(error))  # fmt: skip
@@ -96,7 +98,11 @@ class Repair:
                          started=[one.name for one in stopped])  # fmt: skip
 
     async def _run_again(
-        self, generation: Generation, stopped: list[Container], missing: int
+        self,
+        generation: Generation,
+        stopped: list[Container],
+        cut_off: list[Container],
+        missing: int,
     ) -> None:
         """Start what stands still, and make again what is gone: same name, address and image.
 
@@ -109,6 +115,9 @@ class Repair:
         release = await self._api.release(generation.deployment)
         replicas = Replicas(self._server, release, image)
         await replicas.make_way()
+        for one in cut_off:
+            await self._server.engine.stop(one.name)
+            await self._server.engine.remove(one.name)
         await unpark(self._server, stopped)
         if missing > 0:
             await replicas.ensure()

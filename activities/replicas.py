@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from activities.surroundings import port_taken, with_real_binds
@@ -23,7 +24,6 @@ from aweigh.domain.container import (
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
 from aweigh.domain.generation import Generation
-from aweigh.domain.naming import SERVER_LOCK
 from aweigh.together import together
 
 if TYPE_CHECKING:
@@ -31,10 +31,19 @@ if TYPE_CHECKING:
     from aweigh.adapters.server import Server
     from aweigh.domain.container import ContainerSpec, ImageFacts
     from aweigh.domain.release import Release
+    from aweigh.domain.subnet import Bridge
 
 _ADDRESS_ATTEMPTS: Final = 5
 _STOPPED: Final = ("created", "exited", "dead")
 _PORT_WORDS: Final = ("already allocated", "already in use")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the containers of a release are made with."""
+
+    bridge: Bridge
+    volumes: MountedVolumes
 
 
 class Replicas:
@@ -61,9 +70,9 @@ class Replicas:
         addresses: tuple[str, ...] = ()
         if committed and committed.names(self._release):
             addresses = committed.generation.addresses  # made again where they were
-        async with self.surroundings() as volumes:
+        async with self.surroundings() as around:
             made = await together(
-                self._ensure_one(replica, addresses[replica] if addresses else None, volumes)
+                self._ensure_one(replica, addresses[replica] if addresses else None, around)
                 for replica in range(self._release.settings.replicas)
             )
         return any(made)
@@ -85,37 +94,46 @@ class Replicas:
             )
 
     @asynccontextmanager
-    async def surroundings(self) -> AsyncIterator[MountedVolumes]:
-        """Have the networks and volumes that a container of this release is made with."""
+    async def surroundings(self) -> AsyncIterator[Surroundings]:
+        """Have the networks and volumes that a container of this release is made with.
+
+        And the walls round them, before anything runs that they are for; preflight and the
+        reconciler say so where the server cannot have them.
+        """
         server, release = self._server, self._release
+        await server.walls.missing()
+        bridge = await server.application_networks.ensure(release.application, release.slug)
         mounts = all_mounts(server.names, release.slug, release.settings, self._image)
         for mount in mounts:
             if not mount.is_bind:
                 labels = {APPLICATION: release.application}
                 await server.networks.ensure_volume(mount.source, labels)
         volumes = await volumes_of(server, self._image, mounts)
-        async with server.networks.held(map(server.names.network, release.settings.networks)):
-            yield volumes
+        async with server.networks.held(server.names, release.settings.networks):
+            yield Surroundings(bridge, volumes)
 
-    async def _ensure_one(self, replica: int, address: str | None, volumes: MountedVolumes) -> bool:
+    async def _ensure_one(self, replica: int, address: str | None, around: Surroundings) -> bool:
         server, release = self._server, self._release
         name = server.names.container(release.slug, release.sequence, replica)
         found = await server.engine.container(name)
         if found and found.labels.get(INSTANCE) != server.instance:
             raise foreign_container(name)
         mine = found and found.labels.get(DEPLOYMENT) == release.deployment
-        if found and mine and found.status in ("running", "restarting"):
+        # One that was cut off from its network by hand would be asked in vain.
+        runs = found and found.status in ("running", "restarting") and server.address_of(found)
+        if mine and runs:
             return False
         # A start that failed or that nobody saw through leaves a container behind; so does a
         # deployment that the database, restored from a backup, knows nothing of.
         if found:
             await server.engine.remove(name)
-        await self._make(replica, address, volumes)
+        await self._make(replica, address, around)
         return True
 
-    async def _make(self, replica: int, address: str | None, volumes: MountedVolumes) -> None:
+    async def _make(self, replica: int, address: str | None, around: Surroundings) -> None:
+        networks = self._server.application_networks
         for _ in range(_ADDRESS_ATTEMPTS):
-            taken = address or await self._take_address()
+            taken = address or await networks.take_address(around.bridge, self._release.slug)
             spec = replica_spec(
                 instance=self._server.instance,
                 names=self._server.names,
@@ -127,7 +145,7 @@ class Replicas:
                 routing=self._server.routing,
             )
             try:
-                await self._start(with_real_binds(self._server, spec), volumes)
+                await self._start(with_real_binds(self._server, spec), around.volumes)
             except AddressTaken:
                 continue
             except NameTaken as error:
@@ -151,14 +169,6 @@ class Replicas:
             if holder := await self._server.holder_of(port.host, port.protocol):
                 return port_taken(port, holder)
         return StepFailed(Reason.PORT_TAKEN, error.message)
-
-    async def _take_address(self) -> str:
-        server = self._server
-        async with server.locks.holding(SERVER_LOCK):
-            in_use = await server.engine.addresses_on(server.bridge.name)
-            for commit in server.commits.all():
-                in_use |= set(commit.generation.addresses)
-            return server.addresses.take(server.bridge, 1, in_use)[0]
 
     async def containers(self) -> list[Container]:
         """The replicas there are, in order."""
@@ -197,7 +207,7 @@ def generation_of(
         deployment=release.deployment,
         sequence=release.sequence,
         image_id=image.id,
-        addresses=tuple(one.addresses[server.bridge.name] for one in replicas),
+        addresses=tuple(map(server.address_of, replicas)),
         port=exposed_port(release.settings, image),
     )
 

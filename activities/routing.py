@@ -134,7 +134,7 @@ class RoutingActivities:
 
     async def _answers_on(self, one: Container, port: int) -> bool:
         """Asked directly: the engine's forwarder of a published port takes every connection."""
-        address = one.addresses[self._server.bridge.name]
+        address = self._server.address_of(one)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_VERIFY_SECONDS):
                 while not (await self._server.probe.tcp(address, port)).healthy:

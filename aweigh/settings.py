@@ -3,7 +3,7 @@
 Each is an environment variable with the prefix `AWEIGH_`; docs/settings.md lists them all.
 """
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import quote, urlsplit
@@ -91,7 +91,11 @@ class Settings(BaseSettings):
     platforms: tuple[WrittenPlatform, ...] = ()
     """Platforms that this server emulates, such as `linux/arm64`, where its kernel hides it."""
     subnet: Subnet = ""
-    """Subnet of Aweigh's bridge network (a /16); empty: one that is free, chosen once."""
+    """Addresses of the applications' networks (a /16); empty: one that is free, chosen once."""
+    application_networks: tuple[IPv4Network, ...] = ()
+    """Link-local or closed private networks that applications may reach all the same."""
+    close_private_networks: bool = False
+    """Keep applications from private networks too, and from this server's private addresses."""
     bind_roots: Annotated[Directories, NoDecode] = ()
     """Directories of the server that applications may bind-mount from; none by default."""
     keep_releases: Annotated[int, Field(ge=1, le=100)] = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from benchmarks import build, deployment, door, swap
+from benchmarks import build, deployment, door, network, swap
 from benchmarks.machine import circumstances
 from benchmarks.page import Section, Table, put
 from benchmarks.yard import SOCKET
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
     "deployment": deployment.measure,
     "door": door.measure,
     "build": build.measure,
+    "network": network.measure,
 }
 
 

@@ -103,7 +103,7 @@ class Keeper:
 
     async def _answering(self, one: Container, port: int) -> str | None:
         """The address of a replica that takes requests."""
-        address = one.addresses.get(self._server.bridge.name)
+        address = self._server.address_of(one)
         if not one.running or not address or one.health == "unhealthy":
             return None
         seen = await self._server.probe.tcp(address, port)

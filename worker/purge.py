@@ -9,6 +9,7 @@ from aweigh.adapters.engine import Engine
 from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.adapters.images import Images
 from aweigh.adapters.networks import Networks
+from aweigh.adapters.walls import Walls
 from aweigh.domain.container import INSTANCE
 from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
@@ -52,12 +53,13 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     for container in containers:
         await engine.remove(container.name)
     say(f"removed {len(containers)} containers")
-    await networks.remove_unused_networks(keep=set())
+    await networks.remove_all_networks()
     await networks.remove_volumes({})
     say("removed networks and volumes")
     if not prefix_is_ours:
         say(f"left the images under {settings.prefix}/: another installation has that prefix")
         return
+    await Walls(names=names).remove()
     await Firewall(interface=interface_of(names.build_network)).remove()
     ours = [name for name in await images.names() if names.owns_image(name)]
     for name in ours:

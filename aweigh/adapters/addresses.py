@@ -7,8 +7,8 @@ given to the next application while a live route may still point at it.
 from pathlib import Path
 
 from aweigh.adapters.files import write_durably
-from aweigh.adapters.networks import Bridge
 from aweigh.domain.errors import AweighError
+from aweigh.domain.subnet import Bridge
 
 
 class Addresses:

@@ -57,6 +57,8 @@ def _bounds(spec: ContainerSpec) -> dict[str, Any]:
         host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
     if spec.pids:
         host["pids_limit"] = spec.pids
+    if spec.dropped:
+        host["cap_drop"] = list(spec.dropped)
     if spec.confined:
         host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
     if spec.nests:

@@ -5,15 +5,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from aweigh.adapters.addresses import Addresses
+from aweigh.adapters.application_networks import ApplicationNetworks
 from aweigh.adapters.commits import Commit, Commits
 from aweigh.adapters.disk import Reserve
-from aweigh.adapters.engine import Engine
+from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.fence import Fence
 from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.adapters.git import Git
 from aweigh.adapters.images import Images
 from aweigh.adapters.locks import Locks
-from aweigh.adapters.networks import Bridge, Networks
+from aweigh.adapters.networks import Networks
 from aweigh.adapters.platforms import platforms_of
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
@@ -21,7 +22,9 @@ from aweigh.adapters.proxy import Proxy, ProxyPlan
 from aweigh.adapters.targets import Targets
 from aweigh.adapters.traefik import Traefik
 from aweigh.adapters.volumes import Volumes
+from aweigh.adapters.walls import Walls
 from aweigh.adapters.workshop import Workshop
+from aweigh.domain.container import IDENTITY, INSTANCE
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import Names
 from aweigh.domain.platform import ServerPlatforms
@@ -37,7 +40,6 @@ class Server:
     name: str
     platforms: ServerPlatforms
     names: Names
-    bridge: Bridge
     routing: Routing
     bind_roots: tuple[Path, ...]
     #: Paths that no container may ever see: whoever has them has the server.
@@ -51,7 +53,8 @@ class Server:
     commits: Commits
     fence: Fence
     locks: Locks
-    addresses: Addresses
+    application_networks: ApplicationNetworks
+    walls: Walls
     probe: Probe
     proxy: Proxy
     traefik: Traefik
@@ -60,7 +63,7 @@ class Server:
     @property
     def own_networks(self) -> set[str]:
         """Networks that stay, whether or not a container is in them."""
-        return {self.bridge.name, self.names.build_network}
+        return {self.names.bridge, self.names.build_network}
 
     def let_through(self, release: Release) -> None:
         """Refuse a release that is older than what is live or has begun here.
@@ -86,6 +89,11 @@ class Server:
         generation = commit.generation
         return self.fence.mark(generation.application).verified == generation.sequence
 
+    def address_of(self, container: Container) -> str:
+        """Where the proxy reaches it: its address on its application's own network, or none."""
+        own = filter(self.names.is_application_network, container.addresses)
+        return next((container.addresses[name] for name in own), "")
+
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""
         if container := await self.engine.publisher_of(port, protocol):
@@ -108,6 +116,7 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
     networks = Networks(engine, instance, identity)
     commits = Commits(data / "routes")
     commits.prepare()
+    locks = Locks(data / "locks")
     engine_root = Path(await engine.root())
     traefik = Traefik(api_port=settings.proxy_api_port, probe_port=settings.proxy_probe_port)
     return Server(
@@ -115,7 +124,6 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         name=settings.server,
         platforms=await platforms_of(engine, settings.platforms),
         names=names,
-        bridge=await networks.bridge(names.bridge, settings.subnet),
         routing=Routing(
             certificates=bool(settings.acme_email),
             secure_port=settings.web_secure_port,
@@ -131,8 +139,23 @@ async def open_server(settings: Settings, instance: str, identity: str) -> Serve
         volumes=Volumes(engine),
         commits=commits,
         fence=Fence(data / "fences"),
-        locks=Locks(data / "locks"),
-        addresses=Addresses(data / "next-address"),
+        locks=locks,
+        application_networks=ApplicationNetworks(
+            engine=engine,
+            networks=networks,
+            names=names,
+            subnet=await networks.subnet(names, settings.subnet),
+            commits=commits,
+            locks=locks,
+            addresses=Addresses(data / "next-address"),
+            counter=data / "next-network",
+            labels={INSTANCE: instance, IDENTITY: identity},
+        ),
+        walls=Walls(
+            names=names,
+            allowed=settings.application_networks,
+            private_too=settings.close_private_networks,
+        ),
         probe=Probe(),
         proxy=Proxy(_plan(settings, instance, commits.routed), engine, images, traefik),
         traefik=traefik,

@@ -5,7 +5,7 @@ server worker, so a value that breaks a grammar is refused in all three places.
 """
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -18,6 +18,9 @@ from aweigh.domain.value import Memory, PortNumber, Text, Unique, Value, memory_
 Protocol = Literal["tcp", "udp"]
 #: Seconds that a health gate is given at most, whoever asks for it.
 LONGEST_GATE: Final = 3600
+#: What the engine gives every container, Aweigh to none that does not ask: packets and hardware
+#: addresses of one's own making, and device files in volumes that others may read.
+Capability = Literal["MKNOD", "NET_RAW"]
 
 
 class Strategy(StrEnum):
@@ -141,6 +144,7 @@ class ApplicationSettings(Value):
     domains: Annotated[tuple[Domain, ...], Unique] = ()
     port: PortNumber | None = None
     ports: Annotated[tuple[Port, ...], Unique] = ()
+    capabilities: Annotated[tuple[Capability, ...], Unique] = ()
     volumes: Annotated[tuple[Volume, ...], Unique] = ()
     health_check: HealthCheck | None = None
     replicas: Annotated[int, Field(ge=1, le=50)] = 1
@@ -199,6 +203,11 @@ class ApplicationSettings(Value):
         ):
             raise ValueError("two releases cannot hold one exclusive volume; use recreate")
         return strategy
+
+    @property
+    def dropped_capabilities(self) -> tuple[str, ...]:
+        """What no container of it has: all that it could ask for and does not."""
+        return tuple(one for one in get_args(Capability) if one not in self.capabilities)
 
     @property
     def secrets(self) -> list[str]:

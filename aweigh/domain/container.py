@@ -26,6 +26,8 @@ PLAN: Final = "aweigh.plan"
 RESTART: Final = "aweigh.restart"
 #: The random identity that a server's data and its network on the engine share.
 IDENTITY: Final = "aweigh.identity"
+#: The addresses that an installation has on an engine, on the network that marks them as its own.
+SUBNET: Final = "aweigh.subnet"
 
 #: Log rotation of every container, so that no application fills the disk.
 LOG_OPTIONS: Final[Mapping[str, str]] = {"max-size": "10m", "max-file": "3"}
@@ -76,6 +78,8 @@ class ContainerSpec:
     #: `uid:gid`; empty: the image's own.
     user: str = ""
     pids: int | None = None
+    #: Capabilities that are taken away of those that the engine gives every container.
+    dropped: tuple[str, ...] = ()
     #: Takes every capability away, and every way to get one.
     confined: bool = False
     #: How much of its output the engine keeps, where that is not as much as of any container.
@@ -142,7 +146,7 @@ def blanked_labels(image: ImageFacts) -> dict[str, str]:
 
 
 def traefik_labels(
-    release: Release, image: ImageFacts, port: int | None, routing: Routing
+    names: Names, release: Release, image: ImageFacts, port: int | None, routing: Routing
 ) -> dict[str, str]:
     """The standard labels of the route, for people and for a Traefik that reads labels.
 
@@ -152,7 +156,8 @@ def traefik_labels(
     brought = any(key.lower().startswith("traefik.") for key in image.labels)
     if not settings.domains or brought:
         return {"traefik.enable": "false"}
-    labels = {"traefik.enable": "true"}
+    network = names.application_network(release.slug)
+    labels = {"traefik.enable": "true", "traefik.docker.network": network}
     labels[f"traefik.http.services.{release.slug}.loadbalancer.server.port"] = str(port)
     for index, domain in enumerate(settings.domains):
         router = f"traefik.http.routers.{release.slug}-{index}"
@@ -237,19 +242,20 @@ def replica_spec(
         image=image.id,
         labels=dict(settings.labels)
         | blanked_labels(image)
-        | traefik_labels(release, image, port, routing)
+        | traefik_labels(names, release, image, port, routing)
         | labels_of(instance, release)
         | {REPLICA: str(replica), ROLE: "replica", RESTART: settings.restart},
         env=environment(settings, port),
         command=settings.command,
         entrypoint=_entrypoint(settings, image, settings.command),
-        network=names.bridge,
+        network=names.application_network(release.slug),
         address=address,
         networks={names.network(name): release.slug for name in settings.networks},
         mounts=all_mounts(names, release.slug, settings, image),
         ports=settings.ports,
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
+        dropped=settings.dropped_capabilities,
         restart=settings.restart,
         stop_grace=settings.stop_grace,
     )
@@ -270,12 +276,13 @@ def release_command_spec(
         env=environment(settings, None),
         command=settings.release_command,
         entrypoint=_entrypoint(settings, image, settings.release_command),
-        network=names.bridge,
+        network=names.application_network(release.slug),
         # Not the slug: nobody must reach the application at a container that only migrates.
         networks={names.network(network): name for network in settings.networks},
         mounts=all_mounts(names, release.slug, settings, image),
         cpus=settings.resources.cpus,
         memory_bytes=settings.resources.memory_bytes,
+        dropped=settings.dropped_capabilities,
     )
 
 

@@ -7,8 +7,10 @@ from typing import Final
 
 #: What can stand in an engine's name as it is, so that no two of them are given the same one.
 _PLAIN_TARGET: Final = re.compile(r"[A-Za-z0-9./-]{1,100}")
-#: The lock of what all applications of a server share: addresses, and the proxy.
+#: The lock of what all applications of a server share: the proxy.
 SERVER_LOCK: Final = "server"
+#: The lock of handing out addresses; held for a moment only.
+ADDRESS_LOCK: Final = "addresses"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Names:
 
     @property
     def bridge(self) -> str:
-        """The network on which the proxy reaches the applications."""
+        """The network that marks the prefix and the addresses as this installation's."""
         return self.prefix
 
     @property
@@ -50,6 +52,28 @@ class Names:
     @property
     def build_network(self) -> str:
         return f"{self.prefix}.build"
+
+    def application_network(self, slug: str) -> str:
+        """The network on which the proxy reaches one application."""
+        return f"{self.prefix}.application-{slug}"
+
+    def is_application_network(self, name: str) -> bool:
+        return name.startswith(self.application_network(""))
+
+    # The kernel takes names of 15 characters. One beginning is common to all networks that
+    # applications are in, so that one rule of the packet filter is for all of them.
+
+    @property
+    def interfaces(self) -> str:
+        return f"awa{_digest(self.prefix, 6)}"
+
+    def slice_interface(self, index: int) -> str:
+        """The bridge of the network that has this slice of the addresses."""
+        return f"{self.interfaces}{index:04x}"
+
+    def common_interface(self, name: str) -> str:
+        """The bridge of a network that applications share; longer than those of slices."""
+        return f"{self.interfaces}{_digest(name, 6)}"
 
     def built(self, slug: str, content_key: str) -> str:
         """The image that was built of one content; not all digits, unlike a deployment's tag."""
@@ -130,3 +154,7 @@ class Names:
     def names_application(self, image: str) -> bool:
         """Whether an image's name says that a release of this installation needs it."""
         return image.startswith(f"{self.prefix}/")
+
+
+def _digest(name: str, length: int) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:length]

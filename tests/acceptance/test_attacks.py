@@ -68,7 +68,7 @@ async def traefik_that_reads_labels(stack: Stack, instance: str) -> AsyncIterato
     process = await asyncio.create_subprocess_exec(
         binary, f"--entrypoints.web.address=127.0.0.1:{web}",
         f"--entrypoints.traefik.address=127.0.0.1:{api}", "--api.insecure=true",
-        "--providers.docker=true", f"--providers.docker.network={stack.prefix}",
+        "--providers.docker=true", "--providers.docker.network=none",
         f"--providers.docker.constraints=Label(`aweigh.instance`, `{instance}`)",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip

@@ -70,7 +70,7 @@ async def test_what_is_built_reaches_nothing_of_this_server(
 ) -> None:
     stack, [container] = builds.stack, containers(engine, builds.stack.prefix, "neighbour")
     bridge = default_bridge_address(engine)
-    network = container.attrs["NetworkSettings"]["Networks"][stack.prefix]
+    [network] = container.attrs["NetworkSettings"]["Networks"].values()
     ports = [neighbour.application["ports"][0]["host"], stack.web_port]
     there = [(host, port) for host in (bridge, network["Gateway"]) for port in ports]
     there.append((network["IPAddress"], 8000))

@@ -118,7 +118,8 @@ async def test_applications_reach_each_other_on_a_common_network_and_nowhere_els
         live(engine, stack, repository, "store", networks=["back"]),
         live(engine, stack, repository, "loner"),
     )
-    bridge = store.attrs["NetworkSettings"]["Networks"][stack.prefix]["IPAddress"]
+    own = f"{stack.prefix}.application-store"
+    bridge = store.attrs["NetworkSettings"]["Networks"][own]["IPAddress"]
 
     got = await asyncio.gather(
         reach(front, "store"),

@@ -22,7 +22,7 @@ class Door:
 
 
 def gateway_of(engine: docker.DockerClient, prefix: str) -> str:
-    """The address of this machine on an installation's bridge."""
+    """An address of this machine that every container of an installation reaches."""
     return str(engine.networks.get(prefix).attrs["IPAM"]["Config"][0]["Gateway"])
 
 
@@ -40,7 +40,7 @@ def default_bridge_address(engine: docker.DockerClient) -> str:
 
 @asynccontextmanager
 async def door(engine: docker.DockerClient, prefix: str) -> AsyncIterator[Door]:
-    """A door that containers on this installation's bridge reach."""
+    """A door that containers of this installation reach."""
     made = Door()
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,91 +1,77 @@
-"""Whoever reaches Temporal's port, and what they start there by hand."""
+"""Programs that pass for somebody else on a network; each is run in a container with NET_RAW."""
 
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+#: Announces `address` by ARP, unasked-for, to all and as itself and as its owner, sends frames
+#: from its owner's hardware address, and tells at the end which packets for it came here.
+#: Arguments: the address, its hardware address, its gateway, seconds.
+ARP = r"""
+import socket, sys, time
+def packed(*fields):
+    return b"".join(value.to_bytes(size, "big") for size, value in fields)
+address, hardware, gateway, seconds = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
+interface = "eth0"
+link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+link.bind((interface, 0))
+mine = link.getsockname()[4]
+theirs = bytes.fromhex(hardware.replace(":", ""))
+every = b"\xff" * 6
+def arp(kind, sender, sender_ip, target, target_ip, source=None):
+    head = target + (source or sender) + b"\x08\x06"
+    kind = packed((2, 1), (2, 0x800), (1, 6), (1, 4), (2, kind))
+    return head + kind + sender + socket.inet_aton(sender_ip) + target + socket.inet_aton(target_ip)
+def advertisement():
+    # An unasked-for NDP answer: fe80::1 (a gateway's, maybe) is at this hardware address.
+    source, everyone = socket.inet_pton(10, "fe80::1"), socket.inet_pton(10, "ff02::1")
+    body = packed((1, 136), (1, 0), (2, 0), (4, 0x20000000)) + source + b"\x02\x01" + mine
+    words = source + everyone + packed((4, len(body)), (4, 58)) + body
+    total = sum(int.from_bytes(words[at:at + 2], "big") for at in range(0, len(words), 2))
+    total = (total >> 16) + (total & 0xFFFF)
+    total += total >> 16
+    body = body[:2] + packed((2, ~total & 0xFFFF)) + body[4:]
+    packet = packed((4, 6 << 28), (2, len(body)), (1, 58), (1, 255)) + source + everyone + body
+    return b"\x33\x33\0\0\0\x01" + mine + b"\x86\xdd" + packet
+forged = [
+    arp(2, mine, address, every, address),  # gratuitous answer
+    arp(1, mine, address, every, address),  # gratuitous question
+    arp(2, mine, address, every, gateway),
+    arp(2, mine, gateway, every, address),
+    arp(1, theirs, address, every, gateway),  # the owner's hardware address is over here
+    advertisement(),
+]
+wanted, caught, sent = socket.inet_aton(address), 0, 0
+deadline = time.monotonic() + seconds
+print("begun", mine.hex(), flush=True)
+while time.monotonic() < deadline:
+    for frame in forged:
+        link.send(frame)
+        sent += 1
+    pause = time.monotonic() + 0.01
+    while (left := pause - time.monotonic()) > 0:
+        link.settimeout(left)
+        try:
+            frame = link.recv(65535)
+        except OSError:
+            break
+        if frame[6:12] not in (mine, theirs) and frame[12:14] == b"\x08\x00":
+            caught += frame[30:34] == wanted
+print("sent", sent, "caught", caught, flush=True)
+"""
 
-from temporalio import workflow
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
-from temporalio.exceptions import FailureError
-from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-
-QUEUE = "forger"
-
-
-@dataclass(frozen=True)
-class Forgery:
-    """Activities that a made-up workflow asks for, one after the other."""
-
-    asked: list[dict[str, Any]]
-
-
-@workflow.defn(name="Forger")
-class Forger:
-    @workflow.run
-    async def run(self, forgery: Forgery) -> list[str]:
-        said = []
-        for one in forgery.asked:
-            try:
-                await workflow.execute_activity(
-                    one["name"],
-                    one["payload"],
-                    task_queue=one["queue"],
-                    start_to_close_timeout=timedelta(seconds=60),
-                    retry_policy=RetryPolicy(maximum_attempts=1),
-                )
-                said.append("")
-            except FailureError as error:
-                said.append(str(error.cause or error))
-        return said
-
-
-async def forge(client: Client, workflow_id: str, asked: list[dict[str, Any]]) -> list[str]:
-    """Have activities run for a workflow of one's own under any id; what came of each."""
-    async with Worker(
-        client, task_queue=QUEUE, workflows=[Forger], workflow_runner=UnsandboxedWorkflowRunner()
-    ):
-        return await client.execute_workflow(
-            Forger.run, Forgery(asked), id=workflow_id, task_queue=QUEUE
-        )
-
-
-async def start(client: Client, kind: str, workflow_id: str, payload: dict[str, Any]) -> None:
-    """Start a workflow of Aweigh's by hand, and wait until it has ended."""
-    handle = await client.start_workflow(
-        kind, payload, id=workflow_id, task_queue="control",
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-    )  # fmt: skip
-    with suppress(WorkflowFailureError):
-        await handle.result()
-
-
-async def submit(client: Client, lane: str, application_id: str, *turns: dict[str, Any]) -> None:
-    """Signal the lane of an application, as the relay does."""
-    for turn in turns:
-        await client.start_workflow(
-            "ApplicationLane", {"application_id": application_id}, id=lane, task_queue="control",
-            start_signal="submit", start_signal_args=[turn],
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )  # fmt: skip
-
-
-async def ended(client: Client, workflow_id: str) -> None:
-    """Wait for the end of a workflow, if there is one."""
-    with suppress(WorkflowFailureError, RPCError):
-        await client.get_workflow_handle(workflow_id).result()
-
-
-async def alone(client: Client, name: str, queue: str, payload: dict[str, Any]) -> str:
-    """Have an activity run for no workflow at all; what it says."""
-    try:
-        await client.execute_activity(
-            name, payload, id=f"alone/{name}/{payload}"[:200], task_queue=queue,
-            start_to_close_timeout=timedelta(seconds=60),
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )  # fmt: skip
-    except Exception as error:  # noqa: BLE001 (whatever it says)
-        return str(error.__cause__ or error)
-    return ""
+#: Sends UDP packets with a payload from each of the source addresses that it is given.
+#: Arguments: destination, port, and sources.
+SOURCE = r"""
+import socket, sys
+def packed(*fields):
+    return b"".join(value.to_bytes(size, "big") for size, value in fields)
+destination, port = sys.argv[1], int(sys.argv[2])
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for source in sys.argv[3:]:
+    body = source.encode()
+    udp = packed((2, 4242), (2, port), (2, 8 + len(body)), (2, 0)) + body
+    ip = packed((1, 0x45), (1, 0), (2, 20 + len(udp)), (2, 1), (2, 0), (1, 64), (1, 17), (2, 0))
+    ip += socket.inet_aton(source) + socket.inet_aton(destination)
+    for _ in range(3):
+        try:
+            raw.sendto(ip + udp, (destination, 0))
+        except OSError as error:
+            print(source, error)
+"""

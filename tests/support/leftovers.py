@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import docker
 
 from aweigh.adapters.firewall import Firewall, interface_of
+from aweigh.adapters.walls import Walls
 from aweigh.domain.naming import Names
 
 
@@ -31,4 +32,5 @@ def remove_leftovers(prefix: str) -> None:
             ):
                 client.remove_image(tag)
     client.close()
+    Walls(names=Names(prefix)).remove_now()
     Firewall(interface=interface_of(Names(prefix).build_network)).remove_now()

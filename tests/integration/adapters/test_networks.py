@@ -9,8 +9,10 @@ import docker
 import pytest
 
 from aweigh.adapters.engine import Engine
-from aweigh.adapters.networks import Networks, _routes
+from aweigh.adapters.networks import Networks
+from aweigh.adapters.subnets import routes
 from aweigh.domain.errors import StartupError
+from aweigh.domain.naming import Names
 from tests.support.images import Variant, make_variant, temporary_repository
 from tests.support.leftovers import remove_leftovers
 
@@ -32,8 +34,8 @@ def networks(instance: str = "one", identity: str = "machine") -> Networks:
 async def test_a_subnet_that_nobody_uses_is_chosen_once(
     engine: docker.DockerClient, name: str
 ) -> None:
-    bridge = await networks().bridge(name, "")
-    again = await networks().bridge(name, "")
+    subnet = await networks().subnet(Names(name), "")
+    again = await networks().subnet(Names(name), "")
 
     others = [
         config["Subnet"]
@@ -41,39 +43,30 @@ async def test_a_subnet_that_nobody_uses_is_chosen_once(
         if network.name != name
         for config in network.attrs["IPAM"]["Config"] or []
     ]
-    assert again == bridge
-    assert bridge.subnet.prefixlen == 16
-    assert not any(bridge.subnet.overlaps(ipaddress.ip_network(one)) for one in others)
-
-
-async def test_applications_cannot_reach_each_other_over_it(
-    engine: docker.DockerClient, name: str
-) -> None:
-    await networks().bridge(name, "")
-
-    options = engine.networks.get(name).attrs["Options"]
-    assert options["com.docker.network.bridge.enable_icc"] == "false"
+    assert again == subnet
+    assert subnet.network.prefixlen == 16
+    assert not any(subnet.network.overlaps(ipaddress.ip_network(one)) for one in others)
 
 
 async def test_a_subnet_that_overlaps_one_of_the_machine_is_refused(name: str) -> None:
     with pytest.raises(
         StartupError, match=r"AWEIGH_SUBNET 127\.0\.0\.0/16 overlaps 127\.0\.0\.0/8"
     ):
-        await networks().bridge(name, "127.0.0.0/16")
+        await networks().subnet(Names(name), "127.0.0.0/16")
 
 
 async def test_a_network_of_another_installation_is_refused(name: str) -> None:
-    await networks("one").bridge(name, "")
+    await networks("one").subnet(Names(name), "")
 
     with pytest.raises(StartupError, match="AWEIGH_PREFIX"):
-        await networks("two").bridge(name, "")
+        await networks("two").subnet(Names(name), "")
 
 
 async def test_another_server_worker_of_the_same_installation_is_refused(name: str) -> None:
-    await networks("one", "machine").bridge(name, "")
+    await networks("one", "machine").subnet(Names(name), "")
 
     with pytest.raises(StartupError, match="AWEIGH_PREFIX"):
-        await networks("one", "clone").bridge(name, "")
+        await networks("one", "clone").subnet(Names(name), "")
 
 
 async def test_a_network_that_many_want_at_once_is_made_once(
@@ -82,7 +75,7 @@ async def test_a_network_that_many_want_at_once_is_made_once(
     ours = networks()
 
     async def wanted() -> None:
-        async with ours.held([f"{name}-back"]):
+        async with ours.held(Names(name), ["back"]):
             pass
 
     await asyncio.gather(*(wanted() for _ in range(8)))
@@ -96,7 +89,7 @@ async def test_a_network_is_kept_for_a_container_that_does_not_run(
     ours = networks(instance=name)
     with temporary_repository(engine) as repository:
         image = make_variant(engine, Variant.PLAIN, repository=repository, tag="v1")
-        async with ours.held([f"{name}-back", f"{name}-idle"]):
+        async with ours.held(Names(name), ["back", "idle"]):
             container = engine.containers.create(
                 image, name=f"{name}-stopped", network=f"{name}-back"
             )
@@ -116,4 +109,4 @@ def test_routes_are_read_from_the_kernels_table() -> None:
         "tun0 0000C90A 00000000 0001 0 0 0 0000FFFF 0 0 0\n"
     )
 
-    assert _routes(table) == {ipaddress.ip_network("10.201.0.0/16")}
+    assert routes(table) == {ipaddress.ip_network("10.201.0.0/16")}

@@ -19,6 +19,7 @@ import pytest
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.firewall import Firewall, interface_of
 from aweigh.adapters.networks import Networks
+from aweigh.domain.naming import Names
 from cli.demo.image import PYTHON, base_image
 from tests.support.leftovers import remove_leftovers
 
@@ -62,9 +63,9 @@ async def test_networks_have_none_on_an_engine_that_gives_it_to_all(
     control = ModernEngine(SOCKET).client()
     control.create_network(f"{name}-control")
 
-    await networks.bridge(name, "")
+    await networks.subnet(Names(name), "")
     await networks.ensure_build_network(f"{name}.build")
-    async with networks.held([f"{name}-common"]):
+    async with networks.held(Names(name), ["common"]):
         made = {one.name: one.attrs["EnableIPv6"] for one in engine.networks.list(names=[name])}
 
     assert made == {

@@ -1,5 +1,6 @@
 """What the reconciler makes of an inventory that leaves out what has long ended."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -33,9 +34,23 @@ class Answers:
         return Inventory(instance="i", applications=found)
 
 
-def reconciler(journal: Journal, routed: str | None = None) -> ReconcileActivities:
+@dataclass
+class Owned:
+    """Networks of applications."""
+
+    application: str | None
+
+    async def owners(self) -> set[str]:
+        return {self.application} if self.application else set()
+
+
+def reconciler(
+    journal: Journal, routed: str | None = None, networked: str | None = None
+) -> ReconcileActivities:
     commits = [SimpleNamespace(generation=SimpleNamespace(application=routed))] if routed else []
-    server = SimpleNamespace(commits=SimpleNamespace(all=lambda: commits))
+    server = SimpleNamespace(
+        commits=SimpleNamespace(all=lambda: commits), application_networks=Owned(networked)
+    )
     return ReconcileActivities(cast(Server, server), cast(Api, Answers()), journal)
 
 
@@ -52,6 +67,7 @@ async def test_a_removed_application_is_asked_for_while_something_of_it_is_here(
 
     assert await reconciler(journal)._removed(INVENTORY, here) == [GONE]
     assert await reconciler(journal, "app_gone")._removed(INVENTORY, {}) == [GONE]
+    assert await reconciler(journal, networked="app_gone")._removed(INVENTORY, {}) == [GONE]
     assert await reconciler(journal)._removed(INVENTORY, {}) == []
 
 

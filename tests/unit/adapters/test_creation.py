@@ -39,3 +39,10 @@ def test_one_that_nests_may_make_a_user_namespace_and_nothing_else() -> None:
     [refused] = json.loads(seccomp.removeprefix("seccomp="))["syscalls"]
     assert {"bpf", "ptrace", "init_module", "io_uring_setup"} <= set(refused["names"])
     assert refused["action"] == "SCMP_ACT_ERRNO"
+
+
+def test_what_is_dropped_is_taken_from_what_the_engine_gives() -> None:
+    host = host_of(dropped=("MKNOD", "NET_RAW"))
+
+    assert host["CapDrop"] == ["MKNOD", "NET_RAW"]
+    assert not {"CapAdd", "SecurityOpt"} & set(host)

@@ -23,6 +23,7 @@ def test_what_is_left_out_has_its_default() -> None:
             "registry": None,
         },
         "env": {}, "labels": {}, "networks": [], "domains": [], "port": None, "ports": [],
+        "capabilities": [],
         "volumes": [], "health_check": None, "replicas": 1,
         "resources": {"cpus": None, "memory": None}, "command": None, "entrypoint": None,
         "release_command": None, "stop_grace": 10, "drain": 30, "restart": "unless-stopped",
@@ -39,7 +40,7 @@ def test_everything_that_can_be_set_is_kept() -> None:
         "env": {"KEY": "value", "_a1": ""}, "labels": {"team": "a", "com.example/x": "y"},
         "networks": ["backend"],
         "domains": [{"host": "shop.example.com", "path": "/api", "tls": False}], "port": 8000,
-        "ports": [{"host": 53, "container": 53, "protocol": "udp"}],
+        "ports": [{"host": 53, "container": 53, "protocol": "udp"}], "capabilities": ["NET_RAW"],
         "volumes": [{"source": "/srv", "target": "/data", "read_only": True, "exclusive": False}],
         "health_check": {
             "type": "http", "path": "/up", "status": 204, "port": 81, "seconds": 9, "deadline": 7,

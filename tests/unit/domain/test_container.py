@@ -7,44 +7,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from aweigh.domain.application import Port
-from aweigh.domain.container import (
-    ContainerSpec,
-    ImageFacts,
-    exposed_port,
-    release_command_spec,
-    replica_spec,
-)
-from aweigh.domain.generation import Routing
-from aweigh.domain.naming import Names
-from aweigh.domain.release import Image, Release
-from tests.support.installation import settings_of
-
-NAMES = Names("aweigh")
-IMAGE = ImageFacts(id="sha256:1", exposed_tcp=(8000,))
-
-
-def release_of(**fields: Any) -> Release:
-    return Release(
-        deployment="dep_1", application="app_1", slug="shop", server="local", sequence=7,
-        image=Image(reference="a", id="sha256:1"), settings=settings_of(**fields),
-    )  # fmt: skip
-
-
-def replica(
-    image: ImageFacts = IMAGE, *, certificates: bool = False, **fields: Any
-) -> ContainerSpec:
-    release = release_of(**fields)
-    return replica_spec(
-        instance="0123456789abcdef", names=NAMES, release=release, image=image, replica=1,
-        address="10.201.1.0", port=exposed_port(release.settings, image),
-        routing=Routing(certificates=certificates),
-    )  # fmt: skip
-
-
-def release_command(image: ImageFacts = IMAGE, **fields: Any) -> ContainerSpec:
-    return release_command_spec(
-        instance="0123456789abcdef", names=NAMES, release=release_of(**fields), image=image
-    )
+from aweigh.domain.container import ContainerSpec, ImageFacts
+from tests.support.specs import IMAGE, release_command, replica
 
 
 def test_a_plain_replica() -> None:
@@ -65,7 +29,7 @@ def test_a_plain_replica() -> None:
             "env": {"PORT": "8000"},
             "command": None,
             "entrypoint": None,
-            "network": "aweigh",
+            "network": "aweigh.application-shop",
             "address": "10.201.1.0",
             "networks": {},
             "mounts": (),
@@ -76,6 +40,7 @@ def test_a_plain_replica() -> None:
             "stop_grace": 10,
             "user": "",
             "pids": None,
+            "dropped": ("MKNOD", "NET_RAW"),
             "confined": False,
             "log_bytes": None,
             "nests": False,
@@ -110,7 +75,7 @@ def test_a_replica_with_everything() -> None:
             "env": {"PORT": "9000", "TOKEN": "geheim"},
             "command": ("serve",),
             "entrypoint": ("/bin/sh", "-c"),
-            "network": "aweigh",
+            "network": "aweigh.application-shop",
             "address": "10.201.1.0",
             "networks": {"aweigh-backend": "shop"},
             "mounts": (
@@ -129,6 +94,7 @@ def test_a_replica_with_everything() -> None:
             "stop_grace": 3,
             "user": "",
             "pids": None,
+            "dropped": ("MKNOD", "NET_RAW"),
             "confined": False,
             "log_bytes": None,
             "nests": False,
@@ -158,7 +124,7 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "env": {"TOKEN": "geheim"},
             "command": ("migrate", "--all"),
             "entrypoint": None,
-            "network": "aweigh",
+            "network": "aweigh.application-shop",
             "address": None,
             "networks": {"aweigh-backend": "aweigh-shop-7-release"},
             "mounts": (
@@ -176,73 +142,12 @@ def test_a_release_command_has_no_address_and_does_not_answer_to_the_slug() -> N
             "stop_grace": 10,
             "user": "",
             "pids": None,
+            "dropped": ("MKNOD", "NET_RAW"),
             "confined": False,
             "log_bytes": None,
             "nests": False,
         }
     )
-
-
-def traefik(spec: ContainerSpec) -> dict[str, str]:
-    return {key: value for key, value in spec.labels.items() if "traefik" in key.lower()}
-
-
-def test_an_application_with_domains_carries_the_standard_labels() -> None:
-    domains = [{"host": "a.b"}, {"host": "c.d", "path": "/api", "tls": False}]
-
-    assert traefik(replica(domains=domains, certificates=True)) == snapshot(
-        {
-            "traefik.enable": "true",
-            "traefik.http.services.shop.loadbalancer.server.port": "8000",
-            "traefik.http.routers.shop-0.rule": "Host(`a.b`)",
-            "traefik.http.routers.shop-0.entrypoints": "websecure",
-            "traefik.http.routers.shop-0.service": "shop",
-            "traefik.http.routers.shop-0.tls": "true",
-            "traefik.http.routers.shop-0.tls.certresolver": "acme",
-            "traefik.http.routers.shop-1.rule": (
-                "Host(`c.d`) && (Path(`/api`) || PathPrefix(`/api/`))"
-            ),
-            "traefik.http.routers.shop-1.entrypoints": "web",
-            "traefik.http.routers.shop-1.service": "shop",
-        }
-    )
-
-
-def test_without_acme_a_label_names_no_resolver() -> None:
-    assert [key for key in traefik(replica(domains=[{"host": "a.b"}])) if "resolver" in key] == []
-
-
-def test_an_application_without_domains_is_closed_to_a_traefik_that_reads_labels() -> None:
-    assert traefik(replica()) == {"traefik.enable": "false"}
-
-
-STRANGE = {
-    "traefik.enable": "true",
-    "traefik.http.routers.x.rule": "Host(`bank.example.com`)",
-    "Traefik.HTTP.Routers.y.Rule": "Host(`bank.example.com`)",
-    "team": "b",
-}
-
-
-@pytest.mark.parametrize("domains", [[], [{"host": "a.b"}]], ids=["unrouted", "routed"])
-def test_an_image_cannot_claim_a_route_by_its_own_labels(domains: list[dict[str, str]]) -> None:
-    spec = replica(ImageFacts(id="sha256:1", exposed_tcp=(80,), labels=STRANGE), domains=domains)
-
-    assert traefik(spec) == {
-        "traefik.enable": "false",
-        "traefik.http.routers.x.rule": "",
-        "Traefik.HTTP.Routers.y.Rule": "",
-    }
-
-
-def test_an_image_cannot_claim_a_route_by_its_release_command() -> None:
-    image = ImageFacts(id="sha256:1", labels=STRANGE)
-
-    assert traefik(release_command(image)) == {
-        "traefik.enable": "false",
-        "traefik.http.routers.x.rule": "",
-        "Traefik.HTTP.Routers.y.Rule": "",
-    }
 
 
 def test_our_labels_win_over_those_of_an_image() -> None:

@@ -112,6 +112,7 @@ def everything(names: Names, slug: str, sequence: int) -> set[str]:
         names.proxy,
         names.build_network,
         names.network(slug),
+        names.application_network(slug),
         names.container(slug, sequence, 0),
         names.release_container(slug, sequence),
         names.build(slug, sequence, "builder"),

@@ -1,0 +1,114 @@
+"""What a network for each application costs a deployment, against one that all of them share."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aweigh.adapters.addresses import Addresses
+from aweigh.adapters.application_networks import ApplicationNetworks
+from aweigh.adapters.commits import Commits
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.locks import Locks
+from aweigh.adapters.networks import Networks
+from aweigh.adapters.walls import Walls
+from aweigh.domain.container import IDENTITY, INSTANCE, ContainerSpec
+from aweigh.domain.naming import Names
+from benchmarks.figures import milliseconds, ratio
+from benchmarks.page import Table
+from benchmarks.yard import SOCKET, Yard, open_yard
+
+#: Applications that are on the server already, in the second half of the rows.
+_BESIDE = 100
+
+
+async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
+    rounds = 3 if quick else 12
+    rows = []
+    with open_yard() as yard:
+        yard.make_version("v1")
+        async with opened(directory, yard) as networks:
+            for beside in (0, 20 if quick else _BESIDE):
+                for number in range(beside):
+                    await networks.ensure(f"app_b{number}", f"beside-{number}")
+                rows += await table_rows(yard, networks, rounds, beside)
+    return [
+        Table(
+            title="Networks, walls and a container of a deployment, until it runs",
+            columns=(
+                "deployment", "applications beside it", "times", "own network / shared",
+                "own network, ms", "shared network, ms",
+            ),
+            rows=rows,
+        )
+    ]  # fmt: skip
+
+
+@asynccontextmanager
+async def opened(directory: Path, yard: Yard) -> AsyncIterator[ApplicationNetworks]:
+    """What a server worker has; everything it makes bears the yard's prefix."""
+    engine, names = Engine(SOCKET), Names(yard.prefix)
+    networks = Networks(engine, yard.prefix, "bench")
+    commits = Commits(directory / "routes")
+    commits.prepare()
+    (directory / "locks").mkdir()
+    yield ApplicationNetworks(
+        engine=engine,
+        networks=networks,
+        names=names,
+        subnet=await networks.subnet(names, ""),
+        commits=commits,
+        locks=Locks(directory / "locks"),
+        addresses=Addresses(directory / "next-address"),
+        counter=directory / "next-network",
+        labels={INSTANCE: yard.prefix, IDENTITY: "bench"},
+    )
+
+
+async def table_rows(
+    yard: Yard, networks: ApplicationNetworks, rounds: int, beside: int
+) -> list[tuple[str, ...]]:
+    walls, engine = Walls(names=networks.names), networks.engine
+
+    async def own(slug: str) -> None:
+        await walls.missing()
+        bridge = await networks.ensure(f"app_{slug}", slug)
+        await run(bridge.name, await networks.take_address(bridge, slug))
+
+    async def shared() -> None:
+        await engine.addresses_on(yard.network)  # where an address is free is asked there, too
+        await run(yard.network, None)
+
+    async def run(network: str, address: str | None) -> None:
+        name = f"{yard.prefix}-box-{secrets.token_hex(3)}"
+        spec = ContainerSpec(
+            name=name, image=yard.image("v1"), labels={}, network=network, address=address
+        )
+        await engine.create(spec)
+        await engine.start(name)
+        boxes.append(name)
+
+    boxes: list[str] = []
+    rows: list[tuple[str, ...]] = []
+    kinds: dict[str, tuple[list[float], list[float]]] = {"first": ([], []), "later": ([], [])}
+    for number in range(rounds):
+        for measured, reference in kinds.values():
+            slug = f"shop-{beside}-{number}"
+            measured.append(await timed(lambda slug=slug: own(slug)))  # type: ignore[misc]
+            reference.append(await timed(shared))
+            await asyncio.gather(*(engine.remove(name) for name in boxes))
+            boxes.clear()
+    for kind, (measured, reference) in kinds.items():
+        rows.append(
+            (kind, str(beside), str(rounds), ratio(measured, reference).text(digits=2),
+             milliseconds(measured), milliseconds(reference))
+        )  # fmt: skip
+    return rows
+
+
+async def timed(action: Callable[[], Awaitable[None]]) -> float:
+    began = time.perf_counter()
+    await action()
+    return time.perf_counter() - began
