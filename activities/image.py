@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aweigh.adapters.images import Progress
     from aweigh.adapters.server import Server
     from aweigh.domain.container import ImageFacts
+    from aweigh.domain.platform import Platform
 
 _REPORT_SECONDS: Final = 1.0
 #: An attempt that begins so long after the first one is the last: a registry that says nothing at
@@ -210,15 +211,15 @@ async def _brought(
     reference = asked.at(digest)
     server.reserve.refuse_if_below(server.engine_root, f"Pulling {reference}")
     watch = _Watch(server, opened, asked)
+    pull = partial(server.images.pull, reference, registry, watch, asked=asked)
     try:
-        await server.images.pull(reference, registry, watch, asked=asked)
+        try:
+            await pull()
+        except StepFailed as error:
+            platform = await _emulated(server, replace(asked, digest=digest), registry, error)
+            await pull(platform=platform)
     except PullStopped as stopped:
         raise watch.refusal or stopped from stopped
-    except StepFailed as error:
-        if error.reason is Reason.IMAGE_UNSUPPORTED:
-            with suppress(StepUnavailable):  # the engine says what it wants, not what there is
-                await _looked_up(server, replace(asked, digest=digest), registry)
-        raise
     found = await server.images.find(str(reference))
     if found is None:
         # An engine that is killed ends the stream without a word.
@@ -228,6 +229,27 @@ async def _brought(
     opened.log(f"pull {asked}: {watch.last}")
     opened.detail = f"{watch.last}, {found.size / 1e6:.0f} MB unpacked"
     return found
+
+
+async def _emulated(
+    server: Server, asked: ImageReference, registry: Registry | None, refused: StepFailed
+) -> Platform:
+    """The platform of an image that this server can run, where the engine found its own missing.
+
+    Raises:
+        StepFailed: there is none: the engine's error, or with what the image is for instead.
+    """
+    if refused.reason is not Reason.IMAGE_UNSUPPORTED:
+        raise refused
+    try:
+        remote = await server.images.look_up(asked.exact, registry)
+    except StepUnavailable:
+        raise refused from None
+    refuse_foreign(server, asked, remote.platforms)
+    for one in remote.platforms:
+        if server.platforms.run(one) and not server.platforms.own.runs(one):
+            return one
+    raise refused
 
 
 class _Watch:

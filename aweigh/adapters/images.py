@@ -18,7 +18,7 @@ from aweigh.adapters.engine_errors import pull_error, registry_silent, text_of
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import PullStopped, StepUnavailable
+from aweigh.domain.errors import PullStopped, StepError, StepUnavailable
 from aweigh.domain.image import ImageReference
 from aweigh.domain.platform import Platform
 from aweigh.domain.source import Registry
@@ -119,10 +119,12 @@ class Images:
         watch: Callable[[Progress], bool] = lambda progress: True,
         *,
         asked: ImageReference | None = None,
+        platform: Platform | None = None,
     ) -> None:
         """Pull layer by layer; `watch` sees every event, in a thread, and stops it with False.
 
         `asked` is what errors speak of: the tag a person knows, where `reference` is a digest.
+        `platform` is taken of several, where it is not to be the engine's own.
 
         Raises:
             PullStopped: it was stopped.
@@ -139,14 +141,19 @@ class Images:
                 stream=True,
                 decode=True,
                 auth_config=_credentials(registry),
+                platform=str(platform) if platform else None,
             )
-            for event in events:
+            failed: StepError | None = None
+            for event in events:  # to their end, which closes the connection
                 # Errors in the middle of a pull come in a stream that began with 200.
                 if "error" in event:
-                    raise pull_error(str(event["error"]), named)
+                    failed = failed or pull_error(str(event["error"]), named)
+                    continue
                 progress.take(event)
                 if not watch(progress):
                     raise PullStopped(str(reference))
+            if failed:
+                raise failed
 
         await self._asking(named, TIMEOUT_SECONDS, pulled)
 

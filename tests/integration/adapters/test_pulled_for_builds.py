@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +18,11 @@ from aweigh.adapters.disk import Reserve
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.images import Images
 from aweigh.adapters.locks import Locks
+from aweigh.domain.errors import StepFailed
 from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from aweigh.domain.platform import Platform, ServerPlatforms
+from tests.support.artefacts import push_image, push_index
 from tests.support.registry import Registry, forget_images, running_registries
 
 pytestmark = pytest.mark.docker
@@ -44,6 +47,7 @@ def server(tmp_path: Path) -> Any:
         locks=Locks(tmp_path),
         reserve=Reserve(percent=0, smallest=0),
         engine_root=tmp_path,
+        name="local",
         platforms=ServerPlatforms(own=Platform("linux", "amd64")),
         workshop=SimpleNamespace(keep_unused=KEPT),
     )
@@ -153,3 +157,18 @@ async def test_by_a_tag_and_a_digest_it_is_the_digests(
     assert await wanted(server, asked) == image_id
     named = await names_of(server, image_id)
     assert named == sorted([f"{registry.host}/pinned@{digest}", server.names.for_builds(image_id)])
+
+
+async def test_what_the_server_emulates_is_pulled_for_that_platform(
+    server: Any, registry: Registry
+) -> None:
+    arm = push_image(registry, "emulated", "arm", {"os": "linux", "architecture": "arm64"})
+    push_index(registry, "emulated", "v1", arm)
+    asked = f"{registry.host}/emulated:v1"
+
+    with pytest.raises(StepFailed, match="is for linux/arm64; server local is linux/amd64"):
+        await wanted(server, asked)
+    server.platforms = replace(server.platforms, emulated=(Platform("linux", "arm64"),))
+    found = await server.images.find(await wanted(server, asked))
+
+    assert str(found.platform) == "linux/arm64"
