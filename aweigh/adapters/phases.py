@@ -15,6 +15,7 @@ from aweigh.adapters.networks import Networks
 from aweigh.adapters.output import Tell, read_to_the_end
 from aweigh.adapters.sources import Owner, files_archive, inside, tree_archive
 from aweigh.adapters.threads import in_thread
+from aweigh.domain import grammar
 from aweigh.domain.buildpacks import (
     ANALYSIS,
     METADATA,
@@ -130,7 +131,10 @@ class Phases:
                 return False
             await self._engine.remove(name)  # it was made, and perhaps not given all its files
         await self._engine.create(phase_spec(self._names, self._order, phase))
-        files = {f"{PLATFORM}/env/{key}": value for key, value in self._order.variables.items()}
+        files = {
+            f"{PLATFORM}/env/{grammar.build_variable_name(name)}": value
+            for name, value in self._order.variables.items()
+        }
         if phase is Phase.ANALYZER:
             provenance = {PROJECT_METADATA: self._order.provenance}
             await self._engine.upload(name, files_archive(provenance, owner, (ANALYSIS,)))

@@ -162,8 +162,7 @@ class ApplicationSettings(Value):
     @classmethod
     def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
         for name in env:
-            if not grammar.matches(grammar.ENV_NAME, name):
-                raise ValueError(f"{name!r} is not an environment variable name")
+            grammar.variable_name(name)
         return env
 
     @field_validator("labels")

@@ -44,7 +44,9 @@ class Buildpacks(Value):
     @field_validator("env")
     @classmethod
     def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
-        return _named_like(grammar.ENV_NAME, env, "an environment variable name")
+        for name in env:
+            grammar.build_variable_name(name)
+        return env
 
     @property
     def hidden(self) -> list[str]:
@@ -76,7 +78,7 @@ class Dockerfile(Value):
         for name, value in args.items():
             if any(end in value.get_secret_value() for end in "\r\n"):
                 raise ValueError(f"{name!r} has more than one line, which no ARG can hold")
-        return _named_like(grammar.ENV_NAME, args, "the name of an ARG")
+        return _named_like(grammar.ARG_NAME, args, "the name of an ARG")
 
     @field_validator("secrets")
     @classmethod

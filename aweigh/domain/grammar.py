@@ -11,7 +11,8 @@ SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,19}")
 NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
-ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+# What an instruction ARG can declare without quotes; it is looked for there, never written.
+ARG_NAME = re.compile(r"[^\s\x00-\x20\x7f='\"\\`$]{1,255}")
 SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
 # RFC 1123 host names, lower case, at most 253 characters; no wildcards, no ports.
@@ -26,6 +27,9 @@ ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
 PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+#: The longest name of a file, which a variable of a build becomes.
+LONGEST_VARIABLE_NAME = 255
 
 RESERVED_LABEL_PREFIXES = ("aweigh.", "traefik.")
 
@@ -60,6 +64,37 @@ def text(value: str) -> str:
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise ValueError("holds a NUL character, or half of one that takes two")
     return value
+
+
+def variable_name(name: str) -> str:
+    """Return the name of an environment variable, which is any that a process can be given.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not name or "=" in name or len(name.encode(errors="replace")) > LONGEST_VARIABLE_NAME:
+        raise ValueError(
+            f"{name[:100]!r} is not an environment variable name: it is empty, holds '=', or is "
+            f"longer than {LONGEST_VARIABLE_NAME} bytes"
+        )
+    try:
+        return text(name)
+    except ValueError as error:
+        raise ValueError(f"{name[:100]!r} is not an environment variable name: {error}") from error
+
+
+def build_variable_name(name: str) -> str:
+    """Return the name of a variable of a build by Buildpacks, each of which is a file there.
+
+    Raises:
+        ValueError: it is not one, or could be more than the name of one file.
+    """
+    if "/" in name or name in (".", ".."):
+        raise ValueError(
+            f"{name[:100]!r} cannot name a variable of a build: buildpacks read each from a file "
+            "of its name, so '/', '.' and '..' are not possible"
+        )
+    return variable_name(name)
 
 
 def slug_of(name: str) -> str:

@@ -23,14 +23,8 @@ _PLACES: Final = (("io", "buildpacks"), ("io", "buildpacks", "build"), ("build",
 _WITHOUT_EFFECT: Final = ("builder", "buildpacks", "group", "pre", "post")
 
 
-def _env_name(name: str) -> str:
-    if not grammar.matches(grammar.ENV_NAME, name):
-        raise ValueError(f"{name!r} is not an environment variable name")
-    return name
-
-
 class _Variable(BaseModel):
-    name: Annotated[str, AfterValidator(_env_name)]
+    name: Annotated[str, AfterValidator(grammar.build_variable_name)]
     value: str
 
 

@@ -167,7 +167,7 @@ async def test_errors_about_a_secret_do_not_repeat_it(spilled: Spilled) -> None:
 
     answers = [
         await stack.call("PATCH", f"/v1/applications/{app['id']}", json=bad),
-        await stack.call("PUT", f"/v1/applications/{app['id']}/env", json={"A B": WRONG}),
+        await stack.call("PUT", f"/v1/applications/{app['id']}/env", json={"A=B": WRONG}),
         await stack.client.post(
             f"/v1/events/{app['deploy_hook']}x", headers={"X-Deploy-Secret": app["deploy_secret"]}
         ),

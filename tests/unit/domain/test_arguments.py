@@ -4,7 +4,7 @@ import pytest
 
 from aweigh.domain.arguments import with_arguments
 
-GIVEN = {"A": "new", "B": "it's $X"}
+GIVEN = {"A": "new", "B": "it's $X", "a.b-c": "new"}
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ GIVEN = {"A": "new", "B": "it's $X"}
         ("ARG A=old", "ARG A='new'"),
         ('  arg A="old words" C=$A', "ARG A='new' C=$A"),
         ("ARG B=1 A", """ARG B='it'"'"'s $X' A='new'"""),
+        ("ARG a.b-c=1", "ARG a.b-c='new'"),
         ("ARG C=A", "ARG C=A"),
         ("ARG C", "ARG C"),
         ("ENV A=old", "ENV A=old"),

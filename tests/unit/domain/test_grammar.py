@@ -48,7 +48,7 @@ def test_what_is_no_slug_is_refused(slug: str) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [grammar.SLUG, grammar.NETWORK_NAME, grammar.VOLUME_NAME,
-     grammar.ENV_NAME, grammar.LABEL_KEY, grammar.HOST, grammar.MOUNT_PATH],
+     grammar.LABEL_KEY, grammar.HOST, grammar.MOUNT_PATH],
 )  # fmt: skip
 @given(text=st.text(min_size=1), char=st.sampled_from(DANGEROUS))
 def test_nothing_that_would_need_quoting_gets_through(

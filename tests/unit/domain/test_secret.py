@@ -104,7 +104,7 @@ def test_no_secret_is_left_in_a_masked_text(secrets: list[str], text: str) -> No
 
 
 def test_no_secret_is_in_the_words_of_a_refusal() -> None:
-    settings = {"source": {"image": "shop"}, "env": {"A B": "correct-horse"}, "other": "battery"}
+    settings = {"source": {"image": "shop"}, "env": {"A=B": "correct-horse"}, "other": "battery"}
 
     with pytest.raises(ValidationError) as refused:
         ApplicationSettings.model_validate(settings)
