@@ -8,7 +8,17 @@ from typing import Final
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api import applications, deployments, health, hooks, problems, tokens, webhooks, worker
+from api import (
+    applications,
+    deployments,
+    health,
+    hooks,
+    openapi,
+    problems,
+    tokens,
+    webhooks,
+    worker,
+)
 from api.dependencies import Office
 from api.limits import BodyLimit
 from api.readiness import Readiness
@@ -65,6 +75,7 @@ def create_app(
         watch,
     )
     problems.install(app)
+    openapi.install(app)
     for room in (hooks, webhooks, applications, deployments, tokens, worker, health):
         app.include_router(room.router)
     return app

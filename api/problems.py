@@ -91,8 +91,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _request(_: Request, error: Any) -> JSONResponse:
-    return _invalid(_fields(error.errors()))
+async def _request(request: Request, error: Any) -> JSONResponse:
+    errors = error.errors()
+    sent_as = request.headers.get("content-type", "").partition(";")[0]
+    if any(one["loc"] == ("body",) for one in errors) and not sent_as.endswith("json"):
+        message = "is not sent as JSON: give the header Content-Type: application/json"
+        return _invalid([{"field": "body", "message": message}])
+    return _invalid(_fields(errors))
 
 
 async def _value(_: Request, error: Any) -> JSONResponse:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Admin, Doors
@@ -38,7 +39,7 @@ async def make_token(office: Doors, _: Admin, new: NewToken) -> dict[str, str]:
     return {"name": new.name, "scope": new.scope, "token": token}
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, response_class=Response)
 async def take_token_back(office: Doors, bearer: Admin, name: str) -> None:
     """It stops working at once."""
     if name == bearer.name:

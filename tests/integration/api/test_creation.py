@@ -118,7 +118,7 @@ async def test_no_error_holds_a_secret(door: Door, fields: dict[str, Any]) -> No
         ({"server": "moon"}, {"server": "there is no server 'moon'"}),
         ({"slug": "shop"}, {"slug": "Extra inputs are not permitted"}),
         ({"source": {"type": "image"}}, {"source.image": "Field required"}),
-        ({"domains": [{"host": "a.b"}, {"host": "A.b"}]}, {"domains.1.host": IsStr}),
+        ({"domains": [{"host": "a.b"}, {"host": "a_b"}]}, {"domains.1.host": IsStr}),
         ({"domains": [{"host": "a.b", "path": "/`"}]}, {"domains.0.path": IsStr}),
         ({"domains": [{"host": "a.b"}, {"host": "a.b"}]},
          {"domains": "the same entry is given twice (0 and 1)"}),

@@ -1,0 +1,112 @@
+"""The API's document tells the truth: a fuzz over every call in it finds nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+
+from api import worker
+from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
+from tests.support.api_door import Door, open_door
+from tests.support.installation import Databases, open_store
+
+EXAMPLES = 6
+#: Of calls with a body, which more can be wrong with.
+BODY_EXAMPLES = 10
+PROBLEM = "application/problem+json"
+HOLDER = {IDENTITY_HEADER: "identity", BOOT_HEADER: "boot"}
+
+
+@pytest.fixture
+async def door(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Door]:
+    """One whose document has the calls of server workers too, and who may fail often."""
+    for route in worker.router.routes:
+        monkeypatch.setattr(route, "include_in_schema", True)
+    async with (
+        open_store(databases.new()) as store,
+        open_door(store, tmp_path, api_failures_a_minute=0) as opened,
+    ):
+        yield opened
+
+
+def generated(document: dict[str, Any]) -> Iterator[tuple[Case, bool]]:
+    """Calls that fit the document and calls that do not, the same ones each time.
+
+    Those that take something away come last.
+    """
+    found: list[Case] = []
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        operation = result.ok()
+        most = BODY_EXAMPLES if operation.body else EXAMPLES
+        for mode in GenerationMode:
+            strategy = operation.as_strategy(generation_mode=mode)
+            # Hypothesis reads the source of what it calls, which a built-in method has none of.
+            collect = given(strategy)(lambda case: found.append(case))
+            bounded = settings(
+                max_examples=most, derandomize=True, database=None, deadline=None,
+                suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+            )  # fmt: skip
+            try:
+                bounded(collect)()
+            except Unsatisfiable:  # a call without anything that could be wrong
+                continue
+    found.sort(key=lambda case: case.method == "DELETE" or case.path.endswith("/rotate"))
+    for number, case in enumerate(found):
+        yield case, number % 3 > 0
+
+
+async def known(door: Door) -> dict[str, str]:
+    """Things that are there, by the names that paths have for them."""
+    made = await door.create()
+    lease = {"identity": "identity", "boot": "boot", "worker_version": "1"}
+    assert (await door.call("POST", "/v1/worker/lease", scope="server", json=lease)).is_success
+    return {
+        "application": "shop", "deployment": await door.deploy(made), "part": "env", "name": "ci",
+        "deploy_hook": made["deploy_hook"], "secret": made["deploy_secret"],
+    }  # fmt: skip
+
+
+async def called(door: Door, case: Case, there: Mapping[str, str] | None) -> list[str]:
+    """What the document does not know of the answer."""
+    if there:
+        names = case.path_parameters or {}
+        case.path_parameters.update({name: there.get(name, names[name]) for name in names})
+    asked = case.as_transport_kwargs(base_url="http://aweigh")
+    asked.pop("cookies")
+    if str(asked["params"].get("wait")).isdecimal():
+        asked["params"]["wait"] = 0
+    scope = "server" if "/worker/" in case.path else "admin"
+    mine = {"Authorization": f"Bearer {door.tokens[scope]}"} | HOLDER
+    if there:
+        asked["headers"] = dict(asked["headers"]) | mine | {"X-Deploy-Secret": there["secret"]}
+    if "data" in asked:
+        asked["content"] = asked.pop("data")
+    answer = await door.client.request(**asked)
+    said = f"{case.method} {asked['url']}: {answer.status_code} {answer.text[:200]}"
+    responses = case.operation.definition.raw["responses"]
+    documented = responses.get(str(answer.status_code))
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if documented is None or (kind and kind not in documented.get("content", {})):
+        return [f"{said} {kind}"]
+    return []
+
+
+async def test_no_answer_is_one_that_the_document_does_not_know(door: Door) -> None:
+    there = await known(door)
+    document = (await door.client.get("/openapi.json")).json()
+    calls = await asyncio.to_thread(lambda: list(generated(document)))
+
+    unknown = [
+        one for case, deep in calls for one in await called(door, case, there if deep else None)
+    ]
+
+    assert len(calls) > 300
+    assert "\n".join(unknown) == ""
