@@ -79,7 +79,11 @@ async def create_application(office: Doors, _: Admin, new: NewApplication) -> di
     async with office.store.write(urgent=True) as tx:
         await servers.known(tx, new.server)
         made = await applications.create(
-            tx, name=new.name, server=new.server, settings=new.settings()
+            tx,
+            name=new.name,
+            server=new.server,
+            settings=new.settings(),
+            slug=new.slug or "",
         )
         return await _shown(tx, made) | _doors(tx, made)
 

@@ -1,12 +1,13 @@
 """The deploy hook: what CI calls."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import QueryParams
 
+from api import hook_body
 from api.dependencies import Doors
 from api.idempotency import KeyHeader, key_of
 from api.strangers import let_in
@@ -30,7 +31,10 @@ async def deploy_hook(
     tag: Annotated[str | None, Query()] = None,
     wait: Wait = 0,
 ) -> Response:
-    """Deploy, at `tag` if one is given: in the JSON body or the query."""
+    """Deploy, at `tag` if one is given: in the JSON body or the query.
+
+    The answer's `ignored` names fields of the body that mean nothing here.
+    """
     async with office.store.read() as tx:
         # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and
         # before the write, so that strangers keep no admission waiting.
@@ -38,9 +42,9 @@ async def deploy_hook(
     let_in(request)
     body = await request.body()
     _refuse_unknown(request.query_params)
-    asked = _tag(body, tag)
-    key = key_of("hook", idempotency_key, tag=asked)
-    order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked)
+    asked = hook_body.read(body, tag)
+    key = key_of("hook", idempotency_key, tag=asked.tag)
+    order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked.tag)
 
     async def admit(tx: Transaction) -> str:
         # Asked again: the secret may have been rotated in between.
@@ -49,7 +53,7 @@ async def deploy_hook(
 
     deployment_id = await office.store.admit(admit)
     office.relay.wake()
-    return await answer_for(office, deployment_id, wait)
+    return _told(await answer_for(office, deployment_id, wait), asked.ignored)
 
 
 def _refuse_unknown(query: QueryParams) -> None:
@@ -65,19 +69,10 @@ def _refuse_unknown(query: QueryParams) -> None:
             raise Invalid(f"query.{name}", "is given more than once")
 
 
-def _tag(body: bytes, query: str | None) -> str | None:
-    """Raises: Invalid."""
-    if not body.strip():
-        return query
-    try:
-        parsed: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Invalid("body", "is not JSON") from error
-    if not isinstance(parsed, dict):
-        raise Invalid("body", "is not a JSON object")
-    tag = parsed.get("tag")  # what else there is may be a registry's own words
-    if tag is not None and not isinstance(tag, str):
-        raise Invalid("tag", "is not a string")
-    if tag is not None and query is not None and tag != query:
-        raise Invalid("tag", "differs between body and query")
-    return query if tag is None else tag
+def _told(answer: Response, ignored: tuple[str, ...]) -> Response:
+    """Return the answer with the names of the fields that were not looked at."""
+    if not ignored:
+        return answer
+    body = json.loads(bytes(answer.body)) | {"ignored": list(ignored)}
+    headers = {"Location": answer.headers["Location"]} if "Location" in answer.headers else None
+    return JSONResponse(body, answer.status_code, headers, answer.media_type)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
+from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.release import Image
@@ -26,6 +27,8 @@ class NewApplication(ApplicationSettings):
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
     server: str = "local"
+    #: Without one the name gives it.
+    slug: Annotated[str, Field(pattern=f"^{grammar.SLUG.pattern}$")] | None = None
 
     def settings(self) -> ApplicationSettings:
         fields = {name: getattr(self, name) for name in ApplicationSettings.model_fields}

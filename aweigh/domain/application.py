@@ -165,6 +165,17 @@ class ApplicationSettings(Value):
             grammar.variable_name(name)
         return env
 
+    @field_validator("port")
+    @classmethod
+    def _port(cls, port: int | None, info: ValidationInfo) -> int | None:
+        told = info.data.get("env", {}).get("PORT")
+        if port and told and told.get_secret_value() != str(port):
+            raise ValueError(
+                "differs from the variable PORT, which tells the application where to listen: "
+                "give one of the two, or both alike"
+            )
+        return port
+
     @field_validator("labels")
     @classmethod
     def _labels(cls, labels: dict[str, str]) -> dict[str, str]:

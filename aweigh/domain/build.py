@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
-from aweigh.domain import git, grammar
+from aweigh.domain import grammar, repository_path
 from aweigh.domain.image import ImageReference
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Memory, Value, memory_bytes
@@ -59,18 +59,11 @@ class Dockerfile(Value):
 
     method: Literal["dockerfile"] = "dockerfile"
     #: Its path below `subdirectory`, which is the context of the build.
-    dockerfile: str = "Dockerfile"
+    dockerfile: Annotated[str, AfterValidator(repository_path.file)] = "Dockerfile"
     target: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")] | None = None
     args: dict[str, Secret] = Field(default_factory=dict)
     secrets: dict[str, Secret] = Field(default_factory=dict)
     limits: BuildLimits = BuildLimits()
-
-    @field_validator("dockerfile")
-    @classmethod
-    def _dockerfile(cls, path: str) -> str:
-        if not git.is_inside(path):
-            raise ValueError("is not a path inside the repository")
-        return path
 
     @field_validator("args")
     @classmethod

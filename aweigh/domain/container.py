@@ -289,10 +289,17 @@ def release_command_spec(
 def exposed_port(settings: ApplicationSettings, image: ImageFacts) -> int | None:
     """The port the application listens on: as set, else the only one its image exposes.
 
-    An image by buildpacks exposes none: its application listens where `PORT` says.
+    A variable `PORT` sets it too. An image by buildpacks exposes none: its application listens
+    where `PORT` says.
     """
-    if settings.port:
-        return settings.port
+    if port := settings.port or _told_port(settings):
+        return port
     if isinstance(settings.source, GitSource) and not image.exposed_tcp:
         return BUILT_PORT
     return image.exposed_tcp[0] if len(image.exposed_tcp) == 1 else None
+
+
+def _told_port(settings: ApplicationSettings) -> int | None:
+    told = settings.env["PORT"].get_secret_value() if "PORT" in settings.env else ""
+    is_port = told.isascii() and told.isdecimal() and len(told) <= 5 and 0 < int(told) < 65_536
+    return int(told) if is_port else None

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from aweigh.domain import grammar
+from aweigh.domain.private_key import private_key
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Text, Value
 
@@ -16,10 +17,8 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256_DIGITS: Final = 64
 #: What `git check-ref-format` takes: no control characters, nor these.
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
-_PATH: Final = re.compile(r"[A-Za-z0-9._@+ /-]{1,255}")
 _REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+-]{1,255}")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_PRIVATE_KEY: Final = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----\s")
 _SCP: Final = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^/:]+):(?P<path>.+)")
 #: Hosts where a path is the same whether or not it begins with a slash.
 _FORGES: Final = frozenset(
@@ -79,12 +78,6 @@ def owner_of(repository: str) -> str:
     https://github.com/acme/shop stands below https://github.com/acme/.
     """
     return repository.rpartition("/")[0] + "/"
-
-
-def is_inside(path: str) -> bool:
-    """A relative path that stays where it begins."""
-    parts = path.split("/")
-    return _PATH.fullmatch(path) is not None and not {"", ".", ".."} & set(parts)
 
 
 def repository_url(text: str) -> str:
@@ -208,9 +201,7 @@ class DeployKey(Value):
     @field_validator("private_key")
     @classmethod
     def _private_key(cls, key: SecretStr) -> SecretStr:
-        if not _PRIVATE_KEY.match(key.get_secret_value()):
-            raise ValueError("is not a private key (-----BEGIN … PRIVATE KEY-----)")
-        return key
+        return SecretStr(private_key(key.get_secret_value()))
 
     @property
     def secret(self) -> str:

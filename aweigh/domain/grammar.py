@@ -4,8 +4,12 @@ What a grammar lets through can stand in a Traefik rule, an engine name or a fil
 quoting; nothing is escaped anywhere else.
 """
 
+import hashlib
 import re
+import unicodedata
+from typing import Final
 
+_LONGEST_SLUG: Final = 40
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
 # No dash: it ends the prefix in every name on the engine.
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,19}")
@@ -98,5 +102,17 @@ def build_variable_name(name: str) -> str:
 
 
 def slug_of(name: str) -> str:
-    """The slug a name stands for: lower case, everything else becomes a single dash."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """Return the slug of a name: ASCII in lower case, everything else a single dash.
+
+    Accents go (`Café` is `cafe`). What would begin with a digit begins with `app-`, and so does a
+    name of which nothing is left, before some characters that only this name gives.
+    """
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(char for char in letters if not unicodedata.combining(char))
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if not slug:
+        slug = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return f"app-{slug}"
+    if slug[0].isdigit():
+        slug = f"app-{slug}"
+    return slug[:_LONGEST_SLUG].rstrip("-")

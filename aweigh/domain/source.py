@@ -4,11 +4,20 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from aweigh.domain import git
 from aweigh.domain.build import Build, Buildpacks
 from aweigh.domain.image import ImageReference, tag_and_digest
+from aweigh.domain.repository_path import directory
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Value
 
@@ -86,7 +95,7 @@ class GitSource(Value):
     type: Literal["git"] = "git"
     repository: str
     branch: str = "main"
-    subdirectory: str = ""
+    subdirectory: Annotated[str, AfterValidator(directory)] = ""
     auto_deploy: bool = True
     paths: tuple[str, ...] = ()
     #: Patterns of tags whose push deploys, whatever `auto_deploy` says of the branch.
@@ -113,17 +122,13 @@ class GitSource(Value):
     @field_validator("paths")
     @classmethod
     def _paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        found = []
         for path in paths:
-            if not path.strip("/") or path.startswith("/") or {".", ".."} & set(path.split("/")):
+            plain = path.removeprefix("./").lstrip("/")  # all begin at the repository's root
+            if not plain.strip("/") or {".", ".."} & set(plain.split("/")):
                 raise ValueError(f"{path!r} is no path inside the repository, such as `web/src`")
-        return paths
-
-    @field_validator("subdirectory")
-    @classmethod
-    def _subdirectory(cls, path: str) -> str:
-        if path and not git.is_inside(path):
-            raise ValueError("is not a path inside the repository")
-        return path
+            found.append(plain)
+        return tuple(found)
 
     @model_validator(mode="after")
     def _credentials_fit(self) -> "GitSource":

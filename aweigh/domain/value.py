@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final, Protocol
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from aweigh.domain import grammar
 
@@ -29,24 +29,44 @@ def place_of(location: tuple[str | int, ...]) -> str:
 
 Text = Annotated[str, AfterValidator(grammar.text)]
 
-_MEMORY_UNITS: Final = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_MEMORY: Final = re.compile(r"[0-9]{1,15}[bkmg]")
+_MEMORY_UNITS: Final = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_MEMORY: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))? ?(?:([kmgt])i?)?b?", re.IGNORECASE)
 _SMALLEST_MEMORY: Final = 6 * 1024**2  # the engine refuses less
+_LARGEST_MEMORY: Final = 1024**5
 
 
 def memory_bytes(memory: str) -> int:
+    """Return the bytes of an amount in its one form, such as `512m`."""
     return int(memory[:-1]) * _MEMORY_UNITS[memory[-1]]
 
 
+def _written_as_number(memory: object) -> object:
+    is_number = isinstance(memory, int) and not isinstance(memory, bool)
+    return str(memory) if is_number else memory
+
+
 def _memory(memory: str) -> str:
-    if not _MEMORY.fullmatch(memory):
-        raise ValueError("is not an amount of memory, such as 512m or 2g")
-    if memory_bytes(memory) < _SMALLEST_MEMORY:
+    """Return the amount in the largest unit that needs no fraction, from 1024 on, as Docker does.
+
+    `512M`, `512Mi`, `512MiB` and `0.5g` are `512m`; a number alone is bytes.
+    """
+    found = _MEMORY.fullmatch(memory.strip())
+    if not found:
+        raise ValueError("is not an amount of memory, such as 512m, 2g or 1.5Gi")
+    whole, fraction, unit = found[1], found[2] or "0", (found[3] or "b").lower()
+    size = _MEMORY_UNITS[unit]
+    amount = int(whole) * size + int(fraction) * size // 10 ** len(fraction)
+    if amount < _SMALLEST_MEMORY:
         raise ValueError("is below the engine's smallest limit, 6m")
-    return memory
+    if amount > _LARGEST_MEMORY:
+        raise ValueError("is more than any machine has, 1024t")
+    if fraction == "0" and found[3]:
+        return f"{int(whole)}{unit}"
+    best = next(one for one in "tgmkb" if amount % _MEMORY_UNITS[one] == 0)
+    return f"{amount // _MEMORY_UNITS[best]}{best}"
 
 
-Memory = Annotated[str, AfterValidator(_memory)]
+Memory = Annotated[str, BeforeValidator(_written_as_number), AfterValidator(_memory)]
 
 
 class _Keyed(Protocol):

@@ -11,7 +11,7 @@ from aweigh.contract import Removal
 from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import EventKind
-from aweigh.domain.errors import Conflict, Invalid, NotFound
+from aweigh.domain.errors import Conflict, NotFound
 from aweigh.domain.git import repository_key
 from aweigh.domain.source import GitSource
 from aweigh.store import claims, outbox, releases
@@ -75,19 +75,19 @@ def webhook_secret_of(tx: Transaction, row: ApplicationRow) -> str | None:
 
 
 async def create(
-    tx: Transaction, *, name: str, server: str, settings: ApplicationSettings
+    tx: Transaction, *, name: str, server: str, settings: ApplicationSettings, slug: str = ""
 ) -> Application:
-    """Make an application with a new hook and secret.
+    """Make an application with a new hook and secret; without a slug its name gives one.
 
     Raises:
-        Invalid: the name gives no slug.
         Conflict: the slug, a domain or a host port is taken.
     """
-    slug = grammar.slug_of(name)
-    if not grammar.matches(grammar.SLUG, slug):
-        raise Invalid("name", "must begin with a letter and give a slug of at most 40 characters")
+    slug = slug or grammar.slug_of(name)
     if await tx.session.scalar(select(ApplicationRow.id).where(ApplicationRow.slug == slug)):
-        raise Conflict(f"the slug {slug!r} is or was used by another application; choose a name")
+        raise Conflict(
+            f"the slug {slug!r} is or was used by another application; choose another name, "
+            "or give a `slug`"
+        )
     row = ApplicationRow(
         id=new_id("app"), slug=slug, name=name, server=server, hook=new_secret("hook"),
         created_at=tx.now, updated_at=tx.now, last_sequence=0,

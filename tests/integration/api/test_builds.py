@@ -90,7 +90,7 @@ async def test_what_is_wrong_is_named_by_its_field(
 @pytest.mark.parametrize(
     ("given", "field"),
     [
-        ({"paths": ["web", "/abs"]}, "source.paths"),
+        ({"paths": ["web", "/"]}, "source.paths"),
         ({"paths": ["../x"]}, "source.paths"),
         ({"credentials": {"type": "token", "token": ""}}, "source.credentials.token"),
         ({"credentials": {"type": "token", "token": "a", "user": "b"}}, "source.credentials.user"),

@@ -8,10 +8,11 @@ from dirty_equals import IsStr
 from aweigh.store import applications
 from tests.support.api_door import Door
 from tests.support.installation import settings_of
+from tests.support.keys import deploy_key
 
 SHOP = "/v1/applications/shop"
 SITE = "https://git.example/acme/site"
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+KEY = deploy_key()
 
 
 async def change(door: Door, **fields: Any) -> dict[str, Any]:

@@ -93,6 +93,43 @@ async def test_what_is_wrong_with_a_call_is_named_and_deploys_nothing(
     assert (await door.get("/v1/deployments"))["items"] == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [{"tga": "v2"}, {"Tag": "v2"}, {"tags": "v2"}, {"image_tag": "v2"}, {"version": "v2"},
+     {"ref": "refs/tags/v2"}, {"tga": "v2", "by": "ci", "n": 1}],
+    ids=str,
+)  # fmt: skip
+async def test_another_word_for_a_tag_deploys_nothing(door: Door, body: dict[str, Any]) -> None:
+    answer = await door.hook(await door.create(), json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": next(iter(body)), "message": "is not known here: a tag is given as `tag`"}
+    ]
+    assert (await door.get("/v1/deployments"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "params", "ignored"),
+    [
+        ({"tag": "v2"}, {}, None),
+        ({"tag": "v2", "tga": "v3"}, {}, ["tga"]),
+        ({"version": "v3", "by": "ci"}, {"tag": "v2"}, ["version", "by"]),
+        ({"by": "ci"}, {}, ["by"]),
+        ({"push_data": {"tag": "v3"}, "ref": "main"}, {}, ["push_data", "ref"]),
+    ],
+    ids=range(5),
+)
+async def test_what_is_not_looked_at_is_told(
+    door: Door, body: dict[str, Any], params: dict[str, str], ignored: list[str] | None
+) -> None:
+    answer = await door.hook(await door.create(), json=body, params=params)
+
+    assert answer.status_code == 202
+    assert answer.json().get("ignored") == ignored
+    assert answer.headers["location"] == f"/v1/deployments/{answer.json()['id']}"
+
+
 async def test_strangers_keep_nobody_waiting(door: Door) -> None:
     shop = await door.create()
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.source import GitSource
 from tests.integration.git.conftest import Cloning
 from tests.support.git_server import GitServer
 from tests.support.ssh_server import SshServer, new_key, ssh_server
@@ -94,14 +96,18 @@ async def test_another_key_is_refused(
     assert not cloning.place.exists()
 
 
-async def test_a_key_that_is_cut_off_is_said(
-    git: GitServer, ssh: SshServer, cloning: Cloning
-) -> None:
-    git.push("shop", {"file": "x"})
+async def test_a_key_that_is_cut_off_gets_nowhere(ssh: SshServer) -> None:
     broken = credentials(ssh, private_key="\n".join(ssh.key.splitlines()[:3]))
 
-    with pytest.raises(StepFailed, match="the deploy key cannot be read"):
-        await cloning.commit_of(ssh.url(git.bare("shop")), **broken)
+    with pytest.raises(ValidationError, match="is not a whole private key"):
+        GitSource(repository="ssh://git@127.0.0.1/shop", **broken)
+
+
+async def test_a_key_on_one_line_opens(git: GitServer, ssh: SshServer, cloning: Cloning) -> None:
+    commit = git.push("shop", {"file": "x"})
+    pasted = credentials(ssh, private_key="    " + ssh.key.replace("\n", " "))
+
+    assert await cloning.commit_of(ssh.url(git.bare("shop")), **pasted) == commit
 
 
 @pytest.mark.parametrize("host", ["[127.0.0.1]:{port}", "github.com"])

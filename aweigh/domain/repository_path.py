@@ -1,0 +1,36 @@
+"""Paths inside a repository as people write them, brought into the one form that is used."""
+
+import re
+from typing import Final
+
+_LONGEST: Final = 255
+#: What stands in an option of BuildKit's client, which splits at commas and takes quotes away.
+_FILE: Final = re.compile(r"[A-Za-z0-9._@+ ()\[\]-]{1,255}")
+
+
+def directory(text: str) -> str:
+    """Return a directory inside a repository: `./web`, `/web` and `web/` are `web`, `.` is "".
+
+    Raises:
+        ValueError: it leaves the repository, or is written as no path is.
+    """
+    if "\\" in text:
+        raise ValueError("is written with '/' between its parts, not with '\\'")
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ValueError("leaves the repository by '..'")
+    if not text.isprintable() or len(text) > _LONGEST:
+        raise ValueError(f"is no path of at most {_LONGEST} printable characters")
+    return "/".join(parts)
+
+
+def file(text: str) -> str:
+    """Return the path of a file inside a repository.
+
+    Raises:
+        ValueError
+    """
+    path = directory(text)
+    if not path or text.endswith("/") or not _FILE.fullmatch(path.rpartition("/")[2]):
+        raise ValueError("is not the path of a file (letters, digits, spaces and ._@+()[]-)")
+    return path
