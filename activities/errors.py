@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import AweighError, Conflict, StepError, StepFailed, Unavailable
+from aweigh.domain.errors import AweighError, Conflict, Gone, StepError, StepFailed, Unavailable
 from aweigh.domain.saying import said_by
 from aweigh.domain.secret import mask
 from aweigh.domain.text import printable
@@ -49,7 +49,8 @@ def application_error(
     """Say an error in one sentence; one that nobody thought of is logged with its trace."""
     found = _step_error(error, name, masks=secrets is not None)
     message = printable(mask(found.message, list(secrets or ()))[:LONGEST_MESSAGE])
-    return ApplicationError(message, type=found.reason, non_retryable=isinstance(found, StepFailed))
+    kind = found.kind if isinstance(found, Gone) else found.reason
+    return ApplicationError(message, type=kind, non_retryable=isinstance(found, StepFailed))
 
 
 def _step_error(error: Exception, name: str, *, masks: bool) -> StepError:

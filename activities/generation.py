@@ -15,7 +15,7 @@ from activities.gate import Gate
 from activities.inputs import StepInput, StepResult
 from activities.platform import foreign_program
 from activities.proxy_view import answers
-from activities.release_image import ensure_image
+from activities.release_image import present_image
 from activities.replicas import (
     Replicas,
     foreign_container,
@@ -108,7 +108,7 @@ class GenerationActivities:
             StepFailed: it cannot be started, or the name belongs to somebody else.
         """
         release, server = opened.release, self._server
-        image = await ensure_image(server, opened)
+        image = await present_image(server, opened)
         spec = release_command_spec(
             instance=server.instance, names=server.names, release=release, image=image
         )
@@ -138,7 +138,7 @@ class GenerationActivities:
     async def create(self, step: StepInput) -> StepResult:
         """Have the new generation's containers run beside, or instead of, the live ones."""
         async with self._open(StepName.CREATE, step) as opened:
-            image = await ensure_image(self._server, opened)
+            image = await present_image(self._server, opened)
             replicas = Replicas(self._server, opened.release, image)
             await replicas.ensure()
             names = [one.name for one in await replicas.containers()]
@@ -150,7 +150,16 @@ class GenerationActivities:
     async def health(self, step: StepInput) -> StepResult:
         """Wait until every container of the new generation is healthy."""
         async with self._steps.open(StepName.HEALTH, step) as opened:
-            await healthy_generation(self._server, opened, lock=True)
+            release, server = opened.release, self._server
+            async with server.locks.holding(release.application):
+                server.let_through(release)
+                image = await present_image(server, opened)
+                replicas = Replicas(server, release, image)
+                containers = await replicas.made()
+            check = chosen_check(release.settings, image, replicas.port)
+            gate = Gate(server, opened, check, replicas.port, image)
+            opened.detail = await gate.pass_all(containers)
+            opened.log(f"healthy: {opened.detail}")
             return StepResult(opened.detail)
 
     @activity.defn(name="remove")
@@ -208,21 +217,3 @@ class GenerationActivities:
             kept = await replicas_of(server, release.application, live.generation.sequence)
             await unpark(server, kept)
         opened.detail = ", ".join(one.name for one in mine) or "there was nothing"
-
-
-async def healthy_generation(server: Server, opened: OpenStep, *, lock: bool) -> Replicas:
-    """Have the generation run and pass its gate, also when a reset finds it gone."""
-    release = opened.release
-    image = await ensure_image(server, opened)
-    replicas = Replicas(server, release, image)
-    if lock:
-        async with server.locks.holding(release.application):
-            server.let_through(release)
-            await replicas.ensure()
-    else:
-        await replicas.ensure()
-    check = chosen_check(release.settings, image, replicas.port)
-    gate = Gate(server, opened, check, replicas.port, image)
-    opened.detail = await gate.pass_all(await replicas.containers())
-    opened.log(f"healthy: {opened.detail}")
-    return replicas

@@ -57,7 +57,7 @@ def _is_last_attempt() -> bool:
 
 
 async def ensure_pulled(server: Server, opened: OpenStep) -> ImageFacts:
-    """The release's image; later steps call this too, for a reset may find it gone.
+    """The release's image, which an earlier attempt may have brought.
 
     Raises:
         StepError: it cannot be had, with the reason.

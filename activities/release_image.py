@@ -1,12 +1,11 @@
-"""The image of a release, however it comes about."""
+"""The image of a release, as the steps after `pull` or `build` find it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from activities.build import ensure_built
-from activities.image import ensure_pulled
-from aweigh.domain.source import GitSource
+from activities.retention import IMAGES_LOCK
+from aweigh.domain.errors import ImageGone
 
 if TYPE_CHECKING:
     from activities.step import OpenStep
@@ -14,11 +13,20 @@ if TYPE_CHECKING:
     from aweigh.domain.container import ImageFacts
 
 
-async def ensure_image(server: Server, opened: OpenStep) -> ImageFacts:
-    """Have it on the engine: a reset may find that it has gone since it was pulled or built.
+async def present_image(server: Server, opened: OpenStep) -> ImageFacts:
+    """Return the image the release is pinned to, under our own tag.
 
     Raises:
-        StepError: it cannot be had, with the reason.
+        ImageGone: it is not on the server; only `pull` and `build` may take the time to bring it.
     """
-    built = isinstance(opened.release.settings.source, GitSource)
-    return await (ensure_built if built else ensure_pulled)(server, opened)
+    release = opened.release
+    name = server.names.image(release.slug, release.sequence)
+    named = await server.images.find(name)
+    if named and named.id == release.image.id:
+        return named
+    async with server.locks.holding(IMAGES_LOCK):
+        found = await server.images.find(release.image.id) if release.image.id else None
+        if found is None:
+            raise ImageGone(release.image.reference)
+        await server.images.tag(found.id, name)
+        return found

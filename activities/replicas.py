@@ -22,7 +22,13 @@ from aweigh.domain.container import (
     replica_spec,
 )
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
+from aweigh.domain.errors import (
+    AddressTaken,
+    GenerationGone,
+    NameTaken,
+    StepFailed,
+    StepUnavailable,
+)
 from aweigh.domain.generation import Generation
 from aweigh.together import together
 
@@ -58,8 +64,8 @@ class Replicas:
     async def ensure(self) -> bool:
         """Have every replica run, as the strategy says; whether any had to be made.
 
-        Every step that may make containers does so by this: where two releases at a time would be
-        wrong, the others stop first, whichever step it was that found these ones missing.
+        Whoever may make containers does so by this: where two releases at a time would be wrong,
+        the others stop first, whoever it was that found these ones missing.
 
         Raises:
             StepError: the engine refused, with the reason.
@@ -172,7 +178,34 @@ class Replicas:
 
     async def containers(self) -> list[Container]:
         """The replicas there are, in order."""
-        return await replicas_of(self._server, self._release.application, self._release.sequence)
+        release = self._release
+        found = await replicas_of(self._server, release.application, release.sequence)
+        return [one for one in found if one.labels.get(DEPLOYMENT) == release.deployment]
+
+    async def made(self) -> list[Container]:
+        """Every replica, in order, whether it runs or has ended since.
+
+        Raises:
+            GenerationGone: one was never started, or is not there any more.
+        """
+        found = [one for one in await self.containers() if one.status != "created"]
+        self._require(found)
+        return found
+
+    async def running(self) -> list[Container]:
+        """Every replica, in order.
+
+        Raises:
+            GenerationGone: one does not run.
+        """
+        found = [one for one in await self.containers() if one.running]
+        self._require(found)
+        return found
+
+    def _require(self, found: list[Container]) -> None:
+        expected = self._release.settings.replicas
+        if len(found) != expected:
+            raise GenerationGone(self._release.slug, len(found), expected)
 
     def _strategy(self) -> Strategy:
         return chosen_strategy(self._release.settings, self._image.volumes)

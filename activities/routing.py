@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from temporalio import activity
 
 from activities.draining import drained, take_back
-from activities.generation import healthy_generation
 from activities.inputs import StepInput, StepResult
 from activities.proxy_view import proxys_view
-from activities.replicas import generation_of, older_replicas, replicas_of
+from activities.release_image import present_image
+from activities.replicas import Replicas, generation_of, older_replicas, replicas_of
 from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed, StepUnavailable
@@ -56,17 +56,14 @@ class RoutingActivities:
             return StepResult(opened.detail)
 
     async def _generation(self, opened: OpenStep) -> Generation:
-        """The containers as they run; made again, and gated again, if a reset finds them gone."""
+        """The containers as they run.
+
+        Raises:
+            Gone: an earlier step has to make them, or their image, again.
+        """
         release, server = opened.release, self._server
-        running = await replicas_of(server, release.application, release.sequence)
-        image = await server.images.find(server.names.image(release.slug, release.sequence))
-        expected = release.settings.replicas
-        if image is None or sum(one.running for one in running) != expected:
-            await healthy_generation(server, opened, lock=False)
-            running = await replicas_of(server, release.application, release.sequence)
-            image = await server.images.find(server.names.image(release.slug, release.sequence))
-        if image is None or len(running) != expected:
-            raise StepUnavailable(Reason.START_FAILED, "The new containers are not all there.")
+        image = await present_image(server, opened)
+        running = await Replicas(server, release, image).running()
         return generation_of(server, release, image, running)
 
     async def _commit(self, opened: OpenStep, generation: Generation) -> Commit:

@@ -1,13 +1,14 @@
 """One deployment: the deploy algorithm in sentences."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from activities.build import BuildActivities
@@ -26,10 +27,11 @@ from activities.inputs import (
 from activities.record import RecordActivities
 from activities.routing import RoutingActivities
 from aweigh.domain.deployment import DeploymentState, Reason, Standing
+from aweigh.domain.errors import ImageGone
 from aweigh.domain.workflow_ids import commit_status_id
 from workflows import policies
 from workflows.commit_status import CommitStatusWorkflow, StatusOrder
-from workflows.failure import Failure, failure_of
+from workflows.failure import Failure, failure_of, gone_in
 from workflows.lane_child import LaneChild
 from workflows.markdown import escaped
 from workflows.names import (
@@ -77,6 +79,7 @@ class DeploymentWorkflow(LaneChild):
         self._touched_server = False
         self._tells = False
         self._doing = ""
+        self._times: Counter[str] = Counter()
         self._story: list[str] = []
 
     @workflow.signal
@@ -146,18 +149,44 @@ class DeploymentWorkflow(LaneChild):
         return ended
 
     async def _make_live(self) -> None:
-        """Up to the point of no return; until there, any failure undoes everything."""
-        server = self._order.server
+        """Up to the point of no return; until there, any failure undoes everything.
+
+        A step that finds gone what an earlier one made says so, and the order goes on from there.
+        """
         ready = await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
         self._touched_server, self._tells = True, ready.tells
+        image_too = True
+        for left in reversed(range(policies.MOST_TIMES_BACK + 1)):
+            try:
+                if image_too:
+                    await self._have_image(ready)
+                await self._go_live()
+            except ActivityError as error:
+                gone = gone_in(error)
+                if gone is None or not left:
+                    raise
+                self._stop_if_cancelled()
+                image_too = gone == ImageGone.kind
+                self._tell_people("again", "image" if image_too else "containers")
+            else:
+                return
+
+    async def _have_image(self, ready: StepResult) -> None:
+        """Pull or build it, and run what has to run in it before anything is switched."""
+        server = self._order.server
         if ready.builds:
             await self._do(BuildActivities.fetch, policies.PULL, queue=pull_queue(server))
-            await self._tell_github(DeploymentState.STARTED)
+            if self._times["fetch"] == 1:
+                await self._tell_github(DeploymentState.STARTED)
             await self._do(BuildActivities.build, policies.BUILD, queue=build_queue(server))
         else:
             await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
         if not ready.skip_release:
             await self._do(GenerationActivities.release, policies.RELEASE)
+
+    async def _go_live(self) -> None:
+        """What runs the image; none of these steps makes what is an earlier one's."""
+        server = self._order.server
         await self._do(GenerationActivities.create, policies.CREATE)
         await self._do(GenerationActivities.health, policies.HEALTH, queue=waits_queue(server))
         await to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
@@ -208,22 +237,27 @@ class DeploymentWorkflow(LaneChild):
     ) -> StepResult:
         """Run one step on the server; a `final` one is not given up for a cancel."""
         self._doing = name = step.__name__
+        self._times[name] += 1
+        again = f"-{self._times[name]}" if self._times[name] > 1 else ""
         run = workflow.execute_activity(
             step,
             self._step,
-            activity_id=name,  # what an operator types to reset it
+            activity_id=f"{name}{again}",  # what an operator types to reset it
             task_queue=queue or steps_queue(self._order.server),
             heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{name} {self._order.slug} #{self._order.sequence}",
+            summary=f"{name}{again} {self._order.slug} #{self._order.sequence}",
             **budget.options(),
         )
         result: StepResult = await run
-        # A cancel that arrives as a step ends well is otherwise swallowed.
-        if not final and workflow.cancellation_reason() is not None:
-            raise asyncio.CancelledError(workflow.cancellation_reason())
+        if not final:  # a cancel that arrives as a step ends well is otherwise swallowed
+            self._stop_if_cancelled()
         self._tell_people(name, result.detail)
         return result
+
+    def _stop_if_cancelled(self) -> None:
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError(workflow.cancellation_reason())
 
     async def _record(self, record: Callable[..., Any], what: Any, summary: str) -> Any:
         return await workflow.execute_activity(

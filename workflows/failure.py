@@ -13,8 +13,16 @@ from temporalio.exceptions import (
 )
 
 from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import GenerationGone, ImageGone
 
 SUPERSEDED_BY = "superseded by "
+
+
+#: What the deployment fails for when it has gone back too often.
+_REASONS_OF_GONE: dict[str, Reason] = {
+    ImageGone.kind: Reason.IMAGE_NOT_FOUND,
+    GenerationGone.kind: Reason.START_FAILED,
+}
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,18 @@ def failure_of(error: BaseException, server: str, why_cancelled: str | None) -> 
         return cancellation(why_cancelled)
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError):
-        known = {str(reason): reason for reason in Reason}
+        known = {str(reason): reason for reason in Reason} | _REASONS_OF_GONE
         return Failure(known.get(cause.type or "", Reason.INTERNAL), cause.message)
     if isinstance(cause, TimeoutError):
         return _timeout(cause, server, error)
     return Failure(Reason.INTERNAL, f"Something unexpected happened: {cause}")
+
+
+def gone_in(error: FailureError) -> str | None:
+    """Which kind of `Gone` a step said, if it did."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    kind = cause.type if isinstance(cause, ApplicationError) else None
+    return kind if kind in _REASONS_OF_GONE else None
 
 
 def _timeout(cause: TimeoutError, server: str, error: BaseException) -> Failure:

@@ -50,6 +50,9 @@ class Budget:
 #: Records in the database: what happened must be written down, however long that takes.
 RECORD: Final = Budget(attempt=timedelta(seconds=20), total=None)
 
+#: How often a deployment goes back to a step whose work is gone; more often, something removes it.
+MOST_TIMES_BACK: Final = 3
+
 _OFFLINE: Final = timedelta(minutes=5)
 #: What is left to the reconciler if nobody takes it must not keep the next deployment waiting.
 _AFTERWARDS: Final = timedelta(minutes=1)

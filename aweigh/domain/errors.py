@@ -1,5 +1,7 @@
 """The errors of Aweigh; each class is something a caller would do differently."""
 
+from typing import ClassVar
+
 from aweigh.domain.deployment import Reason
 
 
@@ -21,6 +23,41 @@ class StepError(AweighError):
 
 class StepFailed(StepError):
     """The step cannot succeed as asked: the deployment ends here, with this reason."""
+
+
+class Gone(StepFailed):
+    """What an earlier step made is gone: the workflow goes back there, and this step makes none.
+
+    Each step has the time, and waits for the slot, that its own work needs.
+    """
+
+    kind: ClassVar[str]
+
+
+class ImageGone(Gone):
+    """The release's image is not on the server: it is pulled or built again."""
+
+    kind = "image_gone"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            Reason.IMAGE_NOT_FOUND,
+            f"The image {reference} is no longer on the server. Something removes images there "
+            "while they are being deployed; stop it, then retry.",
+        )
+
+
+class GenerationGone(Gone):
+    """The new containers do not all run: they are made again, and their health is asked again."""
+
+    kind = "generation_gone"
+
+    def __init__(self, slug: str, found: int, expected: int) -> None:
+        super().__init__(
+            Reason.START_FAILED,
+            f"{found} of the {expected} new containers of {slug} are there. Something stops or "
+            "removes them; stop it, then retry.",
+        )
 
 
 class StepUnavailable(StepError):

@@ -1,6 +1,7 @@
 """The images of an application from registry to removal: pinned, followed, kept, given up."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.support.door import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.outside import containers, step, story, swept, until
 from tests.support.registry import PASSWORD, USER
+from tests.support.resetting import reset_to
 from tests.support.stack import free_ports
 from tests.support.world import LAYER, World
 
@@ -57,6 +59,38 @@ async def test_the_digest_is_that_of_the_deployed_repository_and_a_rollback_pull
     assert back.json()["image"] == first["image"]
     settings = await world.stack.call("GET", f"/v1/applications/{app['id']}")
     assert settings.json()["source"]["tag"] == f"v1@{digest}"
+
+
+async def test_an_image_that_a_reset_finds_gone_is_pulled_again_by_the_step_for_it(
+    world: World,
+) -> None:
+    """The gate's own attempt is not for pulling: the order goes back, and shows it."""
+    stack, digest = world.stack, world.push("vanished", "v1")
+    app = await stack.create(
+        "vanished", {"type": "image", "image": f"{world.open.host}/vanished", "tag": "v1"},
+        port=8000, health_check={"type": "http", "path": "/status/500", "deadline": 1},
+    )  # fmt: skip
+    failed = (await stack.deploy(app)).json()["deployment"]
+    assert failed["reason"] == "unhealthy", failed
+    world.engine.images.remove(failed["image"]["id"], force=True)
+
+    await reset_to(stack, failed["id"], "health")
+
+    async def ended_again() -> dict[str, Any] | None:
+        found = await stack.deployment(failed["id"])
+        return found if found["attempts"] > 1 and found["state"] == "failed" else None
+
+    again = await until(ended_again)
+    history = await (await stack.temporal()).get_workflow_handle(
+        again["workflow"]["id"]
+    ).fetch_history()  # fmt: skip
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.activity_id for event in history.events
+    ]
+    assert (again["reason"], again["image"]["digest"]) == ("unhealthy", digest)
+    assert [one for one in scheduled if one.startswith(("pull", "create", "health"))] == [
+        "pull", "create", "health", "pull-2", "create-2", "health-2",
+    ]  # fmt: skip
 
 
 async def test_a_moving_tag_moves_only_when_it_is_asked_for(world: World) -> None:

@@ -111,7 +111,7 @@ async def test_a_reset_to_the_first_task_reopens_the_deployment(
 async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
     engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:
-    """The gate failed, and the undo took the containers away: a reset to it makes them again."""
+    """The gate failed, and the undo removed the containers: a reset goes back to `create`."""
     app = await stack.create(
         "again-step",
         {"type": "image", "image": repository, "tag": "v1"},
@@ -130,7 +130,8 @@ async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
     steps = {step["name"]: step for step in again["steps"]}
     assert (again["state"], again["reason"]) == ("failed", "unhealthy")
     assert steps["health"]["started_at"] > first["finished_at"]
-    assert steps["create"]["started_at"] < first["finished_at"]
+    assert steps["create"]["started_at"] > first["finished_at"]
+    assert steps["pull"]["started_at"] < first["finished_at"]
     assert engine.containers.list(all=True, filters={"name": f"{stack.prefix}-again-step-"}) == []
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import GenerationGone, ImageGone
 from tests.support.stage import Stage, start_temporal, theatre
 
 DIRECTORY = Path(__file__).parents[1] / "workflows" / "histories"
@@ -82,6 +83,15 @@ async def _live_after_all(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     return {"live-after-all": stage.deployment(1)}
 
 
+async def _gone_back(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.user_fault("create", ImageGone.kind)
+    stage.world.user_fault("switch", GenerationGone.kind)
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return {"gone-back": stage.deployment(1)}
+
+
 async def _reset(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     stage.world.user_fault("health", Reason.UNHEALTHY)
     await stage.submit(stage.turn(1))
@@ -107,7 +117,8 @@ async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
 
 
 STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
-    _succeeded, _built, _told, _failed, _superseded, _cancelled, _live_after_all, _reset,
+    _succeeded, _built, _told, _failed, _superseded, _cancelled, _live_after_all, _gone_back,
+    _reset,
     _in_progress, _removed,
 )  # fmt: skip
 

@@ -70,11 +70,10 @@ class World:
         self.ran.append((given.deployment_id, name))
         for key in ((given.deployment_id, name), ("", name)):
             self.reached[key].set()
-            if self.faults.get(key):
-                raise self.faults[key].pop(0)
-        for key in ((given.deployment_id, name), ("", name)):
             if key in self.held:
                 await _let_go(self.held[key])
+            if self.faults.get(key):
+                raise self.faults[key].pop(0)
         getattr(self, f"_{name}", lambda _: None)(given)
         if name == "switch" and self.switches_untold:
             raise ApplicationError("nobody tells", type=Reason.SERVER_OFFLINE, non_retryable=True)

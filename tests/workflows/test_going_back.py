@@ -1,0 +1,99 @@
+"""A step that finds gone what an earlier one made: the order goes on from there, a few times."""
+
+import pytest
+from temporalio.client import WorkflowFailureError
+
+from aweigh.domain.deployment import Reason
+from aweigh.domain.errors import GenerationGone, ImageGone
+from tests.support.stage import Stage
+from workflows.policies import MOST_TIMES_BACK
+
+BEGINNING = ["preflight", "pull", "release", "create", "health", "switch"]
+END = ["drain", "remove", "sweep"]
+
+
+async def deployed(stage: Stage) -> list[str]:
+    """The steps that one deployment runs."""
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+    return stage.world.steps_of(f"{stage.name}.1")
+
+
+@pytest.mark.parametrize("step", ["release", "create", "health", "switch"])
+@pytest.mark.parametrize("builds", [False, True])
+async def test_an_image_that_is_gone_is_had_again_in_the_step_that_is_for_it(
+    stage: Stage, step: str, builds: bool
+) -> None:
+    stage.world.builds = builds
+    stage.world.user_fault(step, ImageGone.kind)
+
+    steps = await deployed(stage)
+
+    had = ["fetch", "build"] if builds else ["pull"]
+    order = [BEGINNING[0], *had, *BEGINNING[2:]]
+    assert steps == [*order[: order.index(step) + 1], *order[1:], *END]
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+
+
+@pytest.mark.parametrize("step", ["health", "switch"])
+async def test_containers_that_are_gone_are_made_and_asked_again(stage: Stage, step: str) -> None:
+    stage.world.user_fault(step, GenerationGone.kind)
+
+    steps = await deployed(stage)
+
+    again = BEGINNING[BEGINNING.index("create") :]
+    assert steps == [*BEGINNING[: BEGINNING.index(step) + 1], *again, *END]
+
+
+async def test_temporal_shows_each_time_by_itself(stage: Stage) -> None:
+    stage.world.user_fault("switch", ImageGone.kind)
+
+    await deployed(stage)
+
+    history = await stage.deployment(1).fetch_history()
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.activity_id for event in history.events
+    ]
+    metadata = await stage.deployment(1).query("__temporal_workflow_metadata")
+    assert [one for one in scheduled if one.startswith(("pull", "switch"))] == [
+        "pull", "switch", "pull-2", "switch-2",
+    ]  # fmt: skip
+    assert "- **again** image" in metadata.current_details
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(ImageGone.kind, Reason.IMAGE_NOT_FOUND), (GenerationGone.kind, Reason.START_FAILED)],
+)
+async def test_what_goes_again_and_again_ends_the_deployment(
+    stage: Stage, kind: str, reason: Reason
+) -> None:
+    for _ in range(MOST_TIMES_BACK + 2):
+        stage.world.user_fault("switch", kind)
+
+    steps = await deployed(stage)
+
+    failure = stage.world.failures[f"{stage.name}.1"]
+    assert steps.count("switch") == MOST_TIMES_BACK + 1
+    assert steps[-1] == "undo"
+    assert (failure.reason, failure.message) == (reason, "switch broke")
+    with pytest.raises(WorkflowFailureError):
+        await stage.deployment(1).result()
+
+
+async def test_a_cancel_meanwhile_is_not_forgotten(stage: Stage) -> None:
+    """The switch itself is not given up for it; what it finds gone is not made again either."""
+    stage.world.user_fault("switch", GenerationGone.kind)
+    held = stage.world.hold("switch")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "switch"].wait()
+
+    await stage.deployment(1).cancel()
+    await stage.cancel_arrived(1)
+    held.set()
+    await stage.ended(1)
+
+    steps = stage.world.steps_of(f"{stage.name}.1")
+    assert steps == [*BEGINNING, "undo"]
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.CANCELLED
