@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from aweigh.domain.errors import ProxySilent
+from aweigh.threads import in_thread
 
 if TYPE_CHECKING:
     from aweigh.adapters.commits import Commit
@@ -23,7 +24,7 @@ _GUARD_SECONDS: Final = 0.1
 
 async def take_back(server: Server, commit: Commit) -> Generation | None:
     """Undo a commit and wait until the proxy follows; what is live now."""
-    before = server.commits.go_back(commit)
+    before = await in_thread(lambda: server.commits.go_back(commit))
     await until_unrouted(server, commit.generation)
     return before
 

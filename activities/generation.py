@@ -30,6 +30,7 @@ from aweigh.domain.container import DEPLOYMENT, labels_of, release_command_spec
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import chosen_check
+from aweigh.threads import in_thread
 from aweigh.together import together
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class GenerationActivities:
             self._steps.open(name, step, last=last) as opened,
             self._server.locks.holding(opened.release.application),
         ):
-            self._server.let_through(opened.release)
+            await self._server.let_through(opened.release)
             yield opened
 
     @activity.defn(name="release")
@@ -152,7 +153,7 @@ class GenerationActivities:
         async with self._steps.open(StepName.HEALTH, step) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
-                server.let_through(release)
+                await server.let_through(release)
                 image = await present_image(server, opened)
                 replicas = Replicas(server, release, image)
                 containers = await replicas.made()
@@ -198,7 +199,7 @@ class GenerationActivities:
         if not server.is_beyond_return(commit):
             if not await answers(server, release, commit):
                 return False
-            server.fence.verify(release.application, release.sequence)
+            await in_thread(lambda: server.fence.verify(release.application, release.sequence))
         return True
 
     async def _take_away(self, opened: OpenStep) -> None:

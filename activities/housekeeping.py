@@ -22,6 +22,7 @@ from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.naming import SERVER_LOCK
 from aweigh.domain.source import GitSource
+from aweigh.threads import in_thread
 from aweigh.together import together
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class HousekeepingActivities:
         """Raises: StepFailed (`superseded`)."""
         release, server = opened.release, self._server
         try:
-            server.let_through(release)
+            await server.let_through(release)
         except StepFailed as error:
             live = server.commits.live(release.slug)
             highest = server.fence.mark(release.application).highest
@@ -110,8 +111,8 @@ class HousekeepingActivities:
     async def _remove(self, removal: Removal) -> None:
         server = self._server
         live = server.commits.live(removal.slug)
-        server.commits.remove(removal.slug)
-        server.fence.close(removal.application, removal.sequence)
+        await in_thread(lambda: server.commits.remove(removal.slug))
+        await in_thread(lambda: server.fence.close(removal.application, removal.sequence))
         if live:
             await until_unrouted(server, live.generation)
         labels = {INSTANCE: server.instance, APPLICATION: removal.application}

@@ -166,8 +166,7 @@ class ReconcileActivities:
             if commit and not known.in_flight:
                 await self._repair.containers(commit)
                 if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
-                    self._server.fence.verify(known.id, commit.generation.sequence)
-                    self._server.commits.forget_older(commit.generation)
+                    await self._server.verify(commit)
         await sweep_application(self._server, known)
         return commit, await self._answers(commit) if commit else False
 

@@ -12,6 +12,7 @@ from aweigh.domain.container import RESTART
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError
 from aweigh.domain.generation import render
+from aweigh.threads import in_thread
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -73,7 +74,8 @@ class Repair:
             _report_lost_route(known, str(error))
             return None
         _log.warning("wrote a lost route again", slug=known.slug)
-        return server.commits.commit(generation, text, routed=bool(release.settings.domains))
+        routed = bool(release.settings.domains)
+        return await in_thread(lambda: server.commits.commit(generation, text, routed=routed))
 
     async def containers(self, commit: Commit) -> None:
         """The live generation's: made again where they are gone, started where they stopped."""

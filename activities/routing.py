@@ -19,6 +19,7 @@ from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed, StepUnavailable
 from aweigh.domain.generation import proxy_checks_health, render
 from aweigh.domain.naming import SERVER_LOCK
+from aweigh.threads import in_thread
 
 if TYPE_CHECKING:
     from aweigh.adapters.commits import Commit
@@ -46,12 +47,11 @@ class RoutingActivities:
         async with self._steps.open(StepName.SWITCH, step) as opened:
             release, server = opened.release, self._server
             async with server.locks.holding(release.application):
-                server.let_through(release)
+                await server.let_through(release)
                 generation = await self._generation(opened)
                 commit = await self._commit(opened, generation)
                 await self._verify(opened, commit)
-                server.fence.verify(release.application, release.sequence)
-                server.commits.forget_older(generation)
+                await server.verify(commit)
             opened.log(f"live: generation {release.sequence}; {opened.detail}")
             return StepResult(opened.detail)
 
@@ -73,7 +73,8 @@ class RoutingActivities:
         if routed:
             async with self._server.locks.holding(SERVER_LOCK):
                 await self._server.proxy.ensure()
-        return self._server.commits.commit(generation, text, routed=routed)
+        commits = self._server.commits
+        return await in_thread(lambda: commits.commit(generation, text, routed=routed))
 
     async def _verify(self, opened: OpenStep, commit: Commit) -> None:
         """Raises: StepFailed (`verify_failed`), the commit being taken back."""

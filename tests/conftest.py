@@ -7,6 +7,8 @@ import docker
 import hypothesis
 import pytest
 
+from aweigh.adapters.stalls import StallDetector
+from tests.support import stalls
 from tests.support.stack import Stack, running_stack
 
 # The machine may be slow, and a failure must be the same one for everybody.
@@ -24,6 +26,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="only with --long"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _detecting_stalls() -> AsyncIterator[None]:
+    detector = StallDetector(stalls.seen.append, stalls.is_allowed_here)
+    detector.start()
+    yield
+    detector.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_stalls() -> Iterator[None]:
+    """An event loop that stood still fails the test during which it did."""
+    yield
+    found = stalls.take()
+    assert found == [], "\n".join(map(str, found))
 
 
 @pytest.fixture(scope="session")

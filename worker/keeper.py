@@ -18,6 +18,7 @@ from aweigh.adapters.api import Api
 from aweigh.adapters.commits import Commit
 from aweigh.adapters.engine import Container
 from aweigh.adapters.server import Server
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.container import INSTANCE
 from aweigh.domain.errors import AweighError, StepFailed
@@ -50,7 +51,7 @@ class Keeper:
             self._changed.clear()
             incomplete = {
                 commit.generation.slug
-                for commit in self._server.commits.all()
+                for commit in await in_thread(self._server.commits.all)
                 if not await self._is_complete(commit, told=commit.generation.slug in incomplete)
             }
 
@@ -98,7 +99,7 @@ class Keeper:
         text = render(generation, settings, self._server.routing, servers or None)
         if text != commit.path.read_text():
             _log.warning("the pool changes", slug=generation.slug, servers=servers)
-            self._server.commits.rewrite(commit, text)
+            await in_thread(lambda: self._server.commits.rewrite(commit, text))
         return len(servers) == len(generation.addresses)
 
     async def _answering(self, one: Container, port: int) -> str | None:

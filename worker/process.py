@@ -5,15 +5,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from aweigh.adapters.stalls import StallDetector, into_file
 from aweigh.domain.errors import StartupError, StepError, Unavailable
 from aweigh.logging import configure_logging, log_lost_error
 from aweigh.settings import Settings
@@ -29,6 +30,8 @@ _NICENESS: Final = 10
 #: Of Python's threads, before one has to let another run; by default it is 5 ms, and each statement
 #: of a database waits for it where a process is busy.
 _SWITCH_SECONDS: Final = 0.001
+#: A switch for the tests, not a setting: the file that says what blocked the event loop.
+STALLS_FILE: Final = "AWEIGH_STALLS_FILE"
 
 Result = TypeVar("Result")
 
@@ -104,7 +107,23 @@ async def _until_signalled(
     loop.set_exception_handler(log_lost_error)
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
-    return await main(settings, stop)
+    with _stalls_noted():
+        return await main(settings, stop)
+
+
+@contextmanager
+def _stalls_noted() -> Iterator[None]:
+    """Where Aweigh's tests ask for it, note what blocks the event loop."""
+    path = os.environ.get(STALLS_FILE)
+    if not path:
+        yield
+        return
+    detector = StallDetector(into_file(Path(path)))
+    detector.start()
+    try:
+        yield
+    finally:
+        detector.stop()
 
 
 async def unless_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event) -> Result:

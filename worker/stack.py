@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 
 from aweigh.adapters.ports import holder_of
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.endpoint import is_loopback
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
@@ -124,7 +126,7 @@ class Stack:
             lock.write(str(os.getpid()))
             lock.flush()
             await stop_left_over(self._settings.data)
-            self._refuse_taken_ports()
+            await in_thread(self._refuse_taken_ports)
             await install(self._settings)
             await self._run_children(stop, ready)
 
@@ -180,7 +182,8 @@ class Stack:
             )
         child.started = time.monotonic()
         with contextlib.suppress(OSError):  # a full disk: the part runs all the same
-            note(self._settings.data, [one.pid for one in self._children if one.pid])
+            pids = [one.pid for one in self._children if one.pid]
+            await in_thread(lambda: note(self._settings.data, pids))
         return await child.process.wait()
 
     async def _keep_logs_small(self) -> None:
@@ -188,8 +191,8 @@ class Stack:
             await asyncio.sleep(_LOOK_SECONDS)
             for child in self._children:
                 with contextlib.suppress(OSError):  # a full disk: again in a moment
-                    if child.pid and child.log.stat().st_size > LARGEST:
-                        rotate(child.log, child.pid)
+                    if (pid := child.pid) and child.log.stat().st_size > LARGEST:
+                        await in_thread(partial(rotate, child.log, pid))
 
     async def _unless_failed(self, wanted: Coroutine[Any, Any, Any], stop: asyncio.Event) -> None:
         waiting = asyncio.create_task(wanted)

@@ -10,6 +10,7 @@ from aweigh.adapters.git_errors import submodule_error
 from aweigh.adapters.lfs import LargeFiles
 from aweigh.adapters.process import run_tool
 from aweigh.adapters.targets import Targets
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed
 from aweigh.domain.git import fetch_address
@@ -115,7 +116,7 @@ async def _pointers(source: GitSource, env: GitEnvironment, clone: Path) -> list
     paths: list[str] = []
     command = ["ls-files", "-z", "--", ":(attr:filter=lfs)"]
     await git(command, env, clone, source, paths.append, end=b"\0")
-    return [found for path in paths if (found := _pointer(clone, path))]
+    return await in_thread(lambda: [found for path in paths if (found := _pointer(clone, path))])
 
 
 def _pointer(clone: Path, path: str) -> Pointer | None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from aweigh.adapters.api import Api
 from aweigh.adapters.files import write_durably
+from aweigh.adapters.threads import in_thread
 from aweigh.contract import StepReport
 from aweigh.domain import grammar
 from aweigh.domain.deployment import StepName
@@ -172,14 +174,15 @@ class Journal:
             return
         deployment_id = place.name
         if deployment_id not in self._sent:
-            self._continue(place, await self._api.append_log(deployment_id, 0, b""))
+            length = await self._api.append_log(deployment_id, 0, b"")
+            await in_thread(lambda: self._continue(place, length))
         while (sent := self._sent[deployment_id]) < log.stat().st_size:
             with log.open("rb") as file:
                 file.seek(sent)
                 data = file.read(_CHUNK)
             base = int((place / "base").read_text())
             length = await self._api.append_log(deployment_id, base + sent, data)
-            self._continue(place, length)
+            await in_thread(partial(self._continue, place, length))
 
     def _continue(self, place: Path, length: int) -> None:
         """Go on where the API is, which has `length` bytes.

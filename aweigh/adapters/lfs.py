@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
@@ -25,6 +26,7 @@ from aweigh.adapters.git import Tell
 from aweigh.adapters.git_environment import GitEnvironment, authorization
 from aweigh.adapters.process import run_tool
 from aweigh.adapters.targets import Place, Targets
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
 from aweigh.domain.git import is_loopback, path_on
@@ -168,12 +170,12 @@ class LargeFiles:
             size += len(chunk)
             if size > one.size:
                 break
-            digest.update(chunk)
-            self._write(file, chunk)
+            await in_thread(partial(self._take, file, digest, chunk))
         if (size, digest.hexdigest()) != (one.size, one.oid):
             raise self._failed(f"{one.path} did not arrive as it was pushed")
 
-    def _write(self, file: IO[bytes], chunk: bytes) -> None:
+    def _take(self, file: IO[bytes], digest: "hashlib._Hash", chunk: bytes) -> None:
+        digest.update(chunk)
         try:
             file.write(chunk)
         except OSError as error:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tarfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -156,7 +157,7 @@ class Proxy:
         self._refuse_foreign(found)
         _refuse_outdated(found, self._plan)
         if not found.running:
-            self._refuse_taken_ports()
+            await self._refuse_taken_ports()
             await self._engine.start(found.name)
         await self._wait_for_answer()
 
@@ -172,7 +173,7 @@ class Proxy:
             self._refuse_foreign(found)
             await self._engine.stop(found.name)
             try:
-                self._refuse_taken_ports()
+                await self._refuse_taken_ports()
             except StepFailed:
                 await self._engine.start(found.name)
                 raise
@@ -184,7 +185,7 @@ class Proxy:
 
     async def _create(self) -> Container:
         plan = self._plan
-        self._refuse_taken_ports()
+        await self._refuse_taken_ports()
         for directory in (plan.routes, plan.certificates):
             directory.mkdir(parents=True, exist_ok=True)
         image = await self.image()
@@ -203,11 +204,11 @@ class Proxy:
                 "installation a name prefix of its own (AWEIGH_PREFIX).",
             )
 
-    def _refuse_taken_ports(self) -> None:
+    async def _refuse_taken_ports(self) -> None:
         settings = ("AWEIGH_WEB_PORT", "AWEIGH_WEB_SECURE_PORT", "AWEIGH_PROXY_API_PORT",
                     "AWEIGH_PROXY_PROBE_PORT")  # fmt: skip
         for port, setting in zip(self._plan.ports, settings, strict=True):
-            if holder := holder_of(port):
+            if holder := await in_thread(partial(holder_of, port)):
                 raise StepFailed(
                     Reason.PORT_TAKEN,
                     f"Port {port}, which the proxy needs, is taken by {holder}. "

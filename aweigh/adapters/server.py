@@ -20,6 +20,7 @@ from aweigh.adapters.ports import holder_of
 from aweigh.adapters.probe import Probe
 from aweigh.adapters.proxy import Proxy, ProxyPlan
 from aweigh.adapters.targets import Targets
+from aweigh.adapters.threads import in_thread
 from aweigh.adapters.traefik import Traefik
 from aweigh.adapters.volumes import Volumes
 from aweigh.adapters.walls import Walls
@@ -65,19 +66,33 @@ class Server:
         """Networks that stay, whether or not a container is in them."""
         return {self.names.bridge, self.names.build_network}
 
-    def let_through(self, release: Release) -> None:
+    async def let_through(self, release: Release) -> None:
         """Refuse a release that is older than what is live or has begun here.
 
         Raises:
             StepFailed: `superseded`.
         """
-        live = self.commits.live(release.slug)
-        self.fence.pass_through(
-            release.application,
-            release.sequence,
-            release.deployment,
-            live.generation if live else None,
-        )
+
+        def passed() -> None:
+            live = self.commits.live(release.slug)
+            self.fence.pass_through(
+                release.application,
+                release.sequence,
+                release.deployment,
+                live.generation if live else None,
+            )
+
+        await in_thread(passed)
+
+    async def verify(self, commit: Commit) -> None:
+        """Put down that what the file names was seen to answer, and forget what was before."""
+
+        def verified() -> None:
+            generation = commit.generation
+            self.fence.verify(generation.application, generation.sequence)
+            self.commits.forget_older(generation)
+
+        await in_thread(verified)
 
     def is_verified(self, release: Release) -> bool:
         """Whether it is live and past its point of no return."""
@@ -98,7 +113,7 @@ class Server:
         """Who holds a host port: a container by name, else a process."""
         if container := await self.engine.publisher_of(port, protocol):
             return f"container {container.name}"
-        return holder_of(port, protocol)
+        return await in_thread(lambda: holder_of(port, protocol))
 
 
 async def open_server(settings: Settings, instance: str, identity: str) -> Server:

@@ -1,23 +1,5 @@
-"""Blocking calls beside the event loop."""
+"""Where adapters find it; steps, which workflows import, take it from the core."""
 
-import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from aweigh.threads import in_thread
 
-T = TypeVar("T")
-
-
-async def in_thread(call: Callable[[], T]) -> T:
-    """Run a blocking call in a thread, and never leave it behind.
-
-    A thread goes on after a cancel. Whoever holds a lock round this call would let go of it while
-    the engine is still creating; so a cancel waits until the call has ended.
-    """
-    running = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # retrieved: the cancel is what the caller hears of
-        raise
+__all__ = ["in_thread"]

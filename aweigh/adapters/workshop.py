@@ -159,8 +159,9 @@ class Workshop:
     async def deployments(self) -> set[str]:
         """Of whose builds something is here: a directory, or a volume without one."""
         volumes = await self.networks.volumes({ROLE: BUILD_ROLE})
-        places = {path.name for path in self.directory.iterdir() if path.is_dir()}
-        return places | {labels[DEPLOYMENT] for labels in volumes}
+        here = await in_thread(lambda: list(self.directory.iterdir()))
+        places = {path.name for path in here if path.is_dir()}
+        return places | {labels[DEPLOYMENT] for labels in volumes if DEPLOYMENT in labels}
 
     async def discard_leavings(self, instance: str, deployment_id: str) -> None:
         """Remove what is left of the build of a deployment that has ended."""

@@ -20,6 +20,7 @@ import psutil
 from temporalio.client import Client
 
 from tests.support.leftovers import remove_leftovers
+from tests.support.stalls import forget_file, watch_file
 
 START_SECONDS = 300
 _PARTS = ("up", "api", "control", "server")
@@ -67,6 +68,11 @@ class Stack:
         return f"http://127.0.0.1:{self.environment['AWEIGH_API_PORT']}"
 
     @property
+    def stalls(self) -> Path:
+        """Where its processes write what blocked their event loops."""
+        return Path(self.environment["AWEIGH_STALLS_FILE"])
+
+    @property
     def web_port(self) -> int:
         return int(self.environment["AWEIGH_WEB_PORT"])
 
@@ -90,6 +96,7 @@ class Stack:
     async def launch(self) -> None:
         """Start it, no more."""
         self.data.mkdir(parents=True, exist_ok=True)
+        watch_file(self.stalls)
         log = (self.data / "up.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cli.main", "up",
@@ -244,6 +251,7 @@ def new_stack(directory: Path, **settings: str) -> Stack:
         # Without cached bytecode every process of a stack takes seconds to start.
         "PYTHONDONTWRITEBYTECODE": "",
         "AWEIGH_DATA": str(data),
+        "AWEIGH_STALLS_FILE": str(data / "stalls.jsonl"),
         "AWEIGH_PREFIX": name,
         "AWEIGH_TEMPORAL_ADDRESS": f"127.0.0.1:{ports[-1]}",
         **{key: str(port) for key, port in zip(_PORTS, ports, strict=False)},
@@ -275,4 +283,5 @@ async def stopped_afterwards(stack: Stack) -> AsyncIterator[None]:
             await stack.stop()
         await stack.client.aclose()
         remove_leftovers(stack.prefix)
+        forget_file(stack.stalls)
         shutil.rmtree(stack.data, ignore_errors=True)

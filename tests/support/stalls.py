@@ -1,0 +1,63 @@
+"""No test may pass while an event loop stood still: the tests' own, or one of a stack's processes.
+
+What is found during a test fails that test, whoever started the process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from aweigh.adapters.stalls import ALLOWED, Stall, allowed_by, nearest_coroutine
+
+ROOT = Path(__file__).parents[2]
+#: The parts of the product; what tests do themselves, on their own loop, is their own affair.
+_PRODUCT = tuple(
+    f"{ROOT}/{name}/" for name in ("aweigh", "activities", "workflows", "api", "worker", "cli")
+)
+_allowed_everywhere = allowed_by(ALLOWED)
+
+#: What was seen in this process, and the files that processes of stacks write to.
+seen: list[Stall] = []
+files: dict[Path, int] = {}
+
+
+def is_allowed_here(frames: Sequence[FrameType]) -> bool:
+    """Whether a test blocked the loop itself, or nobody can tell who did."""
+    culprit = nearest_coroutine(frames)
+    ours = culprit is not None and culprit.f_code.co_filename.startswith(_PRODUCT)
+    return not ours or _allowed_everywhere(frames)
+
+
+def watch_file(path: Path) -> None:
+    """Have the stalls that a process writes there fail the test that runs."""
+    files.setdefault(path, 0)
+
+
+def forget_file(path: Path) -> None:
+    """Before the file goes."""
+    _read(path)
+    files.pop(path, None)
+
+
+def take() -> list[Stall]:
+    """What was seen since this was asked last."""
+    for path in list(files):
+        _read(path)
+    found = list(seen)
+    seen.clear()
+    return found
+
+
+def _read(path: Path) -> None:
+    if not path.exists() or path not in files:
+        return
+    with path.open() as file:
+        file.seek(files[path])
+        lines = file.readlines()
+        files[path] = file.tell()
+    for line in lines:
+        one = json.loads(line)
+        seen.append(Stall(one["seconds"], (f"({one['process']})", *one["stack"])))
