@@ -21,4 +21,5 @@ class ComparisonActivities:
     async def compare(self, records: RecordsInput) -> RecordsReconciled:
         """End what nobody else can end any more; hand over again what was lost."""
         async with as_application_errors("compare records"):
-            return RecordsReconciled(await self._comparison.run(records.server, caller().run_id))
+            compared = await self._comparison.run(records.server, caller().run_id)
+            return RecordsReconciled(compared.changed, list(compared.skipped))

@@ -109,6 +109,8 @@ class ServerReconciled:
 
     live: int = 0
     unsure: int = 0
+    #: What could not be looked at; the worker's log says why.
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,10 @@ class RecordsInput:
 
 @dataclass(frozen=True)
 class RecordsReconciled:
-    """How many records were put right."""
+    """How many records were put right, and of what they could not be looked at."""
 
     changed: int
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from activities.retention import (
     forget_unused_for_builds,
     sweep_application,
 )
+from activities.seen import Seen
 from activities.step import beating
-from aweigh.contract import Findings
-from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, SEQUENCE
+from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, sequence_of
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError, StepError
 from aweigh.domain.naming import SERVER_LOCK
+from aweigh.threads import in_thread
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
     from aweigh.adapters.journal import Journal
     from aweigh.adapters.server import Server
-    from aweigh.contract import Inventory, KnownApplication
+    from aweigh.contract import Findings, Inventory, KnownApplication
 
 _log = structlog.get_logger(__name__)
 
@@ -63,36 +64,40 @@ class ReconcileActivities:
         async with beating(), as_application_errors("reconcile"):
             found = await self.run(caller().run_id)
             await self._api.found(found)
-            return ServerReconciled(len(found.live), len(found.unsure))
+            return ServerReconciled(len(found.live), len(found.unsure), list(found.skipped))
 
     async def run(self, run_id: str = "") -> Findings:
         journalled = self._journal.deployments()
         built = await self._server.workshop.deployments()
         inventory = await self._api.inventory()
         containers = await self._by_application()
-        removed = await self._removed(inventory, containers)
-        self._report_unreadable()
-        if missing := await self._server.walls.missing():
-            _log.warning(missing)
-        await self._ensure_proxy()
-        live: list[str] = []
-        unsure: list[str] = []
-        verified: list[str] = []
+        seen = Seen(skipped=list(inventory.skipped), unsure=set(inventory.left_alone))
+        removed = await self._removed(inventory, containers, seen)
+        await self._report_unreadable()
+        with seen.apart("packet filter"):
+            if missing := await self._server.walls.missing():
+                _log.warning(missing)
+        with seen.apart("proxy"):
+            await self.ensure_proxy()
         for application in (*inventory.applications, *removed):
-            commit, answers = await self._put_right(application, containers[application.id])
-            if commit and answers is not False:
-                (live if answers else unsure).append(commit.generation.deployment)
-            if commit and self._server.is_beyond_return(commit):
-                verified.append(commit.generation.deployment)
-        self._forget_ended(journalled, inventory)
-        for deployment_id in built - _wanted(inventory):
-            await self._server.workshop.discard_leavings(self._server.instance, deployment_id)
-        await forget_pulled(self._server)
-        await forget_unused_for_builds(self._server, datetime.now(UTC))
-        await self._server.networks.remove_unused_networks(self._server.own_networks)
-        return Findings(
-            run_id=run_id, live=tuple(live), unsure=tuple(unsure), verified=tuple(verified)
-        )
+            with seen.apart(application.slug):
+                await self._put_right(application, containers[application.id], seen)
+        for deployment_id in sorted(set(journalled) - _wanted(inventory)):
+            with seen.apart(deployment_id):
+                self._journal.forget(deployment_id)
+        for deployment_id in sorted(built - _wanted(inventory)):
+            with seen.apart(deployment_id):
+                await self._server.workshop.discard_leavings(self._server.instance, deployment_id)
+        await self._sweep(seen)
+        return seen.findings(run_id)
+
+    async def _sweep(self, seen: Seen) -> None:
+        with seen.apart("images"):
+            await forget_pulled(self._server)
+        with seen.apart("images for builds"):
+            await forget_unused_for_builds(self._server, datetime.now(UTC))
+        with seen.apart("networks"):
+            await self._server.networks.remove_unused_networks(self._server.own_networks)
 
     async def _by_application(self) -> defaultdict[str, list[Container]]:
         found: defaultdict[str, list[Container]] = defaultdict(list)
@@ -102,53 +107,75 @@ class ReconcileActivities:
         return found
 
     async def _removed(
-        self, inventory: Inventory, containers: dict[str, list[Container]]
+        self, inventory: Inventory, containers: dict[str, list[Container]], seen: Seen
     ) -> list[KnownApplication]:
         """Removed applications of which something is here, which no inventory lists unasked."""
-        here = {one.generation.application for one in self._server.commits.all()}
+        here = {one.generation.application for one in await in_thread(self._server.commits.all)}
         here |= await self._server.application_networks.owners()
+        told = {one.id for one in inventory.applications} | set(inventory.skipped)
         found: list[KnownApplication] = []
-        for application_id in (here | set(containers)) - {one.id for one in inventory.applications}:
-            asked = (await self._api.inventory(application_id)).applications
-            found += [one for one in asked if one.removed]
-            if not asked:
-                names = [one.name for one in containers.get(application_id, [])]
-                _log.warning("something of an unknown application", application=application_id,
-                             containers=names)  # fmt: skip
+        for application_id in sorted((here | set(containers)) - told):
+            with seen.apart(application_id):
+                asked = (await self._api.inventory(application_id)).applications
+                found += [one for one in asked if one.removed]
+                if not asked:
+                    names = [one.name for one in containers.get(application_id, [])]
+                    _log.warning("something of an unknown application",
+                                 application=application_id, containers=names)  # fmt: skip
         return found
 
-    def _report_unreadable(self) -> None:
-        for path in self._server.commits.unreadable():
+    async def _report_unreadable(self) -> None:
+        for path in await in_thread(self._server.commits.unreadable):
             _log.error("the proxy reloads nothing while this file is there", file=str(path))
 
-    def _forget_ended(self, journalled: list[str], inventory: Inventory) -> None:
-        for deployment_id in set(journalled) - _wanted(inventory):
-            self._journal.forget(deployment_id)
+    async def ensure_proxy(self) -> None:
+        """Have the proxy run where anything is routed.
 
-    async def _ensure_proxy(self) -> None:
+        Raises:
+            StepError: it cannot be had.
+        """
         routed = any(self._server.commits.routed.glob("*.yml"))
         if not routed and not await self._server.proxy.installed():
             return
-        try:
-            async with self._server.locks.holding(SERVER_LOCK):
-                await self._server.proxy.ensure()
-        except StepError as error:
-            _log.error("the proxy cannot be had", error=str(error))
+        async with self._server.locks.holding(SERVER_LOCK):
+            await self._server.proxy.ensure()
+
+    async def look_after(self, application_id: str) -> bool:
+        """Have the live containers of one application run; whether nothing is left to do.
+
+        Under the same lock as everything else of it; while a deployment goes on, that one knows
+        which of them have to run.
+
+        Raises:
+            TimeoutError: a step of it, or its removal, goes on.
+        """
+        async with self._server.locks.holding(application_id, patience=_PATIENCE_SECONDS):
+            inventory = await self._api.inventory(application_id)
+            for known in inventory.applications:
+                commit = self._server.commits.live(known.slug)
+                if known.removed or commit is None:
+                    continue
+                begun = self._server.fence.mark(known.id).highest > known.highest_sequence
+                if known.in_flight or begun or not await self._repair.containers(commit):
+                    return False
+        return True
 
     async def _put_right(
-        self, known: KnownApplication, containers: list[Container]
-    ) -> tuple[Commit | None, bool | None]:
-        """The application's committed file, and whether it answers; None: that cannot be told.
-
-        What is in the way of one application is in no other's way.
-        """
+        self, known: KnownApplication, containers: list[Container], seen: Seen
+    ) -> None:
+        """One application; how its deployments stand is in doubt until it has been looked at."""
+        doubt = {one.id for one in known.deployments if not one.state.ended or one.id == known.live}
+        seen.unsure |= doubt
         try:
-            return await self._application(known, containers)
+            commit, answers = await self._application(known, containers)
         except TimeoutError:
             _log.info("at work, and left alone", slug=known.slug)
-        except (AweighError, OSError, LookupError, ValueError) as error:
-            _log.error("cannot be put right", slug=known.slug, error=str(error))
-        return self._server.commits.live(known.slug), None
+            commit, answers = self._server.commits.live(known.slug), None
+            seen.unsure -= doubt
+        else:
+            seen.unsure -= doubt
+        if commit:
+            seen.tell(commit, answers, verified=self._server.is_beyond_return(commit))
 
     async def _application(
         self, known: KnownApplication, containers: list[Container]
@@ -180,10 +207,14 @@ class ReconcileActivities:
         # What a failed deployment made live has just been taken out of the proxy's pool.
         await drained(self._server, [one for one in leftovers if one not in older], _DRAIN_SECONDS)
         for one in leftovers:
-            if one in older:
-                await self._server.engine.stop(one.name)
-            await self._server.engine.remove(one.name)
-            _log.info("removed a leftover", container=one.name)
+            try:
+                if one in older:
+                    await self._server.engine.stop(one.name)
+                await self._server.engine.remove(one.name)
+            except StepError as error:
+                _log.error("a leftover cannot be removed", container=one.name, error=str(error))
+            else:
+                _log.info("removed a leftover", container=one.name)
 
     async def _is_done_with(self, commit: Commit, older: list[Container]) -> bool:
         """Whether what was live before has answered its last request, or has had its time."""
@@ -208,7 +239,7 @@ class ReconcileActivities:
 
 def _wanted(inventory: Inventory) -> set[str]:
     """Deployments that are open or live; any that was here before them and is none, has ended."""
-    return {
+    return inventory.left_alone | {
         one.id
         for known in inventory.applications
         for one in known.deployments
@@ -218,7 +249,7 @@ def _wanted(inventory: Inventory) -> set[str]:
 
 def _is_leftover(one: Container, known: KnownApplication, commit: Commit | None) -> bool:
     """Whether a container belongs to an ended deployment that is not live."""
-    sequence = int(one.labels.get(SEQUENCE, "0"))
+    sequence = sequence_of(one.labels)
     if known.removed:
         return True
     if sequence > known.highest_sequence or not known.has_ended(sequence):
@@ -234,4 +265,4 @@ def _is_leftover(one: Container, known: KnownApplication, commit: Commit | None)
 
 
 def _is_older(one: Container, commit: Commit) -> bool:
-    return int(one.labels.get(SEQUENCE, "0")) < commit.generation.sequence
+    return sequence_of(one.labels) < commit.generation.sequence

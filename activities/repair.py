@@ -77,8 +77,11 @@ class Repair:
         routed = bool(release.settings.domains)
         return await in_thread(lambda: server.commits.commit(generation, text, routed=routed))
 
-    async def containers(self, commit: Commit) -> None:
-        """The live generation's: made again where they are gone, started where they stopped."""
+    async def containers(self, commit: Commit) -> bool:
+        """The live generation's: made again where they are gone, started where they stopped.
+
+        Whether all of them are there that can be.
+        """
         generation = commit.generation
         found = await replicas_of(self._server, generation.application, generation.sequence)
         for one in found:
@@ -89,15 +92,16 @@ class Repair:
         stopped = [one for one in found if one not in cut_off and _shall_run(one)]
         missing = len(generation.addresses) - len(found) + len(cut_off)
         if not stopped and missing <= 0:
-            return
+            return True
         try:
             await self._run_again(generation, stopped, cut_off, missing)
         except AweighError as error:
             _log.error("a live container cannot be had again", slug=generation.slug,
                        error=str(error))  # fmt: skip
-        else:
-            _log.warning("live containers run again", slug=generation.slug, made=missing,
-                         started=[one.name for one in stopped])  # fmt: skip
+            return False
+        _log.warning("live containers run again", slug=generation.slug, made=missing,
+                     started=[one.name for one in stopped])  # fmt: skip
+        return True
 
     async def _run_again(
         self,

@@ -14,12 +14,14 @@ from aweigh.domain.container import (
     APPLICATION,
     DEPLOYMENT,
     INSTANCE,
+    REPLICA,
     RESTART,
     ROLE,
     SEQUENCE,
     all_mounts,
     exposed_port,
     replica_spec,
+    sequence_of,
 )
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import (
@@ -248,7 +250,7 @@ def generation_of(
 async def replicas_of(server: Server, application: str, sequence: int) -> list[Container]:
     labels = {INSTANCE: server.instance, APPLICATION: application, SEQUENCE: str(sequence)}
     found = await server.engine.containers(labels | {ROLE: "replica"})
-    return sorted(found, key=lambda one: int(one.name.rpartition("-")[2]))
+    return sorted(found, key=lambda one: (one.labels.get(REPLICA, "").zfill(3), one.name))
 
 
 async def jobs_of(server: Server, application: str, sequence: int) -> list[Container]:
@@ -263,7 +265,7 @@ async def older_replicas(server: Server, release: Release) -> list[Container]:
     return [
         one
         for one in await server.engine.containers(labels)
-        if int(one.labels[SEQUENCE]) < release.sequence
+        if 0 < sequence_of(one.labels) < release.sequence
     ]
 
 

@@ -65,6 +65,8 @@ class Findings(Message):
     unsure: tuple[str, ...] = ()
     #: Those whose switch succeeded: live, whether or not they answer just now.
     verified: tuple[str, ...] = ()
+    #: What could not be looked at, for people.
+    skipped: tuple[str, ...] = ()
 
     def is_live(self, deployment_id: str) -> bool | None:
         """None where that cannot be told."""
@@ -193,3 +195,10 @@ class Inventory(Message):
 
     instance: str
     applications: tuple[KnownApplication, ...]
+    #: Applications whose rows cannot be read, with their newest deployments: left alone.
+    skipped: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def left_alone(self) -> set[str]:
+        """Deployments of which nobody can tell how they stand."""
+        return {one for deployments in self.skipped.values() for one in deployments}

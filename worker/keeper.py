@@ -6,12 +6,9 @@ Traefik asks by itself (the file's health check), and a single replica has nobod
 
 import asyncio
 import contextlib
-import threading
 from typing import Final
 
 import structlog
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from activities.replicas import replicas_of
 from aweigh.adapters.api import Api
@@ -20,12 +17,11 @@ from aweigh.adapters.engine import Container
 from aweigh.adapters.server import Server
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.container import INSTANCE
-from aweigh.domain.errors import AweighError, StepFailed
+from aweigh.domain.errors import BAD_DATA, StepFailed
 from aweigh.domain.generation import proxy_checks_health, render
+from worker.engine_events import Happened
 
 _RECHECK_SECONDS: Final = 1.0
-_RECONNECT_SECONDS: Final = 1.0
 #: How long an application that is at work is waited for: the others shall not wait for it.
 _PATIENCE_SECONDS: Final = 1.0
 
@@ -38,11 +34,12 @@ class Keeper:
         self._api = api
         self._changed = asyncio.Event()
 
+    def told(self, _: Happened | None) -> None:
+        """Take one of the engine's events."""
+        self._changed.set()
+
     async def run(self) -> None:
-        """Follow the engine's events for ever, looking again while a replica is out."""
-        loop = asyncio.get_running_loop()
-        self._changed.set()  # what happened before anybody listened
-        threading.Thread(target=self._listen, args=(loop,), daemon=True).start()
+        """Look after every event, and again while a replica is out."""
         incomplete: set[str] = set()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -61,22 +58,11 @@ class Keeper:
             return await self._keep(commit)
         except StepFailed:
             return True  # its deployment is neither in flight nor live
-        except (AweighError, OSError, ValueError) as error:
+        except BAD_DATA as error:
             if not told:
                 _log.warning("a pool cannot be checked", slug=commit.generation.slug,
                              error=str(error))  # fmt: skip
             return False
-
-    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In a thread of its own: the stream ends without a word when the engine goes."""
-        wanted = {"type": "container", "event": ["die", "start"],
-                  "label": f"{INSTANCE}={self._server.instance}"}  # fmt: skip
-        while True:
-            with contextlib.suppress(DockerException, RequestException):
-                for _ in self._server.engine.client().events(filters=wanted):
-                    loop.call_soon_threadsafe(self._changed.set)
-            loop.call_soon_threadsafe(self._changed.set)
-            threading.Event().wait(_RECONNECT_SECONDS)
 
     async def _keep(self, commit: Commit) -> bool:
         generation = commit.generation

@@ -27,9 +27,11 @@ from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavai
 from aweigh.logging import mask_logs
 from aweigh.settings import Settings
 from worker.children import boot
+from worker.engine_events import Happened, follow
 from worker.failures import PlainErrors
 from worker.keeper import Keeper
 from worker.lookout import Lookout
+from worker.mender import Mender
 from worker.process import give_way, in_background, run, unless_stopped
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
@@ -71,12 +73,21 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             api.secrets.all,
         ),
         in_background(_reconcile_once(reconciler)),
-        in_background(Keeper(server, api).run()),
+        in_background(_follow_the_engine(server, Keeper(server, api), Mender(server, reconciler))),
         in_background(lookout.run(settings.branch_look_seconds)),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)
         await stop.wait()
+
+
+async def _follow_the_engine(server: Server, keeper: Keeper, mender: Mender) -> None:
+    def told(happened: Happened | None) -> None:
+        keeper.told(happened)
+        mender.told(happened)
+
+    follow(server, told)
+    await asyncio.gather(keeper.run(), mender.run())
 
 
 async def _reconcile_once(reconciler: ReconcileActivities) -> None:

@@ -25,6 +25,7 @@ from aweigh.adapters.locks import Locks
 from aweigh.adapters.network_creation import NetworkSpec, create_network
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.subnets import engine_networks, host_networks
+from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import APPLICATION
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed, StepUnavailable
@@ -73,7 +74,7 @@ class ApplicationNetworks:
             in_use = await self.engine.addresses_on(bridge.name)
             for commit in self.commits.of(slug):
                 in_use |= set(commit.generation.addresses)
-            return self.addresses.take(bridge, 1, in_use)[0]
+            return (await in_thread(lambda: self.addresses.take(bridge, 1, in_use)))[0]
 
     async def cut_off(self, slug: str, containers: Iterable[Container]) -> list[Container]:
         """Those that are not in the network that there is now: nobody reaches them any more."""
@@ -142,7 +143,7 @@ class ApplicationNetworks:
                     return index
             for index in self.subnet.after(last):
                 if index not in taken:
-                    write_durably(self.counter, str(index))
+                    await in_thread(partial(write_durably, self.counter, str(index)))
                     return index
         raise StepFailed(
             Reason.START_FAILED,
@@ -159,7 +160,7 @@ class ApplicationNetworks:
         networks, addresses = await self.engine.call("list networks", of_engine)
         addresses += [
             address
-            for commit in self.commits.all()
+            for commit in await in_thread(self.commits.all)
             if commit.generation.application != application
             for address in commit.generation.addresses
         ]

@@ -287,7 +287,7 @@ def _inspect(c: docker.APIClient, name: str) -> Container | None:
         health_output=str(last.get("Output", "")),
         restarts=raw["RestartCount"],
         restart=raw["HostConfig"]["RestartPolicy"]["Name"],
-        addresses={name: _address(network) for name, network in networks.items()},
+        addresses={name: _address(network or {}) for name, network in networks.items()},
         started_at=state["StartedAt"],
         finished_at=state["FinishedAt"],
     )

@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class Allowed:
 #: What holds the loop of Aweigh's own processes with a reason.
 ALLOWED: Final = (
     Allowed("importlib._bootstrap>", "", "a module is loaded once, when it is first needed"),
+    Allowed(
+        "temporalio/worker/_worker.py",
+        "load_default_build_id",
+        "the SDK hashes all modules once, before it takes any work",
+    ),
     Allowed("api/app.py", "create_app", "nothing is served before it is there"),
 )
 
@@ -50,7 +56,7 @@ class Stall:
     """A time in which an event loop did nothing else."""
 
     seconds: float
-    #: Where it was, the innermost call last, at the last look.
+    #: Where it was at most looks, the innermost call last.
     stack: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -110,7 +116,7 @@ class StallDetector:
         they may.
         """
         blocked = 0.0
-        shown: tuple[str, ...] = ()
+        stacks: Counter[tuple[str, ...]] = Counter()
         before = self._now()
         while not self._stopped.is_set():
             done = answered.wait(_PERIOD_SECONDS)
@@ -121,10 +127,11 @@ class StallDetector:
             frames = _frames(self._thread)
             if not self._is_allowed(frames):
                 blocked += _charged(before, now)
-                shown = tuple(map(_line, reversed(frames[:_FRAMES])))
+                stacks[tuple(map(_line, reversed(frames[:_FRAMES])))] += 1
             before = now
         if blocked > self._limit:
-            self._report(Stall(round(blocked, 3), shown))
+            [(most, _)] = stacks.most_common(1)
+            self._report(Stall(round(blocked, 3), most))
 
     def _now(self) -> _Times:
         try:

@@ -127,6 +127,12 @@ class ImageFacts:
         return next(iter(self.digests_in(wanted)), None)
 
 
+def sequence_of(labels: Mapping[str, str]) -> int:
+    """The sequence of the deployment that a container is of; 0 where that cannot be read."""
+    text = labels.get(SEQUENCE, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def labels_of(instance: str, release: Release) -> dict[str, str]:
     return {
         INSTANCE: instance,

@@ -1,6 +1,6 @@
 """The errors of Aweigh; each class is something a caller would do differently."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from aweigh.domain.deployment import Reason
 
@@ -10,6 +10,13 @@ class AweighError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
+
+
+#: What a row, file, label or answer that is not as it should be makes of code that reads it: where
+#: many subjects are looked at, each of them by itself, it must not keep the others from it.
+BAD_DATA: Final = (
+    AweighError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError,
+)  # fmt: skip
 
 
 class StepError(AweighError):

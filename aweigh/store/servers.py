@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import or_, select
 
 from aweigh.contract import (
@@ -14,10 +15,12 @@ from aweigh.contract import (
     Lease,
 )
 from aweigh.domain.deployment import OPEN, DeploymentState
-from aweigh.domain.errors import Conflict, Invalid
+from aweigh.domain.errors import BAD_DATA, Conflict, Invalid
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
 from aweigh.store.tables import ApplicationRow, DeploymentRow, MetaRow, ServerRow
+
+_log = structlog.get_logger(__name__)
 
 #: Deployments of an application that are told of one by one, beside those that matter.
 _NEWEST: Final = 100
@@ -89,13 +92,30 @@ async def instance(tx: Transaction) -> str:
 async def inventory(
     tx: Transaction, server: str, keep: int, application_id: str | None = None
 ) -> Inventory:
-    """What is expected on a server; bounded, however many deployments there were."""
-    query = select(ApplicationRow).where(ApplicationRow.server == server)
+    """What is expected on a server; bounded, however many deployments there were.
+
+    A row that cannot be read hides no other application from the server.
+    """
+    query = select(ApplicationRow.id).where(ApplicationRow.server == server)
     asked = ApplicationRow.id == application_id if application_id else _THERE
-    applications = [
-        await _known(tx, row, keep) for row in await tx.session.scalars(query.where(asked))
-    ]
-    return Inventory(instance=await instance(tx), applications=tuple(applications))
+    applications: list[KnownApplication] = []
+    skipped: dict[str, tuple[str, ...]] = {}
+    for application in await tx.session.scalars(query.where(asked)):
+        try:
+            row = await tx.session.get_one(ApplicationRow, application)
+            applications.append(await _known(tx, row, keep))
+        except BAD_DATA as error:
+            _log.error("an application cannot be read, and is left out of the inventory",
+                       application=application, error=repr(error))  # fmt: skip
+            skipped[application] = await _newest_of(tx, application)
+    return Inventory(instance=await instance(tx), applications=tuple(applications), skipped=skipped)
+
+
+async def _newest_of(tx: Transaction, application: str) -> tuple[str, ...]:
+    """Ids alone: of what else stands in these rows something is wrong."""
+    query = select(DeploymentRow.id).where(DeploymentRow.application_id == application)
+    newest = query.order_by(DeploymentRow.sequence.desc()).limit(_NEWEST)
+    return tuple(await tx.session.scalars(newest))
 
 
 async def _known(tx: Transaction, row: ApplicationRow, keep: int) -> KnownApplication:

@@ -1,15 +1,19 @@
 """What somebody takes away or breaks by hand on the server, and what crashes there."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import docker
 import httpx2
 import pytest
+from docker.models.containers import Container
 
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
-from tests.support.outside import ask, containers, failing, until
+from tests.support.outside import ask, change, containers, failing, until
 from tests.support.reconciling import reconcile
 from tests.support.stack import Stack, free_ports
 
@@ -32,6 +36,12 @@ async def live(stack: Stack, name: str, repository: str, **more: Any) -> dict[st
     return made
 
 
+def address(container: Container) -> str:
+    """Its own on the bridge of the stack."""
+    [network] = container.attrs["NetworkSettings"]["Networks"].values()
+    return str(network["IPAMConfig"]["IPv4Address"])
+
+
 async def answers(stack: Stack, name: str) -> bool:
     try:
         return (await ask(stack, f"{name}.localhost")).is_success
@@ -39,29 +49,108 @@ async def answers(stack: Stack, name: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("what", ["container", "file", "proxy"])
-async def test_what_is_live_comes_back(
-    engine: docker.DockerClient, stack: Stack, repository: str, what: str
+async def test_a_live_container_that_is_removed_or_stopped_runs_again_at_once(
+    engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:
-    name = f"hand-{what}"
-    await live(stack, name, repository)
-    if what == "container":
-        [container] = containers(engine, stack.prefix, name)
-        container.remove(force=True)
-    elif what == "file":
-        (stack.data / "server" / "routes" / "routed" / f"{name}.yml").unlink()
-    else:
-        engine.containers.get(f"{stack.prefix}-proxy").remove(force=True)
+    """Nobody asks the reconciler, which comes round every five minutes."""
+    await live(stack, "hand-container", repository)
+    [container] = containers(engine, stack.prefix, "hand-container")
+
+    async def runs_again(other_than: Container) -> Container | None:
+        found = containers(engine, stack.prefix, "hand-container")
+        others = [one for one in found if one.id != other_than.id and one.status == "running"]
+        return others[0] if others else None
+
+    container.remove(force=True)
+    again = await until(lambda: runs_again(container))
+    await until(lambda: answers(stack, "hand-container"))
+    again.stop(timeout=0)
+    await until(lambda: answers(stack, "hand-container"))
+
+    assert again.name == container.name
+    assert address(again) == address(container)
+    assert len(containers(engine, stack.prefix, "hand-container")) == 1
+
+
+async def test_a_proxy_that_is_removed_runs_again_at_once(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    await live(stack, "hand-proxy", repository)
+
+    engine.containers.get(f"{stack.prefix}-proxy").remove(force=True)
+
+    await until(lambda: answers(stack, "hand-proxy"))
+
+
+async def test_what_a_deployment_stops_is_left_to_it(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    """The engine tells that the live container ended: for the new one, and again after that."""
+    gate = {"type": "http", "path": "/status/500", "status": 500, "deadline": 4}
+    app = await live(stack, "hand-recreated", repository, strategy="recreate", health_check=gate)
+    [before] = containers(engine, stack.prefix, "hand-recreated")
+    began = time.time()
+    await change(stack, app, health_check={**gate, "status": 200})
+    failed = (await stack.deploy(app)).json()["deployment"]
+
+    label = f"aweigh.application={app['id']}"
+    events = engine.events(
+        since=began, until=time.time(), decode=True,
+        filters={"type": "container", "event": ["start", "die"], "label": label},
+    )  # fmt: skip
+    told = [(event["Action"], event["id"] == before.id) for event in events]
+    assert failed["reason"] == "unhealthy"
+    assert told == [("die", True), ("start", False), ("die", False), ("start", True)]
+
+
+async def test_a_route_that_is_removed_comes_back_with_the_next_reconciliation(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    await live(stack, "hand-file", repository)
+    (stack.data / "server" / "routes" / "routed" / "hand-file.yml").unlink()
 
     async def is_gone() -> bool:
-        return not await answers(stack, name)
+        return not await answers(stack, "hand-file")
 
     await until(is_gone)
 
     await reconcile(stack)
 
-    await until(lambda: answers(stack, name))
-    assert len(containers(engine, stack.prefix, name)) == 1
+    await until(lambda: answers(stack, "hand-file"))
+    assert len(containers(engine, stack.prefix, "hand-file")) == 1
+
+
+async def test_one_bad_row_or_label_keeps_no_other_application_from_being_put_right(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    bad, bad_row = await live(stack, "aa-bad", repository), "no such state"
+    app = await live(stack, "hand-lost", repository)
+    [good] = containers(engine, stack.prefix, "hand-lost")
+    odd = engine.containers.create(
+        f"{repository}:v1", name=f"{stack.prefix}-aa-odd",
+        labels={**good.labels, "aweigh.application": bad["id"], "aweigh.sequence": "x"},
+    )  # fmt: skip
+    fence = stack.data / "server" / "fences" / f"{bad['id']}.json"
+    kept = fence.read_text()
+    fence.write_text("[]")
+    (stack.data / "server" / "routes" / "routed" / "hand-lost.yml").unlink()
+    with closing(sqlite3.connect(stack.data / "aweigh.db", timeout=30)) as database:
+        query = "UPDATE deployments SET state = ? WHERE application_id = ?"
+        with database:
+            database.execute(query, (bad_row, bad["id"]))
+        try:
+            await reconcile(stack)
+            await until(lambda: answers(stack, "hand-lost"))
+        finally:
+            with database:
+                database.execute(query, ("succeeded", bad["id"]))
+            fence.write_text(kept)
+            odd.remove(force=True)
+
+    [now] = containers(engine, stack.prefix, "hand-lost")
+    assert now.id == good.id
+    assert await answers(stack, "aa-bad")
+    assert (await stack.call("GET", f"/v1/applications/{app['id']}")).is_success
 
 
 async def test_a_proxy_that_does_not_take_the_new_release_keeps_the_old_one(

@@ -54,7 +54,7 @@ async def compare(store: Store, executions: FakeExecutions, verified: Collection
         async with store.write() as tx:
             await servers.tell(tx, SERVER, Findings(run_id="run-r", verified=tuple(verified)))
     comparison = Comparison(store, cast(Executions, executions), timedelta(days=90))
-    return await comparison.run(SERVER, "run-r")
+    return (await comparison.run(SERVER, "run-r")).changed
 
 
 async def state_of(store: Store, deployment_id: str) -> tuple[str, str | None]:

@@ -5,13 +5,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from activities.reconcile import ReconcileActivities
+import pytest
+
+from activities.reconcile import ReconcileActivities, _wanted
+from activities.seen import Seen
 from aweigh.adapters.api import Api
 from aweigh.adapters.engine import Container
 from aweigh.adapters.journal import Journal
 from aweigh.adapters.server import Server
 from aweigh.contract import Inventory, KnownApplication, KnownDeployment
-from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.deployment import DeploymentState, Reason
+from aweigh.domain.errors import StepUnavailable
 
 SHOP = KnownApplication(
     id="app_shop", slug="shop", live="dep_3", highest_sequence=4, ended_below=3,
@@ -65,10 +69,10 @@ async def test_a_removed_application_is_asked_for_while_something_of_it_is_here(
     journal = Journal(tmp_path, cast(Api, Answers()))
     here = {one: [container(one)] for one in ("app_shop", "app_gone", "app_young", "app_odd")}
 
-    assert await reconciler(journal)._removed(INVENTORY, here) == [GONE]
-    assert await reconciler(journal, "app_gone")._removed(INVENTORY, {}) == [GONE]
-    assert await reconciler(journal, networked="app_gone")._removed(INVENTORY, {}) == [GONE]
-    assert await reconciler(journal)._removed(INVENTORY, {}) == []
+    assert await reconciler(journal)._removed(INVENTORY, here, Seen()) == [GONE]
+    assert await reconciler(journal, "app_gone")._removed(INVENTORY, {}, Seen()) == [GONE]
+    assert await reconciler(journal, networked="app_gone")._removed(INVENTORY, {}, Seen()) == [GONE]
+    assert await reconciler(journal)._removed(INVENTORY, {}, Seen()) == []
 
 
 def test_the_files_of_what_has_ended_are_forgotten_listed_or_not(tmp_path: Path) -> None:
@@ -77,6 +81,29 @@ def test_the_files_of_what_has_ended_are_forgotten_listed_or_not(tmp_path: Path)
         (tmp_path / f"dep_{number}").mkdir()
     before = [f"dep_{number}" for number in range(1, 5)]
 
-    reconciler(journal)._forget_ended(before, INVENTORY)
+    for ended in set(before) - _wanted(INVENTORY):
+        journal.forget(ended)
 
     assert sorted(journal.deployments()) == ["dep_3", "dep_4", "dep_5"]
+
+
+def test_a_deployment_of_an_application_that_cannot_be_read_is_left_alone() -> None:
+    bad = Inventory(instance="i", applications=(SHOP,), skipped={"app_bad": ("dep_7", "dep_8")})
+
+    assert {"dep_7", "dep_8"} <= _wanted(bad)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StepUnavailable(Reason.ENGINE_UNAVAILABLE, "no"), KeyError("x"), TypeError("x"), OSError()],
+)
+def test_what_is_wrong_with_one_subject_is_reported_and_keeps_no_other(error: Exception) -> None:
+    seen, looked = Seen(), []
+    for subject in ("one", "bad", "two"):
+        with seen.apart(subject):
+            if subject == "bad":
+                raise error
+            looked.append(subject)
+
+    assert looked == ["one", "two"]
+    assert seen.findings("run").skipped == ("bad",)

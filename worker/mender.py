@@ -1,0 +1,103 @@
+"""Has what is live run again as soon as the engine tells that it ended, or is gone.
+
+The reconciler would find it too, minutes later. A container that its restart policy runs again, or
+that a deployment stops, is left to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import structlog
+
+from activities.reconcile import ReconcileActivities
+from activities.replicas import replicas_of
+from aweigh.adapters.commits import Commit
+from aweigh.adapters.server import Server
+from aweigh.adapters.threads import in_thread
+from aweigh.domain.container import APPLICATION, ROLE
+from aweigh.domain.errors import BAD_DATA
+from worker.engine_events import Happened
+
+#: A container that is removed ends first; and an engine that goes takes all of them with it.
+_SETTLE_SECONDS: Final = 0.5
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_AT_ONCE: Final = 4
+_PROXY: Final = "proxy"
+
+_log = structlog.get_logger(__name__)
+
+
+class Mender:
+    def __init__(self, server: Server, reconciler: ReconcileActivities) -> None:
+        self._server = server
+        self._reconciler = reconciler
+        #: The ids of applications (or the proxy) to look after, and how long each was left alone.
+        self._due: dict[str, float] = {}
+        self._all = False
+        self._changed = asyncio.Event()
+        self._few = asyncio.Semaphore(_AT_ONCE)
+
+    def told(self, happened: Happened | None) -> None:
+        """Take one of the engine's events; None: any of them may have been missed."""
+        if happened is None:
+            self._all = True
+        elif happened.what == "start":
+            return
+        elif happened.labels.get(ROLE) == _PROXY:
+            self._due[_PROXY] = 0.0
+        elif application := happened.labels.get(APPLICATION):
+            self._due[application] = 0.0
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Look after what was told, again and again, until nothing is left to do."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(self._due.values(), default=None)):
+                    await self._changed.wait()
+            await asyncio.sleep(_SETTLE_SECONDS)
+            self._changed.clear()
+            due, everything = self._due, self._all
+            self._due, self._all = {}, False
+            commits = {
+                commit.generation.application: commit
+                for commit in await in_thread(self._server.commits.all)
+            }
+            if everything:
+                due = dict.fromkeys((*commits, _PROXY), 0.0) | due
+            await asyncio.gather(
+                *(self._look_after(one, paused, commits.get(one)) for one, paused in due.items())
+            )
+
+    async def _look_after(self, subject: str, paused: float, commit: Commit | None) -> None:
+        async with self._few:
+            try:
+                done = await self._mended(subject, commit)
+            except TimeoutError:
+                done = False  # it is at work
+            except BAD_DATA as error:
+                done = False
+                if not paused:
+                    _log.warning("cannot be looked after", subject=subject, error=repr(error))
+        if not done:
+            longer = min(max(paused * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+            self._due.setdefault(subject, longer)
+
+    async def _mended(self, subject: str, commit: Commit | None) -> bool:
+        """Whether nothing is left to do."""
+        if subject == _PROXY:
+            await self._reconciler.ensure_proxy()
+            return True
+        if commit is None or await self._runs(commit):
+            return True
+        return await self._reconciler.look_after(subject)
+
+    async def _runs(self, commit: Commit) -> bool:
+        generation = commit.generation
+        found = await replicas_of(self._server, generation.application, generation.sequence)
+        running = [one for one in found if one.status in ("running", "restarting")]
+        return len(running) >= len(generation.addresses)
