@@ -20,7 +20,6 @@ from activities.surroundings import refuse_binds, refuse_taken_ports
 from aweigh.domain.container import APPLICATION, INSTANCE
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed
-from aweigh.domain.naming import SERVER_LOCK
 from aweigh.domain.source import GitSource
 from aweigh.threads import in_thread
 from aweigh.together import together
@@ -49,8 +48,7 @@ class HousekeepingActivities:
             server.reserve.refuse_if_below(server.engine_root, "A deployment")
             await refuse_taken_ports(server, release)
             if release.settings.domains:
-                async with server.locks.holding(SERVER_LOCK):
-                    await server.proxy.ensure()
+                await server.ensure_proxy()
             opened.detail = f"server {release.server} is ready"
             if missing := await server.walls.missing():
                 opened.detail += f"; but {missing}"

@@ -24,7 +24,6 @@ from activities.step import beating
 from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, sequence_of
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError, StepError
-from aweigh.domain.naming import SERVER_LOCK
 from aweigh.threads import in_thread
 
 if TYPE_CHECKING:
@@ -137,8 +136,7 @@ class ReconcileActivities:
         routed = any(self._server.commits.routed.glob("*.yml"))
         if not routed and not await self._server.proxy.installed():
             return
-        async with self._server.locks.holding(SERVER_LOCK):
-            await self._server.proxy.ensure()
+        await self._server.ensure_proxy()
 
     async def look_after(self, application_id: str) -> bool:
         """Have the live containers of one application run; whether nothing is left to do.

@@ -18,7 +18,6 @@ from activities.step import OpenStep, Steps
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import StepFailed, StepUnavailable
 from aweigh.domain.generation import proxy_checks_health, render
-from aweigh.domain.naming import SERVER_LOCK
 from aweigh.threads import in_thread
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ class RoutingActivities:
         text = render(generation, settings, self._server.routing)
         routed = bool(settings.domains)
         if routed:
-            async with self._server.locks.holding(SERVER_LOCK):
-                await self._server.proxy.ensure()
+            await self._server.ensure_proxy()
         commits = self._server.commits
         return await in_thread(lambda: commits.commit(generation, text, routed=routed))
 

@@ -22,6 +22,7 @@ async def recreate(settings: Settings) -> None:
         await api.close()
     server = await open_server(settings, instance, identity)
     try:
+        await server.proxy.image()
         async with server.locks.holding(SERVER_LOCK):
             await server.proxy.recreate()
     finally:

@@ -1,7 +1,7 @@
 """Images on the engine: pulled with progress, pinned by content, named by us."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from aweigh.adapters.engine import TIMEOUT_SECONDS, Engine
 from aweigh.adapters.engine_errors import pull_error, registry_silent, text_of
+from aweigh.adapters.pull_line import PullLine, credentials_of
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
@@ -103,7 +104,7 @@ class Images:
             # `inspect_distribution`, which cannot be given a timeout of its own.
             answer = c._get(  # type: ignore[attr-defined]
                 c._url("/distribution/{0}/json", str(reference)),  # type: ignore[attr-defined]
-                headers={"X-Registry-Auth": encode_header(_credentials(registry))},
+                headers={"X-Registry-Auth": encode_header(credentials_of(registry))},
                 timeout=_ASKING_SECONDS,
             )
             told = c._result(answer, True)  # type: ignore[attr-defined]
@@ -123,6 +124,7 @@ class Images:
     ) -> None:
         """Pull layer by layer; `watch` sees every event, in a thread, and stops it with False.
 
+        A cancel, and so a timeout, hangs up on the engine; it keeps the layers that have arrived.
         `asked` is what errors speak of: the tag a person knows, where `reference` is a digest.
         `platform` is taken of several, where it is not to be the engine's own.
 
@@ -134,17 +136,11 @@ class Images:
         named = asked or reference
         progress = Progress()
 
+        line = PullLine()
+
         def pulled(c: docker.APIClient) -> None:
-            events: Iterable[Mapping[str, Any]] = c.pull(
-                reference.repository,
-                tag=reference.digest or reference.tag,
-                stream=True,
-                decode=True,
-                auth_config=_credentials(registry),
-                platform=str(platform) if platform else None,
-            )
             failed: StepError | None = None
-            for event in events:  # to their end, which closes the connection
+            for event in line.events(c, reference, registry, platform):  # to their end
                 # Errors in the middle of a pull come in a stream that began with 200.
                 if "error" in event:
                     failed = failed or pull_error(str(event["error"]), named)
@@ -155,13 +151,17 @@ class Images:
             if failed:
                 raise failed
 
-        await self._asking(named, TIMEOUT_SECONDS, pulled)
+        await self._asking(named, TIMEOUT_SECONDS, pulled, line.hang_up)
 
     async def _asking(
-        self, reference: ImageReference, seconds: float, call: Callable[[docker.APIClient], T]
+        self,
+        reference: ImageReference,
+        seconds: float,
+        call: Callable[[docker.APIClient], T],
+        stop: Callable[[], None] | None = None,
     ) -> T:
         try:
-            return await in_thread(lambda: call(self._engine.client()))
+            return await in_thread(lambda: call(self._engine.client()), stop)
         except APIError as error:
             raise pull_error(text_of(error), reference) from error
         except (DockerException, RequestException, HTTPError) as error:
@@ -233,13 +233,6 @@ def _ran_out_of_time(error: Exception) -> bool:
     """Reading a stream, the timeout comes in two other guises."""
     hidden = isinstance(error, RequestConnectionError) and "Read timed out" in str(error)
     return hidden or isinstance(error, (ReadTimeout, ReadTimeoutError))
-
-
-def _credentials(registry: Registry | None) -> dict[str, str]:
-    """Always explicit: without them docker-py would read ~/.docker/config.json of this process."""
-    if registry is None:
-        return {}
-    return {"username": registry.username, "password": registry.password.get_secret_value()}
 
 
 def _seconds_to_give_up(check: Mapping[str, Any]) -> float:

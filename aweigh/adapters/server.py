@@ -27,7 +27,7 @@ from aweigh.adapters.walls import Walls
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.container import IDENTITY, INSTANCE
 from aweigh.domain.generation import Routing
-from aweigh.domain.naming import Names
+from aweigh.domain.naming import SERVER_LOCK, Names
 from aweigh.domain.platform import ServerPlatforms
 from aweigh.domain.release import Release
 from aweigh.settings import Settings
@@ -108,6 +108,16 @@ class Server:
         """Where the proxy reaches it: its address on its application's own network, or none."""
         own = filter(self.names.is_application_network, container.addresses)
         return next((container.addresses[name] for name in own), "")
+
+    async def ensure_proxy(self) -> None:
+        """Have the proxy run; nobody waits at the server's lock for a registry.
+
+        Raises:
+            StepError: it cannot be had.
+        """
+        await self.proxy.prepare()
+        async with self.locks.holding(SERVER_LOCK):
+            await self.proxy.ensure()
 
     async def holder_of(self, port: int, protocol: str) -> str | None:
         """Who holds a host port: a container by name, else a process."""

@@ -1,21 +1,27 @@
 """The proxy's image and container, on a real engine."""
 
+import asyncio
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import docker
 import pytest
 
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.images import Images
+from aweigh.adapters.locks import Locks
 from aweigh.adapters.proxy import Proxy, ProxyPlan, digest_of
+from aweigh.adapters.server import Server
 from aweigh.adapters.traefik import Traefik
 from aweigh.domain.errors import StepFailed
+from aweigh.domain.naming import SERVER_LOCK
+from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.leftovers import remove_leftovers
 from tests.support.registry import forget_images, running_registries
 from tests.support.stack import free_ports
@@ -48,11 +54,13 @@ async def proxy_of(plan: ProxyPlan) -> AsyncIterator[Proxy]:
 
 async def ensure(plan: ProxyPlan) -> None:
     async with proxy_of(plan) as proxy:
+        await proxy.prepare()
         await proxy.ensure()
 
 
 async def recreate(plan: ProxyPlan) -> None:
     async with proxy_of(plan) as proxy:
+        await proxy.image()
         await proxy.recreate()
 
 
@@ -123,3 +131,31 @@ async def test_a_taken_port_leaves_the_old_one_as_it_was(
 )  # fmt: skip
 def test_every_change_is_told(plan: ProxyPlan, change: dict[str, Any]) -> None:
     assert digest_of(replace(plan, **change)) != digest_of(plan)
+
+
+async def test_a_registry_that_trickles_holds_up_nobody_else(
+    engine: docker.DockerClient, plan: ProxyPlan, tmp_path: Path
+) -> None:
+    """While the proxy's image is pulled, the server's lock is free; and a timeout ends the pull."""
+    locks = Locks(tmp_path / "locks")
+    (tmp_path / "locks").mkdir()
+    with running_registries(tmp_path / "storage") as (registry, _):
+        registry.push(engine, "traefik", "v9", layer_bytes=30_000_000)
+        with faulty_proxy(registry, Fault.SLOW_BLOB) as trickling:
+            slow = replace(plan, image=f"{trickling.host}/traefik:v9")
+            traefik = Traefik(api_port=slow.api_port, probe_port=slow.probe_port)
+            own = Engine(SOCKET)
+            proxy = Proxy(slow, own, Images(own), traefik, patience=3)
+            server = cast(Server, SimpleNamespace(proxy=proxy, locks=locks))
+            installing = asyncio.create_task(Server.ensure_proxy(server))
+            while not any("/blobs/" in path for _, path in trickling.requests):
+                await asyncio.sleep(0.01)
+
+            async with locks.holding(SERVER_LOCK):  # as a switch does
+                assert not installing.done()
+                assert not trickling.abandoned.is_set()
+
+            assert await asyncio.to_thread(trickling.abandoned.wait, 60)
+            await installing
+            await traefik.close()
+        forget_images(engine, registry.host)
