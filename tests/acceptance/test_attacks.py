@@ -130,7 +130,6 @@ async def routers_of(api: str, expected: str) -> list[dict[str, Any]]:
         ("domains", [{"host": "a.localhost", "path": "/`) || PathPrefix(`/"}]),
         ("domains", [{"host": "a.localhost", "path": "/{{ env `PATH` }}"}]),
         ("domains", [{"host": "*.localhost"}]),
-        ("domains", [{"host": "VICTIM.localhost"}]),
         ("networks", ["../host"]),
         ("networks", ["back\nnet"]),
         ("volumes", [{"source": "../../etc", "target": "/data"}]),
@@ -154,6 +153,19 @@ async def test_a_value_that_could_be_more_than_a_value_is_refused(
     assert answer.status_code == 422, answer.text
     assert field in answer.json()["detail"]
     assert (await stack.call("GET", "/v1/applications/clever")).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["VICTIM.localhost", "victim.localhost."])
+@pytest.mark.usefixtures("victim")
+async def test_another_spelling_of_a_host_takes_nobodys_traffic(
+    stack: Stack, repository: str, host: str
+) -> None:
+    settings = {"name": "clever", "source": source(repository), "domains": [{"host": host}]}
+
+    answer = await stack.call("POST", "/v1/applications", json=settings)
+
+    assert answer.status_code == 409, answer.text
+    assert "is routed to another application" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
