@@ -31,7 +31,7 @@ from aweigh.domain.source import GitSource
 if TYPE_CHECKING:
     from activities.build_method import Method
     from aweigh.adapters.server import Server
-    from aweigh.domain.container import ImageFacts
+    from aweigh.domain.image_facts import ImageFacts
 
 _SHORT: Final = 12
 #: Within the time of the step.

@@ -18,7 +18,7 @@ from aweigh.domain.text import one_line
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
     from aweigh.adapters.server import Server
-    from aweigh.domain.container import ImageFacts
+    from aweigh.domain.image_facts import ImageFacts
 
 #: What the engine says of a container that does not run (any more).
 _OVER: Final = ("exited", "dead", "restarting")

@@ -24,7 +24,7 @@ from aweigh.domain.source import ImageSource, PullPolicy, Registry
 if TYPE_CHECKING:
     from aweigh.adapters.images import Progress
     from aweigh.adapters.server import Server
-    from aweigh.domain.container import ImageFacts
+    from aweigh.domain.image_facts import ImageFacts
     from aweigh.domain.platform import Platform
 
 _REPORT_SECONDS: Final = 1.0

@@ -10,7 +10,7 @@ from aweigh.domain.errors import ImageGone
 if TYPE_CHECKING:
     from activities.step import OpenStep
     from aweigh.adapters.server import Server
-    from aweigh.domain.container import ImageFacts
+    from aweigh.domain.image_facts import ImageFacts
 
 
 async def present_image(server: Server, opened: OpenStep) -> ImageFacts:

@@ -19,7 +19,6 @@ from aweigh.domain.container import (
     ROLE,
     SEQUENCE,
     all_mounts,
-    exposed_port,
     replica_spec,
     sequence_of,
 )
@@ -32,12 +31,14 @@ from aweigh.domain.errors import (
     StepUnavailable,
 )
 from aweigh.domain.generation import Generation
+from aweigh.domain.image_facts import exposed_port
 from aweigh.together import together
 
 if TYPE_CHECKING:
     from aweigh.adapters.engine import Container
     from aweigh.adapters.server import Server
-    from aweigh.domain.container import ContainerSpec, ImageFacts
+    from aweigh.domain.container import ContainerSpec
+    from aweigh.domain.image_facts import ImageFacts
     from aweigh.domain.release import Release
     from aweigh.domain.subnet import Bridge
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from aweigh.adapters.images import Images
     from aweigh.adapters.server import Server
     from aweigh.contract import KnownApplication
-    from aweigh.domain.container import ImageFacts
+    from aweigh.domain.image_facts import ImageFacts
 
 
 #: Held while images get or lose our names: one must not be removed while a release takes it.

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aweigh.adapters.server import Server
-    from aweigh.domain.container import ContainerSpec, ImageFacts, Mount
+    from aweigh.domain.container import ContainerSpec, Mount
+    from aweigh.domain.image_facts import ImageFacts
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from aweigh.adapters.engine import TIMEOUT_SECONDS, Engine
 from aweigh.adapters.engine_errors import pull_error, registry_silent, text_of
 from aweigh.adapters.pull_line import PullLine, credentials_of
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import PullStopped, StepError, StepUnavailable
 from aweigh.domain.image import ImageReference
+from aweigh.domain.image_facts import ImageFacts
 from aweigh.domain.platform import Platform
 from aweigh.domain.source import Registry
 

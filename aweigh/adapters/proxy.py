@@ -14,10 +14,11 @@ from aweigh.adapters.ports import holder_of
 from aweigh.adapters.proxy_image import PULL_SECONDS, ProxyImage
 from aweigh.adapters.threads import in_thread
 from aweigh.adapters.traefik import Traefik
-from aweigh.domain.container import INSTANCE, PLAN, ROLE, ContainerSpec, ImageFacts, Mount
+from aweigh.domain.container import INSTANCE, PLAN, ROLE, ContainerSpec, Mount
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import NameTaken, StepFailed, StepUnavailable
 from aweigh.domain.generation import PROBE, RESOLVER, WEB, WEB_SECURE
+from aweigh.domain.image_facts import ImageFacts
 
 _START_SECONDS: Final = 30.0
 _ROUTES: Final = "/etc/aweigh/routes"

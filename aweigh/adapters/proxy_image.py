@@ -10,10 +10,10 @@ from typing import Final
 
 from aweigh.adapters.images import Images
 from aweigh.adapters.threads import in_thread
-from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepUnavailable
 from aweigh.domain.image import ImageReference
+from aweigh.domain.image_facts import ImageFacts
 
 PULL_SECONDS: Final = 120.0
 

@@ -13,9 +13,9 @@ from typing import Final
 
 import rtoml
 
-from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.image import ImageReference
+from aweigh.domain.image_facts import ImageFacts
 
 _METADATA: Final = "io.buildpacks.builder.metadata"
 _LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aweigh.domain.application import LONGEST_GATE, ApplicationSettings, HealthCheck
-from aweigh.domain.container import ImageFacts
+from aweigh.domain.image_facts import ImageFacts
 
 #: Seconds that a gate is given where neither the application nor its image says more.
 SHORTEST_GATE: Final = 60

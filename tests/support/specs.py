@@ -2,14 +2,9 @@
 
 from typing import Any
 
-from aweigh.domain.container import (
-    ContainerSpec,
-    ImageFacts,
-    exposed_port,
-    release_command_spec,
-    replica_spec,
-)
+from aweigh.domain.container import ContainerSpec, release_command_spec, replica_spec
 from aweigh.domain.generation import Routing
+from aweigh.domain.image_facts import ImageFacts, exposed_port
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Image, Release
 from tests.support.installation import settings_of

@@ -17,9 +17,9 @@ from aweigh.domain.buildpacks import (
     was_killed,
     why_no_process,
 )
-from aweigh.domain.container import ImageFacts
 from aweigh.domain.deployment import Reason
 from aweigh.domain.image import ImageReference
+from aweigh.domain.image_facts import ImageFacts
 from aweigh.domain.naming import Names
 from aweigh.domain.phase import BuildOrder, phase_spec
 from aweigh.domain.project import Project

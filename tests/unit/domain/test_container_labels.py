@@ -3,7 +3,8 @@
 import pytest
 from inline_snapshot import snapshot
 
-from aweigh.domain.container import ContainerSpec, ImageFacts
+from aweigh.domain.container import ContainerSpec
+from aweigh.domain.image_facts import ImageFacts
 from tests.support.specs import release_command, replica
 
 

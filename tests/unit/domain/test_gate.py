@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from aweigh.domain.application import HealthCheck
-from aweigh.domain.container import ImageFacts
 from aweigh.domain.gate import chosen_check, deadline_of
+from aweigh.domain.image_facts import ImageFacts
 from tests.support.installation import settings_of
 
 PLAIN = ImageFacts(id="sha256:1")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aweigh.domain.container import ImageFacts
 from aweigh.domain.image import ImageReference, is_digest, is_tag, tag_and_digest
+from aweigh.domain.image_facts import ImageFacts
 
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aweigh.domain.container import ImageFacts, exposed_port
+from aweigh.domain.image_facts import ImageFacts, exposed_port
 from tests.support.installation import settings_of
 
 
