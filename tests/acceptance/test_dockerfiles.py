@@ -131,7 +131,8 @@ async def test_a_run_reaches_nothing_of_this_server(
 ) -> None:
     gateway = default_bridge_address(engine)
     [victim] = containers(engine, stack.prefix, "shop")
-    address = victim.attrs["NetworkSettings"]["Networks"][stack.prefix]["IPAddress"]
+    network = f"{stack.prefix}.application-shop"
+    address = victim.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
     api = int(stack.environment["AWEIGH_API_PORT"])
     targets = [
         (address, 8000), (gateway, stack.web_port), ("127.0.0.1", api), ("169.254.169.254", 80),

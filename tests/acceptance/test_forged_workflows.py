@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from cli.demo.image import make_image
-from tests.support import forger
+from tests.support import forged_workflows
 from tests.support.images import temporary_repository
 from tests.support.outside import containers, picture, step, swept, until
 from tests.support.stack import Stack
@@ -129,10 +129,10 @@ async def test_activities_for_a_made_up_workflow_change_nothing(target: Target) 
 
     for deployment in (target.older, target.live):
         for workflow_id in (deployment["workflow"]["id"], f"forged/{deployment['id']}"):
-            said = await forger.forge(client, workflow_id, target.asked_of(deployment))
+            said = await forged_workflows.forge(client, workflow_id, target.asked_of(deployment))
             assert all(said), said
     for workflow_id in (f"removal/forged/{10**6}", "forged/removal"):
-        await forger.forge(client, workflow_id, target.removals())
+        await forged_workflows.forge(client, workflow_id, target.removals())
 
     assert await target.picture() == before
 
@@ -142,7 +142,7 @@ async def test_activities_for_no_workflow_at_all_change_nothing(target: Target) 
 
     asked = [*target.asked_of(target.live), *target.removals()[:3]]
     for one in asked:
-        await forger.alone(client, one["name"], one["queue"], one["payload"])
+        await forged_workflows.alone(client, one["name"], one["queue"], one["payload"])
 
     assert await target.picture() == before
 
@@ -154,15 +154,15 @@ async def test_workflows_started_by_hand_change_nothing(target: Target) -> None:
 
     for given, slug in ((application, OUTSIDE), (application, "forged"), (OUTSIDE, OUTSIDE)):
         order = {"application_id": given, "slug": slug, **common}
-        await forger.start(client, "RemovalWorkflow", f"removal/{slug}/{10**6}", order)
-        await forger.start(client, "RemovalWorkflow", f"removal/forged/{10**6}", order)
+        await forged_workflows.start(client, "RemovalWorkflow", f"removal/{slug}/{10**6}", order)
+        await forged_workflows.start(client, "RemovalWorkflow", f"removal/forged/{10**6}", order)
     for one in (target.older, target.live):
         order = {
             "deployment_id": one["id"], "application_id": application, "slug": OUTSIDE,
             "reference": "forged:v1", **common,
         }  # fmt: skip
-        await forger.start(client, "DeploymentWorkflow", one["workflow"]["id"], order)
-        await forger.start(client, "DeploymentWorkflow", f"forged/{one['id']}/2", order)
+        await forged_workflows.start(client, "DeploymentWorkflow", one["workflow"]["id"], order)
+        await forged_workflows.start(client, "DeploymentWorkflow", f"forged/{one['id']}/2", order)
 
     assert await target.picture() == before
 
@@ -173,7 +173,7 @@ async def test_a_lane_that_is_told_of_made_up_turns_changes_nothing(target: Targ
     common = {"server": "local", "sequence": 10**6, "application_id": application}
     lane = "application/forged"
 
-    await forger.submit(
+    await forged_workflows.submit(
         client, lane, application,
         {**common, "slug": OUTSIDE, "removal": True, "volumes": True},
         {**common, "slug": "forged", "removal": True, "volumes": True, "sequence": 3},
@@ -181,7 +181,7 @@ async def test_a_lane_that_is_told_of_made_up_turns_changes_nothing(target: Targ
         {**common, "slug": "forged", "deployment_id": target.older["id"], "sequence": 10**8},
         {**common, "slug": "forged", "deployment_id": target.live["id"], "sequence": 10**9},
     )  # fmt: skip
-    await forger.ended(client, lane)
+    await forged_workflows.ended(client, lane)
 
     assert await target.picture() == before
 
@@ -195,9 +195,9 @@ async def test_a_deployment_in_flight_is_steered_by_its_own_workflow_only(target
 
     await until(is_gated)
     said = await asyncio.gather(
-        forger.forge(client, f"forged/{begun['id']}", target.asked_of(begun)),
-        forger.alone(client, "undo", STEPS, target.asked_of(begun)[0]["payload"]),
-        forger.alone(client, "switch", STEPS, target.asked_of(begun)[0]["payload"]),
+        forged_workflows.forge(client, f"forged/{begun['id']}", target.asked_of(begun)),
+        forged_workflows.alone(client, "undo", STEPS, target.asked_of(begun)[0]["payload"]),
+        forged_workflows.alone(client, "switch", STEPS, target.asked_of(begun)[0]["payload"]),
     )
 
     assert all(said), said

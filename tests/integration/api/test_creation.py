@@ -38,6 +38,7 @@ async def test_an_application_is_shown_with_its_defaults_and_its_doors(door: Doo
         "env": ["TOKEN"], "labels": {}, "networks": [], "domains": [], "port": None, "ports": [],
         "volumes": [], "health_check": None, "replicas": 1,
         "resources": {"cpus": None, "memory": None}, "command": None, "entrypoint": None,
+        "capabilities": [],
         "release_command": None, "stop_grace": 10, "drain": 30, "restart": "unless-stopped",
         "strategy": "auto", "policy": "supersede", "live": None, "removing": False,
         "removal_message": None, "created_at": IsDatetime(iso_string=True),
@@ -83,7 +84,7 @@ async def test_no_answer_holds_a_secret_that_was_not_asked_for_by_name(door: Doo
     "fields",
     [
         {"replicas": 0},
-        {"env": {"TOKEN": "correct-horse", "bad name": "correct-horse"}},
+        {"env": {"TOKEN": "correct-horse", "bad=name": "correct-horse"}},
         {"env": {"TOKEN": ["correct-horse"]}},
         {"env": {"TOKEN": "correct-horse\0"}},
         {"env": "correct-horse"},

@@ -88,7 +88,7 @@ class Subjects:
 @pytest.fixture
 async def subjects(door: Door) -> Subjects:
     apps = {kind: await application(door, kind) for kind in KINDS}
-    made = {kind: await door.deploy(app, json={"commit": COMMIT}) for kind, app in apps.items()}
+    made = {kind: await door.deploy(app) for kind, app in apps.items()}
     for kind in KINDS[1:]:
         await start(door.store, made[kind])
     await succeed(door.store, made["live"])
