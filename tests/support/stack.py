@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -197,16 +198,20 @@ class Stack:
         wait: int = 300,
         key: str = "",
     ) -> httpx2.Response:
-        """Call the deploy hook, as CI would."""
+        """Call the deploy hook, as CI would: again where a busy machine asks for that."""
         headers = {"X-Deploy-Secret": application["deploy_secret"]}
         if key:
             headers["Idempotency-Key"] = key
-        return await self.client.post(
-            f"/v1/events/{application['deploy_hook']}",
-            params={"wait": wait} | ({"tag": tag} if tag else {}),
-            headers=headers,
-            timeout=wait + 30,
-        )
+        while True:
+            answer = await self.client.post(
+                f"/v1/events/{application['deploy_hook']}",
+                params={"wait": wait} | ({"tag": tag} if tag else {}),
+                headers=headers,
+                timeout=wait + 30,
+            )
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                return answer
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
 
     async def deployment(self, deployment_id: str, *, wait: int = 0) -> dict[str, Any]:
         path = f"/v1/deployments/{deployment_id}"

@@ -6,11 +6,12 @@ What is found during a test fails that test, whoever started the process.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from aweigh.adapters.stalls import ALLOWED, Stall, allowed_by, nearest_coroutine
+from aweigh.adapters.stalls import ALLOWED, LIMIT_SECONDS, Stall, allowed_by, nearest_coroutine
 
 ROOT = Path(__file__).parents[2]
 #: The parts of the product; what tests do themselves, on their own loop, is their own affair.
@@ -46,9 +47,15 @@ def take() -> list[Stall]:
     """What was seen since this was asked last."""
     for path in list(files):
         _read(path)
-    found = list(seen)
+    limit = LIMIT_SECONDS * _crowding()
+    found = [one for one in seen if one.seconds > limit]
     seen.clear()
     return found
+
+
+def _crowding() -> float:
+    """How many want each processor, at least one: they share its caches and the disk as well."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _read(path: Path) -> None:

@@ -174,9 +174,13 @@ async def test_a_hundred_deliveries_of_one_push_are_one_deployment(door: Door) -
     app = await follow(door)
     payload = push(REPOSITORY, after=ONE)
 
-    answers = await asyncio.gather(
-        *(deliver(door, app["webhook_secret"], payload, id="one") for _ in range(100))
-    )
+    async def delivered() -> httpx2.Response:
+        while True:  # on a busy machine some are asked to come again later
+            answer = await deliver(door, app["webhook_secret"], payload, id="one")
+            if answer.status_code != 503:
+                return answer
+
+    answers = await asyncio.gather(*(delivered() for _ in range(100)))
 
     [made] = await deployments(door)
     assert {answer.status_code for answer in answers} == {202}
