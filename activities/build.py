@@ -71,7 +71,7 @@ async def ensure_built(server: Server, opened: OpenStep) -> ImageFacts:
     """The release's image, which an earlier attempt may have brought.
 
     Raises:
-        StepError: it cannot be had, with the reason.
+        StepError: the commit cannot be fetched or built; carries the reason.
     """
     work = Work(server, opened)
     async with server.locks.holding(_builds_of(opened.release.application)):

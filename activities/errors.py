@@ -1,4 +1,4 @@
-"""Errors as they stand in Temporal's histories: a reason and one masked sentence, no trace."""
+"""Errors as Temporal's histories store them: a reason and one masked sentence, no trace."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def caller() -> Run:
 
 @asynccontextmanager
 async def as_application_errors(name: str, secrets: list[str] | None = None) -> AsyncIterator[None]:
-    """Raise every error as an `ApplicationError` that may stand in a history.
+    """Re-raise every error as an `ApplicationError` that is safe to store in a history.
 
     Without `secrets`, nothing of what others' errors say is repeated: it could not be masked.
     """
@@ -39,7 +39,7 @@ async def as_application_errors(name: str, secrets: list[str] | None = None) -> 
         yield
     except FailureError:
         raise
-    except Exception as error:  # noqa: BLE001 (whatever leaves here stands in a history)
+    except Exception as error:  # noqa: BLE001 (every error that leaves here is stored in a history)
         raise application_error(error, name, secrets) from None
 
 

@@ -60,7 +60,7 @@ async def ensure_pulled(server: Server, opened: OpenStep) -> ImageFacts:
     """The release's image, which an earlier attempt may have brought.
 
     Raises:
-        StepError: it cannot be had, with the reason.
+        StepError: the image cannot be pulled; carries the reason.
     """
     release = opened.release
     name = server.names.image(release.slug, release.sequence)
@@ -140,7 +140,7 @@ async def image_named(
     One that was not brought for builds is somebody else's, whose name is not given to another.
 
     Raises:
-        StepError: it cannot be had, or not be run here, with the reason.
+        StepError: the image cannot be pulled or cannot run on this server; carries the reason.
     """
     found = await _named(server, opened, asked, refresh=refresh)
     refuse_foreign(server, asked, [found.platform])

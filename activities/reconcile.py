@@ -58,7 +58,7 @@ class ReconcileActivities:
     async def reconcile(self, _: ReconcileInput) -> ServerReconciled:
         """Put the server right; tell the API which deployments are live and answer there.
 
-        Not the workflow: what that says, whoever reaches Temporal could say.
+        Never through the workflow: its input can be forged by anyone who reaches Temporal.
         """
         async with beating(), as_application_errors("reconcile"):
             found = await self.run(caller().run_id)
@@ -131,7 +131,7 @@ class ReconcileActivities:
         """Have the proxy run where anything is routed.
 
         Raises:
-            StepError: it cannot be had.
+            StepError: its image cannot be pulled, or it cannot be started.
         """
         routed = any(self._server.commits.routed.glob("*.yml"))
         if not routed and not await self._server.proxy.installed():

@@ -67,8 +67,8 @@ class Replicas:
     async def ensure(self) -> bool:
         """Have every replica run, as the strategy says; whether any had to be made.
 
-        Whoever may make containers does so by this: where two releases at a time would be wrong,
-        the others stop first, whoever it was that found these ones missing.
+        All steps and the reconciler make containers by this: where two releases at a time would
+        be wrong, the others always stop first.
 
         Raises:
             StepError: the engine refused, with the reason.
@@ -104,10 +104,9 @@ class Replicas:
 
     @asynccontextmanager
     async def surroundings(self) -> AsyncIterator[Surroundings]:
-        """Have the networks and volumes that a container of this release is made with.
+        """Ensure the networks, volumes and packet filter that this release's containers need.
 
-        And the walls round them, before anything runs that they are for; preflight and the
-        reconciler say so where the server cannot have them.
+        Where the packet filter cannot be set, preflight and the reconciler report it.
         """
         server, release = self._server, self._release
         await server.walls.missing()
