@@ -65,9 +65,9 @@ class Target:
             **await picture(self.engine, stack, self.application),
             "api": [(await stack.call("GET", path)).text for path in paths],
             "files": {str(path): path.read_text() for path in files if path.exists()},
-            "volumes": [
+            "volumes": sorted(
                 one.name for one in self.engine.volumes.list(filters={"name": f"{stack.prefix}-"})
-            ],
+            ),
         }
 
     def asked_of(self, deployment: dict[str, Any]) -> list[dict[str, Any]]:
