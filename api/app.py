@@ -19,6 +19,7 @@ from api import (
     webhooks,
     worker,
 )
+from api.crowd import CrowdLimit
 from api.dependencies import Office
 from api.limits import BodyLimit
 from api.readiness import Readiness
@@ -63,6 +64,7 @@ def create_app(
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit)
     app.add_middleware(StrangersLimit)
+    app.add_middleware(CrowdLimit)
     app.state.office = Office(
         settings,
         store,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query
 from api.dependencies import Admin, Cursor, Deployer, Doors, Office, Reader
 from api.idempotency import KeyHeader, key_of
 from api.schemas import DeploymentRequest, LiveAnswer, NewApplication, application_answer
-from api.waiting import Wait, answer_for
+from api.waiting import Wait, answer_to
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid, NotFound
@@ -20,6 +20,7 @@ from aweigh.store import admission, applications, deployments, idempotency, serv
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
+from aweigh.store.deployments import Deployment
 from aweigh.store.idempotency import Key
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"])
@@ -115,9 +116,10 @@ async def change_application(
         if deploy:
             key = _change_key(tx, found, idempotency_key, change)
             order = Order(trigger=Trigger.MANUAL, actor=bearer.name)
-            made["deployment"] = await idempotency.once(
+            admitted = await idempotency.once(
                 tx, found.row.id, key, lambda: _change_and_deploy(office, tx, found, change, order)
             )
+            made["deployment"] = admitted.id
         else:
             await _change(office, tx, found, change)
         shown = await _shown(tx, await applications.find(tx, application))
@@ -144,7 +146,7 @@ async def _change(
 
 async def _change_and_deploy(
     office: Office, tx: Transaction, found: Application, change: dict[str, Any], order: Order
-) -> str:
+) -> Deployment:
     return await admission.admit(tx, await _change(office, tx, found, change), order)
 
 
@@ -217,10 +219,13 @@ async def deploy(
     wait: Wait = 0,
 ) -> Any:
     asked = asked or DeploymentRequest()
-    async with office.store.write(urgent=True) as tx:
+    key = key_of("deployments", idempotency_key, **asked.model_dump(exclude_defaults=True))
+    order = Order(trigger=Trigger.MANUAL, actor=bearer.name, **asked.model_dump())
+
+    async def admit(tx: Transaction) -> Deployment:
         found = await applications.find(tx, application, lock=True)
-        key = key_of("deployments", idempotency_key, **asked.model_dump(exclude_defaults=True))
-        order = Order(trigger=Trigger.MANUAL, actor=bearer.name, **asked.model_dump())
-        deployment_id = await admission.admit_once(tx, found, order, key)
+        return await admission.admit_once(tx, found, order, key)
+
+    admitted = await office.store.admit(admit)
     office.relay.wake()
-    return await answer_for(office, deployment_id, wait)
+    return await answer_to(office, admitted, wait)

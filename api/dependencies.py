@@ -37,7 +37,7 @@ class Office:
     watch: Watch
 
 
-def _office(request: Request) -> Office:
+async def _office(request: Request) -> Office:  # else FastAPI would call it in a thread
     office: Office = request.app.state.office
     return office
 

@@ -13,13 +13,14 @@ from api.following import follow, pieces
 from api.idempotency import KeyHeader, key_of
 from api.ranges import ranged
 from api.schemas import deployment_answer
-from api.waiting import Wait, answer_for
+from api.waiting import Wait, answer_for, answer_to
 from aweigh.domain.deployment import DeploymentState, Trigger
 from aweigh.domain.errors import Conflict
 from aweigh.store import admission, applications, deployments, idempotency, logs, outbox
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
+from aweigh.store.deployments import Deployment
 from aweigh.store.tables import DeploymentRow
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
@@ -133,20 +134,23 @@ _NEEDED: Final = {
 
 
 async def _again(office: Office, order: Order, idempotency_key: str | None, wait: int) -> Response:
-    async with office.store.write(urgent=True) as tx:
+    key = key_of(order.trigger, idempotency_key, deployment=order.retry_of)
+
+    async def admit(tx: Transaction) -> Deployment:
         row = await deployments.find_row(tx, order.retry_of or "", lock=True)
         application = await applications.find(tx, row.application_id, lock=True)
-        key = key_of(order.trigger, idempotency_key, deployment=row.id)
-        made = await idempotency.once(
+        return await idempotency.once(
             tx, application.row.id, key, lambda: _admit_again(tx, application, row, order)
         )
+
+    admitted = await office.store.admit(admit)
     office.relay.wake()
-    return await answer_for(office, made, wait)
+    return await answer_to(office, admitted, wait)
 
 
 async def _admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
-) -> str:
+) -> Deployment:
     """Raises: Conflict."""
     if known := await admission.asked_already(tx, application, order):
         return known

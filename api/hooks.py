@@ -10,13 +10,14 @@ from starlette.datastructures import QueryParams
 from api import hook_body
 from api.dependencies import Doors
 from api.idempotency import KeyHeader, key_of
-from api.strangers import let_in
-from api.waiting import Wait, answer_for
+from api.strangers import let_in, was_here
+from api.waiting import Wait, answer_to
 from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid
 from aweigh.store import admission, applications
 from aweigh.store.admission import Order
 from aweigh.store.database import Transaction
+from aweigh.store.deployments import Deployment
 
 router = APIRouter(prefix="/v1/events", tags=["hooks"])
 
@@ -35,25 +36,36 @@ async def deploy_hook(
 
     The answer's `ignored` names fields of the body that mean nothing here.
     """
-    async with office.store.read() as tx:
-        # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and
-        # before the write, so that strangers keep no admission waiting.
-        await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
-    let_in(request)
+    async def check_caller() -> None:
+        async with office.store.read() as tx:
+            await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
+        let_in(request)
+
+    # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and before
+    # the write, so that strangers keep no admission waiting. Who was here before is let through
+    # to the admission, which asks him anyway.
+    if not (known := was_here(request)):
+        await check_caller()
     body = await request.body()
-    _refuse_unknown(request.query_params)
-    asked = hook_body.read(body, tag)
-    key = key_of("hook", idempotency_key, tag=asked.tag)
+    try:
+        _refuse_unknown(request.query_params)
+        asked = hook_body.read(body, tag)
+        key = key_of("hook", idempotency_key, tag=asked.tag)
+    except Invalid:
+        if known:
+            await check_caller()
+        raise
     order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked.tag)
 
-    async def admit(tx: Transaction) -> str:
-        # Asked again: the secret may have been rotated in between.
+    async def admit(tx: Transaction) -> Deployment:
+        # The secret may have been rotated since the caller showed it.
         application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret, lock=True)
+        let_in(request)
         return await admission.admit_once(tx, application, order, key)
 
-    deployment_id = await office.store.admit(admit)
+    admitted = await office.store.admit(admit)
     office.relay.wake()
-    return _told(await answer_for(office, deployment_id, wait), asked.ignored)
+    return _told(await answer_to(office, admitted, wait), asked.ignored)
 
 
 def _refuse_unknown(query: QueryParams) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -16,7 +16,7 @@ from aweigh.domain.deployment import DeploymentState, Reason
 from aweigh.domain.errors import AweighError
 from aweigh.domain.saying import said_by
 from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
-from aweigh.store import deployments, lifecycle, outbox
+from aweigh.store import deployments, lifecycle, outbox, overtaking
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow
 from workflows import names, policies
@@ -31,6 +31,9 @@ _AT_ONCE: Final = 50
 #: Handed over side by side, and how long each lets calls go before it.
 _FEW: Final = 4
 _WAY_SECONDS: Final = 0.2
+#: Deployments that may be on their way into their lanes, and how long to wait when they all are.
+_PLACES: Final = 8
+_PLACE_SECONDS: Final = 0.1
 _LONGEST_ERROR: Final = 500
 
 _log = structlog.get_logger(__name__)
@@ -84,9 +87,18 @@ class Relay:
     async def _hand_over_due(self) -> bool:
         """Whether there may be more."""
         async with self._store.read() as tx:
-            rows = await outbox.due(tx, _AT_ONCE)
-        if not rows:
-            return False
+            places = _PLACES - await outbox.unanswered(tx)
+            due = await outbox.due(tx, _AT_ONCE, fresh=places > 0)
+            overtaken = await overtaking.overtaken(tx, due)
+        rows = _within(places, [row for row in due if row.subject not in overtaken])
+        if rows or overtaken:
+            await self._hand_over_all(rows, overtaken)
+        if places > 0:
+            return len(due) == _AT_ONCE or len(rows) < len(due) - len(overtaken)
+        await asyncio.sleep(_PLACE_SECONDS)
+        return True
+
+    async def _hand_over_all(self, rows: list[OutboxRow], overtaken: Mapping[str, str]) -> None:
         client = await self._connect()
         results = await asyncio.gather(
             *(self._in_turn(client, row) for row in rows), return_exceptions=True
@@ -99,6 +111,8 @@ class Relay:
         async with self._store.write() as tx:
             await outbox.handed_over(tx, [row.id for row in rows if row.id not in errors])
             await outbox.postpone(tx, list(errors))
+            if overtaken:
+                await overtaking.record(tx, overtaken)
         away = any(isinstance(error, RPCError) for error in errors.values())
         self._say(
             connected=not away,
@@ -106,7 +120,6 @@ class Relay:
                 :_LONGEST_ERROR
             ],
         )
-        return len(rows) == _AT_ONCE
 
     async def _in_turn(self, client: Client, row: OutboxRow) -> None:
         """Few at a time, and when no call waits: what was taken can wait, whoever calls cannot."""
@@ -167,3 +180,15 @@ class Relay:
                 if row.state == DeploymentState.CREATED:
                     message = "The deployment was cancelled before it began."
                     await lifecycle.failed(tx, deployment_id, Reason.CANCELLED, message)
+
+
+def _within(places: int, rows: list[OutboxRow]) -> list[OutboxRow]:
+    """All that is about something known, and as many new deployments as there are places."""
+    taken = []
+    for row in rows:
+        if outbox.is_fresh(row):
+            places -= 1
+            if places < 0:
+                continue
+        taken.append(row)
+    return taken

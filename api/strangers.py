@@ -47,12 +47,16 @@ class Strangers:
 
     async def seconds_to_wait(self, address: str, credential: bytes) -> int:
         """0 for whoever may try."""
-        if not self._most or credential in self._known:
+        if not self._most or self.knows(credential):
             return 0
         if await self._limiter.test(self._item, address):
             return 0
         window = await self._limiter.get_window_stats(self._item, address)
         return max(math.ceil(window.reset_time - time.time()), 1)
+
+    def knows(self, credential: bytes) -> bool:
+        """Whether it was let in when it was last shown."""
+        return credential in self._known
 
     async def failed(self, address: str, credential: bytes) -> None:
         self._known.pop(credential, None)
@@ -87,6 +91,7 @@ class _Caller:
         text = "\n".join((whence, self.address if shown[2] else "", *shown))
         self.credential = hashlib.sha256(text.encode()).digest() if any(shown) else b""
         self.let_in = False
+        self.was_here = False
 
 
 def _address(text: str) -> str:
@@ -107,6 +112,12 @@ def let_in(request: Request) -> None:
         caller.let_in = True
 
 
+def was_here(request: Request) -> bool:
+    """Whether the caller was let in at this door the last time that he showed the same."""
+    caller: _Caller | None = request.scope.get(_SCOPE_KEY)
+    return caller is not None and caller.was_here
+
+
 class StrangersLimit:
     """Refuses whoever fails too often, and whoever shows no token at all, without reading more."""
 
@@ -118,6 +129,7 @@ class StrangersLimit:
             return await self._app(scope, receive, send)
         strangers: Strangers = scope["app"].state.office.strangers
         caller = _Caller(scope)
+        caller.was_here = strangers.knows(caller.credential)
         if seconds := await strangers.seconds_to_wait(caller.address, caller.credential):
             return await _too_often(seconds)(scope, receive, send)
         statuses: list[int] = []

@@ -13,6 +13,7 @@ from api.problems import problem
 from api.schemas import DeploymentAnswer, deployment_answer
 from aweigh.domain.deployment import DeploymentState
 from aweigh.store import deployments
+from aweigh.store.deployments import Deployment
 
 Wait = Annotated[int, Query(ge=0, le=900, description="Seconds to wait for the deployment's end")]
 
@@ -25,9 +26,20 @@ async def answer_for(
     wanted: DeploymentState = DeploymentState.SUCCEEDED,
 ) -> Response:
     """202 while it runs; within the wait, 200 when it ended as wanted, else 424."""
-    shown = await _shown(office, deployment_id)
+    return await _answer(office, await _shown(office, deployment_id), wait, wanted)
+
+
+async def answer_to(office: Office, admitted: Deployment, wait: int) -> Response:
+    """The same for one that was just admitted: it is not read again."""
+    shown = deployment_answer(admitted, office.settings)
+    return await _answer(office, shown, wait, DeploymentState.SUCCEEDED)
+
+
+async def _answer(
+    office: Office, shown: DeploymentAnswer, wait: int, wanted: DeploymentState
+) -> Response:
     if wait and not shown.state.ended and not office.watch.is_full:
-        shown = await _shown_at_the_end(office, deployment_id, wait)
+        shown = await _shown_at_the_end(office, shown.id, wait)
     ended = wait > 0 and shown.state.ended
     return _unwanted(shown) if ended and shown.state is not wanted else _wanted(shown, ended=ended)
 

@@ -163,7 +163,7 @@ async def lift_counter(office: Doors, server: ServerName, deployment: str, fence
             raise NotFound(f"{deployment} is not in flight")
         made = await admission.lift(tx, row, fence.highest)
     office.relay.wake()
-    return Lifted(deployment=made)
+    return Lifted(deployment=made.id if made else None)
 
 
 @router.get("/removals/{application}")

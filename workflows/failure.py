@@ -12,7 +12,7 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from aweigh.domain.deployment import Reason
+from aweigh.domain.deployment import Reason, message_of_superseded
 from aweigh.domain.errors import GenerationGone, ImageGone
 
 SUPERSEDED_BY = "superseded by "
@@ -48,9 +48,7 @@ def cancellation(why: str | None) -> Failure:
     # Of a workflow that is not the parent, Temporal puts its own words before the reason.
     _, superseded, newer = (why or "").rpartition(SUPERSEDED_BY)
     if superseded:
-        return Failure(
-            Reason.SUPERSEDED, f"A newer deployment, {newer}, took this one's place.", newer
-        )
+        return Failure(Reason.SUPERSEDED, message_of_superseded(newer), newer)
     return Failure(Reason.CANCELLED, f"The deployment was cancelled{f': {why}' if why else '.'}")
 
 

@@ -9,7 +9,7 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from aweigh.domain.application import Policy
-from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.deployment import REMOVAL, DeploymentState
 from aweigh.domain.workflow_ids import deployment_workflow_id, removal_workflow_id
 from workflows import names, policies
 from workflows.deployment import DeploymentOrder, DeploymentWorkflow
@@ -36,7 +36,7 @@ class Turn:
 
     @property
     def name(self) -> str:
-        return "the removal of the application" if self.removal else self.deployment_id
+        return REMOVAL if self.removal else self.deployment_id
 
     @property
     def workflow_id(self) -> str:

@@ -59,6 +59,14 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
+#: What the removal of its application is called where a newer deployment has its id.
+REMOVAL: Final = "the removal of the application"
+
+
+def message_of_superseded(newer: str) -> str:
+    return f"A newer deployment, {newer}, took this one's place."
+
+
 @dataclass(frozen=True)
 class Standing:
     """How a deployment's record stands when a run of its workflow asks: Temporal says the same."""

@@ -13,6 +13,7 @@ from aweigh.domain.source import GitSource, ImageSource, PullPolicy
 from aweigh.store import applications, claims, deployments, idempotency, outbox, releases
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
+from aweigh.store.deployments import Deployment
 from aweigh.store.idempotency import Key
 from aweigh.store.ids import new_id
 from aweigh.store.tables import DeploymentRow, ReleaseRow
@@ -30,7 +31,7 @@ class Order:
     retry_of: str | None = None
 
 
-async def admit(tx: Transaction, application: Application, order: Order) -> str:
+async def admit(tx: Transaction, application: Application, order: Order) -> Deployment:
     """Write everything a new deployment of the current settings is made of.
 
     Without a tag the live image is taken again, by content; not with `pull: always`, which says
@@ -48,7 +49,7 @@ async def admit(tx: Transaction, application: Application, order: Order) -> str:
 
 async def _admit_image(
     tx: Transaction, application: Application, source: ImageSource, order: Order
-) -> str:
+) -> Deployment:
     settings = application.settings
     if order.commit or order.rebuild:
         raise Invalid("commit" if order.commit else "rebuild", "is for git applications")
@@ -65,12 +66,13 @@ async def _admit_image(
         live = await deployments.live_image(tx, application.row)
         image = live if live and live.reference == image.reference else image
     release = releases.new(tx, application.row, settings, image)
-    return await _new_deployment(tx, application, release.id, order)
+    await tx.insert(release)
+    return await _new_deployment(tx, application, release, order)
 
 
 async def _admit_build(
     tx: Transaction, application: Application, source: GitSource, order: Order
-) -> str:
+) -> Deployment:
     """A deployment of a commit, or of what a branch or tag stands for when it is fetched.
 
     Raises:
@@ -88,12 +90,13 @@ async def _admit_build(
     # What GitHub itself told of is taken as it is, wherever the branch or the tag goes.
     told = order.trigger in (Trigger.PUSH, Trigger.TAG, Trigger.POLL)
     release.ref, release.rebuild = None if told else asked, order.rebuild
-    return await _new_deployment(tx, application, release.id, order)
+    await tx.insert(release)
+    return await _new_deployment(tx, application, release, order)
 
 
 async def admit_once(
     tx: Transaction, application: Application, order: Order, key: Key | None
-) -> str:
+) -> Deployment:
     """A new deployment, or the one that an earlier call with this key made.
 
     Raises:
@@ -107,7 +110,7 @@ async def admit_once(
 
 async def admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
-) -> str:
+) -> Deployment:
     """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt.
 
     Raises:
@@ -116,22 +119,25 @@ async def admit_again(
     """
     release = await tx.session.get_one(ReleaseRow, earlier.release_id)
     await claims.take(tx, application.row, releases.settings_of(tx, release))
-    return await _new_deployment(tx, application, earlier.release_id, order)
+    return await _new_deployment(tx, application, release, order)
 
 
-async def asked_already(tx: Transaction, application: Application, order: Order) -> str | None:
+async def asked_already(
+    tx: Transaction, application: Application, order: Order
+) -> Deployment | None:
     """The newest deployment, if it is this very one again and has not ended: a double click."""
-    query = select(DeploymentRow.id).where(
+    query = select(DeploymentRow).where(
         DeploymentRow.application_id == application.row.id,
         DeploymentRow.sequence == application.row.last_sequence,
         DeploymentRow.trigger == order.trigger,
         DeploymentRow.retry_of == order.retry_of,
         DeploymentRow.state.in_(OPEN),
     )
-    return await tx.session.scalar(query)
+    row = await tx.session.scalar(query)
+    return await deployments.whole(tx, row) if row else None
 
 
-async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
+async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> Deployment | None:
     """Count on from a server's highest sequence, and deploy the same release again from there.
 
     None when a newer deployment is known than the one that was refused, or a removal: that wins.
@@ -145,20 +151,21 @@ async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> str | None:
 
 
 async def _new_deployment(
-    tx: Transaction, application: Application, release_id: str, order: Order
-) -> str:
+    tx: Transaction, application: Application, release: ReleaseRow, order: Order
+) -> Deployment:
     row = application.row
     if application.removing:
         raise Conflict(f"{row.slug} is being removed; it cannot be deployed")
-    row.last_sequence += 1
+    sequence = await applications.next_sequence(tx, row)
     deployment = DeploymentRow(
-        id=new_id("dep"), application_id=row.id, release_id=release_id, server=row.server,
-        sequence=row.last_sequence, state=DeploymentState.CREATED, trigger=order.trigger,
+        id=new_id("dep"), application_id=row.id, release_id=release.id, server=row.server,
+        sequence=sequence, state=DeploymentState.CREATED, trigger=order.trigger,
         actor=order.actor, tag=order.tag, retry_of=order.retry_of, attempts=0, created_at=tx.now,
     )  # fmt: skip
-    await tx.session.flush()  # the release and the sequence first: foreign keys
-    tx.session.add(deployment)
-    deployments.record_event(tx, deployment, EventKind.CREATED)
-    await tx.session.flush()
-    await outbox.put(tx, outbox.DEPLOY, deployment.id)
-    return deployment.id
+    await tx.insert(deployment)
+    await tx.insert(deployments.event_of(tx, deployment, EventKind.CREATED))
+    await tx.insert(outbox.new(tx, outbox.DEPLOY, deployment.id))
+    return Deployment(
+        row=deployment, application=row, image=releases.image_of(release), commit=release.commit,
+        steps=(),
+    )  # fmt: skip

@@ -4,8 +4,9 @@ import hmac
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import set_committed_value
 
 from aweigh.contract import Removal
 from aweigh.domain import grammar
@@ -24,6 +25,16 @@ _SETTINGS: Final = "applications.settings"
 _WEBHOOK: Final = "applications.webhook_secret"
 _SECRET: Final = "applications.secret"  # noqa: S105 (the column's name)
 
+
+_BY_HOOK: Final = select(ApplicationRow).where(
+    ApplicationRow.hook == bindparam("hook"), ApplicationRow.removed_at.is_(None)
+)
+
+_COUNT_ON: Final = (
+    update(ApplicationRow.metadata.tables[ApplicationRow.__tablename__])
+    .where(ApplicationRow.id == bindparam("application"))
+    .values(last_sequence=bindparam("sequence"))
+)
 
 _SEALED: Final = (
     (_SETTINGS, "settings"), (_SECRET, "secret"), (_WEBHOOK, "webhook_secret"),
@@ -103,6 +114,15 @@ async def create(
     return Application(row=row, settings=settings)
 
 
+async def next_sequence(tx: Transaction, row: ApplicationRow) -> int:
+    """Take the next number for a deployment or a removal; the row is locked by whoever asks."""
+    sequence = row.last_sequence + 1
+    # By a statement of its own: finding out what has changed costs the session more than this.
+    await tx.session.execute(_COUNT_ON, {"application": row.id, "sequence": sequence})
+    set_committed_value(row, "last_sequence", sequence)
+    return sequence
+
+
 def rotate_secret(tx: Transaction, row: ApplicationRow) -> None:
     """A new deploy hook and new secrets; the old ones stop working with this transaction."""
     row.hook = new_secret("hook")
@@ -164,9 +184,7 @@ async def find_by_hook(
         NotFound: there is no such hook with this secret.
     """
     asked = hook if grammar.matches(grammar.HOOK, hook) else ""
-    query = select(ApplicationRow).where(
-        ApplicationRow.hook == asked, ApplicationRow.removed_at.is_(None)
-    )
+    query = _BY_HOOK.params(hook=asked)
     row = await (tx.locked(query) if lock else tx.session.scalar(query))
     known = secret_of(tx, row) if row else tx.vault.open_decoy()
     if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
@@ -194,8 +212,7 @@ async def change(tx: Transaction, application: Application, settings: Applicatio
 async def ask_removal(tx: Transaction, application: Application, *, volumes: bool) -> None:
     """Take a sequence for the removal, which goes through the lane like a deployment."""
     row = application.row
-    row.last_sequence += 1
-    row.removal_sequence = row.last_sequence
+    row.removal_sequence = await next_sequence(tx, row)
     row.removal_volumes = volumes
     row.removal_message = None
     await outbox.put(tx, outbox.REMOVE, row.id)

@@ -1,6 +1,6 @@
 """Claims: (server, host, path) and (server, protocol, host port) belong to one application."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -79,6 +79,15 @@ async def keep(tx: Transaction, row: ApplicationRow, wanted: Iterable[Applicatio
     for port in await tx.session.scalars(of_ports):
         if (port.protocol, port.port) not in ports:
             await tx.session.delete(port)
+
+
+async def holders(tx: Transaction, application_ids: Collection[str]) -> set[str]:
+    """Which of these applications hold anything."""
+    held: set[str] = set()
+    for table in (DomainClaim, PortClaim):
+        query = select(table.application_id).where(table.application_id.in_(application_ids))
+        held.update(await tx.session.scalars(query.distinct()))
+    return held
 
 
 async def give_up(tx: Transaction, application_id: str) -> None:

@@ -36,6 +36,10 @@ class Deployment:
     commit: str | None
     steps: tuple[StepRow, ...]
 
+    @property
+    def id(self) -> str:
+        return self.row.id
+
 
 async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
     if row.live is None:
@@ -44,13 +48,14 @@ async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
     return releases.image_of(await tx.session.get_one(ReleaseRow, deployment.release_id))
 
 
+def event_of(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> EventRow:
+    return EventRow(
+        kind=kind, application_id=deployment.application_id, deployment_id=deployment.id, at=tx.now
+    )
+
+
 def record_event(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> None:
-    tx.session.add(
-        EventRow(
-            kind=kind, application_id=deployment.application_id, deployment_id=deployment.id,
-            at=tx.now,
-        )
-    )  # fmt: skip
+    tx.session.add(event_of(tx, deployment, kind))
 
 
 async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -> DeploymentRow:
@@ -66,7 +71,11 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
 
 async def find(tx: Transaction, deployment_id: str) -> Deployment:
     """Raises: NotFound."""
-    [found] = await _complete(tx, [await find_row(tx, deployment_id)])
+    return await whole(tx, await find_row(tx, deployment_id))
+
+
+async def whole(tx: Transaction, row: DeploymentRow) -> Deployment:
+    [found] = await _complete(tx, [row])
     return found
 
 

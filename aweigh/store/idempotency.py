@@ -8,7 +8,9 @@ from typing import Final
 from sqlalchemy import delete
 
 from aweigh.domain.errors import Invalid
+from aweigh.store import deployments
 from aweigh.store.database import Transaction
+from aweigh.store.deployments import Deployment
 from aweigh.store.tables import IdempotencyRow
 
 KEY_KEPT: Final = timedelta(days=7)
@@ -48,8 +50,8 @@ def remember(tx: Transaction, application_id: str, key: Key, deployment_id: str)
 
 
 async def once(
-    tx: Transaction, application_id: str, key: Key | None, make: Callable[[], Awaitable[str]]
-) -> str:
+    tx: Transaction, application_id: str, key: Key | None, make: Callable[[], Awaitable[Deployment]]
+) -> Deployment:
     """The deployment that an earlier call with this key made, or else the one made now.
 
     Raises:
@@ -57,8 +59,8 @@ async def once(
     """
     if key is None:
         return await make()
-    known = await remembered(tx, application_id, key)
-    if known is None:
-        known = await make()
-        remember(tx, application_id, key, known)
-    return known
+    if known := await remembered(tx, application_id, key):
+        return await deployments.find(tx, known)
+    made = await make()
+    remember(tx, application_id, key, made.id)
+    return made

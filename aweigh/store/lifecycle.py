@@ -5,7 +5,15 @@ from contextlib import suppress
 from sqlalchemy import select
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, Reason, StepState, Trigger
+from aweigh.domain.deployment import (
+    OPEN,
+    DeploymentState,
+    EventKind,
+    Reason,
+    StepState,
+    Trigger,
+    message_of_superseded,
+)
 from aweigh.domain.errors import Conflict, UnknownRun
 from aweigh.domain.source import GitSource
 from aweigh.store import applications, claims, outbox, runs
@@ -123,12 +131,26 @@ async def failed(
             return
     if DeploymentState(row.state).ended:
         return
+    _fail(tx, row, reason, message, superseded_by)
+    await _ended(tx, row)
+
+
+def supersede(tx: Transaction, row: DeploymentRow, newer: str) -> None:
+    """End one that nothing has come of so far, and that nothing is to come of.
+
+    What it holds is still to be given up.
+    """
+    _fail(tx, row, Reason.SUPERSEDED, message_of_superseded(newer), newer)
+
+
+def _fail(
+    tx: Transaction, row: DeploymentRow, reason: Reason, message: str, superseded_by: str | None
+) -> None:
     row.state = DeploymentState.FAILED
     row.reason, row.message = reason, message
     row.finished_at = tx.now
     row.superseded_by = superseded_by
     record_event(tx, row, EventKind.FAILED)
-    await _ended(tx, row)
 
 
 async def _ended(tx: Transaction, row: DeploymentRow) -> None:

@@ -76,7 +76,8 @@ async def take(tx: Transaction, server: str, application_id: str, head: Head) ->
         return Taken(slug=row.slug, why_ignored=why)
     row.newest_push = _newest(row, head)
     order = Order(trigger=Trigger.POLL, actor="poll", commit=head.commit)
-    return Taken(slug=row.slug, deployment=await admission.admit(tx, application, order))
+    made = await admission.admit(tx, application, order)
+    return Taken(slug=row.slug, deployment=made.id)
 
 
 def _newest(row: ApplicationRow, head: Head) -> str | None:

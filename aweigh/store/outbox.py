@@ -4,10 +4,11 @@ A row is closed by the first record of what it asks for, never by the hand-over:
 lost with a terminated lane, so the relay repeats it until something has come of it.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from aweigh.store.database import Transaction
 from aweigh.store.tables import OutboxRow
@@ -16,8 +17,15 @@ DEPLOY: Final = "deploy"
 CANCEL: Final = "cancel"
 REMOVE: Final = "remove"
 
+#: How long it usually takes at most until something comes of a hand-over.
+ANSWERED_WITHIN: Final = timedelta(seconds=2)
 REPEAT_AFTER: Final = timedelta(seconds=30)
 TRY_AGAIN_AFTER: Final = timedelta(seconds=1)
+
+
+def new(tx: Transaction, kind: str, subject: str) -> OutboxRow:
+    """What is asked for the first time; it is still to be written."""
+    return OutboxRow(kind=kind, subject=subject, next_at=tx.now, attempts=0)
 
 
 async def put(tx: Transaction, kind: str, subject: str) -> None:
@@ -25,7 +33,7 @@ async def put(tx: Transaction, kind: str, subject: str) -> None:
     query = select(OutboxRow).where(OutboxRow.kind == kind, OutboxRow.subject == subject)
     row = await tx.session.scalar(query)
     if row is None:
-        tx.session.add(OutboxRow(kind=kind, subject=subject, next_at=tx.now, attempts=0))
+        tx.session.add(new(tx, kind, subject))
     else:
         row.next_at = tx.now
 
@@ -36,8 +44,32 @@ async def close(tx: Transaction, kind: str, subject: str) -> None:
     )
 
 
-async def due(tx: Transaction, limit: int = 100) -> list[OutboxRow]:
+async def close_all(tx: Transaction, deployment_ids: Collection[str]) -> None:
+    """Nothing is to be told of these deployments any more."""
+    gone = OutboxRow.kind.in_((DEPLOY, CANCEL)) & OutboxRow.subject.in_(deployment_ids)
+    await tx.session.execute(delete(OutboxRow).where(gone))
+
+
+def is_fresh(row: OutboxRow) -> bool:
+    """Whether it is about a deployment that Temporal was never told of."""
+    return row.kind == DEPLOY and row.attempts == 0
+
+
+async def unanswered(tx: Transaction) -> int:
+    """How many deployments were handed over just now without a record of any of them so far."""
+    query = select(func.count()).where(
+        OutboxRow.kind == DEPLOY,
+        OutboxRow.attempts == 1,
+        OutboxRow.next_at > tx.now + REPEAT_AFTER - ANSWERED_WITHIN,
+    )
+    return await tx.session.scalar(query) or 0
+
+
+async def due(tx: Transaction, limit: int = 100, *, fresh: bool = True) -> list[OutboxRow]:
+    """What is to be told now; without what is `fresh`, only what is about something known."""
     query = select(OutboxRow).where(OutboxRow.next_at <= tx.now)
+    if not fresh:
+        query = query.where(or_(OutboxRow.kind != DEPLOY, OutboxRow.attempts > 0))
     # What waits longest comes first, so that what fails again and again holds nothing up.
     query = query.order_by(OutboxRow.next_at, OutboxRow.id).limit(limit)
     return list(await tx.session.scalars(query))

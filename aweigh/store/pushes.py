@@ -99,4 +99,4 @@ async def take(tx: Transaction, application_id: str, push: Push, key: Key) -> Ta
     actor = push.pusher.name or "push"
     order = Order(trigger=trigger, actor=actor, tag=push.tag, commit=push.commit)
     made = await admission.admit_once(tx, application, order, key)
-    return Taken(slug=row.slug, deployment=made)
+    return Taken(slug=row.slug, deployment=made.id)

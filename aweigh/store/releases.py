@@ -23,14 +23,13 @@ def settings_text(settings: ApplicationSettings) -> str:
 def new(
     tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
 ) -> ReleaseRow:
+    """A release that is still to be written."""
     release_id = new_id("rel")
     sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
-    release = ReleaseRow(
+    return ReleaseRow(
         id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
         image_reference=image.reference, image_id=image.id, image_digest=image.digest,
     )  # fmt: skip
-    tx.session.add(release)
-    return release
 
 
 def reseal(tx: Transaction, release: ReleaseRow) -> None:

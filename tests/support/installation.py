@@ -100,7 +100,7 @@ async def new_deployment(store: Store, application_id: str, **order: Any) -> str
     async with store.write() as tx:
         application = await applications.find(tx, application_id, lock=True)
         asked: Mapping[str, Any] = {"trigger": Trigger.HOOK, "actor": "hook"} | order
-        return await admission.admit(tx, application, Order(**asked))
+        return (await admission.admit(tx, application, Order(**asked))).id
 
 
 async def start(store: Store, deployment_id: str, run_id: str = "run-1") -> bool:

@@ -18,6 +18,7 @@ from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
 from tests.support.installation import (
     IMAGE,
     Databases,
+    create_application,
     new_application,
     new_deployment,
     open_store,
@@ -111,8 +112,10 @@ async def test_what_was_accepted_while_temporal_was_away_is_handed_over_when_it_
     store: Store, temporal: FakeTemporal, relay: Relay
 ) -> None:
     temporal.away = True
-    application = await new_application(store)
-    made = [await new_deployment(store, application) for _ in range(3)]
+    made = [
+        await new_deployment(store, await new_application(store, name))
+        for name in ("shop", "blog", "mail")
+    ]
     relay.wake()
     await asyncio.sleep(0)
     assert not relay.connected
@@ -126,9 +129,8 @@ async def test_what_was_accepted_while_temporal_was_away_is_handed_over_when_it_
 async def test_what_comes_while_rows_are_handed_over_is_handed_over_too(
     store: Store, temporal: FakeTemporal, relay: Relay
 ) -> None:
-    application = await new_application(store)
-    for _ in range(5):
-        await new_deployment(store, application)
+    for number in range(5):
+        await new_deployment(store, await new_application(store, f"shop-{number}"))
         relay.wake()
         await asyncio.sleep(0)
 
@@ -136,19 +138,19 @@ async def test_what_comes_while_rows_are_handed_over_is_handed_over_too(
 
 
 async def test_more_than_it_takes_at_once_are_handed_over_in_one_go(
-    store: Store, temporal: FakeTemporal, relay: Relay
+    store: Store, temporal: FakeTemporal, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    application = await new_application(store)
+    monkeypatch.setattr("api.relay._PLACES", 1000)
     async with store.write() as tx:
-        found = await applications.find(tx, application, lock=True)
-        for _ in range(120):
+        for number in range(120):
+            application = await create_application(tx, f"shop-{number}")
             order = admission.Order(trigger=Trigger.HOOK, actor="hook")
-            await admission.admit(tx, found, order)
+            await admission.admit(tx, application, order)
     relay.wake()
 
     await until(lambda: len(temporal.handed_over) == 120)
 
-    assert len({turn.sequence for _, turn in temporal.handed_over}) == 120
+    assert len({lane for lane, _ in temporal.handed_over}) == 120
 
 
 async def test_one_that_cannot_be_handed_over_holds_no_other_up(
@@ -171,11 +173,12 @@ async def test_one_that_cannot_be_handed_over_holds_no_other_up(
 async def test_many_that_cannot_be_handed_over_hold_no_other_up(
     store: Store, temporal: FakeTemporal, relay: Relay
 ) -> None:
-    shop, blog = await new_application(store), await new_application(store, "blog")
-    temporal.failing = {lane_id("shop"): rpc_error(RPCStatusCode.INVALID_ARGUMENT)}
-    for _ in range(60):
-        await new_deployment(store, shop)
-    await new_deployment(store, blog)
+    failing = [f"shop-{number}" for number in range(60)]
+    temporal.failing = {
+        lane_id(name): rpc_error(RPCStatusCode.INVALID_ARGUMENT) for name in failing
+    }
+    for name in (*failing, "blog"):
+        await new_deployment(store, await new_application(store, name))
     relay.wake()
 
     await until(lambda: temporal.handed_over)

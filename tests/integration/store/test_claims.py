@@ -200,7 +200,7 @@ async def go_back(store: Store, deployment_id: str) -> str:
         row = await deployments.find_row(tx, deployment_id)
         application = await applications.find(tx, row.application_id, lock=True)
         order = Order(trigger=Trigger.ROLLBACK, actor="ci", retry_of=row.id)
-        return await admission.admit_again(tx, application, row, order)
+        return (await admission.admit_again(tx, application, row, order)).id
 
 
 @pytest.mark.parametrize("wanted", [{"domains": [SHOP]}, {"ports": [port(8080)]}])

@@ -189,7 +189,7 @@ async def test_a_retry_takes_the_release_as_it_was(store: Store) -> None:
         order = Order(trigger=Trigger.RETRY, actor="ci", retry_of=first, tag=row.tag)
         again = await admission.admit_again(tx, found, row, order)
 
-    retried = await release_of(store, again)
+    retried = await release_of(store, again.id)
     assert retried.image == Image(reference=f"{IMAGE}:v2", id="sha256:two", digest=DIGEST)
     assert retried.settings.replicas == 2
     assert retried.sequence == 2

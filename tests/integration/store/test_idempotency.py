@@ -24,7 +24,7 @@ async def deploy(store: Store, application_id: str, key: Key = KEY) -> str:
         if known := await idempotency.remembered(tx, application_id, key):
             return known
         order = Order(trigger=Trigger.HOOK, actor="hook")
-        made = await admission.admit(tx, application, order)
+        made = (await admission.admit(tx, application, order)).id
         idempotency.remember(tx, application_id, key, made)
         return made
 
@@ -87,7 +87,8 @@ async def test_a_key_is_forgotten_with_the_deployment_it_could_not_make(store: S
         async with store.write() as tx:
             found = await applications.find(tx, application, lock=True)
             order = Order(trigger=Trigger.HOOK, actor="hook")
-            idempotency.remember(tx, application, KEY, await admission.admit(tx, found, order))
+            made = await admission.admit(tx, found, order)
+            idempotency.remember(tx, application, KEY, made.id)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

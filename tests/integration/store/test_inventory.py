@@ -83,7 +83,7 @@ async def test_what_is_told_does_not_grow_with_what_has_ended(store: Store) -> N
         for _ in range(120):
             order = admission.Order(trigger=Trigger.HOOK, actor="hook")
             made = await admission.admit(tx, found, order)
-            await lifecycle.failed(tx, made, Reason.UNHEALTHY, "no")
+            await lifecycle.failed(tx, made.id, Reason.UNHEALTHY, "no")
 
     (known,) = (await inventory(store)).applications
 

@@ -228,7 +228,7 @@ async def test_a_rollback_takes_the_older_releases_tag(store: Store, application
         order = Order(trigger=Trigger.ROLLBACK, actor="ci", retry_of=first)
         again = await admission.admit_again(tx, found, row, order)
 
-    await succeed(store, again)
+    await succeed(store, again.id)
 
     assert await tag_of(store, application) == "shop:v1"
 
