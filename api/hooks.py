@@ -36,6 +36,7 @@ async def deploy_hook(
 
     The answer's `ignored` names fields of the body that mean nothing here.
     """
+
     async def check_caller() -> None:
         async with office.store.read() as tx:
             await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)

@@ -19,7 +19,7 @@ from benchmarks.traefik import running_traefik
 from benchmarks.ways import create_application
 from benchmarks.yard import APPLICATION, SOCKET, Yard, open_yard
 from tests.support.registry import Registry, forget_images
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import UNWATCHED, Stack, running_stack
 
 LAYER_BYTES = 20_000_000
 PAUSE_SECONDS = 0.5
@@ -118,7 +118,10 @@ async def pairs(
 ) -> Sequence[Pair]:
     """One after the other, so that a busy moment hits both; the first of each is not counted."""
     done = []
-    async with running_stack(directory) as stack, running_traefik(directory) as traefik:
+    async with (
+        running_stack(directory, **UNWATCHED) as stack,
+        running_traefik(directory) as traefik,
+    ):
         script = BareDeployer(yard, traefik)
         application = await create_application(stack, images.repository)
         for number in range(rounds + 1):

@@ -15,7 +15,7 @@ from benchmarks.traefik import running_traefik
 from benchmarks.traffic import Seen, traffic
 from benchmarks.ways import Aweigh, Kamal, Overwriting, Replacing, Way
 from benchmarks.yard import HOST, Yard, free_port, open_yard
-from tests.support.stack import running_stack
+from tests.support.stack import UNWATCHED, running_stack
 
 RATE = 600
 BEFORE_SECONDS = 1.0
@@ -49,7 +49,7 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
 @asynccontextmanager
 async def all_ways(yard: Yard, directory: Path) -> AsyncIterator[Sequence[Way]]:
     async with (
-        running_stack(directory) as stack,
+        running_stack(directory, **UNWATCHED) as stack,
         running_traefik(directory) as bare,
         running_kamal_proxy(directory) as kamal,
     ):

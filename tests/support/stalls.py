@@ -59,7 +59,7 @@ def _crowding() -> float:
 
 
 def _read(path: Path) -> None:
-    if not path.exists() or path not in files:
+    if not path.is_file() or path not in files:
         return
     with path.open() as file:
         file.seek(files[path])

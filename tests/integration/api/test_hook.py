@@ -7,7 +7,7 @@ import pytest
 from dirty_equals import IsDatetime, IsStr
 
 from aweigh.domain.deployment import Reason
-from aweigh.store import lifecycle
+from aweigh.store import applications, lifecycle
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE, succeed
 
@@ -175,6 +175,30 @@ async def test_an_old_secret_stops_working_at_once(door: Door) -> None:
     assert (await door.hook(shop)).status_code == 404
     assert (await door.hook(shop | {"deploy_secret": rotated["deploy_secret"]})).status_code == 404
     assert (await door.hook(rotated)).status_code == 202
+
+
+async def test_who_was_here_before_learns_nothing_with_a_secret_that_is_old(door: Door) -> None:
+    shop = await door.create()
+    await door.hook(shop)
+    await door.hook(shop)
+    async with door.store.write() as tx:
+        row = (await applications.find(tx, shop["id"], lock=True)).row
+        hook = row.hook
+        applications.rotate_secret(tx, row)
+        row.hook = hook  # as if secrets were rotated alone
+    unknown = await door.hook(shop, secret="wrong")
+
+    refused = [await door.hook(shop, **call) for call in ({"content": b"{"}, {}, {"content": b"{"})]
+
+    assert [(one.status_code, one.content) for one in refused] == [(404, unknown.content)] * 3
+    assert (await door.get("/v1/deployments"))["items"][0]["sequence"] == 2
+
+
+async def test_what_is_wrong_is_told_to_whoever_was_here_before(door: Door) -> None:
+    shop = await door.create()
+    await door.hook(shop)
+
+    assert [(await door.hook(shop, content=b"{")).status_code for _ in range(3)] == [422] * 3
 
 
 async def test_a_call_waits_for_nobody_while_temporal_is_away(door: Door) -> None:

@@ -1,0 +1,40 @@
+"""Callers who come while too many wait are told so early, and cost hardly anything."""
+
+import asyncio
+from typing import Any
+
+from tests.support.api_door import Door
+
+#: As many as are taken at once.
+_CROWD = 16
+
+
+async def crowd(door: Door, shop: dict[str, Any]) -> list[asyncio.Task[Any]]:
+    """A call that is being taken, but for somebody else who writes, and as many as may wait."""
+    group = door.store._group
+    calls = [asyncio.create_task(door.hook(shop))]
+    async with asyncio.timeout(300):
+        while not group.is_busy or group._waiting:
+            await asyncio.sleep(0.01)
+        calls += [asyncio.create_task(door.hook(shop)) for _ in range(_CROWD)]
+        while len(group._waiting) < _CROWD:
+            await asyncio.sleep(0.01)
+    return calls
+
+
+async def test_a_call_that_would_wait_too_long_is_refused_before_it_is_looked_at(
+    door: Door,
+) -> None:
+    shop = await door.create()
+    async with door.store.write():
+        calls = await crowd(door, shop)
+        door.store._group._seconds = 1.0
+        refused = await door.hook(shop | {"deploy_secret": "of nobody"})
+        others = await door.get("/v1/applications")
+    taken = await asyncio.gather(*calls)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.json()["detail"] == "too many calls wait to be taken; try again"
+    assert [one["slug"] for one in others["items"]] == ["shop"]
+    assert {one.status_code for one in taken} == {202}
+    assert (await door.hook(shop)).status_code == 202
