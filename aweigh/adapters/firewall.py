@@ -17,10 +17,14 @@ from aweigh.adapters.threads import in_thread
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: Everything that is not the public internet (RFC 6890), whoever uses it.
+#: Where clouds hand out a machine's own credentials: link-local addresses, and those of Alibaba
+#: Cloud, Oracle Cloud and Azure, whose WireServer has a public address.
+METADATA: Final = ("169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32")
+#: Everything that is not the public internet (RFC 6890), and Azure's WireServer.
 INTERNAL: Final = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-    "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
+    "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
+    "240.0.0.0/4",
 )  # fmt: skip
 #: The second is what the engine gives to containers where the first names a local resolver only.
 _RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from aweigh.adapters.firewall import INTERNAL
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed, StepUnavailable
 from aweigh.domain.target import Address, PrivateTarget
 
+_INTERNAL: Final = tuple(map(ipaddress.IPv4Network, INTERNAL))
+#: NAT64 (RFC 6052) and the "IPv4-compatible" form (RFC 4291): the last 32 bits are an IPv4 address.
+_LAST_32_BITS: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+#: NAT64 with a prefix that the network chose (RFC 8215): what it leads to cannot be known.
+_LOCAL_TRANSLATION: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
 
 
@@ -61,5 +67,17 @@ class Targets:
         return Place(host, port, allowed[0])
 
     def _may_reach(self, address: Address, port: int) -> bool:
-        public = address.is_global and not address.is_multicast
-        return public or any(one.holds(address, port) for one in self.private)
+        return is_public(address) or any(one.holds(address, port) for one in self.private)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is on the internet; of IPv6 also what IPv4 address it leads to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        internal = any(address in network for network in _INTERNAL)
+        return address.is_global and not (address.is_multicast or internal)
+    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _LAST_32_BITS):
+        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    special = address.is_multicast or address.is_site_local or address in _LOCAL_TRANSLATION
+    public = address.is_global or address.ipv4_mapped is not None
+    return public and not special and all(is_public(one) for one in embedded if one)

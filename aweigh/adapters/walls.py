@@ -1,7 +1,8 @@
 """What applications may not reach or pass for, over all networks of ours that they are in.
 
-Link-local addresses, where clouds hand out the machine's own credentials, and where services
-listen that take whoever asks for a neighbour; private ones too where the server's settings say so.
+The addresses at which clouds hand out the machine's own credentials, with all link-local ones, where
+services listen that take every client for a neighbour; private networks too where the settings of
+the server say so.
 One rule for all networks, whose bridges' names begin alike: none has to be set for a new one.
 """
 
@@ -13,6 +14,7 @@ from typing import Final
 from aweigh.adapters.firewall import (
     ANSWERS,
     INTERNAL,
+    METADATA,
     REFUSE,
     name_service,
     nameservers,
@@ -24,7 +26,6 @@ from aweigh.adapters.threads import in_thread
 from aweigh.domain.naming import Names
 from aweigh.domain.subnet import ANCHOR
 
-_LINK_LOCAL: Final = "169.254.0.0/16"
 #: Sent by a container, its source is not on its own network; or it is for this machine's loopback.
 _FORGED: Final = ("-d 127.0.0.0/8 -j DROP", "-m rpfilter --invert -j DROP")
 
@@ -35,7 +36,7 @@ class Walls:
 
     names: Names
     allowed: tuple[ipaddress.IPv4Network, ...] = ()
-    #: Private networks as well, and not link-local addresses alone.
+    #: Private networks as well.
     private_too: bool = False
 
     async def missing(self) -> str:
@@ -44,7 +45,7 @@ class Walls:
             await in_thread(self._ensure)
         except CannotConfine as error:
             return (
-                "applications of this server can reach link-local addresses, such as a cloud's "
+                "applications of this server can reach link-local addresses and a cloud's "
                 f"metadata service, and use other addresses than their own: {error}"
             )
         return ""
@@ -74,14 +75,14 @@ class Walls:
         ]  # fmt: skip
 
     def _refused(self, resolvers: Sequence[str]) -> tuple[str, ...]:
-        closed = INTERNAL if self.private_too else (_LINK_LOCAL,)
+        closed = INTERNAL if self.private_too else METADATA
         return (
             ANSWERS,
             *name_service(resolvers),
             *(f"-d {network} -j RETURN" for network in self.allowed),
             *(f"-d {network} {REFUSE}" for network in closed),
             # Also where the machine leads the address on to an agent of its own.
-            f"-m conntrack --ctorigdst {_LINK_LOCAL} {REFUSE}",
+            *(f"-m conntrack --ctorigdst {network} {REFUSE}" for network in METADATA),
         )
 
     def remove_now(self) -> None:

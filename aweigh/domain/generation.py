@@ -30,14 +30,26 @@ _RETRY: Final = {"attempts": 6, "timeout": "5s"}
 #: `-Port`, `-Proto`, `-Server`, `-Prefix`, `-Uri`, `-Method`, `-Tls-Client-Cert` and `X-Real-Ip`;
 #: of other spellings (`X.Forwarded.For`) its entry points take nothing.
 FORGEABLE: Final = (
-    "Forwarded", "X-Forwarded", "X-Forwarded-Access-Token", "X-Forwarded-By",
-    "X-Forwarded-Client-Cert", "X-Forwarded-Context", "X-Forwarded-Email", "X-Forwarded-Groups",
-    "X-Forwarded-Https", "X-Forwarded-Path", "X-Forwarded-Preferred-Username",
-    "X-Forwarded-Protocol", "X-Forwarded-Request-Uri", "X-Forwarded-Scheme",
-    "X-Forwarded-Script-Name", "X-Forwarded-Ssl", "X-Forwarded-Url", "X-Forwarded-User",
-    "X-Original-Forwarded-For", "Client-Ip", "True-Client-Ip", "X-Client-Ip",
-    "X-Cluster-Client-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6", "Cf-Visitor",
-    "Fastly-Client-Ip", "Front-End-Https", "X-Scheme", "X-Url-Scheme",
+    "Ali-Cdn-Real-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6", "Cf-Visitor", "Client-Ip",
+    "Cloudfront-Forwarded-Proto", "Cloudfront-Viewer-Address", "Fastly-Client-Ip", "Fly-Client-Ip",
+    "Forwarded", "Front-End-Https", "Proxy", "Proxy-Client-Ip", "Remote-User", "Ssl-Client-Cert",
+    "True-Client-Ip", "Wl-Proxy-Client-Ip", "X-Appengine-User-Ip", "X-Arr-Clientcert", "X-Arr-Ssl",
+    "X-Azure-Clientip", "X-Azure-Socketip", "X-Client-Cert", "X-Client-Ip", "X-Cluster-Client-Ip",
+    "X-Do-Connecting-Ip", "X-Envoy-External-Address", "X-Forwarded", "X-Forwarded-Access-Token",
+    "X-Forwarded-Account", "X-Forwarded-Authority", "X-Forwarded-Base-Path", "X-Forwarded-Basepath",
+    "X-Forwarded-By", "X-Forwarded-Client-Cert", "X-Forwarded-Client-Ip", "X-Forwarded-Context",
+    "X-Forwarded-Domain", "X-Forwarded-Email", "X-Forwarded-For-Original", "X-Forwarded-Groups",
+    "X-Forwarded-Hostname", "X-Forwarded-Https", "X-Forwarded-Id-Token", "X-Forwarded-Ip",
+    "X-Forwarded-Path", "X-Forwarded-Preferred-Username", "X-Forwarded-Protocol",
+    "X-Forwarded-Remote-Addr", "X-Forwarded-Remote-User", "X-Forwarded-Request-Uri",
+    "X-Forwarded-Roles", "X-Forwarded-Root", "X-Forwarded-Schema", "X-Forwarded-Scheme",
+    "X-Forwarded-Script-Name", "X-Forwarded-Server-Name", "X-Forwarded-Ssl", "X-Forwarded-Uid",
+    "X-Forwarded-Url", "X-Forwarded-User", "X-Host", "X-Http-Host-Override", "X-Https",
+    "X-Ms-Client-Principal", "X-Nf-Client-Connection-Ip", "X-Original-Forwarded-For",
+    "X-Original-Host", "X-Original-Proto", "X-Original-Remote-Addr", "X-Original-Scheme",
+    "X-Original-Url", "X-Originating-Ip", "X-Proto", "X-Proxyuser-Ip", "X-Real-Port",
+    "X-Real-Proto", "X-Remote-Addr", "X-Remote-Ip", "X-Remote-User", "X-Rewrite-Url", "X-Scheme",
+    "X-Ssl", "X-Ssl-Client-Cert", "X-Url-Scheme", "X-Vercel-Forwarded-For",
 )  # fmt: skip
 #: Said by a proxy in front that took the request over TLS.
 _ENDED_TLS: Final = "(Header(`X-Forwarded-Proto`, `https`) || Header(`X-Forwarded-Proto`, `wss`))"

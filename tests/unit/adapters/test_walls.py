@@ -2,6 +2,8 @@
 
 import ipaddress
 
+import pytest
+
 from aweigh.adapters.walls import Walls
 from aweigh.domain.naming import Names
 
@@ -31,6 +33,22 @@ def test_name_servers_are_asked_also_where_they_are_link_local() -> None:
     asked = out.index("-d 169.254.169.254 -p udp --dport 53 -j RETURN")
     refused = out.index("-d 169.254.0.0/16 -j REJECT --reject-with icmp-admin-prohibited")
     assert asked < refused
+
+
+@pytest.mark.parametrize("private_too", [False, True])
+@pytest.mark.parametrize(
+    "metadata",
+    ["169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"],
+    ids=["link-local", "Alibaba", "Oracle", "Azure"],
+)
+def test_no_clouds_metadata_service_is_reached(metadata: str, private_too: bool) -> None:
+    network = ipaddress.ip_network(metadata)
+    for name in ("-out", "-host"):
+        told = rules(name, private_too=private_too)
+        refused = [rule.split()[1] for rule in told if rule[:2] == "-d" and "REJECT" in rule]
+
+        assert any(network.subnet_of(ipaddress.ip_network(one)) for one in refused)
+        assert any(f"--ctorigdst {metadata} -j REJECT" in rule for rule in told)
 
 
 def test_private_networks_are_open_until_a_setting_closes_them() -> None:
