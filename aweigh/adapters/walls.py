@@ -1,8 +1,8 @@
 """What applications may not reach or pass for, over all networks of ours that they are in.
 
-The addresses at which clouds hand out the machine's own credentials, with all link-local ones, where
-services listen that take every client for a neighbour; private networks too where the settings of
-the server say so.
+The addresses at which clouds hand out the machine's own credentials, with all link-local ones,
+where services listen that take every client for a neighbour; private networks too where the
+settings of the server say so.
 One rule for all networks, whose bridges' names begin alike: none has to be set for a new one.
 """
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, Trigger
 from aweigh.domain.errors import Conflict, Invalid
 from aweigh.domain.git import is_commit, is_ref
@@ -114,12 +115,24 @@ async def admit_again(
     """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt.
 
     Raises:
-        Conflict: the application is being removed, or another one holds a domain or a host port
-            that the release needs.
+        Conflict: the application is being removed, another one holds a domain or a host port
+            that the release needs, or it has a capability that was withdrawn since.
     """
     release = await tx.session.get_one(ReleaseRow, earlier.release_id)
-    await claims.take(tx, application.row, releases.settings_of(tx, release))
+    settings = releases.settings_of(tx, release)
+    _refuse_withdrawn(application, settings)
+    await claims.take(tx, application.row, settings)
     return await _new_deployment(tx, application, release, order)
+
+
+def _refuse_withdrawn(application: Application, settings: ApplicationSettings) -> None:
+    """Only `admin` gives capabilities; to deploy an old release must not bring one back."""
+    withdrawn = set(settings.capabilities) - set(application.settings.capabilities)
+    if withdrawn:
+        raise Conflict(
+            f"the release has {', '.join(sorted(withdrawn))}, which {application.row.slug} may no "
+            "longer have; give it back in `capabilities`, or deploy another release"
+        )
 
 
 async def asked_already(

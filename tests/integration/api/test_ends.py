@@ -112,6 +112,19 @@ async def test_a_rollback_is_a_new_deployment_of_an_older_release(door: Door) ->
     )
 
 
+@pytest.mark.parametrize("verb", ["retry", "rollback"])
+async def test_a_capability_that_was_withdrawn_is_not_brought_back(door: Door, verb: str) -> None:
+    """Settings are `admin`'s; to deploy again needs no more than `deploy`."""
+    made = await door.deploy(await door.create(capabilities=["NET_RAW"]))
+    await (fail(door, made) if verb == "retry" else succeed(door.store, made))
+    await door.call("PATCH", SHOP, json={"capabilities": None})
+
+    answer = await post(door, f"/v1/deployments/{made}/{verb}")
+
+    assert answer.status_code == 409, answer.text
+    assert "the release has NET_RAW, which shop may no longer have" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("state", "verb", "detail"),
     [
