@@ -41,6 +41,7 @@ def test_builds_reach_the_internet_and_name_servers_alone() -> None:
                 "-d 10.0.0.0/8 -j REJECT --reject-with icmp-admin-prohibited",
                 "-d 100.64.0.0/10 -j REJECT --reject-with icmp-admin-prohibited",
                 "-d 127.0.0.0/8 -j REJECT --reject-with icmp-admin-prohibited",
+                "-d 168.63.129.16/32 -j REJECT --reject-with icmp-admin-prohibited",
                 "-d 169.254.0.0/16 -j REJECT --reject-with icmp-admin-prohibited",
                 "-d 172.16.0.0/12 -j REJECT --reject-with icmp-admin-prohibited",
                 "-d 192.0.0.0/24 -j REJECT --reject-with icmp-admin-prohibited",
