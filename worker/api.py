@@ -40,7 +40,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     connections = allow_many_files(settings.api_connections)
     settings = settings.model_copy(update={"api_connections": connections})
     store = await open_store(settings)
-    github = open_github(settings)
+    github = await open_github(settings)
     app = create_app(settings, store, _Connection(settings), github)
     server = uvicorn.Server(configured(app, settings))
     serving = asyncio.create_task(server._serve())

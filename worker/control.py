@@ -66,7 +66,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     executions = Executions(lambda: _given(client))
     records = RecordActivities(Records(store, executions))
     keep_logs = timedelta(days=settings.keep_logs_days)
-    github = open_github(settings)
+    github = await open_github(settings)
     statuses = CommitStatusActivities(Statuses(store, github, settings.workflow_page))
     comparison = ComparisonActivities(Comparison(store, executions, keep_logs))
     worker = Worker(

@@ -1,16 +1,21 @@
 """What the processes of the control side need to speak with GitHub."""
 
+from functools import partial
+
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from aweigh.adapters.github import App, GitHub
+from aweigh.adapters.threads import in_thread
+from aweigh.adapters.tls import trusted
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
 from worker.secrets import read_secret
 
 
-def open_github(settings: Settings) -> GitHub:
+async def open_github(settings: Settings) -> GitHub:
     """Raises: StartupError: a file of the GitHub App cannot be read, or is not what it must be."""
+    await in_thread(partial(trusted, as_environment_says=True))
     return GitHub(settings.github_api_url, _app(settings))
 
 

@@ -22,6 +22,8 @@ from aweigh import __version__
 from aweigh.adapters.api import Api
 from aweigh.adapters.journal import Journal
 from aweigh.adapters.server import Server, open_server
+from aweigh.adapters.threads import in_thread
+from aweigh.adapters.tls import trusted
 from aweigh.contract import LEASE_SECONDS, Lease
 from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
 from aweigh.logging import mask_logs
@@ -53,6 +55,7 @@ _log = structlog.get_logger(__name__)
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     identity, booted = identity_of(settings), boot()
+    await in_thread(trusted)
     api = Api(settings.api_base, read_secret(settings.token_file), identity, booted)
     mask_logs(api.secrets.all)
     lease = Lease(identity=identity, boot=booted, worker_version=__version__)

@@ -6,6 +6,7 @@ from typing import TypeVar
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from aweigh.adapters.tls import trusted
 from aweigh.contract import (
     BOOT_HEADER,
     IDENTITY_HEADER,
@@ -47,6 +48,7 @@ class Api:
         self.secrets = KnownSecrets(token)
         self._client = httpx2.AsyncClient(
             transport=transport,
+            verify=trusted(),
             base_url=f"{base_url}/v1/worker",
             headers={
                 "Authorization": f"Bearer {token}",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 import jwt
 
+from aweigh.adapters.tls import trusted
 from aweigh.domain.commit_status import CommitStatus
 from aweigh.domain.errors import RateLimited, Refused, Unavailable
 from aweigh.domain.git import Credentials, Installation, Token
@@ -54,6 +55,7 @@ class GitHub:
         self._client = httpx2.AsyncClient(
             base_url=api_url,
             transport=transport,
+            verify=trusted(as_environment_says=True),
             timeout=_SECONDS,
             headers={"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
             follow_redirects=False,

@@ -78,9 +78,8 @@ class LargeFiles:
         size = sum(one.size for one in pointers)
         tell(f"fetch {len(pointers)} files of Git LFS, {size / 1e6:.1f} MB")
         endpoint = await self._endpoint()
-        async with httpx2.AsyncClient(
-            timeout=_SECONDS, trust_env=False, verify=_trusted()
-        ) as client:
+        trusted = await in_thread(_trusted)
+        async with httpx2.AsyncClient(timeout=_SECONDS, trust_env=False, verify=trusted) as client:
             for begin in range(0, len(pointers), _BATCH):
                 batch = pointers[begin : begin + _BATCH]
                 actions = await self._ask(client, endpoint, batch)

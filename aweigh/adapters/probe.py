@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx2
 
+from aweigh.adapters.tls import trusted
 from aweigh.domain.application import HealthCheck
 from aweigh.domain.gate import Seen
 
@@ -17,6 +18,7 @@ class Probe:
 
     def __init__(self) -> None:
         self._client = httpx2.AsyncClient(
+            verify=trusted(),
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
             follow_redirects=False,

@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx2
 
 from aweigh.adapters.connections import Connections
+from aweigh.adapters.tls import trusted
 from aweigh.domain.errors import ProxySilent
 from aweigh.domain.generation import GENERATION_HEADER, PROBE_HEADER, Generation
 
@@ -29,7 +30,9 @@ class Traefik:
     def __init__(self, *, api_port: int, probe_port: int) -> None:
         self._api = f"http://127.0.0.1:{api_port}/api"
         self._probe = f"http://127.0.0.1:{probe_port}"
-        self._client = httpx2.AsyncClient(timeout=5, trust_env=False, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            verify=trusted(), timeout=5, trust_env=False, follow_redirects=False
+        )
         self._connections = Connections()
 
     async def close(self) -> None:

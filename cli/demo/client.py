@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import httpx2
 
+from aweigh.adapters.threads import in_thread
+from aweigh.adapters.tls import trusted
 from aweigh.domain.errors import AweighError
 from aweigh.settings import Settings
 
@@ -28,6 +30,7 @@ async def connected(settings: Settings, token: str) -> AsyncIterator[httpx2.Asyn
             headers={"Authorization": f"Bearer {token}"},
             timeout=DEPLOY_SECONDS + 30,
             trust_env=False,
+            verify=await in_thread(trusted),
         ) as client:
             yield client
     except httpx2.HTTPError as error:
