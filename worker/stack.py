@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +15,21 @@ import httpx2
 
 from aweigh.adapters.ports import holder_of
 from aweigh.adapters.threads import in_thread
+from aweigh.adapters.tls import trusted
 from aweigh.domain.endpoint import is_loopback
 from aweigh.domain.errors import StartupError
 from aweigh.settings import Settings
+from worker.child import Child, Starter
 from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install
 from worker.lock import hold
 from worker.log import LARGEST, last_line, rotate
-from worker.process import CANNOT_START, give_way
+from worker.process import CANNOT_START
 from worker.secrets import make_private, read_serving
 
-_START_SECONDS: Final = 60.0
+#: A small machine that has just booted is slow, and a part that cannot start says so itself.
+_START_SECONDS: Final = 300.0
 _LOOK_SECONDS: Final = 5.0
-_PR_SET_PDEATHSIG: Final = 1
 
 #: Without these the dev server looks for work 20 times a second: 50 ms a hop.
 TUNING: Final[Mapping[str, str]] = {
@@ -44,25 +43,6 @@ TUNING: Final[Mapping[str, str]] = {
     "frontend.WorkerCommandsEnabled": "true",
     "system.enableCancelActivityWorkerCommand": "true",
 }
-
-
-@dataclass
-class Child:
-    """One process of the stack; started again when it dies, unless it says that it cannot start."""
-
-    name: str
-    command: list[str]
-    environment: Mapping[str, str]
-    log: Path
-    #: Works off what the API takes in, and lets its callers come first.
-    gives_way: bool = False
-    process: asyncio.subprocess.Process | None = None
-    started: float = field(default=0.0)
-
-    @property
-    def pid(self) -> int | None:
-        """Of its process, while that runs."""
-        return self.process.pid if self.process and self.process.returncode is None else None
 
 
 def temporal_command(settings: Settings) -> list[str]:
@@ -113,6 +93,7 @@ class Stack:
             Child("server", [*me, "worker", "server"], without_database, logs / "server.log"),
         ]
         self._failed: asyncio.Queue[str] = asyncio.Queue()
+        self._starter = Starter()
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         """Run until `stop` is set.
@@ -170,21 +151,11 @@ class Stack:
             await asyncio.sleep(pause)
 
     async def _run_once(self, child: Child) -> int:
-        with child.log.open("ab") as log:
-            child.process = await asyncio.create_subprocess_exec(
-                *child.command,
-                env=child.environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_last if child.gives_way else _die_with_parent,
-            )
-        child.started = time.monotonic()
+        await child.start(self._starter)
         with contextlib.suppress(OSError):  # a full disk: the part runs all the same
             pids = [one.pid for one in self._children if one.pid]
             await in_thread(lambda: note(self._settings.data, pids))
-        return await child.process.wait()
+        return await child.wait()
 
     async def _keep_logs_small(self) -> None:
         while True:
@@ -211,7 +182,9 @@ class Stack:
     async def _wait_ready(self) -> None:
         """Until the API answers, Temporal is prepared, and the server worker holds its name."""
         deadline = time.monotonic() + _START_SECONDS
-        async with httpx2.AsyncClient(trust_env=False, timeout=2) as client:
+        async with httpx2.AsyncClient(
+            trust_env=False, verify=await in_thread(trusted), timeout=2
+        ) as client:
             while True:
                 with contextlib.suppress(httpx2.HTTPError):
                     answer = await client.get(f"{self._settings.api_base}/readyz")
@@ -225,32 +198,9 @@ class Stack:
                 await asyncio.sleep(0.05)
 
     def _serving(self) -> bool:
-        server = self._children[-1]
-        if server.process is None:
-            return False
-        return read_serving(self._settings) == server.process.pid
+        pid = self._children[-1].pid
+        return pid is not None and read_serving(self._settings) == pid
 
     async def _stop(self) -> None:
         for child in reversed(self._children):
-            process = child.process
-            if process is None or process.returncode is not None:
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await process.wait()
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-
-
-def _last() -> None:
-    _die_with_parent()
-    give_way()
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end this child when the stack is killed, so that nothing is left over."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            await child.end(STOP_SECONDS)
