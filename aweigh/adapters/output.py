@@ -25,7 +25,7 @@ _AHEAD: Final = 2000
 #: Of one line; more of it is not kept, for whoever prints it may never end it.
 _LONGEST_BYTES: Final = 8 * 1024
 #: What is handed on at once: as much as takes a moment, whoever prints without end.
-_BATCH_CHARACTERS: Final = 256 * 1024
+_BATCH_CHARACTERS: Final = 32 * 1024
 _PUT_SECONDS: Final = 0.5
 
 

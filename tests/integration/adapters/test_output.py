@@ -64,7 +64,7 @@ async def test_a_flood_leaves_everything_else_its_turn(
     stream = output.lines()
     async for batch in stream:
         taken += sum(len(line.text) for line in batch)
-        assert sum(len(line.text) for line in batch) < 300_000
+        assert sum(len(line.text) for line in batch) < 48 * 1024  # masking them takes a moment
         if taken > 20_000_000:
             break
     await stream.aclose()  # type: ignore[attr-defined]
