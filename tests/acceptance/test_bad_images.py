@@ -1,15 +1,43 @@
 """Registries and images as they are on a bad day: each failure says what, where and what to do."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.support.faulty_proxy import Fault
 from tests.support.images import Variant
+from tests.support.outside import ask, step
 from tests.support.registry import USER
+from tests.support.stack import free_ports
 from tests.support.world import World, assert_says
 
 pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+async def outages(world: World) -> AsyncIterator[dict[str, asyncio.Task[Any]]]:
+    """Deployments from registries that are away: they are asked for half a minute, so all of them
+    at once, beside the other tests."""
+    hosts = {
+        "rate limited": world.faulty[Fault.RATE_LIMITED].host,
+        "unavailable": world.faulty[Fault.UNAVAILABLE].host,
+        "silent": world.faulty[Fault.SILENT].host,
+        "down": f"127.0.0.1:{free_ports(1)[0]}",
+        "unknown": "registry.invalid",
+        "plain http": world.gateway.host,
+        "untrusted": world.untrusted.host,
+    }
+
+    async def suffer(name: str, host: str) -> dict[str, Any]:
+        application = await world.live(f"outage-{name.replace(' ', '-')}")
+        return await world.refused(application, image=f"{host}/shop", tag="v1")
+
+    tasks = {name: asyncio.create_task(suffer(name, host)) for name, host in hosts.items()}
+    yield tasks
+    for task in tasks.values():
+        task.cancel()
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +79,6 @@ async def test_a_registry_that_refuses(world: World, shop: dict[str, Any], fault
     assert_says(failed, "registry_auth", f"{host}/shop:v1", "set source.registry")
 
 
-async def test_plain_http_where_the_engine_expects_tls(world: World, shop: dict[str, Any]) -> None:
-    failed = await world.refused(shop, image=f"{world.gateway.host}/shop", tag="v1")
-
-    image = f"{world.gateway.host}/shop:v1"
-    assert_says(failed, "registry_unavailable", image, "insecure-registries")
-
-
-async def test_a_certificate_that_nobody_trusts(world: World, shop: dict[str, Any]) -> None:
-    failed = await world.refused(shop, image=f"{world.untrusted.host}/shop", tag="v1")
-
-    image = f"{world.untrusted.host}/shop:v1"
-    assert_says(failed, "registry_unavailable", image, "install its certificate on the server")
-
-
 async def test_a_layer_that_arrives_damaged(world: World, shop: dict[str, Any]) -> None:
     host = world.faulty[Fault.CORRUPT_BLOB].host
 
@@ -89,3 +103,25 @@ async def test_an_image_without_a_command(world: World, shop: dict[str, Any]) ->
     failed = await world.refused(shop, "mute", image=f"{world.open.host}/shop", tag="v1")
 
     assert_says(failed, "start_failed", f"{world.open.host}/shop:mute", "`command`")
+
+
+@pytest.mark.parametrize(
+    ("outage", "reason", "advice"),
+    [
+        ("rate limited", "rate_limited", "wait, or give credentials"),
+        ("unavailable", "registry_unavailable", "see that the registry runs"),
+        ("silent", "registry_unavailable", "see that the registry runs"),
+        ("down", "registry_unavailable", "see that the registry runs"),
+        ("unknown", "registry_unavailable", "see that the registry runs"),
+        ("plain http", "registry_unavailable", "insecure-registries"),
+        ("untrusted", "registry_unavailable", "install its certificate on the server"),
+    ],
+)
+async def test_a_registry_that_is_away_is_asked_again_and_then_given_up(
+    world: World, outages: dict[str, asyncio.Task[Any]], outage: str, reason: str, advice: str
+) -> None:
+    failed = await outages[outage]
+
+    assert_says(failed, reason, "/shop:v1 from ", advice)
+    assert (await step(world.stack, failed["id"], "pull"))["attempts"] in range(3, 7)
+    assert (await ask(world.stack, f"{failed['application']['name']}.localhost")).is_success

@@ -188,10 +188,13 @@ async def test_a_release_command_that_fails_leaves_everything_as_it_was(
         assert "no such table" in await stack.log(failed["id"])
 
 
-@pytest.mark.parametrize(("manners", "grace", "least"), [("graceful", 30, 0.0), ("ignore", 2, 2.0)])
+@pytest.mark.parametrize(
+    ("manners", "grace", "least"), [("graceful", 3600, 0.0), ("ignore", 2, 2.0)]
+)
 async def test_a_container_gets_its_grace_and_no_more(
     stack: Stack, repository: str, manners: str, grace: int, least: float
 ) -> None:
+    """One that ends at once is not waited for: the second deployment would take an hour."""
     source = {"type": "image", "image": repository, "tag": "v1"}
     name = f"stopped-{grace}"
     app = await stack.create(name, source, env={"ON_SIGTERM": manners}, stop_grace=grace)
@@ -201,5 +204,5 @@ async def test_a_container_gets_its_grace_and_no_more(
     second = (await stack.deploy(app)).json()
 
     assert second["state"] == "succeeded"
-    assert least <= time.monotonic() - began < 15
+    assert time.monotonic() - began >= least
     assert f"{name}-1-0" in (await step(stack, second["id"], "remove"))["detail"]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -120,11 +119,10 @@ async def test_a_block_that_fails_does_not_wait_for_requests_in_flight(start_app
             await run.until(lambda: run.answered >= 10)
             raise LookupError
 
-    began = time.monotonic()
     with pytest.raises(LookupError):
         await fail_under_load()
 
-    assert time.monotonic() - began < 10
+    assert runs[0].answered < runs[0].sent
     assert runs[0].failed == 0
 
 
