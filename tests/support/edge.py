@@ -61,7 +61,7 @@ class Edge:
         new = self.plan.routes.parent / f"{slug}.new"
         new.write_text(text)
         new.rename(self.plan.routes / f"{slug}.yml")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while not await self.traefik.knows(generation):
                 await asyncio.sleep(0.02)
 
@@ -163,7 +163,7 @@ async def running_edge(
         )
         behind.push_async_callback(_ended, process)
         behind.push_async_callback(traefik.close)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while not await traefik.answers():
                 assert process.returncode is None, (directory / "traefik.log").read_text()
                 await asyncio.sleep(0.05)

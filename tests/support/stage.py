@@ -79,7 +79,7 @@ class Stage:
     def deployment(self, sequence: int) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(self.turn(sequence).workflow_id)
 
-    async def ended(self, *sequences: int, within: float = 60) -> None:
+    async def ended(self, *sequences: int, within: float = 300) -> None:
         """Wait until these deployments have their last record."""
         async with asyncio.timeout(within):
             for sequence in sequences:

@@ -15,7 +15,7 @@ import uvicorn
 from tests.support.stack import free_ports
 from worker.connections import Connections, GuardedProtocol, Limits
 
-PATIENCE = 60  # of these tests, with a machine that is busy
+PATIENCE = 300  # of these tests, with a machine that is busy
 GET = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 POST = b"POST /body HTTP/1.1\r\nHost: a\r\n"
 
