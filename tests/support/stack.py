@@ -116,9 +116,8 @@ class Stack:
                 await asyncio.sleep(0.05)
 
     async def _serving(self) -> bool:
-        pid = self.pids().get("server")
         serving = self.data / "server" / "serving"
-        if pid is None or not serving.exists() or serving.read_text() != str(pid):
+        if not serving.exists() or serving.read_text() not in map(str, self.children()):
             return False
         with contextlib.suppress(httpx2.HTTPError):
             answer = await self.client.get("/readyz")
@@ -162,8 +161,9 @@ class Stack:
     def children(self) -> list[int]:
         """The process ids of all its parts but `up`, found at once."""
         assert self.process is not None
-        pid = self.process.pid
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        threads = Path(f"/proc/{self.process.pid}/task")  # Linux lists them by who started them
+        listed = [(one / "children").read_text() for one in threads.iterdir()]
+        return [int(pid) for pids in listed for pid in pids.split()]
 
     async def crash(self) -> None:
         """`kill -9` of everything; the engine, the proxy and the applications live on."""

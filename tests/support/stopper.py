@@ -87,8 +87,14 @@ def main(up: str, kind: str, *words: str) -> None:
     with suppress(PermissionError):  # only root may go first
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     WAITS[kind](*words)
-    for pid in reversed(Path(f"/proc/{up}/task/{up}/children").read_text().split()):
-        os.kill(int(pid), signal.SIGSTOP)
+    # Linux lists them by the thread that started them.
+    children = [
+        int(pid)
+        for thread in Path(f"/proc/{up}/task").iterdir()
+        for pid in (thread / "children").read_text().split()
+    ]
+    for child in reversed(children):
+        os.kill(child, signal.SIGSTOP)
 
 
 if __name__ == "__main__":
