@@ -117,11 +117,11 @@ class Stack:
 
     async def _serving(self) -> bool:
         serving = self.data / "server" / "serving"
-        if not serving.exists() or serving.read_text() not in map(str, self.children()):
-            return False
-        with contextlib.suppress(httpx2.HTTPError):
-            answer = await self.client.get("/readyz")
-            return answer.is_success and bool(answer.json()["temporal"])
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # `up` has ended
+            if serving.exists() and serving.read_text() in map(str, self.children()):
+                with contextlib.suppress(httpx2.HTTPError):
+                    answer = await self.client.get("/readyz")
+                    return answer.is_success and bool(answer.json()["temporal"])
         return False
 
     def output(self) -> str:
