@@ -32,6 +32,8 @@ _NICENESS: Final = 10
 _SWITCH_SECONDS: Final = 0.001
 #: A switch for the tests, not a setting: the file that says what blocked the event loop.
 STALLS_FILE: Final = "AWEIGH_STALLS_FILE"
+#: Another: stacks of tests run beside each other and much else, and would wait for minutes.
+KEEPS_PRIORITY: Final = "AWEIGH_KEEPS_PRIORITY"
 
 Result = TypeVar("Result")
 
@@ -90,6 +92,8 @@ def give_way() -> None:
 
     Where Linux groups processes by session, niceness counts within one; a group has its own.
     """
+    if os.environ.get(KEEPS_PRIORITY):
+        return
     with suppress(OSError):
         os.nice(_NICENESS)
     if os.getsid(0) == os.getpid():

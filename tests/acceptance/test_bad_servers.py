@@ -46,7 +46,7 @@ async def test_a_server_whose_worker_is_down_is_offline_after_a_minute(world: Wo
     try:
         os.kill(pids["server"], signal.SIGKILL)
         began = time.monotonic()
-        answer = await stack.deploy(app, wait=300)
+        answer = await stack.deploy(app, wait=600)
         seconds = time.monotonic() - began
     finally:
         os.kill(pids["up"], signal.SIGCONT)

@@ -64,7 +64,7 @@ async def goes_on(
                 await stopped()
             stack.kill("server", by=by)
         go_on(stack)
-        end = await stack.deployment(deployment["id"], wait=300)
+        end = await stack.deployment(deployment["id"], wait=600)
 
     assert end["state"] == "succeeded", await stack.log(deployment["id"])
     assert ran == list(Phase)  # each once, and one after the other
@@ -97,7 +97,7 @@ async def test_a_build_without_a_worker_runs_beside_no_other(builds: Builds) -> 
         waiting = dict((await stack.deploy(second, wait=0)).json())
         await until(lambda: waits_for_a_worker(waiting))
         stack.kill("server")
-        ends = [await stack.deployment(one["id"], wait=300) for one in (orphan, waiting)]
+        ends = [await stack.deployment(one["id"], wait=600) for one in (orphan, waiting)]
 
     assert [end["state"] for end in ends] == ["succeeded"] * 2, ends
     assert "both" not in ran

@@ -111,7 +111,7 @@ async def test_minutes_count_although_no_worker_is_there(builds: Builds) -> None
     await until(its_time_is_over, 90)
     assert builds.engine.containers.get(builder).status == "running"
     await stack.start()
-    end = await stack.deployment(deployment["id"], wait=300)
+    end = await stack.deployment(deployment["id"], wait=600)
 
     assert (end["state"], end["reason"]) == ("failed", "timed_out"), end
     assert "longer than its 1 min" in end["message"]

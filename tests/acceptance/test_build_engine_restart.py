@@ -44,7 +44,7 @@ async def _restart_in_a_build(builds: Builds, own: OwnEngine, prefix: str) -> No
     deployment = await builds.begun(application, "line 10")
     await asyncio.to_thread(own.stop)
     await asyncio.to_thread(own.start)
-    end = await builds.stack.deployment(deployment["id"], wait=300)
+    end = await builds.stack.deployment(deployment["id"], wait=600)
 
     lines = await printed(builds.stack, deployment["id"])
     assert end["state"] == "succeeded", "\n".join(lines)

@@ -117,7 +117,7 @@ async def test_walls_that_fell_in_the_middle_of_a_build_stand_before_its_code_ru
         await stopped()
     walls.remove_now()
     go_on(builds.stack)
-    end = await builds.stack.deployment(deployment["id"], wait=300)
+    end = await builds.stack.deployment(deployment["id"], wait=600)
 
     log = await builds.stack.log(deployment["id"])
     assert end["state"] == "succeeded", log

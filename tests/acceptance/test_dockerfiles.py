@@ -82,7 +82,7 @@ async def test_a_push_goes_live_by_its_dockerfile_and_a_broken_one_leaves_it_liv
         request = delivery(push(git.url("shop"), before=before, after=after), app["webhook_secret"])
         answer = await stack.client.post("/v1/github/webhooks", **request)
         [made] = answer.json()["deployments"]
-        return dict(await stack.deployment(made, wait=300))
+        return dict(await stack.deployment(made, wait=600))
 
     with watched_arguments() as command_lines:
         live = await pushed(ZERO, first)
@@ -235,7 +235,7 @@ async def test_a_cancelled_build_is_gone(
     app = await follow(stack, git, "sleeps")
     deployment = await begun(stack, app, "it waits")
 
-    answer = await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel?wait=300")
+    answer = await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel?wait=600")
 
     assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
     assert leavings(engine, stack) == []
@@ -255,7 +255,7 @@ async def test_a_build_whose_worker_dies_goes_on(
     deployment = await begun(stack, app, "line 5")
 
     stack.kill("server")
-    end = await stack.deployment(deployment["id"], wait=300)
+    end = await stack.deployment(deployment["id"], wait=600)
 
     assert end["state"] == "succeeded"
     log = await stack.log(deployment["id"])

@@ -202,5 +202,5 @@ async def test_a_deployment_in_flight_is_steered_by_its_own_workflow_only(target
 
     assert all(said), said
     assert all(said[0]), said
-    assert (await stack.deployment(begun["id"], wait=120))["state"] == "succeeded"
+    assert (await stack.deployment(begun["id"], wait=600))["state"] == "succeeded"
     assert len(containers(target.engine, stack.prefix, "forged")) >= 1

@@ -121,7 +121,7 @@ async def test_a_clone_whose_worker_died_is_taken_away(builds: Builds) -> None:
     (clones / "fetching-0").mkdir()  # as one that was killed while it fetched leaves behind
 
     builds.stack.kill("server")
-    path = f"/v1/deployments/{deployment['id']}/cancel?wait=300"
+    path = f"/v1/deployments/{deployment['id']}/cancel?wait=600"
     ended = (await builds.stack.call("POST", path)).json()
 
     async def gone() -> bool:

@@ -92,7 +92,7 @@ async def pushed(stack: Stack, git: GitServer, commit: str) -> dict[str, Any]:
     payload = push(git.url("acme/app-read"), after=commit, installation={"id": 7})
     answer = await stack.client.post("/v1/github/webhooks", **delivery(payload, SECRET))
     [made] = answer.json()["deployments"]
-    return await stack.deployment(made, wait=300)
+    return await stack.deployment(made, wait=600)
 
 
 async def test_a_push_that_is_never_delivered_goes_live(

@@ -56,7 +56,7 @@ async def test_cancelled_means_gone(
     await step_runs(stack, deployment["id"], step)
 
     await stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel")
-    end = await stack.deployment(deployment["id"], wait=300)
+    end = await stack.deployment(deployment["id"], wait=600)
 
     assert (end["state"], end["reason"]) == ("failed", "cancelled")
     assert names(engine, stack, f"cancel-{step}") == [f"{live['sequence']}-0"]
@@ -74,8 +74,8 @@ async def test_a_reset_of_an_older_deployment_does_not_overtake_one_in_its_gate(
 
     await reset(stack, older["id"])
 
-    end = await stack.deployment(newer["id"], wait=300)
-    again = await stack.deployment(older["id"], wait=300)
+    end = await stack.deployment(newer["id"], wait=600)
+    again = await stack.deployment(older["id"], wait=600)
     assert end["state"] == "succeeded"
     assert (again["attempts"], again["reason"]) == (2, "superseded")
 

@@ -165,7 +165,7 @@ async def test_a_pull_shows_layers_and_bytes_while_it_runs(world: World) -> None
 
     await until(temporal_shows_it)
     proxy.hurry.set()
-    ended = await world.stack.deployment(deployment["id"], wait=300)
+    ended = await world.stack.deployment(deployment["id"], wait=600)
 
     assert "1 of 2 layers, " in detail
     assert ended["state"] == "succeeded"
@@ -190,7 +190,7 @@ async def test_cancelling_a_pull_ends_it_on_the_engine_too(world: World) -> None
         await until(lambda: pulling(world, deployment["id"]))
 
         await world.stack.call("POST", f"/v1/deployments/{deployment['id']}/cancel")
-        ended = await world.stack.deployment(deployment["id"], wait=300)
+        ended = await world.stack.deployment(deployment["id"], wait=600)
 
         assert (ended["state"], ended["reason"]) == ("failed", "cancelled")
         assert await asyncio.to_thread(proxy.abandoned.wait, 10)

@@ -37,7 +37,7 @@ async def application(stack: Stack, name: str, repository: str) -> dict[str, Any
 async def test_fifty_calls_with_one_key_are_one_deployment(stack: Stack, repository: str) -> None:
     app = await application(stack, "one-key", repository)
 
-    calls = (stack.deploy(app, "v1", key="same", wait=300) for _ in range(CALLERS))
+    calls = (stack.deploy(app, "v1", key="same", wait=600) for _ in range(CALLERS))
     answers = await asyncio.gather(*calls)
 
     assert {answer.status_code for answer in answers} == {200}
@@ -51,7 +51,7 @@ async def test_of_fifty_calls_without_a_key_the_newest_wins(stack: Stack, reposi
         *(stack.deploy(app, f"v{1 + number % 3}", wait=0) for number in range(CALLERS))
     )
     ends = await asyncio.gather(
-        *(stack.deployment(answer.json()["id"], wait=300) for answer in answers)
+        *(stack.deployment(answer.json()["id"], wait=600) for answer in answers)
     )
 
     newest = max(ends, key=lambda one: int(one["sequence"]))
@@ -90,7 +90,7 @@ async def test_a_call_while_temporal_is_away_is_deployed_when_it_is_back(
     finally:
         os.kill(temporal, signal.SIGCONT)
 
-    ends = [await stack.deployment(answer.json()["id"], wait=300) for answer in answers]
+    ends = [await stack.deployment(answer.json()["id"], wait=600) for answer in answers]
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert [answer.json()["state"] for answer in answers] == ["created", "created"]

@@ -34,7 +34,7 @@ async def test_equal_content_is_not_built_twice(builds: Builds) -> None:
 
     again = (await stack.deploy(app)).json()
     anew = await stack.call(
-        "POST", f"/v1/applications/{app['id']}/deployments?wait=300", json={"rebuild": True}
+        "POST", f"/v1/applications/{app['id']}/deployments?wait=600", json={"rebuild": True}
     )
 
     assert again["image"] == first["image"]
@@ -77,7 +77,7 @@ async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_
     forked = git.push("forced", {"number": "3"}, "refs/pull/1/head")
 
     live = await builds.pushed(app, pushed, first)
-    path = f"/v1/applications/{app['id']}/deployments?wait=300"
+    path = f"/v1/applications/{app['id']}/deployments?wait=600"
     refused = await stack.call("POST", path, json={"commit": forked})
 
     assert (live["state"], live["commit"]) == ("succeeded", pushed)

@@ -85,7 +85,7 @@ async def test_what_made_way_for_a_newer_one_is_not_started_by_an_older_ones_und
 
     assert (await stack.deployment(newer["id"]))["state"] == "started"
     assert engine.containers.get(parked).status == "exited"
-    assert (await stack.deployment(newer["id"], wait=300))["state"] == "succeeded"
+    assert (await stack.deployment(newer["id"], wait=600))["state"] == "succeeded"
     assert (await stack.deployment(older["id"]))["reason"] == "superseded"
 
 

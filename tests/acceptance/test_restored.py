@@ -62,7 +62,7 @@ async def restore(stack: Stack, backup: Path) -> None:
 async def newest(stack: Stack, application: dict[str, Any]) -> dict[str, Any]:
     query = {"application": application["id"], "limit": 1}
     found = (await stack.call("GET", "/v1/deployments", params=query)).json()["items"][0]
-    return await stack.deployment(found["id"], wait=300)
+    return await stack.deployment(found["id"], wait=600)
 
 
 async def test_a_sequence_that_was_given_before_is_not_taken_for_the_earlier_one(

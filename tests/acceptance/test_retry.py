@@ -172,7 +172,7 @@ async def test_a_waiting_step_begins_anew_when_it_is_reset(stack: Stack) -> None
             await asyncio.sleep(0.05)
 
     await stack.call("POST", f"/v1/deployments/{waiting['id']}/cancel")
-    assert (await stack.deployment(waiting["id"], wait=300))["reason"] == "cancelled"
+    assert (await stack.deployment(waiting["id"], wait=600))["reason"] == "cancelled"
 
 
 async def test_a_rollback_makes_the_older_image_live_again(
@@ -203,5 +203,5 @@ async def test_a_database_restored_from_a_backup_counts_on_from_what_is_live(
 
     assert first["reason"] == "superseded"
     newest = (await stack.call("GET", "/v1/deployments", params={"application": app["id"]})).json()
-    again = await stack.deployment(newest["items"][0]["id"], wait=300)
+    again = await stack.deployment(newest["items"][0]["id"], wait=600)
     assert (again["sequence"], again["state"], again["retry_of"]) == (41, "succeeded", first["id"])

@@ -90,11 +90,11 @@ class Builds:
         request = delivery(payload, application["webhook_secret"])
         answer = await self.stack.client.post("/v1/github/webhooks", **request)
         [made] = answer.json()["deployments"]
-        return dict(await self.stack.deployment(made, wait=300))
+        return dict(await self.stack.deployment(made, wait=600))
 
     async def cancelled(self, deployment: Mapping[str, Any]) -> None:
         """Cancel it, and wait until it says that it is."""
-        path = f"/v1/deployments/{deployment['id']}/cancel?wait=300"
+        path = f"/v1/deployments/{deployment['id']}/cancel?wait=600"
         answer = await self.stack.call("POST", path)
         assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled"), answer.text
 

@@ -64,7 +64,7 @@ class Stack:
     client: httpx2.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx2.AsyncClient(base_url=self.api_url, timeout=300, trust_env=False)
+        self.client = httpx2.AsyncClient(base_url=self.api_url, timeout=900, trust_env=False)
 
     @property
     def api_url(self) -> str:
@@ -197,7 +197,7 @@ class Stack:
         application: Mapping[str, Any],
         tag: str | None = None,
         *,
-        wait: int = 300,
+        wait: int = 600,
         key: str = "",
     ) -> httpx2.Response:
         """Call the deploy hook, as CI would: again where a busy machine asks for that."""
@@ -259,6 +259,7 @@ def new_stack(directory: Path, **settings: str) -> Stack:
         "PYTHONDONTWRITEBYTECODE": "",
         "AWEIGH_DATA": str(data),
         "AWEIGH_STALLS_FILE": str(data / "stalls.jsonl"),
+        "AWEIGH_KEEPS_PRIORITY": "yes",  # other stacks and tests run here, which do not give way
         "AWEIGH_PREFIX": name,
         "AWEIGH_TEMPORAL_ADDRESS": f"127.0.0.1:{ports[-1]}",
         **{key: str(port) for key, port in zip(_PORTS, ports, strict=False)},

@@ -58,7 +58,7 @@ class World:
             )
             assert answer.is_success, answer.text
         before = await picture(self.engine, self.stack, application)
-        answer = await self.stack.deploy(application, asked, wait=300)
+        answer = await self.stack.deploy(application, asked, wait=600)
         assert answer.status_code == 424, answer.text
         assert await picture(self.engine, self.stack, application) == before
         return dict(answer.json()["deployment"])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.stack import Stack
+from tests.support.stack import running_stack
 
 GROUP = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
@@ -15,11 +15,12 @@ def niceness(pid: int) -> tuple[int, int]:
     return own, int(group)
 
 
-async def test_the_api_has_the_processors_before_what_it_sets_off(stack: Stack) -> None:
-    pids = stack.pids()
+async def test_the_api_has_the_processors_before_what_it_sets_off(tmp_path: Path) -> None:
+    async with running_stack(tmp_path, AWEIGH_KEEPS_PRIORITY="") as stack:
+        pids = stack.pids()
 
-    mine = niceness(pids["up"])
-    behind = {part: niceness(pids[part]) for part in ("temporal", "control", "server")}
+        mine = niceness(pids["up"])
+        behind = {part: niceness(pids[part]) for part in ("temporal", "control", "server")}
 
-    assert niceness(pids["api"]) == (mine[0], 0)
-    assert set(behind.values()) == {(min(mine[0] + 10, 19), 10)}
+        assert niceness(pids["api"]) == (mine[0], 0)
+        assert set(behind.values()) == {(min(mine[0] + 10, 19), 10)}
