@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import hypothesis
@@ -9,6 +10,7 @@ import pytest
 
 from aweigh.adapters.stalls import StallDetector
 from tests.support import stalls
+from tests.support.scheduling import Scheduling, in_order
 from tests.support.stack import Stack, running_stack
 
 # The machine may be slow, and a failure must be the same one for everybody.
@@ -20,7 +22,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the full products of the proofs")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getoption("dist") != "loadfile":
+        return None
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=in_order)
     if config.getoption("--long"):
         return
     for item in items:

@@ -54,8 +54,12 @@ def take() -> list[Stall]:
 
 
 def _crowding() -> float:
-    """How many want each processor, at least one: they share its caches and the disk as well."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """How many want each processor, at least one: they share its caches and the disk as well.
+
+    In the last minute, or now: the average of a run that has just begun is still that of before.
+    """
+    now = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+    return max(1.0, max(os.getloadavg()[0], now) / (os.cpu_count() or 1))
 
 
 def _read(path: Path) -> None:
