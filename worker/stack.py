@@ -186,10 +186,11 @@ class Stack:
             trust_env=False, verify=await in_thread(trusted), timeout=2
         ) as client:
             while True:
-                with contextlib.suppress(httpx2.HTTPError):
-                    answer = await client.get(f"{self._settings.api_base}/readyz")
-                    if answer.is_success and self._serving():
-                        return
+                if self._serving():  # the last to be ready; whoever asks the API keeps it busy
+                    with contextlib.suppress(httpx2.HTTPError):
+                        answer = await client.get(f"{self._settings.api_base}/readyz")
+                        if answer.is_success:
+                            return
                 if time.monotonic() > deadline:
                     raise StartupError(
                         f"the stack is not ready after {_START_SECONDS:.0f} s; "
