@@ -26,8 +26,6 @@ async def outages(world: World) -> AsyncIterator[dict[str, asyncio.Task[Any]]]:
         "silent": world.faulty[Fault.SILENT].host,
         "down": f"127.0.0.1:{free_ports(1)[0]}",
         "unknown": "registry.invalid",
-        "plain http": world.gateway.host,
-        "untrusted": world.untrusted.host,
     }
 
     async def suffer(name: str, host: str) -> dict[str, Any]:
@@ -79,6 +77,20 @@ async def test_a_registry_that_refuses(world: World, shop: dict[str, Any], fault
     assert_says(failed, "registry_auth", f"{host}/shop:v1", "set source.registry")
 
 
+async def test_plain_http_where_the_engine_expects_tls(world: World, shop: dict[str, Any]) -> None:
+    failed = await world.refused(shop, image=f"{world.gateway.host}/shop", tag="v1")
+
+    image = f"{world.gateway.host}/shop:v1"
+    assert_says(failed, "registry_unavailable", image, "insecure-registries")
+
+
+async def test_a_certificate_that_nobody_trusts(world: World, shop: dict[str, Any]) -> None:
+    failed = await world.refused(shop, image=f"{world.untrusted.host}/shop", tag="v1")
+
+    image = f"{world.untrusted.host}/shop:v1"
+    assert_says(failed, "registry_unavailable", image, "install its certificate on the server")
+
+
 async def test_a_layer_that_arrives_damaged(world: World, shop: dict[str, Any]) -> None:
     host = world.faulty[Fault.CORRUPT_BLOB].host
 
@@ -113,8 +125,6 @@ async def test_an_image_without_a_command(world: World, shop: dict[str, Any]) ->
         ("silent", "registry_unavailable", "see that the registry runs"),
         ("down", "registry_unavailable", "see that the registry runs"),
         ("unknown", "registry_unavailable", "see that the registry runs"),
-        ("plain http", "registry_unavailable", "insecure-registries"),
-        ("untrusted", "registry_unavailable", "install its certificate on the server"),
     ],
 )
 async def test_a_registry_that_is_away_is_asked_again_and_then_given_up(

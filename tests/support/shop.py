@@ -31,6 +31,10 @@ def slow_flow(rate: float, seconds: float) -> Flow:
     return Flow(name=f"slow-{seconds:.0f}", rate=rate, path=f"/slow?seconds={seconds}")
 
 
+#: Enough for the seconds in which a busy machine lets others run.
+_CONNECTIONS = 800
+
+
 @dataclass
 class Shop:
     """One application, and the versions of its image by the image's id."""
@@ -112,6 +116,7 @@ class Shop:
             flows=tuple(flows),
             versions=frozenset({self.version}),
             accept=self.is_committed,
+            connections_per_flow=_CONNECTIONS,
         )
 
 

@@ -11,11 +11,11 @@ ANSWER = b"HTTP/1.1 200 OK\r\nX-Name: demo\r\nX-Version: v1\r\nContent-Length: 5
 
 async def test_a_healthy_application_loses_nothing(start_application):
     demo = await start_application(VERSION="v1")
-    flows = (*mixed_flows(400), Flow(name="stream", rate=5, path="/stream?seconds=0.2"))
+    flows = (*mixed_flows(100), Flow(name="stream", rate=5, path="/stream?seconds=0.2"))
     load = Load(url=demo.url, flows=flows, name="demo", versions=frozenset({"v1"}))
 
     async with running(load) as run:
-        await run.until(lambda: run.answered >= 800)
+        await run.until(lambda: run.answered >= 200)
 
     report = run.report()
     assert report.failures == ()
