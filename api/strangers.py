@@ -9,6 +9,7 @@ import ipaddress
 import math
 import time
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Final
 
 from fastapi import Request
@@ -94,6 +95,7 @@ class _Caller:
         self.was_here = False
 
 
+@lru_cache(_MOST_KNOWN)
 def _address(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)

@@ -16,7 +16,7 @@ from aweigh.domain.errors import Conflict, NotFound
 from aweigh.domain.git import repository_key
 from aweigh.domain.source import GitSource
 from aweigh.store import claims, outbox, releases
-from aweigh.store.database import Transaction
+from aweigh.store.database import Transaction, locking
 from aweigh.store.ids import new_id, new_secret
 from aweigh.store.tables import ApplicationRow, EventRow
 from aweigh.store.vault import Owner, SealBroken
@@ -30,9 +30,11 @@ _BY_HOOK: Final = select(ApplicationRow).where(
     ApplicationRow.hook == bindparam("hook"), ApplicationRow.removed_at.is_(None)
 )
 
+_BY_HOOK_LOCKED: Final = locking(_BY_HOOK)
+_TABLE: Final = ApplicationRow.metadata.tables[ApplicationRow.__tablename__]
 _COUNT_ON: Final = (
-    update(ApplicationRow.metadata.tables[ApplicationRow.__tablename__])
-    .where(ApplicationRow.id == bindparam("application"))
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("application"))
     .values(last_sequence=bindparam("sequence"))
 )
 
@@ -184,8 +186,7 @@ async def find_by_hook(
         NotFound: there is no such hook with this secret.
     """
     asked = hook if grammar.matches(grammar.HOOK, hook) else ""
-    query = _BY_HOOK.params(hook=asked)
-    row = await (tx.locked(query) if lock else tx.session.scalar(query))
+    row = await tx.session.scalar(_BY_HOOK_LOCKED if lock else _BY_HOOK, {"hook": asked})
     known = secret_of(tx, row) if row else tx.vault.open_decoy()
     if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
         raise NotFound("there is no such deploy hook, or its secret is another one")

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Select, event, insert
+from sqlalchemy import Insert, Select, event, insert
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
     DatabaseError,
@@ -53,8 +53,7 @@ class Transaction:
 
         One that the session knows already would else be given as it was when it was first read.
         """
-        fresh = query.with_for_update().execution_options(populate_existing=True)
-        return await self.session.scalar(fresh)
+        return await self.session.scalar(locking(query))
 
     async def insert(self, row: Base) -> None:
         """Write a new row now; a fifth of what it costs to have the session find out what is new.
@@ -62,7 +61,18 @@ class Transaction:
         The session does not know it afterwards: what is changed in it is not written.
         """
         given = {name: value for name, value in vars(row).items() if not name.startswith("_")}
-        await self.session.execute(insert(Base.metadata.tables[row.__tablename__]), given)
+        await self.session.execute(_insert_into(row.__tablename__), given)
+
+
+def locking(query: Select[Row]) -> Select[Row]:
+    """The same query for a row that is to be held, as it is by then."""
+    return query.with_for_update().execution_options(populate_existing=True)
+
+
+@cache
+def _insert_into(table: str) -> Insert:
+    # Kept, since SQLAlchemy finds what it compiled by going through a statement once in its life.
+    return insert(Base.metadata.tables[table])
 
 
 class Store:
