@@ -35,8 +35,9 @@ T = TypeVar("T")
 
 #: Seconds that a writer waits for the SQLite lock before the call is answered with 503.
 PATIENCE: Final = 5.0
-#: Seconds after which a caller who can try again rather hears 503.
-SOON: Final = 0.7
+#: Seconds after which a caller who can try again rather hears 503: with what is done before and
+#: after, nobody is answered later than after a second.
+SOON: Final = 0.5
 _PAUSE: Final = 0.005
 
 

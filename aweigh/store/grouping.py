@@ -14,6 +14,8 @@ T = TypeVar("T")
 Tx = TypeVar("Tx")
 
 _MOST: Final = 16
+#: How long one commit may take, as far as is known: whoever comes meanwhile waits for its end.
+_SPAN_SECONDS: Final = 0.2
 #: How fast what is known of a call's time follows what it is now.
 _WEIGHT: Final = 0.2
 CROWDED: Final = "too many calls wait to be taken; try again"
@@ -41,6 +43,7 @@ class Group(Generic[Tx]):
         self._write = write
         self._alone = alone
         self._waiting: deque[_Call[Tx]] = deque()
+        self._taking: list[_Call[Tx]] = []
         self._working: asyncio.Task[None] | None = None
         self._seconds = 0.0
 
@@ -51,16 +54,14 @@ class Group(Generic[Tx]):
     @property
     def seconds_to_wait(self) -> float:
         """For a call that comes now, as far as is known."""
-        return (len(self._waiting) + 1) * self._seconds
-
-    @property
-    def _is_crowd(self) -> bool:
-        """More wait than are taken at once: up to there nobody is refused by what is guessed."""
-        return len(self._waiting) >= _MOST
+        return (len(self._taking) + len(self._waiting) + 1) * self._seconds
 
     def is_crowded(self, patience: float) -> bool:
-        """Whether a call that comes now would wait for longer than this."""
-        return self._is_crowd and self.seconds_to_wait > patience
+        """Whether a call that comes now would wait for longer than this.
+
+        Never so for the next one that is taken, or a wrong guess would not be put right any more.
+        """
+        return bool(self._waiting) and self.seconds_to_wait > patience
 
     async def run(self, work: Callable[[Tx], Awaitable[T]], patience: float) -> T:
         """What the work returns, once it is committed.
@@ -70,12 +71,12 @@ class Group(Generic[Tx]):
         """
         if self.is_crowded(patience):
             raise Unavailable(CROWDED)
-        crowd = self._is_crowd
+        is_next = not self._waiting
         call = _Call(work, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         if not self.is_busy:
             self._working = asyncio.create_task(self._work_off())
-        if crowd:
+        if not is_next:
             await self._in_time(call, patience)
         result: T = await call.done
         return result
@@ -93,13 +94,18 @@ class Group(Generic[Tx]):
 
     async def _work_off(self) -> None:
         while self._waiting:
-            some = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
-            calls = [call for call in some if not call.done.done()]  # whoever asked may be gone
-            began = time.monotonic()
-            if calls:
-                await self._take(calls)
-                took = (time.monotonic() - began) / len(calls)
+            some = [self._waiting.popleft() for _ in range(self._as_many_as_fit())]
+            self._taking = [call for call in some if not call.done.done()]  # the others have gone
+            if self._taking:
+                began = time.monotonic()
+                await self._take(self._taking)
+                took = (time.monotonic() - began) / len(self._taking)
                 self._seconds += (took - self._seconds) * _WEIGHT
+        self._taking = []
+
+    def _as_many_as_fit(self) -> int:
+        fitting = int(_SPAN_SECONDS / self._seconds) if self._seconds else _MOST
+        return min(max(fitting, 1), _MOST, len(self._waiting))
 
     async def _take(self, calls: list[_Call[Tx]]) -> None:
         try:
