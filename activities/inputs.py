@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from aweigh.domain.deployment import Reason, Standing
+from aweigh.domain.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,20 @@ class Progress:
 
     step: str
     detail: str
+
+
+@dataclass(frozen=True)
+class TurnsAsked:
+    """Deployments of which a lane was told; an empty id is the removal of its application."""
+
+    deployments: list[str]
+
+
+@dataclass(frozen=True)
+class TurnsKnown:
+    """What the database knows of them, the oldest first."""
+
+    turns: list[Turn]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from aweigh.domain.application import Policy
 from aweigh.domain.deployment import DeploymentState, Reason
 from aweigh.domain.errors import AweighError
 from aweigh.domain.saying import said_by
@@ -20,7 +19,7 @@ from aweigh.store import deployments, lifecycle, outbox, overtaking
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow
 from workflows import names, policies
-from workflows.lane import ApplicationLane, LaneInput, Turn
+from workflows.lane import ApplicationLane, Asked, LaneInput
 
 #: Rows are also looked for unasked: another API process may have written them.
 _LOOK_SECONDS: Final = 1.0
@@ -130,39 +129,29 @@ class Relay:
     async def _hand_over(self, client: Client, row: OutboxRow) -> None:
         if row.kind == outbox.CANCEL:
             await self._cancel(client, row.subject)
-        elif turn := await self._turn(row):
+        elif slug := await self._lane_of(row):
             await client.start_workflow(
                 ApplicationLane.run,
-                LaneInput(turn.application_id),
-                id=lane_id(turn.slug),
+                LaneInput(),
+                id=lane_id(slug),
                 task_queue=names.CONTROL_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="submit",
-                start_signal_args=[turn],
-                static_summary=f"the lane of {turn.slug}",
-                priority=policies.share_of(turn.slug),
+                start_signal_args=[Asked("" if row.kind == outbox.REMOVE else row.subject)],
+                static_summary=f"the lane of {slug}",
+                priority=policies.share_of(slug),
                 rpc_timeout=_PATIENCE,
             )
 
-    async def _turn(self, row: OutboxRow) -> Turn | None:
+    async def _lane_of(self, row: OutboxRow) -> str | None:
+        """The slug of the application whose lane is told; None when there is nothing to tell."""
         async with self._store.read() as tx:
             if row.kind == outbox.REMOVE:
-                removed = await tx.session.get_one(ApplicationRow, row.subject)
-                return Turn(
-                    application_id=removed.id, slug=removed.slug, server=removed.server,
-                    sequence=removed.removal_sequence or 0, removal=True,
-                    volumes=removed.removal_volumes,
-                )  # fmt: skip
-            deployment = await deployments.find(tx, row.subject)
-            if DeploymentState(deployment.row.state).ended:
+                return (await tx.session.get_one(ApplicationRow, row.subject)).slug
+            deployment = await deployments.find_row(tx, row.subject)
+            if DeploymentState(deployment.state).ended:
                 return None
-            release = await deployments.release_of(tx, deployment.row)
-            return Turn(
-                application_id=release.application, slug=release.slug, server=release.server,
-                sequence=release.sequence, deployment_id=release.deployment,
-                reference=release.image.reference, policy=Policy(release.settings.policy),
-                label=release.label,
-            )  # fmt: skip
+            return (await tx.session.get_one(ApplicationRow, deployment.application_id)).slug
 
     async def _cancel(self, client: Client, deployment_id: str) -> None:
         async with self._store.read() as tx:

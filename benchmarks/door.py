@@ -13,7 +13,7 @@ from aweigh.domain.workflow_ids import lane_id
 from benchmarks.figures import Spread, milliseconds, percentile, ratio
 from benchmarks.page import Table
 from tests.support.stack import UNWATCHED, Stack, running_stack
-from workflows.lane import ApplicationLane, LaneInput, Turn
+from workflows.lane import ApplicationLane, Asked, LaneInput
 
 RATE = 50
 CROWD_RATE = 200
@@ -111,20 +111,15 @@ class Signals:
         self._round = number
 
     async def send(self, number: int) -> None:
-        application = f"app_bench{self._round}x{number % APPLICATIONS}"
-        turn = Turn(
-            application_id=application, slug=f"door-{number % APPLICATIONS}", server="local",
-            sequence=number, deployment_id=f"dep_bench{number}",
-            reference=f"bench/absent:v{number}",
-        )  # fmt: skip
+        slug = f"door-{self._round}x{number % APPLICATIONS}"
         await self._client.start_workflow(
             ApplicationLane.run,
-            LaneInput(application),
-            id=lane_id(application),
+            LaneInput(),
+            id=lane_id(slug),
             task_queue=UNATTENDED_QUEUE,
             start_signal="submit",
-            start_signal_args=[turn],
-            static_summary=f"the lane of {turn.slug}",
+            start_signal_args=[Asked(f"dep_bench{number}")],
+            static_summary=f"the lane of {slug}",
         )
 
 

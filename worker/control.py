@@ -12,9 +12,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
+from activities.turns import TurnActivities
 from aweigh.adapters.executions import Executions
 from aweigh.settings import Settings
 from aweigh.store.comparison import Comparison
+from aweigh.store.lanes import Lanes
 from aweigh.store.records import Records
 from aweigh.store.statuses import Statuses
 from worker.failures import PlainErrors
@@ -47,11 +49,14 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 
 def activities_of(
-    records: RecordActivities, comparison: ComparisonActivities, statuses: CommitStatusActivities
+    records: RecordActivities,
+    turns: TurnActivities,
+    comparison: ComparisonActivities,
+    statuses: CommitStatusActivities,
 ) -> list[Callable[..., Any]]:
     return [
         records.started, records.waiting, records.succeeded, records.failed, records.removal,
-        comparison.compare, statuses.tell,
+        turns.known, comparison.compare, statuses.tell,
     ]  # fmt: skip
 
 
@@ -65,6 +70,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     await unless_stopped(prepare(client, settings), stop)
     executions = Executions(lambda: _given(client))
     records = RecordActivities(Records(store, executions))
+    turns = TurnActivities(Lanes(store))
     keep_logs = timedelta(days=settings.keep_logs_days)
     github = await open_github(settings)
     statuses = CommitStatusActivities(Statuses(store, github, settings.workflow_page))
@@ -73,7 +79,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         client,
         task_queue=CONTROL_QUEUE,
         workflows=WORKFLOWS,
-        activities=activities_of(records, comparison, statuses),
+        activities=activities_of(records, turns, comparison, statuses),
         workflow_runner=sandbox(),
         interceptors=[PlainErrors()],
         graceful_shutdown_timeout=timedelta(seconds=10),

@@ -125,6 +125,7 @@ class DeploymentWorkflow(LaneChild):
             standing: Standing = await self._record(RecordActivities.waiting, record, "ask record")
             if standing.state.ended:
                 return self._as_recorded(standing)
+            self._stop_if_cancelled()
             pause = min(pause * 2, policies.LONGEST_ASK)
         await self._turn()
         return None
@@ -135,6 +136,7 @@ class DeploymentWorkflow(LaneChild):
         answer = await self._record(RecordActivities.started, record, "record started")
         if not answer.proceed:
             return self._as_recorded(answer.standing)
+        self._stop_if_cancelled()
         self._tell(DeploymentState.STARTED)
         return None
 
@@ -250,12 +252,13 @@ class DeploymentWorkflow(LaneChild):
             **budget.options(),
         )
         result: StepResult = await run
-        if not final:  # a cancel that arrives as a step ends well is otherwise swallowed
+        if not final:
             self._stop_if_cancelled()
         self._tell_people(name, result.detail)
         return result
 
     def _stop_if_cancelled(self) -> None:
+        """A cancel that arrives while an activity ends well is otherwise swallowed."""
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError(workflow.cancellation_reason())
 

@@ -1,48 +1,42 @@
 """The lane: orders the deployments of one application; newest wins."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
+from activities.inputs import TurnsAsked, TurnsKnown
+from activities.turns import TurnActivities
 from aweigh.domain.application import Policy
-from aweigh.domain.deployment import REMOVAL, DeploymentState
-from aweigh.domain.workflow_ids import deployment_workflow_id, removal_workflow_id
+from aweigh.domain.deployment import DeploymentState
+from aweigh.domain.turn import Turn
 from workflows import names, policies
 from workflows.deployment import DeploymentOrder, DeploymentWorkflow
 from workflows.failure import SUPERSEDED_BY
 from workflows.lane_child import Adoption, ChildEnd
 from workflows.removal import RemovalOrder, RemovalWorkflow
 
+#: Far longer than any that Aweigh makes.
+_LONGEST_ID: Final = 64
+
 
 @dataclass(frozen=True)
-class Turn:
-    """A deployment or, with `removal`, the removal of the application, that wants its turn."""
+class Asked:
+    """Somebody asks for a deployment's turn; without an id, for that of the application's removal.
 
-    application_id: str
-    slug: str
-    server: str
-    sequence: int
+    It is an id and no more: whoever reaches Temporal can send one, so all else that counts is
+    asked of the database.
+    """
+
     deployment_id: str = ""
-    reference: str = ""
-    policy: Policy = Policy.SUPERSEDE
-    removal: bool = False
-    volumes: bool = False
-    #: What is deployed, in a few characters: a tag, or a branch and its commit.
-    label: str = ""
-
-    @property
-    def name(self) -> str:
-        return REMOVAL if self.removal else self.deployment_id
-
-    @property
-    def workflow_id(self) -> str:
-        if self.removal:
-            return removal_workflow_id(self.slug, self.sequence)
-        return deployment_workflow_id(self.slug, self.sequence, self.deployment_id)
 
 
 @dataclass(frozen=True)
@@ -56,9 +50,8 @@ class Adopted:
 
 @dataclass(frozen=True)
 class LaneInput:
-    """An application; and where a lane continues as new, what it knew."""
+    """Where a lane continues as new, what it knew."""
 
-    application_id: str
     newest: Turn | None = None
     children: list[Adopted] = field(default_factory=list)
 
@@ -110,7 +103,7 @@ class ApplicationLane:
 
     @workflow.init
     def __init__(self, lane: LaneInput) -> None:
-        self._inbox: list[Turn] = []
+        self._inbox: list[str] = []
         self._newest = lane.newest
         self._entries = [
             _Entry(one.turn, None, one.proceeding, one.cancelled, adopted=True)
@@ -118,20 +111,22 @@ class ApplicationLane:
         ]
 
     @workflow.signal
-    def submit(self, turn: Turn) -> None:
-        self._inbox.append(turn)
+    def submit(self, asked: Asked) -> None:
+        if len(asked.deployment_id) <= _LONGEST_ID:
+            self._inbox.append(asked.deployment_id)
 
     @workflow.signal
     def child_ended(self, end: ChildEnd) -> None:
-        """An adopted child says that it has ended."""
+        """An adopted child says that it has ended; of its own, Temporal tells."""
         for entry in self._entries:
-            entry.ended |= entry.turn.workflow_id == end.child
+            entry.ended |= entry.child is None and entry.turn.workflow_id == end.child
 
     @workflow.run
     async def run(self, lane: LaneInput) -> None:
+        await self._recall()
         while True:
             while self._inbox:
-                await self._admit(self._inbox.pop(0))
+                await self._take_in()
             await self._order()
             self._entries = [entry for entry in self._entries if not _has_ended(entry)]
             if self._inbox:
@@ -141,8 +136,57 @@ class ApplicationLane:
             if workflow.info().is_continue_as_new_suggested():
                 if await self._hand_over():
                     continue
-                workflow.continue_as_new(self._continued(lane))
+                workflow.continue_as_new(self._continued())
             await self._wait()
+
+    async def _recall(self) -> None:
+        """Ask about what an earlier run handed over too: a lane can be started by hand."""
+        handed_over = [entry.turn.deployment_id for entry in self._entries]
+        if self._newest:
+            handed_over.append(self._newest.deployment_id)
+        known = {turn.workflow_id: turn for turn in await self._known(handed_over)}
+        self._entries = [
+            replace(entry, turn=known[entry.turn.workflow_id])
+            for entry in self._entries
+            if entry.turn.workflow_id in known
+        ]
+        self._newest = known.get(self._newest.workflow_id) if self._newest else None
+
+    async def _take_in(self) -> None:
+        """Start what is asked for and wants a turn indeed, the oldest first."""
+        there = {entry.turn.deployment_id for entry in self._entries if not entry.turn.removal}
+        # The relay repeats itself until the deployment's own record.
+        asked = [one for one in dict.fromkeys(self._inbox) if one not in there]
+        self._inbox = []
+        turns = [turn for turn in await self._known(asked) if not turn.ended]
+        for turn in turns:
+            # Equal where a database was restored from a backup and counts on from there: it knows
+            # of the later one only.
+            if self._newest is None or turn.sequence >= self._newest.sequence:
+                self._newest = turn
+        # Alone, it need not be told to proceed: that would cost it a round trip.
+        alone = turns == [self._newest] and not self._entries and not self._inbox
+        await asyncio.gather(*(self._admit(turn, alone=alone) for turn in turns))
+
+    async def _known(self, asked: list[str]) -> list[Turn]:
+        """What the database says of them; of what it does not know, nothing."""
+        if not asked:
+            return []
+        question = TurnsAsked(asked)
+        answer: TurnsKnown
+        try:
+            answer = await workflow.execute_local_activity_method(
+                TurnActivities.known, question, **policies.ASK_AT_ONCE.options()
+            )
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            # The database is away: this asks until it is back, and no task waits meanwhile.
+            answer = await workflow.execute_activity_method(
+                TurnActivities.known, question, task_queue=names.CONTROL_QUEUE,
+                summary="ask turns", **policies.RECORD.options(),
+            )  # fmt: skip
+        return answer.turns
 
     async def _hand_over(self) -> bool:
         """Tell the children that the next run waits for them; False when all of them know."""
@@ -155,9 +199,9 @@ class ApplicationLane:
         await entry.signal("adopted", Adoption(workflow.info().workflow_id))
         entry.adopted = True
 
-    def _continued(self, lane: LaneInput) -> LaneInput:
+    def _continued(self) -> LaneInput:
         children = [Adopted(one.turn, one.proceeding, one.cancelled) for one in self._entries]
-        return replace(lane, newest=self._newest, children=children)
+        return LaneInput(self._newest, children)
 
     async def _wait(self) -> None:
         """Wait until something happens; a child that was terminated tells nobody that it ended."""
@@ -173,15 +217,9 @@ class ApplicationLane:
     def _something_happened(self) -> bool:
         return bool(self._inbox) or any(entry.done for entry in self._entries)
 
-    async def _admit(self, turn: Turn) -> None:
+    async def _admit(self, turn: Turn, *, alone: bool) -> None:
         if any(entry.turn.workflow_id == turn.workflow_id for entry in self._entries):
-            return  # the relay repeats itself until the deployment's own record
-        # Equal where a database was restored from a backup and counts on from there: it knows of
-        # the later one only.
-        if self._newest is None or turn.sequence >= self._newest.sequence:
-            self._newest = turn
-        # Alone, it need not be told to proceed: that would cost it a round trip.
-        alone = turn is self._newest and not self._entries and not self._inbox
+            return
         try:
             child = await self._start(turn, proceed=alone)
         except WorkflowAlreadyStartedError:
@@ -223,7 +261,7 @@ class ApplicationLane:
         newest = self._newest
         if newest is None:
             return
-        older = [entry for entry in self._entries if entry.turn != newest]
+        older = [entry for entry in self._entries if entry.turn.workflow_id != newest.workflow_id]
         for entry in older:
             finishing = entry.proceeding and newest.policy is Policy.QUEUE
             if not (finishing or entry.cancelled or entry.done):
@@ -231,7 +269,7 @@ class ApplicationLane:
         if not all(entry.done for entry in older):
             return
         for entry in self._entries:
-            if entry.turn == newest and not entry.proceeding:
+            if entry not in older and not entry.proceeding:
                 entry.proceeding = True
                 await entry.signal("proceed")
 

@@ -49,6 +49,12 @@ class Budget:
 
 #: Records in the database: what happened must be written down, however long that takes.
 RECORD: Final = Budget(attempt=timedelta(seconds=20), total=None)
+#: The same within a lane's own task, for as long as a database takes that is there.
+ASK_AT_ONCE: Final = Budget(
+    attempt=timedelta(seconds=2),
+    total=timedelta(seconds=3),
+    retries=RetryPolicy(maximum_attempts=1),
+)
 
 #: How often a deployment goes back to a step whose work is gone; more often, something removes it.
 MOST_TIMES_BACK: Final = 3

@@ -10,6 +10,7 @@ from typing import Final
 _SHORT: Final = 6
 #: Where workflows run, and the activities that touch the database.
 CONTROL_QUEUE: Final = "control"
+_LANE: Final = "application/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,12 @@ class Run:
 
 
 def lane_id(slug: str) -> str:
-    return f"application/{slug}"
+    return f"{_LANE}{slug}"
+
+
+def slug_of_lane(workflow_id: str) -> str:
+    """Whose lane it is; nothing sensible of another workflow."""
+    return workflow_id.removeprefix(_LANE)
 
 
 def deployment_workflow_id(slug: str, sequence: int, deployment_id: str) -> str:

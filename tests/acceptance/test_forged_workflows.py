@@ -9,6 +9,7 @@ from typing import Any
 import docker
 import pytest
 
+from aweigh.domain.workflow_ids import lane_id
 from cli.demo.image import make_image
 from tests.support import forged_workflows
 from tests.support.images import temporary_repository
@@ -171,7 +172,7 @@ async def test_a_lane_that_is_told_of_made_up_turns_changes_nothing(target: Targ
     client, before = await target.stack.temporal(), await target.picture()
     application = target.application["id"]
     common = {"server": "local", "sequence": 10**6, "application_id": application}
-    lane = "application/forged"
+    lane = lane_id("forged")
 
     await forged_workflows.submit(
         client, lane, application,
@@ -186,14 +187,39 @@ async def test_a_lane_that_is_told_of_made_up_turns_changes_nothing(target: Targ
     assert await target.picture() == before
 
 
-async def test_a_deployment_in_flight_is_steered_by_its_own_workflow_only(target: Target) -> None:
-    stack, client = target.stack, await target.stack.temporal()
-    begun = (await stack.deploy(target.application, "v2", wait=0)).json()
+async def gated(target: Target) -> dict[str, Any]:
+    """A deployment whose containers take their time."""
+    begun = dict((await target.stack.deploy(target.application, "v2", wait=0)).json())
 
     async def is_gated() -> bool:
-        return (await step(stack, begun["id"], "health")).get("state") == "running"
+        return (await step(target.stack, begun["id"], "health")).get("state") == "running"
 
     await until(is_gated)
+    return begun
+
+
+async def test_made_up_turns_supersede_no_deployment_in_flight(target: Target) -> None:
+    stack, client, application = target.stack, await target.stack.temporal(), target.application
+    begun = await gated(target)
+    newer = {"server": "local", "slug": "forged", "application_id": application["id"]}
+
+    await forged_workflows.submit(
+        client, lane_id("forged"), application["id"],
+        {**newer, "sequence": begun["sequence"] + 1, "deployment_id": begun["id"][:-6] + "000000"},
+        {**newer, "sequence": 10**9, "deployment_id": target.older["id"]},
+        {**newer, "sequence": 10**9, "removal": True, "volumes": True},
+    )  # fmt: skip
+    ended = await stack.end_of(begun["id"])
+
+    assert (ended["state"], ended["message"]) == ("succeeded", None)
+    await forged_workflows.ended(client, lane_id("forged"))
+    live = (await stack.call("GET", f"/v1/applications/{application['id']}")).json()["live"]
+    assert live["deployment"] == begun["id"]
+
+
+async def test_a_deployment_in_flight_is_steered_by_its_own_workflow_only(target: Target) -> None:
+    stack, client = target.stack, await target.stack.temporal()
+    begun = await gated(target)
     said = await asyncio.gather(
         forged_workflows.forge(client, f"forged/{begun['id']}", target.asked_of(begun)),
         forged_workflows.alone(client, "undo", STEPS, target.asked_of(begun)[0]["payload"]),

@@ -50,11 +50,10 @@ async def test_of_fifty_calls_without_a_key_the_newest_wins(stack: Stack, reposi
     answers = await asyncio.gather(
         *(stack.deploy(app, f"v{1 + number % 3}", wait=0) for number in range(CALLERS))
     )
-    ends = await asyncio.gather(
-        *(stack.deployment(answer.json()["id"], wait=600) for answer in answers)
-    )
+    ends = await asyncio.gather(*(stack.end_of(answer.json()["id"]) for answer in answers))
 
     newest = max(ends, key=lambda one: int(one["sequence"]))
+    assert (newest["state"], newest["reason"], newest["message"]) == ("succeeded", None, None)
     live = (await stack.call("GET", f"/v1/applications/{app['id']}")).json()["live"]
     switches = [one for one in ends if any(step["name"] == "switch" for step in one["steps"])]
     assert len({one["sequence"] for one in ends}) == CALLERS
@@ -90,7 +89,7 @@ async def test_a_call_while_temporal_is_away_is_deployed_when_it_is_back(
     finally:
         os.kill(temporal, signal.SIGCONT)
 
-    ends = [await stack.deployment(answer.json()["id"], wait=600) for answer in answers]
+    ends = [await stack.end_of(answer.json()["id"]) for answer in answers]
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert [answer.json()["state"] for answer in answers] == ["created", "created"]

@@ -13,6 +13,7 @@ from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
 from activities.step import Steps
+from activities.turns import TurnActivities
 from aweigh.adapters.api import Api
 from aweigh.adapters.executions import Executions
 from aweigh.adapters.journal import Journal
@@ -20,6 +21,7 @@ from aweigh.adapters.server import Server
 from aweigh.domain.deployment import Reason
 from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store
+from aweigh.store.lanes import Lanes
 from aweigh.store.records import Records
 from aweigh.store.statuses import Statuses
 from worker import control, server
@@ -81,6 +83,7 @@ ON_CONTROL: Mapping[str, Forged] = {
 }
 #: Those that do what the database and the server say, whatever they are given.
 HARMLESS = {
+    "ask_turns": "ids, and its lane's own: it answers what the database knows, and writes nothing",
     "reconcile_server": "nothing: it asks the API what is expected on its own server",
     "compare_records": "the server's name: what is live there, that server told the API",
     "tell_commit_status": "the deployment's id: GitHub is told how that stands in the database",
@@ -127,6 +130,7 @@ def on_control(store: Store) -> dict[str, Any]:
     return named(
         control.activities_of(
             RecordActivities(Records(store, strangers)),
+            TurnActivities(Lanes(store)),
             ComparisonActivities(Comparison(store, strangers, timedelta(days=1))),
             CommitStatusActivities(Statuses(store, cast(Any, None), str)),
         )

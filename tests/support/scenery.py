@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temporalio import activity
@@ -21,9 +21,13 @@ from activities.inputs import (
     StepInput,
     StepResult,
     SucceededRecord,
+    TurnsAsked,
+    TurnsKnown,
     WaitingRecord,
 )
 from aweigh.domain.deployment import DeploymentState, Reason, Standing
+from aweigh.domain.turn import Turn
+from aweigh.domain.workflow_ids import slug_of_lane
 
 STEPS = (
     "preflight", "fetch", "build", "pull", "release", "create", "health",
@@ -43,6 +47,11 @@ class World:
     ran: list[tuple[str, str]] = field(default_factory=list)
     records: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, FailedRecord] = field(default_factory=dict)
+    #: What was asked of the API, by the ids of deployments; "" is the removal.
+    turns: dict[str, Turn] = field(default_factory=dict)
+    #: What the lane asked about; and whether the database is away for it.
+    asked: list[str] = field(default_factory=list)
+    database_away: bool = False
     removed: list[str] = field(default_factory=list)
     removals: list[RemovalRecord] = field(default_factory=list)
     #: What a step of a deployment raises, one after the other: (deployment or "", step) → errors.
@@ -62,6 +71,11 @@ class World:
     told: list[tuple[str, str]] = field(default_factory=list)
     #: Whether a switch succeeds without anybody hearing of it.
     switches_untold: bool = False
+
+    def known(self, asked: str) -> Turn | None:
+        turn = self.turns.get(asked)
+        ended = not {"succeeded", "failed"}.isdisjoint(self.records[asked])
+        return turn and replace(turn, ended=ended)
 
     def hold(self, step: str, deployment: str = "") -> asyncio.Event:
         return self.held.setdefault((deployment, step), asyncio.Event())
@@ -158,14 +172,31 @@ class FakeRecords:
     def _world(self, deployment: str) -> World:
         return self.worlds[deployment.split(".")[0]]
 
+    @activity.defn(name="ask_turns")
+    async def known(self, asked: TurnsAsked) -> TurnsKnown:
+        world = self.worlds[slug_of_lane(activity.info().workflow_id or "")]
+        world.asked.extend(asked.deployments)
+        if world.database_away:
+            raise ApplicationError("the database does not answer", type=Reason.INTERNAL)
+        found = [turn for one in asked.deployments if (turn := world.known(one))]
+        return TurnsKnown(sorted(found, key=lambda turn: turn.sequence))
+
     @activity.defn(name="record_started")
     async def started(self, record: StartedRecord) -> MayProceed:
-        self._world(record.deployment_id).records[record.deployment_id].append("started")
+        world, key = self._world(record.deployment_id), (record.deployment_id, "record started")
+        world.reached[key].set()
+        if key in world.held:
+            await world.held[key].wait()
+        world.records[record.deployment_id].append("started")
         standing = self.standings.get(record.deployment_id, Standing())
         return MayProceed(record.deployment_id not in self.ended_before, standing)
 
     @activity.defn(name="record_waiting")
     async def waiting(self, record: WaitingRecord) -> Standing:
+        world, key = self._world(record.deployment_id), (record.deployment_id, "ask record")
+        world.reached[key].set()
+        if key in world.held:
+            await world.held[key].wait()
         return self.standings.get(record.deployment_id, Standing(DeploymentState.CREATED))
 
     @activity.defn(name="record_succeeded")

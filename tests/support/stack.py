@@ -221,6 +221,14 @@ class Stack:
         body = dict(answer.json())
         return dict(body["deployment"]) if answer.status_code == 424 else body
 
+    async def end_of(self, deployment_id: str) -> dict[str, Any]:
+        """The deployment once it has ended, however long a busy machine takes for it."""
+        while True:
+            shown = await self.deployment(deployment_id, wait=60)
+            if shown.get("state") in ("succeeded", "failed"):
+                return shown
+            await asyncio.sleep(0.1)  # all places to wait in may be taken
+
     async def workflow_of(self, deployment_id: str) -> str:
         """The id of a deployment's workflow in Temporal."""
         return str((await self.deployment(deployment_id))["workflow"]["id"])

@@ -17,11 +17,12 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from aweigh.domain.turn import Turn
 from aweigh.domain.workflow_ids import lane_id
 from tests.support.scenery import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
 from worker.stack import TUNING
-from workflows.lane import ApplicationLane, LaneInput, Turn
+from workflows.lane import ApplicationLane, Asked, LaneInput
 from workflows.names import (
     CONTROL_QUEUE,
     SEARCH_ATTRIBUTES,
@@ -58,18 +59,28 @@ class Stage:
     world: World
 
     def turn(self, sequence: int, **more: Any) -> Turn:
+        deployed = {
+            "deployment_id": f"{self.name}.{sequence}", "reference": f"shop:v{sequence}",
+            "label": f"v{sequence}",
+        }  # fmt: skip
         return Turn(
             application_id=f"{self.name}.app", slug=self.name, server=self.name, sequence=sequence,
-            deployment_id=f"{self.name}.{sequence}", reference=f"shop:v{sequence}",
-            label=f"v{sequence}", **more,
+            **({} if more.get("removal") else deployed) | more,
         )  # fmt: skip
 
     async def submit(self, turn: Turn) -> None:
-        """As the relay does it."""
+        """As the API and its relay do it."""
+        known = "" if turn.removal else turn.deployment_id
+        self.world.turns[known] = turn
+        await self.ask(known)
+
+    async def ask(self, deployment_id: str) -> None:
+        """As the relay does it, or whoever reaches Temporal."""
         await self.client.start_workflow(
-            ApplicationLane.run, LaneInput(turn.application_id), id=self.lane_id,
-            task_queue=CONTROL_QUEUE, start_signal="submit", start_signal_args=[turn],
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING, priority=share_of(turn.slug),
+            ApplicationLane.run, LaneInput(), id=self.lane_id,
+            task_queue=CONTROL_QUEUE, start_signal="submit",
+            start_signal_args=[Asked(deployment_id)],
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING, priority=share_of(self.name),
         )  # fmt: skip
 
     @property
@@ -158,7 +169,7 @@ async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
     records = FakeRecords()
     activities = [
         records.started, records.waiting, records.succeeded, records.failed, records.removal,
-        records.tell,
+        records.tell, records.known,
     ]  # fmt: skip
     async with Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, activities=activities,

@@ -8,7 +8,7 @@ from typing import Any, cast
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from workflows.lane import Turn
+from workflows.lane import Asked
 
 
 def rpc_error(status: RPCStatusCode) -> RPCError:
@@ -19,7 +19,8 @@ def rpc_error(status: RPCStatusCode) -> RPCError:
 class FakeTemporal:
     """Takes what is handed over; knows the workflows it was told to know."""
 
-    handed_over: list[tuple[str, Turn]] = field(default_factory=list)
+    #: Lanes, and the deployment that each was told of.
+    handed_over: list[tuple[str, str]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     #: What it answers to everything about one workflow or lane.
@@ -46,8 +47,9 @@ class FakeTemporal:
 
     async def start_workflow(self, _workflow: Any, _input: Any, **options: Any) -> None:
         self._fail(options["id"])
-        (turn,) = options["start_signal_args"]
-        self.handed_over.append((options["id"], turn))
+        asked: Asked
+        (asked,) = options["start_signal_args"]
+        self.handed_over.append((options["id"], asked.deployment_id))
 
     def get_workflow_handle(self, workflow_id: str) -> "FakeHandle":
         return FakeHandle(self, workflow_id)

@@ -20,10 +20,12 @@ WORKFLOWS = (
 
 #: What becomes a command in a workflow's history, or decides which ones do.
 COMMANDS = {
-    "execute_activity", "execute_activity_method", "start_activity", "start_child_workflow",
+    "execute_activity", "execute_activity_method", "execute_local_activity_method",
+    "start_activity", "start_child_workflow",
     "execute_child_workflow", "signal", "cancel", "sleep", "wait_condition", "patched",
     "upsert_search_attributes", "continue_as_new", "create_task", "shield",
     "_do", "_record", "_attempt", "_tell", "_turn", "_adopt", "_tell_lane", "to_the_end",
+    "_known", "gather",
 }  # fmt: skip
 
 ADVICE = """The commands of workflows/{name}.py changed. Workflows that are running were started

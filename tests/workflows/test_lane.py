@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
@@ -10,6 +12,8 @@ from activities.inputs import RemovalRecord
 from aweigh.domain.application import Policy
 from aweigh.domain.deployment import Reason
 from tests.support.stage import Stage
+from workflows import policies
+from workflows.names import CONTROL_QUEUE
 
 
 async def test_a_newer_deployment_supersedes_a_running_one(stage: Stage) -> None:
@@ -41,6 +45,44 @@ async def test_with_the_queue_policy_the_running_one_finishes_and_the_newest_is_
 
     assert stage.world.switches == [1, 3]
     assert stage.world.failures[f"{stage.name}.2"].superseded_by == f"{stage.name}.3"
+
+
+async def test_a_waiting_one_is_superseded_while_it_asks_how_its_record_stands(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "FIRST_ASK", timedelta(milliseconds=10))
+    held = stage.world.hold("health", f"{stage.name}.1")
+    asked = stage.world.hold("ask record", f"{stage.name}.2")
+    for sequence in (1, 2):
+        await stage.submit(stage.turn(sequence, policy=Policy.QUEUE))
+        step = "health" if sequence == 1 else "ask record"
+        await stage.world.reached[f"{stage.name}.{sequence}", step].wait()
+
+    await stage.submit(stage.turn(3, policy=Policy.QUEUE))
+    await stage.cancel_arrived(2)
+    asked.set()
+    await stage.ended(2)
+    held.set()
+    await stage.ended(1, 3)
+
+    assert stage.world.failures[f"{stage.name}.2"].superseded_by == f"{stage.name}.3"
+    assert stage.world.switches == [1, 3]
+
+
+async def test_one_that_is_superseded_while_its_start_is_recorded_does_nothing(
+    stage: Stage,
+) -> None:
+    recorded = stage.world.hold("record started", f"{stage.name}.1")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached[f"{stage.name}.1", "record started"].wait()
+
+    await stage.submit(stage.turn(2))
+    await stage.cancel_arrived(1)
+    recorded.set()
+    await stage.ended(1, 2)
+
+    assert stage.world.steps_of(f"{stage.name}.1") == []
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.SUPERSEDED
 
 
 async def test_sequence_counts_not_arrival(stage: Stage) -> None:
@@ -146,3 +188,68 @@ async def test_a_failed_child_never_fails_the_lane(stage: Stage, reason: Reason)
 
     described = await stage.client.get_workflow_handle(stage.lane_id).describe()
     assert described.status is WorkflowExecutionStatus.COMPLETED
+
+
+def made_up(stage: Stage, deployment_id: str, sequence: int = 10**9) -> dict[str, Any]:
+    """A newer turn, as whoever reaches Temporal would write it."""
+    return {
+        "application_id": f"{stage.name}.app", "slug": stage.name, "server": stage.name,
+        "sequence": sequence, "deployment_id": deployment_id,
+    }  # fmt: skip
+
+
+async def test_made_up_turns_supersede_nothing(stage: Stage) -> None:
+    held = stage.world.hold("health", f"{stage.name}.1")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached[f"{stage.name}.1", "health"].wait()
+
+    for deployment_id in (f"{stage.name}.2", f"{stage.name}.1", "", "x" * 10**5):
+        await stage.lane().signal("submit", made_up(stage, deployment_id))
+    await stage.lane().signal("submit", {"deployment_id": [1]})
+    await stage.lane().signal("submit", made_up(stage, f"{stage.name}.3") | {"removal": True})
+    async with asyncio.timeout(300):
+        while f"{stage.name}.3" not in stage.world.asked:
+            await asyncio.sleep(0.01)
+    held.set()
+    await stage.ended(1)
+    await stage.lane_ended()
+
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+    assert stage.world.asked == [
+        f"{stage.name}.{one}" if one else "" for one in ("1", "2", "", "3")
+    ]
+    assert stage.world.removed == []
+
+
+async def test_a_lane_started_by_hand_believes_nothing_of_what_it_was_given(stage: Stage) -> None:
+    newest = made_up(stage, f"{stage.name}.made-up")
+    child = {"turn": made_up(stage, f"{stage.name}.child", 5), "proceeding": True}
+
+    await stage.client.start_workflow(
+        "ApplicationLane", {"newest": newest, "children": [child]}, id=stage.lane_id,
+        task_queue=CONTROL_QUEUE,
+    )  # fmt: skip
+    await stage.submit(stage.turn(1))
+    await stage.ended(1)
+    await stage.lane_ended()
+
+    assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
+
+
+async def test_what_comes_while_the_database_is_away_has_its_turn_when_it_is_back(
+    stage: Stage,
+) -> None:
+    stage.world.database_away = True
+    for sequence in (1, 2):
+        await stage.submit(stage.turn(sequence))
+    async with asyncio.timeout(300):
+        while len(stage.world.asked) < 3:
+            await asyncio.sleep(0.01)
+    assert stage.world.ran == []
+
+    stage.world.database_away = False
+    await stage.ended(2)
+    await stage.lane_ended()
+
+    assert stage.world.live == f"{stage.name}.2"
+    assert stage.world.records[f"{stage.name}.1"][-1] in ("succeeded", "failed")

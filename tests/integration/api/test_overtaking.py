@@ -83,7 +83,7 @@ async def test_only_the_newest_of_many_is_handed_over(
     relay()
     rows = [await ended(store, one) for one in older]
 
-    assert [turn.deployment_id for _, turn in temporal.handed_over] == [newest]
+    assert [told for _, told in temporal.handed_over] == [newest]
     assert {(row.state, row.reason, row.superseded_by) for row in rows} == {
         ("failed", "superseded", newest)
     }
@@ -104,7 +104,7 @@ async def test_a_removal_overtakes_too(
     row = await ended(store, made)
 
     assert row.superseded_by == "the removal of the application"
-    assert [turn.removal for _, turn in temporal.handed_over] == [True]
+    assert [told for _, told in temporal.handed_over] == [""]
 
 
 async def test_each_application_has_its_own_newest(
@@ -118,7 +118,7 @@ async def test_each_application_has_its_own_newest(
     for one in (*made[:2], *made[3:5]):
         await ended(store, one)
 
-    assert {turn.deployment_id for _, turn in temporal.handed_over} == {made[2], made[5]}
+    assert {told for _, told in temporal.handed_over} == {made[2], made[5]}
 
 
 async def test_what_its_lane_knows_of_is_left_to_the_lane(
@@ -134,7 +134,7 @@ async def test_what_its_lane_knows_of_is_left_to_the_lane(
     newer = await new_deployment(store, application)
     await until(lambda: len(temporal.handed_over) == 2)
 
-    assert [turn.deployment_id for _, turn in temporal.handed_over] == [known, newer]
+    assert [told for _, told in temporal.handed_over] == [known, newer]
     assert (await row_of(store, known)).state == "created"
 
 
@@ -155,7 +155,7 @@ async def test_one_that_failed_overtakes_nobody(
     relay()
     await until(lambda: temporal.handed_over)
 
-    assert [turn.deployment_id for _, turn in temporal.handed_over] == [made]
+    assert [told for _, told in temporal.handed_over] == [made]
 
 
 async def test_the_domains_of_what_was_overtaken_are_free_again(
@@ -204,12 +204,12 @@ async def test_few_are_on_their_way_at_a_time(
         found = await applications.find(tx, removed, lock=True)
         await applications.ask_removal(tx, found, volumes=False)
     await until(lambda: len(temporal.handed_over) > _PLACES)
-    assert temporal.handed_over[-1][1].removal, "which waits for no place"
+    assert temporal.handed_over[-1][1] == "", "which waits for no place"
 
     await start(store, made[0])
     await until(lambda: len(temporal.handed_over) == _PLACES + 2)
 
-    assert temporal.handed_over[-1][1].deployment_id == made[_PLACES]
+    assert temporal.handed_over[-1][1] == made[_PLACES]
 
 
 async def test_what_nothing_comes_of_takes_no_place_for_long(
