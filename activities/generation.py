@@ -194,8 +194,12 @@ class GenerationActivities:
         """Whether its switch succeeded, though the worker may not have lived to tell."""
         server = self._server
         commit = server.commits.live(release.slug)
-        if commit is None or not commit.names(release):
+        if commit is None:
             return False
+        if not commit.names(release):
+            # What a newer one has switched from, and goes back to unless it is seen to answer.
+            verified = server.fence.mark(release.application).verified
+            return verified == release.sequence < commit.generation.sequence
         if not server.is_beyond_return(commit):
             if not await answers(server, release, commit):
                 return False
