@@ -16,6 +16,7 @@ from aweigh.adapters.executions import Executions
 from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain import grammar
+from aweigh.domain.value import Written
 from aweigh.settings import Settings
 from aweigh.store import servers, tokens
 from aweigh.store.database import Store, Transaction
@@ -43,7 +44,8 @@ async def _office(request: Request) -> Office:  # else FastAPI would call it in 
 
 
 #: The `next` of the page before.
-Cursor = Annotated[str | None, Query(pattern=f"^{grammar.ENTITY_ID.pattern}$")]
+_Next = Annotated[str, Written(grammar.ENTITY_ID, "is not the `next` of a page")]
+Cursor = Annotated[_Next | None, Query()]
 
 Doors = Annotated[Office, Depends(_office)]
 

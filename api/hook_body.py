@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aweigh.domain import grammar
 from aweigh.domain.errors import Invalid
 
 #: What other systems call a tag.
@@ -54,6 +55,11 @@ def _object(body: bytes) -> dict[str, Any]:
         raise Invalid("body", "is not JSON") from error
     if not isinstance(parsed, dict):
         raise Invalid("body", "is not a JSON object")
+    for name in parsed:  # the answer may have it
+        try:
+            grammar.text(name)
+        except ValueError as error:
+            raise Invalid("body", f"the name of a field {error}") from error
     return parsed
 
 

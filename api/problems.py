@@ -70,10 +70,17 @@ def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, s
         return {"field": "body", "message": "is not JSON"}
     if kind == "tuple_type":  # a word of Python's, not of JSON's
         message = "Input should be a list"
-    return {
-        "field": place_of(place[1:] if place[:1] == ("body",) else place) or "body",
-        "message": message.removeprefix("Value error, "),
-    }
+    field = place_of(place[1:] if place[:1] == ("body",) else place) or "body"
+    return _wrong(field, message.removeprefix("Value error, "))
+
+
+def _wrong(field: str, message: str) -> dict[str, str]:
+    """Both may repeat a name from the body, of which half a character could not be sent back."""
+    return {"field": _sendable(field), "message": _sendable(message)}
+
+
+def _sendable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _invalid(errors: list[dict[str, str]]) -> JSONResponse:
@@ -117,7 +124,7 @@ async def _http(_: Request, error: Any) -> JSONResponse:
 
 async def _ours(request: Request, error: Any) -> JSONResponse:
     if isinstance(error, Invalid):
-        return _invalid([{"field": error.field, "message": error.message}])
+        return _invalid([_wrong(error.field, error.message)])
     for kind, (status, name) in _KINDS.items():
         if isinstance(error, kind):
             return problem(status, name, str(error))

@@ -9,6 +9,7 @@ from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.release import Image
+from aweigh.domain.value import Text, Written
 from aweigh.domain.workflow_ids import deployment_workflow_id
 from aweigh.settings import Settings
 from aweigh.store.applications import Application
@@ -22,13 +23,19 @@ def _printable(name: str) -> str:
     return name
 
 
+_Slug = Written(
+    grammar.SLUG,
+    "is not a slug: a-z, 0-9 and '-', first a letter, last a letter or digit, at most 40 of them",
+)
+
+
 class NewApplication(ApplicationSettings):
     """The settings of an application, its name and its server."""
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
-    server: str = "local"
+    server: Text = "local"
     #: Without one the name gives it.
-    slug: Annotated[str, Field(pattern=f"^{grammar.SLUG.pattern}$")] | None = None
+    slug: Annotated[str, _Slug] | None = None
 
     def settings(self) -> ApplicationSettings:
         fields = {name: getattr(self, name) for name in ApplicationSettings.model_fields}

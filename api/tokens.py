@@ -1,23 +1,31 @@
 """Tokens: listed, made, taken back."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from api.dependencies import Admin, Doors
 from aweigh.domain.errors import Conflict
+from aweigh.domain.value import Written
 from aweigh.store import tokens
 from aweigh.store.tokens import Bearer, Scope
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
 
 
+_Name = Written(
+    re.compile(r"[a-z0-9][a-z0-9-]{0,62}"),
+    "is not a name of a-z, 0-9 and '-', first a letter or digit, of at most 63 characters",
+)
+
+
 class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    name: Annotated[str, _Name]
     scope: Literal["read", "deploy", "admin"]
 
 

@@ -9,6 +9,7 @@ from aweigh.domain.deployment import DeploymentState, StepState
 from aweigh.domain.push import CommitId
 from aweigh.domain.release import Image
 from aweigh.domain.source import GitSource
+from aweigh.domain.value import Text
 
 #: Says which of possibly several claimants of a server's name is asking.
 IDENTITY_HEADER: Final = "X-Aweigh-Identity"
@@ -28,16 +29,16 @@ class StepReport(Message):
     """Where one step of a deployment stands; later reports of a step replace earlier ones."""
 
     state: StepState
-    run_id: str
+    run_id: Text
     attempt: int
     #: By the worker's clock: reports may arrive late.
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    detail: str = ""
+    detail: Text = ""
     #: Facts found by the step that pins the release's image.
     image: Image | None = None
     #: The commit that is built, found by the step that first looks at the repository.
-    commit: str | None = None
+    commit: Text | None = None
 
 
 class Fence(Message):
@@ -58,15 +59,15 @@ class Removal(Message):
 class Findings(Message):
     """What a server says is live on it, found for one run of the reconciler."""
 
-    run_id: str
+    run_id: Text
     #: The deployments whose committed file stands on the server, and that answer.
-    live: tuple[str, ...] = ()
+    live: tuple[Text, ...] = ()
     #: Those whose file stands there while the proxy is silent: nobody can tell whether they answer.
-    unsure: tuple[str, ...] = ()
+    unsure: tuple[Text, ...] = ()
     #: Those whose switch succeeded: live, whether or not they answer just now.
-    verified: tuple[str, ...] = ()
+    verified: tuple[Text, ...] = ()
     #: What could not be looked at, for people.
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Text, ...] = ()
 
     def is_live(self, deployment_id: str) -> bool | None:
         """None where that cannot be told."""
@@ -94,10 +95,10 @@ class Lease(Message):
     cloned one, which may not.
     """
 
-    identity: str
-    boot: str
-    worker_version: str
-    engine_version: str = ""
+    identity: Text
+    boot: Text
+    worker_version: Text
+    engine_version: Text = ""
 
 
 class RepositoryToken(Message):
@@ -129,14 +130,14 @@ class Branch(Message):
 class Head(Message):
     """Where a branch was seen, and what that changes; no paths: it is not known which."""
 
-    repository: str
-    branch: str
+    repository: Text
+    branch: Text
     sequence: int
-    before: str | None
+    before: Text | None
     commit: CommitId
     #: Whether its message asks for no deployment.
     skips: bool = False
-    paths: tuple[str, ...] | None = None
+    paths: tuple[Text, ...] | None = None
     #: Of the branch that was looked at.
     asked_at: datetime | None = None
 

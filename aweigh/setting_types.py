@@ -31,7 +31,7 @@ def _prefix(prefix: str) -> str:
 
 
 def _name(name: str) -> str:
-    if not grammar.matches(grammar.SLUG, name):
+    if not grammar.matches(grammar.KNOWN_SLUG, name):
         raise ValueError("is not a name (a-z, 0-9 and '-', first a letter, at most 40)")
     return name
 

@@ -124,12 +124,12 @@ class Commits:
 
 def _file_name(slug: str) -> str:
     """The one place where a slug becomes part of a path. Raises: ValueError."""
-    return f"{grammar.path_part(slug, grammar.SLUG)}.yml"
+    return f"{grammar.path_part(slug, grammar.KNOWN_SLUG)}.yml"
 
 
 def _is_named(path: Path) -> bool:
     """Whether the file is called after an application."""
-    return path.suffix == ".yml" and grammar.matches(grammar.SLUG, path.stem)
+    return path.suffix == ".yml" and grammar.matches(grammar.KNOWN_SLUG, path.stem)
 
 
 def _read(path: Path) -> Commit | None:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 from aweigh.domain import grammar, repository_path
 from aweigh.domain.image import ImageReference
 from aweigh.domain.secret import Secret
-from aweigh.domain.value import Memory, Value, memory_bytes
+from aweigh.domain.value import Memory, Value, Written, memory_bytes
 
 DEFAULT_BUILDER: Final = "heroku/builder:24"
 
@@ -26,13 +26,23 @@ class BuildLimits(Value):
         return memory_bytes(self.memory) if self.memory else None
 
 
+_Process = Written(
+    re.compile(r"[a-z0-9][a-z0-9._-]{0,62}"),
+    "is not a type of process: a-z, 0-9 and ._-, first a letter or digit, at most 63 of them",
+)
+_Stage = Written(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"),
+    "is not a stage of a Dockerfile: letters, digits and _.-, at most 63 of them",
+)
+
+
 class Buildpacks(Value):
     """Cloud Native Buildpacks: the builder image finds out what the source is, and builds it."""
 
     method: Literal["buildpacks"] = "buildpacks"
     builder: str = DEFAULT_BUILDER
     env: dict[str, Secret] = Field(default_factory=dict)
-    process: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")] = "web"
+    process: Annotated[str, _Process] = "web"
     limits: BuildLimits = BuildLimits()
 
     @field_validator("builder")
@@ -60,7 +70,7 @@ class Dockerfile(Value):
     method: Literal["dockerfile"] = "dockerfile"
     #: Its path below `subdirectory`, which is the context of the build.
     dockerfile: Annotated[str, AfterValidator(repository_path.file)] = "Dockerfile"
-    target: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")] | None = None
+    target: Annotated[str, _Stage] | None = None
     args: dict[str, Secret] = Field(default_factory=dict)
     secrets: dict[str, Secret] = Field(default_factory=dict)
     limits: BuildLimits = BuildLimits()

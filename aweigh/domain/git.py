@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from aweigh.domain import grammar
 from aweigh.domain.private_key import private_key
 from aweigh.domain.secret import Secret
-from aweigh.domain.value import Text, Value
+from aweigh.domain.value import Text, Value, Written
 
 #: By SHA-1, or SHA-256 where a repository was made so.
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -169,11 +169,17 @@ def _not_empty(secret: SecretStr) -> SecretStr:
     return secret
 
 
+_Username = Written(
+    re.compile(r"[A-Za-z0-9_.@-]{1,100}"),
+    "is not a user name of letters, digits and _.@-, at most 100 of them",
+)
+
+
 class Token(Value):
     """An access token, for https."""
 
     type: Literal["token"] = "token"
-    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,100}$")] = "x-access-token"
+    username: Annotated[str, _Username] = "x-access-token"
     token: Annotated[Secret, AfterValidator(_not_empty)]
 
     @property

@@ -10,7 +10,9 @@ import unicodedata
 from typing import Final
 
 _LONGEST_SLUG: Final = 40
-SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
+SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+# Also of one that was given before it had to end like this, when an engine took no image of it.
+KNOWN_SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
 # No dash: it ends the prefix in every name on the engine.
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,19}")
 NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")

@@ -8,6 +8,7 @@ from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.image import ImageReference
 from aweigh.domain.source import GitSource
 from aweigh.domain.text import printable
+from aweigh.domain.value import Text
 
 #: Digits of a commit or digest that people read: as many as git shows.
 _SHORT_COMMIT: Final = 7
@@ -18,9 +19,9 @@ class Image(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    reference: str
-    id: str | None = None
-    digest: str | None = None
+    reference: Text
+    id: Text | None = None
+    digest: Text | None = None
 
 
 class Release(BaseModel):

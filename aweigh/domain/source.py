@@ -19,7 +19,7 @@ from aweigh.domain.build import Build, Buildpacks
 from aweigh.domain.image import ImageReference, tag_and_digest
 from aweigh.domain.repository_path import directory
 from aweigh.domain.secret import Secret
-from aweigh.domain.value import Value
+from aweigh.domain.value import Text, Value
 
 
 class PullPolicy(StrEnum):
@@ -97,7 +97,7 @@ class GitSource(Value):
     branch: str = "main"
     subdirectory: Annotated[str, AfterValidator(directory)] = ""
     auto_deploy: bool = True
-    paths: tuple[str, ...] = ()
+    paths: tuple[Text, ...] = ()
     #: Patterns of tags whose push deploys, whatever `auto_deploy` says of the branch.
     tags: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
     submodules: bool = False

@@ -1,9 +1,19 @@
 """What the values of the domain have in common: frozen, strict about unknown fields."""
 
 import re
-from typing import Annotated, Final, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Protocol
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from aweigh.domain import grammar
 
@@ -28,6 +38,30 @@ def place_of(location: tuple[str | int, ...]) -> str:
 
 
 Text = Annotated[str, AfterValidator(grammar.text)]
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a text is written; a person is told so in words, and a program by the expression."""
+
+    grammar: re.Pattern[str]
+    refusal: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"pattern": f"^{self.grammar.pattern}$"}
+
+    def _checked(self, text: str) -> str:
+        if not grammar.matches(self.grammar, text):
+            raise ValueError(self.refusal)
+        return text
+
 
 _MEMORY_UNITS: Final = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _MEMORY: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))? ?(?:([kmgt])i?)?b?", re.IGNORECASE)

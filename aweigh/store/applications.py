@@ -156,7 +156,7 @@ async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Appli
     """Raises: NotFound."""
     row = None
     is_id = grammar.matches(grammar.ENTITY_ID, id_or_slug)
-    if is_id or grammar.matches(grammar.SLUG, id_or_slug):
+    if is_id or grammar.matches(grammar.KNOWN_SLUG, id_or_slug):
         column = ApplicationRow.id if is_id else ApplicationRow.slug
         query = select(ApplicationRow).where(
             column == id_or_slug, ApplicationRow.removed_at.is_(None)

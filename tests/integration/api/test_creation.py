@@ -117,7 +117,9 @@ async def test_no_error_holds_a_secret(door: Door, fields: dict[str, Any]) -> No
         ({"name": "a\0"}, {"name": "holds characters that cannot be printed"}),
         ({"name": "a\nb"}, {"name": "holds characters that cannot be printed"}),
         ({"server": "moon"}, {"server": "there is no server 'moon'"}),
-        ({"slug": "Shop"}, {"slug": IsStr}),
+        ({"slug": "Shop"}, {"slug": IsStr(regex="is not a slug: .*")}),
+        ({"slug": "shop-"}, {"slug": IsStr(regex="is not a slug: .*")}),
+        ({"slug": "-"}, {"slug": IsStr(regex="is not a slug: .*")}),
         ({"source": {"type": "image"}}, {"source.image": "Field required"}),
         ({"domains": [{"host": "a.b"}, {"host": "a_b"}]}, {"domains.1.host": IsStr}),
         ({"domains": [{"host": "a.b", "path": "/`"}]}, {"domains.0.path": IsStr}),
@@ -129,7 +131,7 @@ async def test_no_error_holds_a_secret(door: Door, fields: dict[str, Any]) -> No
         ({"replicas": 0, "drain": -1}, {"replicas": IsStr, "drain": IsStr}),
         ({"resources": {"memory": "5m"}}, {"resources.memory": IsStr}),
     ],
-    ids=range(17),
+    ids=range(19),
 )  # fmt: skip
 async def test_a_wrong_field_is_named(
     door: Door, fields: dict[str, Any], errors: dict[str, Any]

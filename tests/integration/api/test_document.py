@@ -1,7 +1,8 @@
 """The API's document tells the truth: a fuzz over every call in it finds nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from schemathesis import Case, GenerationMode
 
 from api import worker
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
+from tests.integration.api.test_wrong_types import SETTINGS, changed, places
 from tests.support.api_door import Door, open_door
 from tests.support.installation import Databases, open_store
 
@@ -20,6 +22,7 @@ EXAMPLES = 6
 #: Of calls with a body, which more can be wrong with.
 BODY_EXAMPLES = 10
 PROBLEM = "application/problem+json"
+GOOD = {"name": "shop", "server": "local"} | SETTINGS
 HOLDER = {IDENTITY_HEADER: "identity", BOOT_HEADER: "boot"}
 
 
@@ -110,3 +113,52 @@ async def test_no_answer_is_one_that_the_document_does_not_know(door: Door) -> N
 
     assert len(calls) > 300
     assert "\n".join(unknown) == ""
+
+
+def bodies_with(half: str, path: str, names: Iterable[str]) -> Iterator[Any]:
+    """Bodies that hold it as key and as value, by themselves and beside what is right."""
+    yield from (half, [half], {half: 1}, {half: half}, {half: {half: 1}})
+    yield from ({"tag": "v2", half: 1}, {"deploy": True, half: 1})
+    for name in names:
+        yield from ({name: wrong} for wrong in (half, {half: 1}, {half: half}, [half]))
+    if path in ("/v1/applications", "/v1/applications/{application}"):
+        for at in [one for one in places(GOOD) if one]:
+            yield from (changed(GOOD, at, wrong) for wrong in (half, {half: 1}, {half: half}))
+
+
+def fields_of(schema: Any, document: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the fields that a body may have."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        if name := schema.get("$ref", "").rpartition("/")[2]:
+            yield from document["components"]["schemas"][name].get("properties", {})
+        for inner in schema.values():
+            yield from fields_of(inner, document)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from fields_of(inner, document)
+
+
+async def test_halves_of_characters_are_refused_by_every_call_that_takes_a_body(door: Door) -> None:
+    there = await known(door)
+    document = (await door.client.get("/openapi.json")).json()
+    headers = HOLDER | {"X-Deploy-Secret": there["secret"], "Content-Type": "application/json"}
+    calls = [
+        (method.upper(), path, operation.get("requestBody"))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "requestBody" in operation or path.startswith("/v1/events/{")
+    ]
+
+    for method, path, taken in calls:
+        scope = "server" if "/worker/" in path else "admin"
+        for body in bodies_with("\ud800", path, sorted(set(fields_of(taken, document)))):
+            answer = await door.call(
+                method, path.format_map(there), scope=scope, headers=headers,
+                content=json.dumps(body),
+            )  # fmt: skip
+            said = f"{method} {path} {json.dumps(body)[:300]}: {answer.status_code} {answer.text}"
+            assert 400 <= answer.status_code < 500, said
+
+    assert len(calls) > 10
+    assert len((await door.get("/v1/deployments"))["items"]) == 1

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aweigh.domain import grammar
+from aweigh.domain.image import ImageReference
+from aweigh.domain.naming import Names
 
 DANGEROUS = "`{}\"'\\<>|;&$ \n\r\t\0"
 
@@ -43,12 +45,14 @@ def test_a_slug_of_anything_is_plain(name: str) -> None:
     assert grammar.matches(grammar.SLUG, slug)
 
 
-@pytest.mark.parametrize("slug", ["a", "shop-1", "a-", "a" * 40])
+@pytest.mark.parametrize("slug", ["a", "shop-1", "a--b", "a" * 40])
 def test_a_slug_is_accepted(slug: str) -> None:
     assert grammar.matches(grammar.SLUG, slug)
 
 
-@pytest.mark.parametrize("slug", ["", "1a", "-a", "A", "a_b", "a.b", "a" * 41, "a\n", "ä"])
+@pytest.mark.parametrize(
+    "slug", ["", "1a", "-a", "A", "a_b", "a.b", "a-", "a" * 39 + "-", "a" * 41, "a\n", "ä"]
+)
 def test_what_is_no_slug_is_refused(slug: str) -> None:
     assert not grammar.matches(grammar.SLUG, slug)
 
@@ -82,3 +86,8 @@ def test_an_idempotency_key_is_accepted(key: str) -> None:
 @pytest.mark.parametrize("key", ["", "a b", "a\n", "é", "x" * 256])
 def test_what_is_no_idempotency_key_is_refused(key: str) -> None:
     assert not grammar.matches(grammar.IDEMPOTENCY_KEY, key)
+
+
+@given(st.from_regex(grammar.SLUG, fullmatch=True))
+def test_every_slug_can_stand_in_the_name_of_an_image(slug: str) -> None:
+    assert ImageReference.parse(Names("aweigh").image(slug, 1)).tag == "1"
