@@ -7,7 +7,13 @@ from fastapi import APIRouter, Body, Query
 
 from api.dependencies import Admin, Cursor, Deployer, Doors, Office, Reader
 from api.idempotency import KeyHeader, key_of
-from api.schemas import DeploymentRequest, LiveAnswer, NewApplication, application_answer
+from api.schemas import (
+    DeploymentRequest,
+    LiveAnswer,
+    NewApplication,
+    application_answer,
+    row_answer,
+)
 from api.waiting import Wait, answer_to
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import Trigger
@@ -68,10 +74,15 @@ async def list_applications(
     after: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> dict[str, Any]:
+    """`unreadable` are those whose settings cannot be read; they can be removed."""
     async with office.store.read() as tx:
-        found = await applications.page(tx, after=after, limit=limit)
+        rows = await applications.page(tx, after=after, limit=limit)
+        found = applications.readable(tx, rows)
         items = [await _shown(tx, one) for one in found]
-    return {"items": items, "next": found[-1].row.id if len(found) == limit else None}
+    shown = {one.row.id for one in found}
+    unreadable = [row_answer(row) for row in rows if row.id not in shown]
+    following = rows[-1].id if len(rows) == limit else None
+    return {"items": items, "next": following, "unreadable": unreadable}
 
 
 @router.post("", status_code=201)
@@ -156,9 +167,10 @@ async def remove_application(
 ) -> dict[str, Any]:
     """Take it off its server, through its lane; with `volumes`, its data too."""
     async with office.store.write(urgent=True) as tx:
-        found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=volumes)
-        shown = await _shown(tx, found)
+        row = await applications.find_row(tx, application, lock=True)
+        await applications.ask_removal(tx, row, volumes=volumes)
+        found = applications.readable(tx, [row])
+        shown = await _shown(tx, found[0]) if found else row_answer(row)
     office.relay.wake()
     return shown
 

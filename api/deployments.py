@@ -38,7 +38,7 @@ async def list_deployments(
     limit: Annotated[int, Query(ge=1, le=100)] = _PAGE,
 ) -> dict[str, Any]:
     async with office.store.read() as tx:
-        wanted = (await applications.find(tx, application)).row.id if application else None
+        wanted = (await applications.find_row(tx, application)).id if application else None
         found = await deployments.page(
             tx, application_id=wanted, state=state, before=before, limit=limit
         )

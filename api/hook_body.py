@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ from aweigh.domain.errors import Invalid
 _OTHER_WORDS: Final = frozenset(
     {"version", "ref", "release", "imagetag", "image", "commit", "sha", "revision", "branch"}
 )
+#: What one of them is a part of: `tag_name`, `dockerTag`, `app_version`, `git_ref`, `commit_sha`.
+_OTHER_PARTS: Final = frozenset({"tag", "tags", "version", "ref", "sha", "digest"})
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ALIKE: Final = 0.66  # `tga`, `tags`, `ta`
 #: Fields of a body that a person wrote; what registries send of themselves is larger and nested.
 _FEW: Final = 3
@@ -70,5 +74,7 @@ def _refuse_other_words(parsed: dict[str, Any]) -> None:
         return  # a registry's own words
     for name in parsed:
         word = "".join(char for char in name.lower() if char.isalnum())
-        if word in _OTHER_WORDS or difflib.SequenceMatcher(None, word, "tag").ratio() > _ALIKE:
+        parts = {part.lower() for part in _PARTS.findall(name)}
+        alike = difflib.SequenceMatcher(None, word, "tag").ratio() > _ALIKE
+        if parts & _OTHER_PARTS or word in _OTHER_WORDS or alike:
             raise Invalid(name[:_LONGEST_TOLD], "is not known here: a tag is given as `tag`")

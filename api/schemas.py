@@ -14,6 +14,7 @@ from aweigh.domain.workflow_ids import deployment_workflow_id
 from aweigh.settings import Settings
 from aweigh.store.applications import Application
 from aweigh.store.deployments import Deployment
+from aweigh.store.tables import ApplicationRow
 
 
 def _printable(name: str) -> str:
@@ -67,23 +68,29 @@ class LiveAnswer(Answer):
     since: datetime | None
 
 
-def application_answer(application: Application, live: LiveAnswer | None) -> dict[str, Any]:
-    """An application as it is shown: secret values never, only the names of variables."""
-    row = application.row
-    settings = application.settings.model_dump(mode="json")
-    settings["env"] = sorted(application.settings.env)
-    _hide(settings["source"])
+def row_answer(row: ApplicationRow) -> dict[str, Any]:
+    """What is known of an application whatever its settings are."""
     return {
         "id": row.id,
         "slug": row.slug,
         "name": row.name,
         "server": row.server,
-        **settings,
-        "live": live.model_dump(mode="json") if live else None,
-        "removing": application.removing,
+        "removing": row.removal_sequence is not None,
         "removal_message": row.removal_message,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+    }
+
+
+def application_answer(application: Application, live: LiveAnswer | None) -> dict[str, Any]:
+    """An application as it is shown: secret values never, only the names of variables."""
+    settings = application.settings.model_dump(mode="json")
+    settings["env"] = sorted(application.settings.env)
+    _hide(settings["source"])
+    return {
+        **row_answer(application.row),
+        **settings,
+        "live": live.model_dump(mode="json") if live else None,
     }
 
 

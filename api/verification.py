@@ -8,15 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import structlog
 from fastapi import HTTPException, Request
 from pydantic import BaseModel, ValidationError
 
 from aweigh.domain import delivery
-from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.domain.errors import BAD_DATA, Invalid, Unavailable
 from aweigh.domain.push import Event, Push
+from aweigh.domain.saying import said_by
 from aweigh.store import applications, pushes
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import ApplicationRow
+
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Read = TypeVar("Read", bound=BaseModel)
@@ -113,7 +117,13 @@ def _signing(
     """The ids of whose secret signed it, each secret being tried once."""
     secrets = {_APP: app_secret} if app_secret else {}
     for row in rows:
-        if secret := applications.webhook_secret_of(tx, row):
+        try:
+            secret = applications.webhook_secret_of(tx, row)
+        except BAD_DATA as error:  # and the deliveries of its neighbours go on
+            _log.error("an application's webhook_secret cannot be read", application=row.id,
+                       error=said_by(error, masks=False))  # fmt: skip
+            continue
+        if secret:
             secrets[row.id] = secret
     tried = secrets.values() or [tx.vault.open_decoy()]  # costs what a wrong signature costs
     signed = delivery.signing(body, signature, tried)

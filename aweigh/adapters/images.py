@@ -238,8 +238,10 @@ def _ran_out_of_time(error: Exception) -> bool:
 def _seconds_to_give_up(check: Mapping[str, Any]) -> float:
     """How long the engine looks before it calls a container unhealthy, with its own defaults."""
     interval, timeout = (check.get(name) or 30 * _SECOND for name in ("Interval", "Timeout"))
-    tried = interval * (check.get("Retries") or 3) + timeout
-    return float((check.get("StartPeriod") or 0) + tried) / _SECOND
+    tried = (interval + timeout) * (check.get("Retries") or 3)  # one begins when the last has ended
+    start = check.get("StartPeriod") or 0
+    begun = timeout if start else 0  # just before that period ends, which does not count either
+    return float(start + begun + tried) / _SECOND
 
 
 def _platform(told: Mapping[str, Any]) -> Platform:

@@ -19,6 +19,9 @@ _SHA256_DIGITS: Final = 64
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
 _REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+-]{1,255}")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+#: Of a person; what is as long as a token may be one, and so may what begins as those of forges.
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+_TOKEN: Final = re.compile(r"gh[a-z]_|github_pat_|glpat-|ATBB|ATCTT", re.IGNORECASE)
 _SCP: Final = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^/:]+):(?P<path>.+)")
 #: Hosts where a path is the same whether or not it begins with a slash.
 _FORGES: Final = frozenset(
@@ -86,10 +89,11 @@ def repository_url(text: str) -> str:
     Raises:
         ValueError: it is not one that can be fetched from safely; says why.
     """
+    text = text.strip()
     if scp := _SCP.fullmatch(text):
         text = f"ssh://{scp['user']}@{scp['host']}{_scp_path(scp['host'], scp['path'])}"
     url = urlsplit(text)
-    host = url.hostname or ""
+    host = (url.hostname or "").removesuffix(".")
     if url.scheme not in ("https", "ssh") and not (url.scheme == "http" and is_loopback(host)):
         raise ValueError("is not an https:// or ssh:// address (or git@host:path)")
     if url.query or url.fragment or not grammar.matches(grammar.HOST, host):
@@ -103,7 +107,11 @@ def _scp_path(host: str, path: str) -> str:
     """The path of a URL; one that does not begin with a slash is relative to the user's home."""
     if path.startswith("/"):
         return path
-    return f"/{path}" if path.startswith("~") or host.lower() in _FORGES else f"{_HOME}{path}"
+    return (
+        f"/{path}"
+        if path.startswith("~") or host.lower().removesuffix(".") in _FORGES
+        else f"{_HOME}{path}"
+    )
 
 
 def fetch_address(repository: str) -> str:
@@ -142,7 +150,11 @@ def is_loopback(host: str) -> bool:
 
 
 def _user(url: SplitResult) -> str:
-    if url.password is not None or (url.username and url.scheme != "ssh"):
+    secret = url.password is not None
+    if url.scheme != "ssh" and url.username:
+        # Bitbucket and Azure put a person's name into the address that they show.
+        secret = secret or not _NAME.fullmatch(url.username) or _TOKEN.match(url.username)
+    if secret:
         raise ValueError("carries credentials; give them as `credentials`")
     if url.scheme != "ssh":
         return ""
@@ -157,7 +169,7 @@ def _host(url: SplitResult) -> str:
         port = url.port
     except ValueError as error:
         raise ValueError("has no such port") from error
-    host = str(url.hostname)
+    host = str(url.hostname).removesuffix(".")
     if url.scheme == "https" and host in _GITHUB:
         host = "github.com"
     return f"{host}:{port}" if port and port != _PORTS[url.scheme] else host

@@ -145,7 +145,11 @@ def why_ignored(push: Push, source: GitSource, newest: Newest | None, *, skips: 
         return "the commit's message asks for it"
     if not _concerns(push, source):
         return "it changes nothing below the application's paths"
-    return "a newer push was taken already" if newest and _is_older(push, newest) else None
+    if newest is None:
+        return None
+    if push.tag is not None and push.commit == newest.after:
+        return "this commit is deployed already"
+    return "a newer push was taken already" if _is_older(push, newest) else None
 
 
 def _why_not_followed(push: Push, source: GitSource) -> str | None:
@@ -175,6 +179,8 @@ def _matches(path: str, pattern: str) -> bool:
 
 def _is_older(push: Push, newest: Newest) -> bool:
     at = push.repository.pushed_at
+    if push.tag is not None:  # on whichever commit: it is wanted because it was pushed
+        return at is not None and at < newest.pushed_at
     if at is None or at == newest.pushed_at:  # within one second: the chain of commits tells
         follows = push.before == newest.after  # also where a force-push goes back to `before`
         return not follows and push.commit in (newest.before, newest.after)

@@ -6,9 +6,9 @@ https://docs.github.com/en/actions/managing-workflow-runs/skipping-workflow-runs
 import re
 from typing import Final
 
-#: Anywhere in the message; GitHub's five, and the same of `cd`, which leave its workflows alone.
+#: Anywhere in the message; GitHub's five, and no others.
 _MARKER: Final = re.compile(
-    r"\[(?:(?:skip|no) (?:ci|cd)|(?:ci|cd) skip|skip actions|actions skip)\]", re.IGNORECASE
+    r"\[(?:(?:skip|no) ci|ci skip|skip actions|actions skip)\]", re.IGNORECASE
 )
 _TRAILER: Final = re.compile(r"[A-Za-z0-9-]+[ \t]*:")
 _SKIP_CHECKS: Final = re.compile(r"skip-checks[ \t]*:[ \t]*true[ \t\r]*", re.IGNORECASE)

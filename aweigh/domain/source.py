@@ -113,6 +113,7 @@ class GitSource(Value):
     @field_validator("branch")
     @classmethod
     def _branch(cls, branch: str) -> str:
+        branch = branch.strip().removeprefix("refs/heads/")
         if not git.is_ref(branch):
             raise ValueError(
                 "is not the name of a branch as git takes it, of at most 250 characters"

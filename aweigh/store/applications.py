@@ -1,9 +1,11 @@
 """Applications: their settings, what they claim on a server, and their end."""
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import set_committed_value
@@ -12,14 +14,17 @@ from aweigh.contract import Removal
 from aweigh.domain import grammar
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import EventKind
-from aweigh.domain.errors import Conflict, NotFound
+from aweigh.domain.errors import BAD_DATA, Conflict, NotFound
 from aweigh.domain.git import repository_key
+from aweigh.domain.saying import said_by
 from aweigh.domain.source import GitSource
 from aweigh.store import claims, outbox, releases
 from aweigh.store.database import Transaction, locking
 from aweigh.store.ids import new_id, new_secret
 from aweigh.store.tables import ApplicationRow, EventRow
-from aweigh.store.vault import Owner, SealBroken
+from aweigh.store.vault import Owner
+
+_log = structlog.get_logger(__name__)
 
 _SETTINGS: Final = "applications.settings"
 _WEBHOOK: Final = "applications.webhook_secret"
@@ -147,13 +152,22 @@ async def settle(tx: Transaction, row: ApplicationRow) -> None:
     """
     try:
         wanted = [_opened(tx, row).settings, *await releases.in_use(tx, row)]
-    except SealBroken:
+    except BAD_DATA:
         return  # then they are kept: no end of a deployment may depend on this
     await claims.keep(tx, row, wanted)
 
 
 async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
     """Raises: NotFound."""
+    return _opened(tx, await find_row(tx, id_or_slug, lock=lock))
+
+
+async def find_row(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> ApplicationRow:
+    """An application without its settings, which it may be impossible to read.
+
+    Raises:
+        NotFound
+    """
     row = None
     is_id = grammar.matches(grammar.ENTITY_ID, id_or_slug)
     if is_id or grammar.matches(grammar.KNOWN_SLUG, id_or_slug):
@@ -164,7 +178,19 @@ async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Appli
         row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise NotFound(f"there is no application {id_or_slug!r}")
-    return _opened(tx, row)
+    return row
+
+
+def readable(tx: Transaction, rows: Iterable[ApplicationRow]) -> list[Application]:
+    """Those whose settings can be read; one that cannot keeps nobody from the others."""
+    found = []
+    for row in rows:
+        try:
+            found.append(_opened(tx, row))
+        except BAD_DATA as error:
+            _log.error("an application's settings cannot be read", application=row.id,
+                       error=said_by(error, masks=False))  # fmt: skip
+    return found
 
 
 async def locked_row(tx: Transaction, application_id: str) -> ApplicationRow:
@@ -193,12 +219,11 @@ async def find_by_hook(
     return _opened(tx, row)
 
 
-async def page(tx: Transaction, *, after: str | None, limit: int) -> list[Application]:
+async def page(tx: Transaction, *, after: str | None, limit: int) -> list[ApplicationRow]:
     query = select(ApplicationRow).where(ApplicationRow.removed_at.is_(None))
     if after:
         query = query.where(ApplicationRow.id > after)
-    rows = await tx.session.scalars(query.order_by(ApplicationRow.id).limit(limit))
-    return [_opened(tx, row) for row in rows]
+    return list(await tx.session.scalars(query.order_by(ApplicationRow.id).limit(limit)))
 
 
 async def change(tx: Transaction, application: Application, settings: ApplicationSettings) -> None:
@@ -210,9 +235,8 @@ async def change(tx: Transaction, application: Application, settings: Applicatio
     await settle(tx, application.row)
 
 
-async def ask_removal(tx: Transaction, application: Application, *, volumes: bool) -> None:
+async def ask_removal(tx: Transaction, row: ApplicationRow, *, volumes: bool) -> None:
     """Take a sequence for the removal, which goes through the lane like a deployment."""
-    row = application.row
     row.removal_sequence = await next_sequence(tx, row)
     row.removal_volumes = volumes
     row.removal_message = None

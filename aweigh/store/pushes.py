@@ -41,12 +41,12 @@ async def of_repository(
     Nobody else's: a repository may have applications of several owners.
     """
     rows = await _followers(tx, event)
-    return [await applications.find(tx, row.id) for row in rows if row.id in application_ids]
+    return applications.readable(tx, (row for row in rows if row.id in application_ids))
 
 
 async def of_installation(tx: Transaction, event: Event) -> list[Application]:
     """The applications whose repository is read by the installation that an App's event names."""
-    found = [await applications.find(tx, row.id) for row in await _followers(tx, event)]
+    found = applications.readable(tx, await _followers(tx, event))
     return [one for one in found if event.installation and _is_read_by(event.installation.id, one)]
 
 

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.docker
 @pytest.mark.parametrize(
     ("options", "seconds"),
     [
-        ("--start-period=180s --interval=10s --timeout=5s --retries=4 CMD /x", 180 + 4 * 10 + 5),
+        ("--start-period=180s --interval=10s --timeout=5s --retries=4 CMD /x", 185 + 4 * (10 + 5)),
         ("--interval=1500ms --timeout=1s --retries=1 CMD /x", 2.5),
-        ("CMD /x", 3 * 30 + 30),
+        ("--retries=5 CMD /x", 5 * (30 + 30)),
+        ("CMD /x", 3 * (30 + 30)),
         ("NONE", 0),
     ],
 )

@@ -96,7 +96,10 @@ async def test_what_is_wrong_with_a_call_is_named_and_deploys_nothing(
 @pytest.mark.parametrize(
     "body",
     [{"tga": "v2"}, {"Tag": "v2"}, {"tags": "v2"}, {"image_tag": "v2"}, {"version": "v2"},
-     {"ref": "refs/tags/v2"}, {"tga": "v2", "by": "ci", "n": 1}],
+     {"ref": "refs/tags/v2"}, {"tga": "v2", "by": "ci", "n": 1},
+     {"tag_name": "v2"}, {"docker_tag": "v2"}, {"dockerTag": "v2"}, {"IMAGE_TAG": "v2"},
+     {"app_version": "v2"}, {"git-ref": "v2"}, {"commit_sha": "v2"}, {"commitSHA": "v2"},
+     {"digest": "v2"}],
     ids=str,
 )  # fmt: skip
 async def test_another_word_for_a_tag_deploys_nothing(door: Door, body: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ async def test_a_removal_overtakes_too(
     made = await new_deployment(store, application)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
     relay()
     row = await ended(store, made)
 
@@ -202,7 +202,7 @@ async def test_few_are_on_their_way_at_a_time(
     removed = await new_application(store, "removed")
     async with store.write() as tx:
         found = await applications.find(tx, removed, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
     await until(lambda: len(temporal.handed_over) > _PLACES)
     assert temporal.handed_over[-1][1] == "", "which waits for no place"
 

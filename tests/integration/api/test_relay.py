@@ -82,7 +82,7 @@ async def test_a_removal_is_handed_to_the_same_lane(
     application = await new_application(store)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=True)
+        await applications.ask_removal(tx, found.row, volumes=True)
     relay.wake()
     await until(lambda: temporal.handed_over)
 
@@ -240,7 +240,7 @@ async def test_an_application_row_is_enough_to_remove_it(
     application = await new_application(store)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
         (await tx.session.get_one(ApplicationRow, application)).settings = "v1:00000000:lost"
     relay.wake()
 

@@ -17,7 +17,7 @@ from tests.support.github import push
 
 
 @pytest.mark.parametrize("message", [
-    "chore(release): 1.2.0 [skip ci]\n\n* fix: x", "1.2.0 [no cd]", "1.2.0\n\n\nskip-checks:true",
+    "chore(release): 1.2.0 [skip ci]\n\n* fix: x", "1.2.0 [no ci]", "1.2.0\n\n\nskip-checks:true",
 ])  # fmt: skip
 async def test_a_tag_deploys_whatever_its_commit_says(door: Door, message: str) -> None:
     """Tools that make releases write it into each commit; the push of its branch heeds it."""
@@ -87,3 +87,16 @@ async def test_the_id_of_a_repository_goes_with_its_address(door: Door) -> None:
     answer = await deliver(door, secret, push(REPOSITORY, after=TWO, repository_fields={"id": 7}))
 
     assert answer.status_code == 401
+
+
+async def test_a_tag_on_the_former_head_that_was_pushed_with_the_new_one_is_deployed(
+    door: Door,
+) -> None:
+    app = await follow(door, tags=["v*"])
+    await deliver(door, app["webhook_secret"], push(REPOSITORY, before=ONE, after=TWO))
+
+    tag = push(REPOSITORY, after=ONE, ref="refs/tags/v1")
+    answer = await deliver(door, app["webhook_secret"], tag)
+
+    assert answer.json()["ignored"] == []
+    assert {one["commit"] for one in await deployments(door)} == {ONE, TWO}

@@ -147,7 +147,7 @@ async def test_a_tag_on_the_head_that_was_pushed_with_it_is_deployed_once(door: 
     await deliver(door, app["webhook_secret"], push(REPOSITORY, after=ONE))
     again = await deliver(door, app["webhook_secret"], tag)
 
-    assert again.json()["ignored"][0]["reason"] == "a newer push was taken already"
+    assert again.json()["ignored"][0]["reason"] == "this commit is deployed already"
     assert len(await deployments(door)) == 1
 
 

@@ -98,7 +98,7 @@ async def subjects(door: Door) -> Subjects:
         row = await deployments.find_row(tx, made["long_ended"])
         row.finished_at = tx.now - timedelta(days=2)
         found = await applications.find(tx, apps["removed"]["id"], lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
         await applications.removed(tx, apps["removed"]["id"], 2)
         await servers.ensure(tx, "eu-1")
         row = await deployments.find_row(tx, made["others"])

@@ -58,7 +58,7 @@ async def test_a_slug_is_given_once(store: Store) -> None:
 async def test_a_slug_is_never_used_again(store: Store) -> None:
     made = await new_application(store)
     async with store.write() as tx:
-        await applications.ask_removal(tx, await applications.find(tx, made), volumes=False)
+        await applications.ask_removal(tx, await applications.find_row(tx, made), volumes=False)
     async with store.write() as tx:
         await applications.removed(tx, made)
 
@@ -135,7 +135,7 @@ async def test_pages_hold_every_application_once(store: Store) -> None:
     seen: list[str] = []
     async with store.read() as tx:
         while page := await applications.page(tx, after=seen[-1] if seen else None, limit=2):
-            seen += [one.row.id for one in page]
+            seen += [one.id for one in page]
 
     assert seen == made
 

@@ -37,7 +37,7 @@ async def change(store: Store, application_id: str, **fields: Any) -> None:
 async def remove(store: Store, application_id: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application_id, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
     async with store.write() as tx:
         await applications.removed(tx, application_id)
 
@@ -130,7 +130,7 @@ async def test_claims_are_held_until_the_removal_is_done(store: Store) -> None:
     made = await new_application(store, domains=[SHOP], ports=[port(8080)])
     async with store.write() as tx:
         found = await applications.find(tx, made, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
 
     with pytest.raises(Conflict):
         await new_application(store, "blog", domains=[SHOP])

@@ -44,7 +44,7 @@ async def application(store: Store) -> str:
 async def ask_removal(store: Store, application_id: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application_id, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
         rows = await outbox.due(tx)
         await outbox.handed_over(tx, [row.id for row in rows])
 

@@ -199,7 +199,7 @@ async def test_an_application_that_is_being_removed_is_not_deployed(store: Store
     application = await new_application(store)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
 
     with pytest.raises(Conflict, match="shop is being removed; it cannot be deployed"):
         await new_deployment(store, application)
@@ -213,7 +213,7 @@ async def test_a_removal_takes_a_sequence_like_a_deployment(store: Store) -> Non
 
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=True)
+        await applications.ask_removal(tx, found.row, volumes=True)
 
     async with store.read() as tx:
         row = (await applications.find(tx, application)).row

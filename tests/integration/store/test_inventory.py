@@ -55,7 +55,7 @@ async def test_a_removed_application_is_told_as_removed_when_it_is_asked_for(
     await succeed(store, await new_deployment(store, application))
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
         await applications.removed(tx, application)
 
     (known,) = (await inventory(store, application=application)).applications

@@ -174,7 +174,7 @@ async def test_a_late_record_does_not_bring_a_removed_application_back(
     late = await new_deployment(store, application, tag="v2")
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
         await applications.removed(tx, application)
 
     await succeed(store, late)

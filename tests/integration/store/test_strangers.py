@@ -46,7 +46,7 @@ async def subjects(store: Store) -> dict[str, str]:
     await start(store, made["running"])
     async with store.write() as tx:
         found = await applications.find(tx, gone, lock=True)
-        await applications.ask_removal(tx, found, volumes=True)
+        await applications.ask_removal(tx, found.row, volumes=True)
     return {"shop": shop, "gone": gone, **made}
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from aweigh.domain.source import ImageSource
+from aweigh.domain.source import GitSource, ImageSource
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -61,3 +61,10 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
 def test_a_tag_is_given_once(image: str) -> None:
     with pytest.raises(ValidationError, match="tag"):
         ImageSource(image=image, tag="v2")
+
+
+@pytest.mark.parametrize("written", ["main", "refs/heads/main", " main\n"])
+def test_a_branch_is_stored_by_its_name(written: str) -> None:
+    source = GitSource(repository="https://github.com/acme/shop", branch=written)
+
+    assert source.branch == "main"

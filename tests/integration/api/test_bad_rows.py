@@ -1,0 +1,82 @@
+"""A row that cannot be read keeps nobody from the others, and can be removed."""
+
+import pytest
+from sqlalchemy import text
+
+from aweigh.store import applications
+from tests.integration.api.test_github_app import (
+    api,
+    deliver,
+    follow,
+    pushed,
+    source,
+)
+from tests.integration.api.test_github_app import door as app_door
+from tests.support.api_door import Door
+from tests.support.installation import SERVER
+
+__all__ = ["api", "app_door"]  # fixtures
+
+PLAIN = {"type": "git", "repository": source()["repository"]}
+
+
+async def damage(door: Door, column: str, application: str, value: str = "garbage") -> None:
+    async with door.store.write() as tx:
+        change = text(f"UPDATE applications SET {column} = :value WHERE id = :id")  # noqa: S608
+        await tx.session.execute(change, {"value": value, "id": application})
+
+
+async def test_the_others_are_listed_and_it_is_told_of(door: Door) -> None:
+    bad, good = await door.create("bad"), await door.create("good")
+    await damage(door, "settings", bad["id"])
+
+    listed = await door.get("/v1/applications")
+
+    assert [one["id"] for one in listed["items"]] == [good["id"]]
+    assert [(one["id"], one["slug"]) for one in listed["unreadable"]] == [(bad["id"], "bad")]
+
+
+async def test_pages_go_on_behind_it(door: Door) -> None:
+    made = [await door.create(name) for name in ("a", "b", "c")]
+    await damage(door, "settings", made[1]["id"])
+
+    page = await door.get("/v1/applications", params={"limit": 2})
+    rest = await door.get("/v1/applications", params={"limit": 2, "after": page["next"]})
+
+    assert [one["slug"] for one in page["items"] + rest["items"]] == ["a", "c"]
+
+
+@pytest.mark.parametrize("column", ["settings", "secret", "webhook_secret"])
+async def test_it_can_be_removed_and_its_deployments_be_read(door: Door, column: str) -> None:
+    bad = await door.create("bad", domains=[{"host": "a.example"}], port=80)
+    deployment = await door.deploy(bad)
+    await damage(door, column, bad["id"])
+
+    answer = await door.call("DELETE", "/v1/applications/bad")
+
+    assert (answer.status_code, answer.json()["removing"]) == (202, True)
+    [listed] = (await door.get("/v1/deployments", params={"application": "bad"}))["items"]
+    assert listed["id"] == deployment
+    async with door.store.write() as tx:
+        removal = await applications.asked_removal(tx, SERVER, bad["id"])
+        await applications.removed(tx, removal.application, removal.sequence)
+    assert (await door.get("/v1/applications"))["items"] == []
+    await door.create("other", domains=[{"host": "a.example"}], port=80)
+
+
+@pytest.mark.parametrize("column", ["settings", "webhook_secret", "secret"])
+async def test_deliveries_speak_to_its_neighbours(app_door: Door, column: str) -> None:
+    bad = await follow(app_door, "bad", PLAIN)
+    by_app = await follow(app_door, "bad-too", source())
+    good = await follow(app_door, "good", PLAIN)
+    ours = await follow(app_door, "ours", source())
+    for one in (bad, by_app):
+        await damage(app_door, column, one["id"])
+
+    by_own = await deliver(app_door, pushed(), secret=good["webhook_secret"])
+    of_app = await deliver(app_door, pushed())
+
+    assert (by_own.status_code, of_app.status_code) == (202, 202)
+    assert len(by_own.json()["deployments"]) == 1
+    made = {one["application"]["id"] for one in (await app_door.get("/v1/deployments"))["items"]}
+    assert {good["id"], ours["id"]} <= made
