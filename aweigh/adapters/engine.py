@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from aweigh.adapters.creation import create_arguments
 from aweigh.adapters.engine_errors import engine_error
+from aweigh.adapters.engine_line import EngineLine
 from aweigh.adapters.sources import first_file
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.container import ContainerSpec
@@ -72,6 +73,10 @@ class Engine:
                 base_url=self._host, version="auto", timeout=TIMEOUT_SECONDS
             )
         return self._client
+
+    def line(self, timeout: float | None = None) -> EngineLine:
+        """A connection for one request that may wait for a registry."""
+        return EngineLine(self._host, timeout)
 
     async def call(
         self, doing: str, call: Callable[[docker.APIClient], T], *, wanted: bool = False

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import docker
 from docker.auth import encode_header
 from docker.errors import APIError, DockerException, NotFound
-from requests.exceptions import ConnectionError as RequestConnectionError
-from requests.exceptions import ReadTimeout, RequestException
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
-from aweigh.adapters.engine import TIMEOUT_SECONDS, Engine
+from aweigh.adapters.engine import Engine
 from aweigh.adapters.engine_errors import pull_error, registry_silent, text_of
-from aweigh.adapters.pull_line import PullLine, credentials_of
+from aweigh.adapters.engine_line import EngineLine
 from aweigh.adapters.threads import in_thread
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import PullStopped, StepError, StepUnavailable
@@ -100,18 +100,15 @@ class Images:
             StepError: the registry's answer, classified.
         """
 
+        line = self._engine.line(_ASKING_SECONDS)
+        path = f"/distribution/{quote(str(reference))}/json"
+
         def asked(c: docker.APIClient) -> Remote:
-            # `inspect_distribution`, which cannot be given a timeout of its own.
-            answer = c._get(  # type: ignore[attr-defined]
-                c._url("/distribution/{0}/json", str(reference)),  # type: ignore[attr-defined]
-                headers={"X-Registry-Auth": encode_header(credentials_of(registry))},
-                timeout=_ASKING_SECONDS,
-            )
-            told = c._result(answer, True)  # type: ignore[attr-defined]
+            told = line.value(c, path, _credentials(registry))
             platforms = tuple(map(_platform, told.get("Platforms") or ()))
             return Remote(str(told["Descriptor"]["digest"]), platforms)
 
-        return await self._asking(reference, _ASKING_SECONDS, asked)
+        return await self._asking(reference, asked, line)
 
     async def pull(
         self,
@@ -135,12 +132,14 @@ class Images:
 
         named = asked or reference
         progress = Progress()
-
-        line = PullLine()
+        line = self._engine.line()
+        wanted = {"fromImage": reference.repository, "tag": reference.digest or reference.tag or ""}
+        if platform:
+            wanted["platform"] = str(platform)
 
         def pulled(c: docker.APIClient) -> None:
             failed: StepError | None = None
-            for event in line.events(c, reference, registry, platform):  # to their end
+            for event in line.events(c, "/images/create", wanted, _credentials(registry)):
                 # Errors in the middle of a pull come in a stream that began with 200.
                 if "error" in event:
                     failed = failed or pull_error(str(event["error"]), named)
@@ -151,23 +150,19 @@ class Images:
             if failed:
                 raise failed
 
-        await self._asking(named, TIMEOUT_SECONDS, pulled, line.hang_up)
+        await self._asking(named, pulled, line)
 
     async def _asking(
-        self,
-        reference: ImageReference,
-        seconds: float,
-        call: Callable[[docker.APIClient], T],
-        stop: Callable[[], None] | None = None,
+        self, reference: ImageReference, call: Callable[[docker.APIClient], T], line: EngineLine
     ) -> T:
         try:
-            return await in_thread(lambda: call(self._engine.client()), stop)
+            return await in_thread(lambda: call(self._engine.client()), line.hang_up)
         except APIError as error:
             raise pull_error(text_of(error), reference) from error
-        except (DockerException, RequestException, HTTPError) as error:
+        except TimeoutError as error:
             # The engine answers everything else at once: it waits for the registry.
-            if _ran_out_of_time(error):
-                raise registry_silent(reference, seconds) from error
+            raise registry_silent(reference, _ASKING_SECONDS) from error
+        except (DockerException, RequestException, HTTPError) as error:
             raise self._engine.failed(f"pull {reference}", error) from error
 
     async def tag(self, image_id: str, name: str) -> None:
@@ -229,10 +224,13 @@ class Images:
         )
 
 
-def _ran_out_of_time(error: Exception) -> bool:
-    """Reading a stream, the timeout comes in two other guises."""
-    hidden = isinstance(error, RequestConnectionError) and "Read timed out" in str(error)
-    return hidden or isinstance(error, (ReadTimeout, ReadTimeoutError))
+def _credentials(registry: Registry | None) -> dict[str, str]:
+    """The engine asks as nobody without; docker-py would read ~/.docker/config.json instead."""
+    known = {}
+    if registry:
+        password = registry.password.get_secret_value()
+        known = {"username": registry.username, "password": password}
+    return {"X-Registry-Auth": encode_header(known).decode()}
 
 
 def _seconds_to_give_up(check: Mapping[str, Any]) -> float:
