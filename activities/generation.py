@@ -121,8 +121,7 @@ class GenerationActivities:
         if found:  # a worker died between create and start
             await server.engine.remove(spec.name)
         replicas = Replicas(server, release, image)
-        if any(volume.exclusive for volume in release.settings.volumes):
-            await replicas.stop_others()  # it is given the volume too
+        await replicas.make_way_for_command()
         async with replicas.surroundings() as around:
             await around.volumes.create(server, with_real_binds(server, spec))
             try:

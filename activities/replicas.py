@@ -215,9 +215,17 @@ class Replicas:
     async def make_way(self) -> None:
         """`recreate`: nothing else of the application runs beside this release."""
         if self._strategy() is Strategy.RECREATE:
-            await self.stop_others()
+            await self._stop_others()
 
-    async def stop_others(self) -> None:
+    async def make_way_for_command(self) -> None:
+        """`recreate`: nothing else of it has a volume while the release command may write there."""
+        release = self._release
+        mounts = all_mounts(self._server.names, release.slug, release.settings, self._image)
+        exclusive = any(volume.exclusive for volume in release.settings.volumes)
+        if exclusive or not all(mount.read_only for mount in mounts):
+            await self.make_way()
+
+    async def _stop_others(self) -> None:
         """Stop the application's other containers and keep them, so that they can run again."""
         others = await other_containers(self._server, self._release)
         await together(park(self._server, one) for one in others if not _is_parked(one))

@@ -236,24 +236,50 @@ async def test_a_reset_to_the_switch_never_has_two_containers_on_an_exclusive_vo
     assert most_at_once(engine, app, began) == 1
 
 
-async def test_a_release_command_is_alone_on_an_exclusive_volume(
-    engine: docker.DockerClient, stack: Stack, repository: str
+@pytest.mark.parametrize(
+    ("name", "tag", "settings"),
+    [
+        ("migrates-alone", "v1", {"volumes": EXCLUSIVE}),
+        ("migrates-data", "v1", {"volumes": [{"source": "data", "target": "/data"}]}),
+        ("migrates-image", "volume", {}),
+    ],
+)
+async def test_a_release_command_has_the_volume_to_itself(
+    engine: docker.DockerClient,
+    stack: Stack,
+    repository: str,
+    name: str,
+    tag: str,
+    settings: dict[str, Any],
 ) -> None:
-    began = time.time()
-    app = await stack.create(
-        "migrates-alone", {"type": "image", "image": repository, "tag": "v1"},
-        volumes=EXCLUSIVE, **releases_with("raise SystemExit(0)"),
-    )  # fmt: skip
-    assert (await stack.deploy(app)).status_code == 200
-    assert (await stack.deploy(app)).status_code == 200
-    [live] = containers(engine, stack.prefix, "migrates-alone")
-    await change(stack, app, **releases_with("raise SystemExit(1)"))
+    began, source = time.time(), {"type": "image", "image": repository, "tag": tag}
+    releases = {"release_command": [f"import os\n{ALONE}"]}
+    app = await stack.create(name, source, **settings, **begins_with(ALONE), **releases)
+    for _ in range(2):
+        answer = await stack.deploy(app)
+        assert answer.status_code == 200, answer.text
+    [live] = containers(engine, stack.prefix, name)
+    await change(stack, app, release_command=["raise SystemExit(1)"])
     failed = (await stack.deploy(app)).json()["deployment"]
 
-    [now] = containers(engine, stack.prefix, "migrates-alone")
+    [now] = containers(engine, stack.prefix, name)
     assert failed["reason"] == "release_command_failed"
     assert (now.id, now.status) == (live.id, "running")
     assert most_at_once(engine, app, began) == 1
+
+
+async def test_a_release_command_without_a_volume_stops_nothing(
+    engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
+) -> None:
+    """Though the strategy is `recreate`, for the port: it has none."""
+    [before] = containers(engine, stack.prefix, "published")
+    await change(stack, published, **releases_with("raise SystemExit(1)"))
+    failed = (await stack.deploy(published)).json()["deployment"]
+    await change(stack, published, **dict.fromkeys(releases_with("")))
+
+    [now] = containers(engine, stack.prefix, "published")
+    assert failed["reason"] == "release_command_failed"
+    assert now.attrs["State"]["StartedAt"] == before.attrs["State"]["StartedAt"]
 
 
 async def test_a_shared_volume_of_a_routed_application_is_there_for_both(
