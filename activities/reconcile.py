@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -12,6 +13,7 @@ from temporalio import activity
 from activities.draining import drained
 from activities.errors import as_application_errors, caller
 from activities.inputs import ReconcileInput, ServerReconciled
+from activities.ongoing import Ongoing
 from activities.proxy_view import answers
 from activities.repair import Repair
 from activities.retention import (
@@ -25,6 +27,7 @@ from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, sequence_of
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError, StepError
 from aweigh.threads import in_thread
+from aweigh.together import together
 
 if TYPE_CHECKING:
     from aweigh.adapters.api import Api
@@ -53,6 +56,7 @@ class ReconcileActivities:
         self._api = api
         self._journal = journal
         self._repair = Repair(server, api)
+        self._ongoing = Ongoing()
 
     @activity.defn(name="reconcile_server")
     async def reconcile(self, _: ReconcileInput) -> ServerReconciled:
@@ -67,7 +71,8 @@ class ReconcileActivities:
 
     async def run(self, run_id: str = "") -> Findings:
         journalled = self._journal.deployments()
-        built = await self._server.workshop.deployments()
+        workshop = self._server.workshop
+        built = await workshop.deployments()
         inventory = await self._api.inventory()
         containers = await self._by_application()
         seen = Seen(skipped=list(inventory.skipped), unsure=set(inventory.left_alone))
@@ -86,7 +91,8 @@ class ReconcileActivities:
                 self._journal.forget(deployment_id)
         for deployment_id in sorted(built - _wanted(inventory)):
             with seen.apart(deployment_id):
-                await self._server.workshop.discard_leavings(self._server.instance, deployment_id)
+                work = partial(workshop.discard_leavings, self._server.instance, deployment_id)
+                await self._ongoing.wait(deployment_id, work)
         await self._sweep(seen)
         return seen.findings(run_id)
 
@@ -161,31 +167,32 @@ class ReconcileActivities:
     async def _put_right(
         self, known: KnownApplication, containers: list[Container], seen: Seen
     ) -> None:
-        """One application; how its deployments stand is in doubt until it has been looked at."""
-        doubt = {one.id for one in known.deployments if not one.state.ended or one.id == known.live}
-        seen.unsure |= doubt
         try:
-            commit, answers = await self._application(known, containers)
+            commit, answers, outgoing = await self._application(known, containers)
         except TimeoutError:
             _log.info("at work, and left alone", slug=known.slug)
-            commit, answers = self._server.commits.live(known.slug), None
-            seen.unsure -= doubt
-        else:
-            seen.unsure -= doubt
+            commit, answers, outgoing = self._server.commits.live(known.slug), None, []
+        seen.unsure -= _in_doubt(known)
         if commit:
             seen.tell(commit, answers, verified=self._server.is_beyond_return(commit))
+        # Their programs may take an hour: neither the findings nor a deployment waits for that.
+        await together(self._remove(one, stop=True) for one in outgoing)
 
     async def _application(
         self, known: KnownApplication, containers: list[Container]
-    ) -> tuple[Commit | None, bool | None]:
-        """Raises: TimeoutError: a step of it, or its removal, goes on."""
+    ) -> tuple[Commit | None, bool | None, list[Container]]:
+        """What is live, whether it answers, and what is still to be stopped and removed.
+
+        Raises:
+            TimeoutError: a step of it, or its removal, goes on.
+        """
         async with self._server.locks.holding(known.id, patience=_PATIENCE_SECONDS):
             if self._server.fence.mark(known.id).highest > known.highest_sequence:
                 # Begun since the inventory was made, or made before the database was restored.
-                return self._server.commits.live(known.slug), None
+                return self._server.commits.live(known.slug), None, []
             self._server.commits.discard_unfinished(known.slug)
             commit = await self._repair.route(known)
-            await self._remove_leftovers(known, commit, containers)
+            outgoing = await self._remove_leftovers(known, commit, containers)
             if known.removed:
                 await self._server.application_networks.remove(known.slug)
             if commit and not known.in_flight:
@@ -193,26 +200,32 @@ class ReconcileActivities:
                 if known.state_of(commit.generation.sequence) is DeploymentState.SUCCEEDED:
                     await self._server.verify(commit)
         await sweep_application(self._server, known)
-        return commit, await self._answers(commit) if commit else False
+        return commit, await self._answers(commit) if commit else False, outgoing
 
     async def _remove_leftovers(
         self, known: KnownApplication, commit: Commit | None, containers: list[Container]
-    ) -> None:
+    ) -> list[Container]:
+        """Remove what serves nobody; those that were live before and can be stopped now."""
         leftovers = [one for one in containers if _is_leftover(one, known, commit)]
-        older = [one for one in leftovers if commit and one.running and _is_older(one, commit)]
-        if commit and older and not await self._is_done_with(commit, older):
-            leftovers = [one for one in leftovers if one not in older]
+        older: list[Container] = []
+        if commit and not known.removed:
+            older = [one for one in leftovers if one.running and _is_older(one, commit)]
+        at_once = [one for one in leftovers if one not in older]
         # What a failed deployment made live has just been taken out of the proxy's pool.
-        await drained(self._server, [one for one in leftovers if one not in older], _DRAIN_SECONDS)
-        for one in leftovers:
-            try:
-                if one in older:
-                    await self._server.engine.stop(one.name)
-                await self._server.engine.remove(one.name)
-            except StepError as error:
-                _log.error("a leftover cannot be removed", container=one.name, error=str(error))
-            else:
-                _log.info("removed a leftover", container=one.name)
+        await drained(self._server, at_once, _DRAIN_SECONDS)
+        for one in at_once:
+            await self._remove(one)
+        return older if commit and older and await self._is_done_with(commit, older) else []
+
+    async def _remove(self, leftover: Container, *, stop: bool = False) -> None:
+        try:
+            if stop:
+                await self._server.engine.stop(leftover.name)
+            await self._server.engine.remove(leftover.name)
+        except StepError as error:
+            _log.error("a leftover cannot be removed", container=leftover.name, error=str(error))
+        else:
+            _log.info("removed a leftover", container=leftover.name)
 
     async def _is_done_with(self, commit: Commit, older: list[Container]) -> bool:
         """Whether what was live before has answered its last request, or has had its time."""
@@ -235,14 +248,14 @@ class ReconcileActivities:
         return await answers(self._server, release, commit)
 
 
+def _in_doubt(known: KnownApplication) -> set[str]:
+    """Its deployments that may be live."""
+    return {one.id for one in known.deployments if not one.state.ended or one.id == known.live}
+
+
 def _wanted(inventory: Inventory) -> set[str]:
     """Deployments that are open or live; any that was here before them and is none, has ended."""
-    return inventory.left_alone | {
-        one.id
-        for known in inventory.applications
-        for one in known.deployments
-        if not one.state.ended or one.id == known.live
-    }
+    return inventory.left_alone.union(*map(_in_doubt, inventory.applications))
 
 
 def _is_leftover(one: Container, known: KnownApplication, commit: Commit | None) -> bool:

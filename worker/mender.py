@@ -26,6 +26,8 @@ _SETTLE_SECONDS: Final = 0.5
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 _AT_ONCE: Final = 4
+#: Longer than a look takes where nothing is to be waited for.
+_PLACE_SECONDS: Final = 10.0
 _PROXY: Final = "proxy"
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +40,8 @@ class Mender:
         #: The ids of applications (or the proxy) to look after, and how long each was left alone.
         self._due: dict[str, float] = {}
         self._all = False
+        #: Those that are being looked after; set: they were told of again meanwhile.
+        self._at_work: dict[str, asyncio.Event] = {}
         self._changed = asyncio.Event()
         self._few = asyncio.Semaphore(_AT_ONCE)
 
@@ -54,38 +58,55 @@ class Mender:
         self._changed.set()
 
     async def run(self) -> None:
-        """Look after what was told, again and again, until nothing is left to do."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(self._due.values(), default=None)):
-                    await self._changed.wait()
-            await asyncio.sleep(_SETTLE_SECONDS)
-            self._changed.clear()
-            due, everything = self._due, self._all
-            self._due, self._all = {}, False
-            commits = {
-                commit.generation.application: commit
-                for commit in await in_thread(self._server.commits.all)
-            }
-            if everything:
-                due = dict.fromkeys((*commits, _PROXY), 0.0) | due
-            await asyncio.gather(
-                *(self._look_after(one, paused, commits.get(one)) for one, paused in due.items())
-            )
+        """Look after what was told, each subject by itself, until nothing is left to do."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._changed.wait()
+                await asyncio.sleep(_SETTLE_SECONDS)
+                self._changed.clear()
+                due, everything = self._due, self._all
+                self._due, self._all = {}, False
+                commits = {
+                    commit.generation.application: commit
+                    for commit in await in_thread(self._server.commits.all)
+                }
+                if everything:
+                    due = dict.fromkeys((*commits, _PROXY), 0.0) | due
+                for subject, paused in due.items():
+                    if again := self._at_work.get(subject):
+                        again.set()
+                    else:
+                        self._at_work[subject] = asyncio.Event()
+                        work = self._look_after(group, subject, paused, commits.get(subject))
+                        group.create_task(work)
 
-    async def _look_after(self, subject: str, paused: float, commit: Commit | None) -> None:
+    async def _look_after(
+        self, group: asyncio.TaskGroup, subject: str, paused: float, commit: Commit | None
+    ) -> None:
         async with self._few:
-            try:
-                done = await self._mended(subject, commit)
-            except TimeoutError:
-                done = False  # it is at work
-            except BAD_DATA as error:
-                done = False
-                if not paused:
-                    _log.warning("cannot be looked after", subject=subject, error=repr(error))
-        if not done:
-            longer = min(max(paused * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
-            self._due.setdefault(subject, longer)
+            trying = group.create_task(self._tried(subject, paused, commit))
+            # One that takes long goes on without a place, which others need.
+            await asyncio.wait([trying], timeout=_PLACE_SECONDS)
+        done = await trying
+        longer = 0.0 if done else min(max(paused * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        again = self._at_work[subject]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longer):
+                await again.wait()
+        del self._at_work[subject]
+        if again.is_set() or not done:
+            self._due.setdefault(subject, 0.0 if again.is_set() else longer)
+            self._changed.set()
+
+    async def _tried(self, subject: str, paused: float, commit: Commit | None) -> bool:
+        try:
+            return await self._mended(subject, commit)
+        except TimeoutError:
+            return False  # it is at work
+        except BAD_DATA as error:
+            if not paused:
+                _log.warning("cannot be looked after", subject=subject, error=repr(error))
+            return False
 
     async def _mended(self, subject: str, commit: Commit | None) -> bool:
         """Whether nothing is left to do."""

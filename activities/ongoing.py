@@ -1,0 +1,49 @@
+"""Work on many subjects, none of which keeps the others from their turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Final
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+#: Longer than anything takes that waits for nobody's program to end.
+SECONDS: Final = 30.0
+
+
+class Ongoing:
+    """Waits for each subject's work for a while, and then lets it go on beside the others'."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def wait(self, subject: str, work: Callable[[], Coroutine[None, None, None]]) -> bool:
+        """Begin a subject's work, unless it still goes on; whether it has ended in time.
+
+        Raises whatever it raises within that time; later it is only logged.
+        """
+        if subject in self._tasks:
+            return False
+        task = self._tasks[subject] = asyncio.create_task(work())
+        try:
+            await asyncio.wait([task], timeout=self._seconds)
+        finally:
+            if not task.done():
+                task.add_done_callback(partial(self._ended_late, subject))
+            else:
+                del self._tasks[subject]
+        if task.done():
+            task.result()
+            return True
+        _log.warning("takes long, and goes on beside the others", subject=subject)
+        return False
+
+    def _ended_late(self, subject: str, task: asyncio.Task[None]) -> None:
+        del self._tasks[subject]
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("cannot be put right", subject=subject, error=repr(error))
