@@ -107,7 +107,7 @@ async def test_a_ping_is_answered(door: Door) -> None:
         ({}, {"deleted": True}, "the branch was deleted"),
         ({"auto_deploy": False}, {}, "auto_deploy is off"),
         ({}, {"message": "docs [skip ci]"}, "the commit's message asks for it"),
-        ({}, {"message": "docs [CD skip]"}, "the commit's message asks for it"),
+        ({}, {"message": "docs [CI skip]"}, "the commit's message asks for it"),
         ({}, {"message": "docs\n\nskip-checks: true"}, "the commit's message asks for it"),
         ({"paths": ["web"]}, {"modified": ["api/x.py", "website/y"]},
          "it changes nothing below the application's paths"),
