@@ -23,6 +23,7 @@ from aweigh.domain.errors import StepError, StepFailed
 from aweigh.domain.image import ImageReference
 from aweigh.domain.phase import BuildOrder
 from aweigh.domain.project import PROJECT_FILE
+from aweigh.domain.variable import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -136,6 +137,6 @@ class ByBuildpacks:
             log_bytes=server.workshop.log_bytes,
             repository=self._source.repository,
             commit=release.commit or "",
-            env={name: value.get_secret_value() for name, value in self._build.env.items()},
+            env=values_of(self._build.env),
             project=project,
         )

@@ -12,9 +12,9 @@ from aweigh.domain.container import labels_of
 from aweigh.domain.dockerfile import PHASE, DockerfileOrder, step_begun
 from aweigh.domain.errors import PullStopped, StepError
 from aweigh.domain.image import ImageReference
+from aweigh.domain.variable import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from activities.build_log import BuildLog
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aweigh.adapters.output import Line
     from aweigh.adapters.server import Server
     from aweigh.domain.build import Dockerfile
-    from aweigh.domain.secret import Secret
     from aweigh.domain.source import GitSource
 
 
@@ -96,10 +95,6 @@ class ByDockerfile:
             memory_bytes=limits.memory_bytes or server.workshop.memory_bytes,
             pids=limits.pids,
             log_bytes=server.workshop.log_bytes,
-            args=_values(build.args),
-            secrets=_values(build.secrets),
+            args=values_of(build.args),
+            secrets={name: one.get_secret_value() for name, one in build.secrets.items()},
         )
-
-
-def _values(secrets: Mapping[str, Secret]) -> dict[str, str]:
-    return {name: value.get_secret_value() for name, value in secrets.items()}

@@ -129,7 +129,7 @@ class Steps:
         run_id = activity.info().workflow_run_id or ""
         async with beating(), as_application_errors(name, secrets):
             release = await self._release(name, step, run_id)
-            secrets += release.settings.secrets
+            secrets += release.secrets
             await asyncio.to_thread(prepare, secrets)
             opened = OpenStep(release, name, self._journal, self._api, secrets)
             opened.tell(StepState.RUNNING)

@@ -191,11 +191,11 @@ async def rotate_doors(office: Doors, _: Admin, application: str) -> dict[str, s
 
 
 @router.get("/{application}/env")
-async def read_env(office: Doors, _: Admin, application: str) -> dict[str, str]:
-    """The values of the variables: the only place that shows them."""
+async def read_env(office: Doors, _: Admin, application: str) -> dict[str, str | dict[str, Any]]:
+    """The variables as they were given: the only place that shows the values of secret ones."""
     async with office.store.read() as tx:
         found = await applications.find(tx, application)
-    return {name: value.get_secret_value() for name, value in found.settings.env.items()}
+    return dict(found.settings.model_dump(mode="json", context=REVEAL, include={"env"})["env"])
 
 
 @router.get("/{application}/{part}")

@@ -83,9 +83,8 @@ def row_answer(row: ApplicationRow) -> dict[str, Any]:
 
 
 def application_answer(application: Application, live: LiveAnswer | None) -> dict[str, Any]:
-    """An application as it is shown: secret values never, only the names of variables."""
+    """An application as it is shown: of what is secret, only that it is there."""
     settings = application.settings.model_dump(mode="json")
-    settings["env"] = sorted(application.settings.env)
     _hide(settings["source"])
     return {
         **row_answer(application.row),
@@ -101,9 +100,9 @@ def _hide(source: dict[str, Any]) -> None:
     if credentials := source.get("credentials"):
         for name in ("token", "private_key"):
             credentials.pop(name, None)
-    for names in ("env", "args", "secrets"):
-        if names in (build := source.get("build") or {}):
-            build[names] = sorted(build[names])
+    build = source.get("build") or {}
+    if "secrets" in build:
+        build["secrets"] = sorted(build["secrets"])
 
 
 class StepAnswer(Answer):

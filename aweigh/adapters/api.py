@@ -96,7 +96,7 @@ class Api:
             raise StepFailed(Reason.SUPERSEDED, f"{deployment_id} is neither in flight nor live.")
         _refuse(answer)
         release = _read(Release, answer)
-        self.secrets.add(deployment_id, release.settings.secrets)
+        self.secrets.add(deployment_id, release.secrets)
         return release
 
     async def repository_token(self, deployment_id: str) -> str:

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from aweigh.domain import grammar
 from aweigh.domain.public_address import host_name, path_prefix
-from aweigh.domain.secret import Secret
 from aweigh.domain.source import Source
 from aweigh.domain.value import Memory, PortNumber, Text, Unique, Value, memory_bytes
+from aweigh.domain.variable import GivenVariable
 
 Protocol = Literal["tcp", "udp"]
 #: Seconds that a health gate is given at most, whoever asks for it.
@@ -138,7 +138,7 @@ class ApplicationSettings(Value):
     """Everything that makes up how an application runs, apart from its name and server."""
 
     source: Source
-    env: dict[str, Secret] = Field(default_factory=dict)
+    env: dict[str, GivenVariable] = Field(default_factory=dict)
     labels: dict[str, Text] = Field(default_factory=dict)
     networks: Annotated[tuple[str, ...], Unique] = ()
     domains: Annotated[tuple[Domain, ...], Unique] = ()
@@ -160,7 +160,7 @@ class ApplicationSettings(Value):
 
     @field_validator("env")
     @classmethod
-    def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
+    def _env(cls, env: dict[str, GivenVariable]) -> dict[str, GivenVariable]:
         for name in env:
             grammar.variable_name(name)
         return env
@@ -169,7 +169,7 @@ class ApplicationSettings(Value):
     @classmethod
     def _port(cls, port: int | None, info: ValidationInfo) -> int | None:
         told = info.data.get("env", {}).get("PORT")
-        if port and told and told.get_secret_value() != str(port):
+        if port and told and told.text != str(port):
             raise ValueError(
                 "differs from the variable PORT, which tells the application where to listen: "
                 "give one of the two, or both alike"
@@ -218,11 +218,6 @@ class ApplicationSettings(Value):
     def dropped_capabilities(self) -> tuple[str, ...]:
         """What no container of it has: all that it could ask for and does not."""
         return tuple(one for one in get_args(Capability) if one not in self.capabilities)
-
-    @property
-    def secrets(self) -> list[str]:
-        """Every value that must never be printed."""
-        return [value.get_secret_value() for value in self.env.values()] + self.source.secrets
 
 
 def chosen_strategy(settings: ApplicationSettings, image_volumes: tuple[str, ...] = ()) -> Strategy:

@@ -1,7 +1,7 @@
 """How an image is made from source."""
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
@@ -9,8 +9,10 @@ from aweigh.domain import grammar, repository_path
 from aweigh.domain.image import ImageReference
 from aweigh.domain.secret import Secret
 from aweigh.domain.value import Memory, Value, Written, memory_bytes
+from aweigh.domain.variable import GivenVariable, hidden_of
 
 DEFAULT_BUILDER: Final = "heroku/builder:24"
+Given = TypeVar("Given")
 
 
 class BuildLimits(Value):
@@ -41,7 +43,7 @@ class Buildpacks(Value):
 
     method: Literal["buildpacks"] = "buildpacks"
     builder: str = DEFAULT_BUILDER
-    env: dict[str, Secret] = Field(default_factory=dict)
+    env: dict[str, GivenVariable] = Field(default_factory=dict)
     process: Annotated[str, _Process] = "web"
     limits: BuildLimits = BuildLimits()
 
@@ -53,15 +55,19 @@ class Buildpacks(Value):
 
     @field_validator("env")
     @classmethod
-    def _env(cls, env: dict[str, Secret]) -> dict[str, Secret]:
+    def _env(cls, env: dict[str, GivenVariable]) -> dict[str, GivenVariable]:
         for name in env:
             grammar.build_variable_name(name)
         return env
 
     @property
+    def hidden_variables(self) -> list[str]:
+        return hidden_of(self.env)
+
+    @property
     def hidden(self) -> list[str]:
-        """What no log may show."""
-        return [value.get_secret_value() for value in self.env.values()]
+        """What no log may show beside its variables."""
+        return []
 
 
 class Dockerfile(Value):
@@ -71,15 +77,15 @@ class Dockerfile(Value):
     #: Its path below `subdirectory`, which is the context of the build.
     dockerfile: Annotated[str, AfterValidator(repository_path.file)] = "Dockerfile"
     target: Annotated[str, _Stage] | None = None
-    args: dict[str, Secret] = Field(default_factory=dict)
+    args: dict[str, GivenVariable] = Field(default_factory=dict)
     secrets: dict[str, Secret] = Field(default_factory=dict)
     limits: BuildLimits = BuildLimits()
 
     @field_validator("args")
     @classmethod
-    def _args(cls, args: dict[str, Secret]) -> dict[str, Secret]:
+    def _args(cls, args: dict[str, GivenVariable]) -> dict[str, GivenVariable]:
         for name, value in args.items():
-            if any(end in value.get_secret_value() for end in "\r\n"):
+            if any(end in value.text for end in "\r\n"):
                 raise ValueError(f"{name!r} has more than one line, which no ARG can hold")
         return _named_like(grammar.ARG_NAME, args, "the name of an ARG")
 
@@ -89,15 +95,21 @@ class Dockerfile(Value):
         return _named_like(grammar.SECRET_ID, secrets, "the id of a secret")
 
     @property
+    def hidden_variables(self) -> list[str]:
+        return _with_parts(hidden_of(self.args))
+
+    @property
     def hidden(self) -> list[str]:
-        """What no log may show: an argument's parts between quotes too, for so it is written."""
-        values = [one.get_secret_value() for one in (*self.args.values(), *self.secrets.values())]
-        return values + [part for value in values for part in value.split("'") if part != value]
+        """What no log may show beside its arguments."""
+        return _with_parts([one.get_secret_value() for one in self.secrets.values()])
 
 
-def _named_like(
-    pattern: re.Pattern[str], values: dict[str, Secret], what: str
-) -> dict[str, Secret]:
+def _with_parts(values: list[str]) -> list[str]:
+    """With the parts between quotes too, for so an argument is written into a Dockerfile."""
+    return values + [part for value in values for part in value.split("'") if part != value]
+
+
+def _named_like(pattern: re.Pattern[str], values: dict[str, Given], what: str) -> dict[str, Given]:
     for name in values:
         if not grammar.matches(pattern, name):
             raise ValueError(f"{name!r} is not {what}")

@@ -10,6 +10,7 @@ from aweigh.domain.grammar import RESERVED_LABEL_PREFIXES
 from aweigh.domain.image_facts import ImageFacts
 from aweigh.domain.naming import Names
 from aweigh.domain.release import Release
+from aweigh.domain.variable import values_of
 
 INSTANCE: Final = "aweigh.instance"
 APPLICATION: Final = "aweigh.application"
@@ -169,8 +170,7 @@ def all_mounts(
 
 def environment(settings: ApplicationSettings, port: int | None) -> dict[str, str]:
     """The application's variables; `PORT` tells it where it is expected to listen."""
-    own = {name: value.get_secret_value() for name, value in settings.env.items()}
-    return ({"PORT": str(port)} if port else {}) | own
+    return ({"PORT": str(port)} if port else {}) | values_of(settings.env)
 
 
 def _entrypoint(

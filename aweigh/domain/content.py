@@ -4,8 +4,8 @@ import hashlib
 import hmac
 import json
 
-from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
+from aweigh.domain.variable import VALUES
 
 
 def content_key(secret: bytes, source: GitSource, commit: str, builder_id: str = "") -> str:
@@ -13,7 +13,7 @@ def content_key(secret: bytes, source: GitSource, commit: str, builder_id: str =
 
     Secrets are part of it, so it is keyed with a secret of the server's: nobody can try values.
     """
-    build = source.build.model_dump(mode="json", context=REVEAL, exclude={"limits"})
+    build = source.build.model_dump(mode="json", context=VALUES, exclude={"limits"})
     parts = {
         "repository": source.repository,
         "commit": commit,

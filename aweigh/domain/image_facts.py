@@ -67,6 +67,6 @@ def exposed_port(settings: ApplicationSettings, image: ImageFacts) -> int | None
 
 
 def _told_port(settings: ApplicationSettings) -> int | None:
-    told = settings.env["PORT"].get_secret_value() if "PORT" in settings.env else ""
+    told = settings.env["PORT"].text if "PORT" in settings.env else ""
     is_port = told.isascii() and told.isdecimal() and len(told) <= 5 and 0 < int(told) < 65_536
     return int(told) if is_port else None

@@ -5,6 +5,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from aweigh.domain.application import ApplicationSettings
+from aweigh.domain.hidden import hidden_values
 from aweigh.domain.image import ImageReference
 from aweigh.domain.source import GitSource
 from aweigh.domain.text import printable
@@ -42,6 +43,12 @@ class Release(BaseModel):
     #: The image is made anew, even if one of the same content is there.
     rebuild: bool = False
     settings: ApplicationSettings
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every value that no log of its deployment may show."""
+        shown = (self.slug, self.server, self.ref or "", self.commit or "")
+        return hidden_values(self.settings, *shown)
 
     @property
     def label(self) -> str:

@@ -68,6 +68,10 @@ class ImageSource(Value):
         return self.reference.registry
 
     @property
+    def hidden_variables(self) -> list[str]:
+        return []
+
+    @property
     def secrets(self) -> list[str]:
         return [self.registry.password.get_secret_value()] if self.registry else []
 
@@ -143,6 +147,11 @@ class GitSource(Value):
         """Whom the credentials are for: scheme, user, host and port."""
         url = urlsplit(self.repository)
         return f"{url.scheme}://{url.netloc}"
+
+    @property
+    def hidden_variables(self) -> list[str]:
+        """The values of variables and arguments of its builds that no log may show."""
+        return self.build.hidden_variables
 
     @property
     def secrets(self) -> list[str]:

@@ -41,7 +41,7 @@ async def test_a_change_is_a_merge_patch(door: Door) -> None:
     )
 
     assert {key: changed[key] for key in unchanged} == unchanged
-    assert changed["env"] == ["B", "C"]
+    assert changed["env"] == {"B": {"secret": True}, "C": {"secret": True}}
     assert changed["replicas"] == 1
     assert changed["resources"] == {"cpus": 2.0, "memory": "512m"}
     assert changed["networks"] == ["y", "z"]
@@ -255,7 +255,7 @@ async def test_the_variables_can_be_replaced_and_only_an_admin_reads_them(door: 
 
     answer = await door.call("PUT", f"{SHOP}/env", json={"TOKEN": "correct-horse"})
 
-    assert answer.json()["env"] == ["TOKEN"]
+    assert answer.json()["env"] == {"TOKEN": {"secret": True}}
     assert "correct-horse" not in answer.text
     assert await door.get(f"{SHOP}/env") == {"TOKEN": "correct-horse"}
     assert (await door.call("GET", f"{SHOP}/env", scope="deploy")).status_code == 403

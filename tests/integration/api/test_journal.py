@@ -50,7 +50,7 @@ async def test_a_worker_gets_its_release(door: Door, api: Api, deployment: str) 
     release = await api.release(deployment)
 
     assert (release.deployment, release.slug, release.sequence) == (deployment, "shop", 1)
-    assert release.settings.env["TOKEN"].get_secret_value() == "correct-horse"
+    assert release.settings.env["TOKEN"].text == "correct-horse"
 
 
 async def test_what_a_worker_tells_is_shown(

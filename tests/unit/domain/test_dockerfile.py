@@ -9,6 +9,7 @@ from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.build import Dockerfile
 from aweigh.domain.content import content_key
 from aweigh.domain.dockerfile import DockerfileOrder, dockerfile_spec, step_begun
+from aweigh.domain.hidden import hidden_values
 from aweigh.domain.naming import Names
 from aweigh.domain.secret import mask
 from aweigh.domain.source import GitSource
@@ -64,9 +65,9 @@ def test_a_build_that_names_no_method_is_by_buildpacks() -> None:
 
 
 def test_what_is_secret_is_masked_also_where_quotes_split_it() -> None:
-    hidden = settings(
-        method="dockerfile", args={"A": "it's-a-longer-word"}, secrets={"s": "swordfish"}
-    ).secrets
+    hidden = hidden_values(
+        settings(method="dockerfile", args={"A": "it's-a-longer-word"}, secrets={"s": "swordfish"})
+    )
 
     shown = mask("ARG A='it'\"'\"'s-a-longer-word' swordfish it's-a-longer-word", hidden)
 

@@ -44,7 +44,7 @@ def test_no_secret_is_written_out_unasked(release: Release) -> None:
     assert not holds_a_secret(release.model_dump_json())
     assert not holds_a_secret(json.dumps(release.model_dump(mode="json")))
     assert not holds_a_secret(str(release.model_dump()))
-    assert release.model_dump(mode="json")["settings"]["env"] == {"TOKEN": HIDDEN}
+    assert release.model_dump(mode="json")["settings"]["env"] == {"TOKEN": {"secret": True}}
 
 
 def test_secrets_are_written_out_where_asked_for_by_name(release: Release) -> None:
@@ -59,8 +59,8 @@ def test_another_context_reveals_nothing(settings: ApplicationSettings) -> None:
     assert not holds_a_secret(settings.model_dump_json(context={"other": True}))
 
 
-def test_settings_know_all_their_secrets(settings: ApplicationSettings) -> None:
-    assert settings.secrets == [VARIABLE, PASSWORD]
+def test_a_release_knows_all_its_secrets(release: Release) -> None:
+    assert release.secrets == [VARIABLE, PASSWORD]
 
 
 def test_a_secret_is_masked_wherever_it_stands() -> None:
