@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ class Networks:
         self._identity = {INSTANCE: instance, IDENTITY: identity}
         # The engine makes two networks of one name when it is asked twice at once.
         self._changing = asyncio.Lock()
+        #: How many are about to make containers in a network.
+        self._held: Counter[str] = Counter()
 
     async def subnet(self, names: Names, wanted: str) -> Subnet:
         """The installation's addresses: marked by a network of its own, in a subnet nobody uses.
@@ -105,10 +108,15 @@ class Networks:
         if not specs:
             yield
             return
-        async with self._changing:
-            for spec in specs:
-                await self._ensure_network(spec)
+        names_of_all = [spec.name for spec in specs]
+        self._held.update(names_of_all)
+        try:
+            async with self._changing:
+                for spec in specs:
+                    await self._ensure_network(spec)
             yield
+        finally:
+            self._held.subtract(names_of_all)
 
     async def ensure_build_network(self, name: str) -> None:
         """The network of builds, in which none reaches another."""
@@ -174,6 +182,7 @@ class Networks:
 
     async def _remove_networks(self, keep: set[str], *, of_applications: bool) -> None:
         def removed(c: docker.APIClient) -> None:
+            held = {name for name, count in self._held.items() if count}
             labels = [f"{key}={value}" for key, value in self._identity.items() if value]
             # Stopped containers too: they could not start again without theirs.
             used = {
@@ -183,7 +192,7 @@ class Networks:
             }
             for network in c.networks(filters={"label": labels}):
                 of_one = APPLICATION in (network.get("Labels") or {})
-                if network["Name"] in keep | used or (of_one and not of_applications):
+                if network["Name"] in keep | held | used or (of_one and not of_applications):
                     continue
                 try:
                     c.remove_network(network["Id"])

@@ -11,6 +11,8 @@ import docker
 import httpx2
 from docker.errors import DockerException
 
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.images import Images
 from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
 from aweigh.settings import Settings
@@ -61,7 +63,8 @@ class PushDemo:
         except DockerException as error:
             raise AweighError(f"the Docker engine does not answer: {error}") from error
         try:
-            return await choose_builder(client, names, lifecycle, self.say)
+            images = Images(Engine(self.settings.docker_host))
+            return await choose_builder(client, images, names, lifecycle, self.say)
         finally:
             client.close()
 

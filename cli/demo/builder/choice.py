@@ -1,7 +1,6 @@
 """Which builder the demo's push is built with: the default one, or a small one made here."""
 
 import asyncio
-import contextlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,8 +12,10 @@ from typing import Final
 import docker
 from docker.errors import DockerException
 
+from aweigh.adapters.images import Images
 from aweigh.domain.build import DEFAULT_BUILDER
-from aweigh.domain.errors import AweighError
+from aweigh.domain.errors import AweighError, StepError
+from aweigh.domain.image import ImageReference
 from aweigh.domain.naming import Names
 from cli.demo.builder.image import (
     PROCFILE,
@@ -39,14 +40,18 @@ class Chosen:
 
 
 async def choose_builder(
-    client: docker.DockerClient, names: Names, lifecycle: Path, say: Callable[[str], None]
+    client: docker.DockerClient,
+    images: Images,
+    names: Names,
+    lifecycle: Path,
+    say: Callable[[str], None],
 ) -> Chosen:
     """The default builder where it is here or can be pulled; `lifecycle`: where one made here lies.
 
     Raises:
         AweighError: it cannot be pulled, and none can be made.
     """
-    if await _can_be_had(client, DEFAULT_BUILDER):
+    if await _can_be_had(images, DEFAULT_BUILDER):
         return Chosen(DEFAULT_BUILDER, "python")
     say(f"{DEFAULT_BUILDER} cannot be pulled here, so a small builder is made.")
     if not has_lifecycle(lifecycle):
@@ -56,20 +61,15 @@ async def choose_builder(
     )
 
 
-async def _can_be_had(client: docker.DockerClient, image: str) -> bool:
-    def asked() -> bool:
-        with contextlib.suppress(DockerException):
-            client.images.get(image)
-            return True
-        with contextlib.suppress(DockerException, OSError):
-            client.images.get_registry_data(image)
-            return True
-        return False
-
+async def _can_be_had(images: Images, image: str) -> bool:
     try:
-        return await asyncio.wait_for(asyncio.to_thread(asked), _ASK_SECONDS)
-    except TimeoutError:
+        async with asyncio.timeout(_ASK_SECONDS):
+            if await images.find(image):
+                return True
+            await images.look_up(ImageReference.parse(image), None)
+    except (StepError, TimeoutError):
         return False
+    return True
 
 
 async def _build_lifecycle(directory: Path, say: Callable[[str], None]) -> None:

@@ -102,6 +102,21 @@ async def test_a_network_is_kept_for_a_container_that_does_not_run(
     assert left == [f"{name}-back"]
 
 
+async def test_one_who_makes_containers_in_a_network_holds_up_no_other(
+    engine: docker.DockerClient, name: str
+) -> None:
+    ours = networks(instance=name)
+    async with ours.held(Names(name), ["back"]):
+        async with asyncio.timeout(60), ours.held(Names(name), ["front"]):
+            pass
+        await ours.remove_unused_networks(keep=set())
+
+        assert [one.name for one in engine.networks.list(names=[name])] == [f"{name}-back"]
+
+    await ours.remove_unused_networks(keep=set())
+    assert engine.networks.list(names=[name]) == []
+
+
 def test_routes_are_read_from_the_kernels_table() -> None:
     table = (
         "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"

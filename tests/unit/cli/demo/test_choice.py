@@ -7,6 +7,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from aweigh.adapters.engine import Engine
+from aweigh.adapters.images import Images
 from aweigh.domain.build import DEFAULT_BUILDER
 from aweigh.domain.errors import AweighError
 from aweigh.domain.naming import Names
@@ -34,9 +36,13 @@ def is_nowhere(head: str) -> bytes:
 
 async def chosen(answer: Callable[[str], bytes], lifecycle: Path) -> choice.Chosen:
     async with serving(answer) as engine:
-        client = docker.DockerClient(f"tcp://127.0.0.1:{engine.port}", version="1.44")
+        host = f"tcp://127.0.0.1:{engine.port}"
+        client = docker.DockerClient(host, version="1.44")
+        images = Images(Engine(host))
         try:
-            return await choice.choose_builder(client, Names("a"), lifecycle, lambda _: None)
+            return await choice.choose_builder(
+                client, images, Names("a"), lifecycle, lambda _: None
+            )
         finally:
             client.close()
 
