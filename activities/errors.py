@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -30,17 +30,20 @@ def caller() -> Run:
 
 
 @asynccontextmanager
-async def as_application_errors(name: str, secrets: list[str] | None = None) -> AsyncIterator[None]:
+async def as_application_errors(
+    name: str, secrets: Callable[[], list[str]] | None = None
+) -> AsyncIterator[None]:
     """Re-raise every error as an `ApplicationError` that is safe to store in a history.
 
-    Without `secrets`, nothing of what others' errors say is repeated: it could not be masked.
+    `secrets` are asked for when there is an error. Without them, nothing of what others' errors
+    say is repeated: it could not be masked.
     """
     try:
         yield
     except FailureError:
         raise
     except Exception as error:  # noqa: BLE001 (every error that leaves here is stored in a history)
-        raise application_error(error, name, secrets) from None
+        raise application_error(error, name, secrets() if secrets else None) from None
 
 
 def application_error(

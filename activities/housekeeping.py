@@ -100,7 +100,8 @@ class HousekeepingActivities:
 
         What is removed, and whether, is the API's word; the payload only says whom to ask about.
         """
-        async with beating(), as_application_errors("remove_application"):
+        secrets = self._api.secrets.all
+        async with beating(), as_application_errors("remove_application", secrets):
             removal = await self._api.removal(given.application_id, caller().run_id)
             async with self._server.locks.holding(removal.application):
                 await self._remove(removal)

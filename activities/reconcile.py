@@ -64,7 +64,7 @@ class ReconcileActivities:
 
         Never through the workflow: its input can be forged by anyone who reaches Temporal.
         """
-        async with beating(), as_application_errors("reconcile"):
+        async with beating(), as_application_errors("reconcile", self._api.secrets.all):
             found = await self.run(caller().run_id)
             await self._api.found(found)
             return ServerReconciled(len(found.live), len(found.unsure), list(found.skipped))

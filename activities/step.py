@@ -127,7 +127,7 @@ class Steps:
         """
         secrets: list[str] = []
         run_id = activity.info().workflow_run_id or ""
-        async with beating(), as_application_errors(name, secrets):
+        async with self._guarded(name, secrets):
             release = await self._release(name, step, run_id)
             secrets += release.secrets
             await asyncio.to_thread(prepare, secrets)
@@ -146,6 +146,12 @@ class Steps:
             opened.tell(StepState.SUCCEEDED)
             if last:
                 await self._journal.flush(step.deployment_id)
+
+    @asynccontextmanager
+    async def _guarded(self, name: StepName, secrets: list[str]) -> AsyncIterator[None]:
+        with self._api.secrets.holding(secrets):
+            async with beating(), as_application_errors(name, lambda: secrets):
+                yield
 
     async def _release(self, name: StepName, step: StepInput, run_id: str) -> Release:
         """The release, asked for once a run; a run that begins anew reopens what had ended.

@@ -140,3 +140,24 @@ def test_the_newest_secrets_are_known_and_the_lasting_ones_stay() -> None:
     assert "secret-98" in known.all()
     assert "another" in known.all()
     assert {"secret-99", "secret-0", ""} & set(known.all()) == set()
+
+
+def test_secrets_that_are_held_are_known_however_many_others_were_read_since() -> None:
+    known, held = KnownSecrets(), ["of-a-step"]
+
+    with known.holding(held):
+        held.append("fetched-for-it")
+        for number in range(1000):
+            known.add(f"dep_{number}", [f"secret-{number}"])
+
+        assert known.all()[:2] == ["of-a-step", "fetched-for-it"]
+    assert "of-a-step" not in known.all()
+
+
+def test_two_steps_of_a_deployment_hold_what_is_alike_until_both_have_ended() -> None:
+    known = KnownSecrets()
+
+    with known.holding(["alike"]):
+        with known.holding(["alike"]):
+            assert known.all() == ["alike"]
+        assert known.all() == ["alike"]

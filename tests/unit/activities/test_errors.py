@@ -1,0 +1,81 @@
+"""What is stored of an error that leaves an activity: masked, whoever raised it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.housekeeping import HousekeepingActivities
+from activities.inputs import ReconcileInput, RemovalInput, StepInput
+from activities.reconcile import ReconcileActivities
+from activities.step import Steps
+from aweigh.adapters.journal import Journal
+from aweigh.domain.deployment import Reason, StepName
+from aweigh.domain.errors import AweighError, StepFailed
+from aweigh.domain.known_secrets import KnownSecrets
+from aweigh.domain.release import Image, Release
+from tests.support.installation import settings_of
+from tests.support.worker_api import WorkerApi
+
+#: Longer than a line of base64.
+PASSWORD = "".join(f"{number}-key-" for number in range(20))
+SAID = StepFailed(Reason.START_FAILED, f"the engine says {PASSWORD}")
+
+
+class Refusing:
+    """An API, or a server, of which everything that is asked ends in an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.secrets = KnownSecrets(PASSWORD)
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [SAID, AweighError(f"it is {PASSWORD}"), KeyError(PASSWORD)])
+async def test_what_keeps_the_reconciler_or_a_removal_is_stored_masked(error: Exception) -> None:
+    refusing: Any = Refusing(error)
+    reconciler = ReconcileActivities(refusing, refusing, journal=SimpleNamespace(deployments=list))
+    housekeeping = HousekeepingActivities(refusing, refusing, refusing)
+
+    for doing, given in (
+        (reconciler.reconcile, ReconcileInput("local")),
+        (housekeeping.remove_application, RemovalInput("app_1")),
+    ):
+        with pytest.raises(ApplicationError) as stored:
+            await ActivityEnvironment().run(doing, given)
+
+        assert PASSWORD not in str(stored.value)
+        assert "**********" in str(stored.value)
+
+
+async def test_a_steps_secrets_are_known_until_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = WorkerApi().client()
+    release = Release(
+        deployment="dep_1", application="app_1", slug="shop", server="local", sequence=1,
+        image=Image(reference="a"), settings=settings_of(env={"TOKEN": PASSWORD}),
+    )  # fmt: skip
+
+    async def read(deployment_id: str, run_id: str) -> Release:
+        return release
+
+    monkeypatch.setattr(api, "release", read)
+    steps = Steps(api, Journal(tmp_path, api))
+
+    async def step() -> None:
+        async with steps.open(StepName.CREATE, StepInput("dep_1", "app_1", 1)) as opened:
+            opened.secrets += ["fetched-for-it"]
+            for number in range(1000):
+                api.secrets.add(f"dep_{number}", [f"another-{number}"])
+
+            assert {PASSWORD, "fetched-for-it"} <= set(api.secrets.all())
+
+    await ActivityEnvironment().run(step)
+
+    assert {PASSWORD, "fetched-for-it"} & set(api.secrets.all()) == set()
