@@ -27,7 +27,41 @@ _KEPT: Final = 4096
 _KEPT_SETS: Final = 16
 _MUCH: Final = 16 * 1024
 
+#: So much may stand for one character, with what stands before it.
+_LONGEST_UNIT: Final = 256
+#: How often something may be compared with a text: at first, and for each byte of it.
+_COMPARISONS: Final = (50_000, 4)
+
 Span = tuple[int, int]
+
+
+class _TooMuch(Exception):
+    """A text looks like the beginning of a secret almost everywhere."""
+
+
+class _Effort:
+    """What may be spent on a text: a secret and an output that are rows of one sign cost most."""
+
+    def __init__(self, length: int) -> None:
+        at_first, for_each = _COMPARISONS
+        self._left = at_first + for_each * length
+
+    def match(self, unit: re.Pattern[bytes], data: bytes, start: int) -> re.Match[bytes] | None:
+        """Raises: _TooMuch."""
+        self._left -= 1
+        if self._left < 0:
+            raise _TooMuch
+        return unit.match(data, start, start + _LONGEST_UNIT)
+
+    def ends(self, unit: re.Pattern[bytes], data: bytes, start: int) -> Iterator[int]:
+        """Where it may end that begins here. Raises: _TooMuch."""
+        if longest := self.match(unit, data, start):
+            yield longest.end()
+            length = longest.end() - start
+            self._left -= length + length * length // 32
+            for end in range(start + 1, longest.end()):
+                if unit.fullmatch(data, start, end):
+                    yield end
 
 
 def prepare(secrets: Iterable[str], *, much: bool = False) -> None:
@@ -83,16 +117,22 @@ class Masker:
         self._finders = [_automaton(group) for group in groups]
 
     def spans(self, data: bytes) -> Iterator[Span]:
+        effort = _Effort(len(data))
         for finder in self._finders:
-            yield from self._found_by(finder, data)
+            yield from self._found_by(finder, data, effort)
 
-    def _found_by(self, finder: Any, data: bytes) -> Iterator[Span]:
+    def _found_by(self, finder: Any, data: bytes, effort: _Effort) -> Iterator[Span]:
         position, hidden_to, by = 0, 0, None
-        while begun := finder.search(data, position):
+        while hidden_to < len(data) and (begun := finder.search(data, position)):
             start = begun.start()
             position = start + 1
             # One that begins within itself, as in a row of dashes, is hidden where it begins first.
-            found = self._longest(data, start, but=by if start < hidden_to else None)
+            but = by if start < hidden_to else None
+            try:
+                found = self._longest(data, start, effort, but=but)
+            except _TooMuch:
+                yield start, len(data)  # whatever it is
+                return
             if found:
                 hidden_to, by = found
                 row = _row_end(data, start)
@@ -101,12 +141,12 @@ class Masker:
                 yield start, hidden_to
 
     def _longest(
-        self, data: bytes, start: int, *, but: "_Path | None"
+        self, data: bytes, start: int, effort: _Effort, *, but: "_Path | None"
     ) -> "tuple[int, _Path] | None":
         """Where the longest secret ends that begins here, and which it is."""
         escaped = data[start] in _ESCAPES
         sought: Sequence[_Path] = self._all if escaped else self._by_first.get(data[start], ())
-        ends = ((one.end(data, start), one) for one in sought if one is not but)
+        ends = ((one.end(data, start, effort), one) for one in sought if one is not but)
         end, path = max(ends, key=lambda found: found[0], default=(0, None))
         return (end, path) if path and end else None
 
@@ -126,26 +166,26 @@ class _Path:
         self.needle = needle
         self._compiled: list[re.Pattern[bytes]] = []
 
-    def end(self, data: bytes, start: int) -> int:
+    def end(self, data: bytes, start: int, effort: _Effort) -> int:
         """Where the secret that begins here ends, or the text within it; 0: it is not this one."""
         plain, position = self.needle.plain, start
         if plain and data.startswith(plain, start):
             return start + len(plain)
         for number in range(len(self.needle.units)):
-            read = self._unit(number).match(data, position)
+            read = effort.match(self._unit(number), data, position)
             if not read:
                 if plain and _AMBIGUOUS.search(data, start, position):
-                    return self._end_of_any(data, start)
+                    return self._end_of_any(data, start, effort)
                 return _end_if_cut(data, position) if number >= SHORTEST else 0
             position = read.end()
         return self._with_rest(data, position)
 
-    def _end_of_any(self, data: bytes, start: int) -> int:
+    def _end_of_any(self, data: bytes, start: int, effort: _Effort) -> int:
         """The same where escapes can be read in more than one way."""
         positions = {start}
         for number in range(len(self.needle.units)):
             unit = self._unit(number)
-            onward = {end for position in positions for end in _ends(unit, data, position)}
+            onward = {end for one in positions for end in effort.ends(unit, data, one)}
             if not onward:
                 cut = [_end_if_cut(data, one) for one in positions] if number >= SHORTEST else []
                 return max(cut, default=0)
@@ -163,19 +203,13 @@ class _Path:
         return rest.end() if rest else position
 
 
-def _ends(unit: re.Pattern[bytes], data: bytes, position: int) -> Iterator[int]:
-    if longest := unit.match(data, position):
-        yield longest.end()
-        for end in range(position + 1, longest.end()):
-            if unit.fullmatch(data, position, end):
-                yield end
-
-
 def _end_if_cut(data: bytes, position: int) -> int:
     """Where the text ends here, or within an escape."""
     rest = _compiled(_CUT_UNIT).match(data, position)
-    position = rest.end() if rest else position
-    return position if position == len(data) or data.startswith(_CUT, position) else 0
+    end = rest.end() if rest else position
+    if (cut := data.find(_CUT, position, end + len(_CUT))) >= 0:
+        return cut
+    return end if end == len(data) else 0
 
 
 def _row_end(data: bytes, start: int) -> int:
@@ -185,7 +219,7 @@ def _row_end(data: bytes, start: int) -> int:
 
 
 #: May be read as themselves, or as the beginning of an escape.
-_AMBIGUOUS: Final = re.compile(rb"[\\%=&'\"$`{}_+\s]")
+_AMBIGUOUS: Final = re.compile(rb"[\\%=&'\"$`{}_+,#|>\s]")
 _ROW: Final = re.compile(rb"(.)\1*", re.DOTALL)
 
 

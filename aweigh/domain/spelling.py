@@ -15,15 +15,23 @@ from html.entities import html5
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from aweigh.domain.text import CUT
+
 #: A value shorter than this is not masked: it would blank out ordinary text.
 SHORTEST: Final = 6
 
-#: What may stand between two characters: a line wrapped with or without quoted-printable's `=`,
-#: BuildKit's prefix of a line, a colour, a carriage return.
-_WRAP: Final = rb"=?\r?\n(?:#\d+ (?:\d+\.\d+ )?)?[ \t]*"
 _SOFT_BREAK: Final = rb"(?:=\r?\n)?"
-_COLOUR: Final = rb"(?:\x1b|\\+(?:x1b|033|u001b|e))\[[0-9;?]*[@-~]"
-NOISE: Final = rb"(?:" + _WRAP + rb"|" + _COLOUR + rb"|\r)*"
+_COLOUR: Final = rb"\[[0-9;?]*[@-~]"
+#: How a line begins: git's words, BuildKit's, a time, a bar, a quotation in a mail.
+_PREFIX: Final = rb"remote: |#\d+ (?:\d+\.\d+ )?|\d\d\d\d-\d\d-\d\dT[0-9:.]+Z |[|>] "
+#: What stands between two characters of what was wrapped, and then perhaps put on one line, into a
+#: list or into an address. No two of these begin alike: a row of them is read in one way only.
+_GAP: Final = (
+    rb"[ \t\r\n\"',]|=\r?\n|%(?:25)*(?:20|0[aAdD])|&(?:amp;)*#(?:1[03]|[xX][aAdD]);|"
+    + CUT.encode() + rb"\r?\n|" + _PREFIX + rb"|\x1b" + _COLOUR
+)  # fmt: skip
+_ESCAPED_GAP: Final = rb"\\+(?:[rn\"']|u000[aAdD]|(?:x1b|033|u001b|e)" + _COLOUR + rb")"
+NOISE: Final = rb"(?:" + _GAP + rb"|" + _ESCAPED_GAP + rb")*"
 
 _PARTS: Final = re.compile(r"\s+|\\+|.", re.DOTALL)
 #: White space is run together, and escaped in many ways.
@@ -34,10 +42,10 @@ _SPACE: Final = (
     rb"|&(?:amp;)*(?:Tab|NewLine|#(?:0*(?:32|9|1[0-3])|[xX]0*(?:20|[9a-dA-D])));)+"
 )
 _BACKSLASH: Final = (
-    rb"(?:\\+(?:x5[cC]|134|u005[cC])?|%(?:25)*5[cC]|=5[cC]"
+    rb"(?:\\(?:x5[cC]|134|u005[cC])?|%(?:25)*5[cC]|=5[cC]"
     rb"|&(?:amp;)*(?:bsol|#(?:0*92|[xX]0*5[cC]));)"
 )
-_BACKSLASHES: Final = _BACKSLASH + rb"(?:" + NOISE + _BACKSLASH + rb")*"
+_BACKSLASHES: Final = _BACKSLASH + rb"(?:(?:" + _GAP + rb")*" + _BACKSLASH + rb")*"
 #: How shells and others double what would end a quotation or begin an expansion.
 _DOUBLED: Final = {
     "'": rb"""'\\+''|'"'"'|[\\`]*''""",
@@ -65,8 +73,8 @@ class Needle:
 
     @property
     def anchor(self) -> bytes:
-        """The expression that finds its beginning."""
-        return NOISE.join(self.units[:SHORTEST])
+        """The expression that finds its beginning, and looks no further."""
+        return (NOISE + b"?").join(self.units[:SHORTEST])
 
 
 def needles(secret: str) -> set[Needle]:
@@ -203,4 +211,4 @@ def _hexadecimal(data: bytes) -> Needle:
 
 def _decimal(data: bytes) -> Needle:
     first, *rest = (b"%d" % byte for byte in data)
-    return Needle((first, *(rb"[, ]+" + one for one in rest)), frozenset(first[:1]))
+    return Needle((first, *(rb"[,\s]+" + one for one in rest)), frozenset(first[:1]))

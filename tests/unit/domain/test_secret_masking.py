@@ -1,5 +1,9 @@
 """A secret is hidden whole and in parts, wherever a text was cut."""
 
+import sys
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from aweigh.domain.secret import HIDDEN, mask
@@ -35,3 +39,36 @@ def test_a_long_text_on_one_line_shows_that_it_was_cut() -> None:
 
 def test_control_characters_become_harmless() -> None:
     assert printable("\x1b[31mred\r\nnext\tcolumn") == "\\x1b[31mred\\x0d\nnext\tcolumn"
+
+
+def comparisons(text: str, secret: str) -> int:
+    """How many times something was compared with the text."""
+    found = 0
+
+    def count(_frame: FrameType, event: str, called: Any) -> None:
+        nonlocal found
+        found += event == "c_call" and called.__name__ in ("match", "fullmatch", "search")
+
+    sys.setprofile(count)
+    try:
+        masked = mask(text, [secret])
+    finally:
+        sys.setprofile(None)
+    assert secret not in masked
+    assert HIDDEN in masked
+    return found
+
+
+@pytest.mark.parametrize(
+    ("secret", "row"),
+    [("%%%%%%%%zz", "%"), ("%%%%%%%%zz", "%25"), ("======x", "=\n"), ("``````b", "`"),
+     ("$$$$$$$$x", "$"), ('""""""""x', '"'), ("&&&&&&&&aa", "&"), ("&&&&&&&&aa", "&amp;"),
+     ("\\n" * 8 + "x", "\\n"), ("------x", "-----\n"), ("a b c d e f g", "a b "),
+     ("C:\\\\\\a\\b\\c", "\\")],
+)  # fmt: skip
+def test_a_row_costs_as_much_as_it_is_long(secret: str, row: str) -> None:
+    """Where a secret begins almost everywhere, what is not looked at is hidden."""
+    length = 10_000
+    text = row * (length // len(row))
+
+    assert comparisons(f"{text}z{secret}", secret) < 10 * length

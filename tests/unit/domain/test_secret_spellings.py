@@ -32,6 +32,7 @@ SECRETS = [
     "100%25 of %41",
     "aaaaaaaaaa",
     "".join(f"{number}-key-" for number in range(300)),
+    "".join(f"{number}Word" for number in range(20)),
 ]  # fmt: skip
 
 
@@ -55,6 +56,19 @@ def utf16(value: str) -> str:
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
+def wrapped(width: int, join: Callable[[list[str]], str] = " ".join) -> Callable[[str], str]:
+    """Base64 in lines that somebody has put together in some way."""
+    return lambda value: join(textwrap.wrap(basic("ci")(value), width))
+
+
+def pieces(value: str, width: int) -> list[str]:
+    return [value[at : at + width] for at in range(0, len(value), width)]
+
+
+def hexadecimal_lines(value: str) -> str:
+    return " ".join(pieces(value.encode().hex(), 60))
+
+
 def without_padding(value: str) -> str:
     return base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
 
@@ -74,6 +88,28 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "base64 in JSON": lambda value: basic("x")(value).replace("/", "\\/"),
     "base64 in lines": lambda value: base64.encodebytes(value.encode()).decode(),
     "base64 in short lines": lambda value: "\r\n".join(textwrap.wrap(basic("x")(value), 19)),
+    "base64 in lines of 76 on one": wrapped(76),
+    "base64 in lines of 60 on one": wrapped(60),
+    "base64 in lines of 19 on one": wrapped(19),
+    "base64 in lines in JSON": wrapped(76, lambda lines: json.dumps("\n".join(lines))),
+    "base64 in lines in JSON in JSON": wrapped(
+        60, lambda lines: json.dumps(json.dumps("\r\n".join(lines)))
+    ),
+    "base64 in lines in a URL": wrapped(60, lambda lines: quote("\r\n".join(lines), safe="")),
+    "base64 in lines in HTML": wrapped(60, "&#10;".join),
+    "base64 in lines in XML": wrapped(60, "&#xA;".join),
+    "base64 in a list": wrapped(60, json.dumps),
+    "base64 in a list in JSON": wrapped(60, lambda lines: json.dumps(json.dumps(lines))),
+    "base64 in a list over lines": wrapped(60, lambda lines: json.dumps(lines, indent=2)),
+    "base64 in a list in Python": wrapped(60, repr),
+    "base64 behind commas": wrapped(19, ",".join),
+    "base64 by git": wrapped(76, lambda lines: "\n".join(f"remote: {line}" for line in lines)),
+    "base64 by git on one line": wrapped(76, " remote: ".join),
+    "base64 by BuildKit": wrapped(60, lambda lines: "\n".join(f"#7 0.1 {one}" for one in lines)),
+    "base64 by BuildKit on one line": wrapped(60, " #7 0.1 ".join),
+    "base64 behind times": wrapped(60, "\n2026-01-01T00:00:00.000Z ".join),
+    "base64 behind bars": wrapped(60, "\n  | ".join),
+    "base64 quoted in a mail": wrapped(60, "\n> > ".join),
     "Basic, user of 2": basic("ci"),
     "Basic, user of 3": basic("bob"),
     "base64 of what follows": lambda value: base64.b64encode(f"{value}@h".encode()).decode(),
@@ -83,8 +119,10 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "HEXADECIMAL": lambda value: value.encode().hex().upper(),
     "hexadecimal with colons": lambda value: value.encode().hex(":"),
     "hexadecimal with spaces": lambda value: value.encode().hex(" "),
+    "hexadecimal in lines": hexadecimal_lines,
     "an array in C": lambda value: ", ".join(f"0x{byte:02x}" for byte in value.encode()),
     "an array of numbers": lambda value: json.dumps(list(value.encode())),
+    "an array over lines": lambda value: json.dumps(list(value.encode()), indent=1),
     "a slice in Go": lambda value: str(list(value.encode())).replace(",", ""),
     "quoted for a path": quote,
     "quoted for a query": quote_plus,
@@ -127,7 +165,12 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
         f"\x1b[1;31m{value[at : at + 5]}" for at in range(0, len(value), 5)
     ),
     "with carriage returns": lambda value: "\r".join(value),
-    "in lines of 8": lambda value: "\n".join(value[at : at + 8] for at in range(0, len(value), 8)),
+    "in lines of 8": lambda value: "\n".join(pieces(value, 8)),
+    "in lines of 8 on one": lambda value: " ".join(pieces(value, 8)),
+    "in a list": lambda value: json.dumps(pieces(value, 12)),
+    "by git": lambda value: "\n".join(f"remote: {one}" for one in pieces(value, 40)),
+    "by git on one line": lambda value: " ".join(f"remote: {one}" for one in pieces(value, 40)),
+    "characters in Go": lambda value: " ".join(f"'{char}'" for char in value),
     "in a build": lambda value: "\n".join(
         f"#7 {at / 10} {value[at : at + 20]}" for at in range(0, len(value), 20)
     ),
