@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
-from aweigh.domain.secret import as_logged, mask
+from aweigh.domain.secret import as_logged, last_lines, mask_lines
 from aweigh.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class BuildLog:
         self._note = _Note.model_validate_json(note.read_text()) if note.exists() else _Note()
         behind = opened.lines_behind(self._note.length) if self._note.phase else ()
         self._behind = deque(behind)
-        self._last = deque(self._told_last() if self._note.phase else (), _LAST_LINES)
+        self._last = self._told_last() if self._note.phase else []
 
     @property
     def phase(self) -> str:
@@ -56,7 +56,7 @@ class BuildLog:
     def last_lines(self) -> str:
         """What was printed last, for those who ask why it failed."""
         # Masked before a line is cut, in which half a secret could be left.
-        shown = mask("\n".join(self._last), self._opened.secrets).splitlines()
+        shown = mask_lines(self._last, self._opened.secrets)[-_LAST_LINES:]
         return "\n".join(one_line(line, _WIDTH) for line in shown)
 
     def begin(self, phase: str) -> str:
@@ -69,7 +69,7 @@ class BuildLog:
 
     def take(self, batch: list[Line]) -> None:
         lines = [text for line in batch for text in _lines(line.text)]
-        self._last.extend(lines)
+        self._last = last_lines([*self._last, *lines], self._opened.secrets, _LAST_LINES)
         if new := self._unwritten(lines):
             self._opened.log_output(new)
         read = {"at": batch[-1].at, "length": self._opened.log_length()}

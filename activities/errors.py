@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import AweighError, Conflict, Gone, StepError, StepFailed, Unavailable
 from aweigh.domain.saying import said_by
-from aweigh.domain.secret import mask
+from aweigh.domain.secret import mask_words
 from aweigh.domain.text import printable
 from aweigh.domain.workflow_ids import Run
 
@@ -51,7 +51,7 @@ def application_error(
 ) -> ApplicationError:
     """Say an error in one sentence; one that nobody thought of is logged with its trace."""
     found = _step_error(error, name, masks=secrets is not None)
-    message = printable(mask(found.message, list(secrets or ()))[:LONGEST_MESSAGE])
+    message = printable(mask_words(found.message, list(secrets or ()))[:LONGEST_MESSAGE])
     kind = found.kind if isinstance(found, Gone) else found.reason
     return ApplicationError(message, type=kind, non_retryable=isinstance(found, StepFailed))
 

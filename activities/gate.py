@@ -12,7 +12,7 @@ from aweigh.domain.application import LONGEST_GATE, HealthCheck
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepFailed
 from aweigh.domain.gate import Seen, deadline_of
-from aweigh.domain.secret import mask
+from aweigh.domain.secret import mask, mask_lines
 from aweigh.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _LONGEST_PAUSE: Final = 0.5
 #: How often a container is looked at while its probe is answered with failures.
 _LOOK_SECONDS: Final = 0.25
 _LAST_LINES: Final = 20
+#: Looked at for a secret that was begun before.
+_LINES_BEFORE: Final = 200
 _SHOWN_LINES: Final = 10
 _SHOWN_WIDTH: Final = 160
 #: How long the code of an exit is waited for when the engine has run the container again already.
@@ -161,8 +163,10 @@ class Gate:
         return ended
 
     async def _tell_last_lines(self, container: Container) -> str:
-        lines = await self._server.engine.last_lines(container.name, _LAST_LINES)
-        self._opened.log(f"last lines of {container.name}:\n{lines or '(it wrote nothing)'}")
-        shown = mask(lines, self._secrets).splitlines()[-_SHOWN_LINES:]
+        lines = await self._server.engine.last_lines(container.name, _LINES_BEFORE + _LAST_LINES)
+        shown = mask_lines(lines.splitlines(), self._secrets)[-_LAST_LINES:]
+        told = "\n".join(shown) or "(it wrote nothing)"
+        self._opened.log(f"last lines of {container.name}:\n{told}")
+        shown = shown[-_SHOWN_LINES:]
         self._opened.evidence = "\n".join(one_line(line, _SHOWN_WIDTH) for line in shown)
         return lines

@@ -20,7 +20,7 @@ from aweigh.domain.deployment import StepName, StepState
 from aweigh.domain.errors import AweighError, StepFailed
 from aweigh.domain.masking import prepare
 from aweigh.domain.saying import said_by
-from aweigh.domain.secret import mask
+from aweigh.domain.secret import mask_words
 from aweigh.domain.text import printable
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class OpenStep:
     @property
     def shown(self) -> str:
         """The detail as others may see it."""
-        return printable(mask(self.detail, self.secrets)[:LONGEST_MESSAGE])
+        return printable(mask_words(self.detail, self.secrets)[:LONGEST_MESSAGE])
 
 
 class Steps:

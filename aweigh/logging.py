@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from aweigh.domain.saying import said_by
-from aweigh.domain.secret import mask
+from aweigh.domain.secret import mask_words
 
 
 class _SafeFormatter(structlog.stdlib.ProcessorFormatter):
@@ -31,7 +31,7 @@ class _SafeFormatter(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
-        return mask(line, self.secrets()) if self.secrets else line
+        return mask_words(line, self.secrets() if self.secrets else [])
 
     def _render_error(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         info = event.pop("exc_info", None)

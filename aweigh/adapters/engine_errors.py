@@ -13,13 +13,9 @@ from urllib3.exceptions import HTTPError
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
 from aweigh.domain.image import ImageReference
-from aweigh.domain.masking import HIDDEN
 from aweigh.domain.text import one_line
 
 _DISK_FULL: Final = "no space left on device"
-#: A header that a registry throws back, and an address that it signed.
-_TOKEN: Final = re.compile(r"(?i)\b(basic|bearer)[ :=\\\"']+[a-z0-9+/=._~-]{16,}")
-_SIGNED: Final = re.compile(r"(https?://[^\s\"'?\\]+)\?[^\s\"'\\]+")
 #: What docker-py has when there was no answer, and what stands between says when it got none.
 _NO_ANSWER: Final = (None, 502, 503, 504)
 
@@ -27,12 +23,7 @@ _NO_ANSWER: Final = (None, 502, 503, 504)
 def text_of(error: Exception) -> str:
     """The engine's own words, on one line, of a length that fits everywhere."""
     words = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
-    return one_line(without_tokens(str(words)))
-
-
-def without_tokens(words: str) -> str:
-    """Without what the engine itself was given by a registry, which is nobody's stored secret."""
-    return _SIGNED.sub(rf"\1?{HIDDEN}", _TOKEN.sub(rf"\1 {HIDDEN}", words))
+    return one_line(str(words))
 
 
 def engine_error(error: Exception, doing: str, *, wanted: bool) -> StepError:
@@ -104,7 +95,7 @@ _QUOTED: Final = re.compile(r"\"https?://[^\"]*\"|\b[\w.-]+:\d+\b|\bsha256:[a-f0
 
 def pull_error(text: str, reference: ImageReference) -> StepError:
     """A pull, or asking a registry for a digest, failed with these words of the engine."""
-    words = one_line(without_tokens(text))
+    words = one_line(text)
     own = words.replace(str(reference), "").replace(reference.repository, "")
     said = _QUOTED.sub("", own).lower()
     for pattern, reason, final, advice in _PULL:

@@ -6,6 +6,7 @@ from typing import Final
 from aweigh.domain.deployment import Reason
 from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
 from aweigh.domain.git import owner_of
+from aweigh.domain.secret import mask_lines
 from aweigh.domain.source import GitSource
 from aweigh.domain.submodule import Submodule
 from aweigh.domain.text import one_line
@@ -45,6 +46,8 @@ def git_error(lines: list[str], source: GitSource) -> StepError:
 
     ssh says the cause in lines of its own; what is shown is what git makes of it, and that.
     """
+    # Before lines are taken out of it, one of which may be a part of a wrapped secret.
+    lines = mask_lines(lines, source.secrets)
     for pattern, reason, final, advice in _PATTERNS:
         causes = [line for line in lines if re.search(pattern, line.lower())]
         if causes:

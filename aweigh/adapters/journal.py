@@ -22,7 +22,7 @@ from aweigh.contract import StepReport
 from aweigh.domain import grammar
 from aweigh.domain.deployment import StepName
 from aweigh.domain.errors import Conflict, StepFailed, Unavailable
-from aweigh.domain.secret import mask, mask_lines
+from aweigh.domain.secret import Printed, mask_words
 from aweigh.domain.text import printable
 
 _CHUNK: Final = 256 * 1024
@@ -31,8 +31,6 @@ _PAUSE_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 3.0
 #: What comes together travels together; a step as short as this is told of once, at its end.
 _GATHER_SECONDS: Final = 0.1
-#: Printed lines that are looked at again with the next ones, for a secret that is wrapped.
-_LINES_BEFORE: Final = 4
 _log = structlog.get_logger(__name__)
 
 
@@ -48,13 +46,13 @@ class Journal:
         self._output_bytes = output_bytes
         self._wake = asyncio.Event()
         self._sent: dict[str, int] = {}
-        self._before: dict[str, list[str]] = {}
+        self._printed: dict[str, Printed] = {}
         self._shipping = asyncio.Lock()
 
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
         """Append lines to a deployment's log: masked, each behind its time."""
         with self._noted(deployment_id):
-            self._append(deployment_id, _stamped(mask(text, secrets).splitlines()))
+            self._append(deployment_id, _stamped(mask_words(text, secrets).splitlines()))
         self._wake.set()
 
     def write_output(self, deployment_id: str, lines: list[str], secrets: list[str]) -> None:
@@ -67,18 +65,12 @@ class Journal:
             room = self._output_bytes - self.length(deployment_id)
             if room <= 0:
                 return
-            stamped = _stamped(self._masked(deployment_id, lines, secrets))
+            printed = self._printed.setdefault(deployment_id, Printed())
+            stamped = _stamped(printed.masked(lines, secrets))
             if sum(map(len, stamped)) >= room:
                 stamped = [*_filling(stamped, room), *_stamped([self._full])]
             self._append(deployment_id, stamped)
         self._wake.set()
-
-    def _masked(self, deployment_id: str, lines: list[str], secrets: list[str]) -> list[str]:
-        """A secret may begin in lines that came before these."""
-        before = self._before.get(deployment_id, [])
-        together = [*before, *lines]
-        self._before[deployment_id] = together[-_LINES_BEFORE:]
-        return mask_lines(together, secrets)[len(before) :]
 
     @property
     def _full(self) -> str:
@@ -217,7 +209,7 @@ class Journal:
             path.unlink()
         place.rmdir()
         self._sent.pop(place.name, None)
-        self._before.pop(place.name, None)
+        self._printed.pop(place.name, None)
 
 
 def _stamped(lines: list[str]) -> list[bytes]:

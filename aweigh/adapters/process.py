@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
-#: How much of a tool's output is kept for the error it ends with.
-_KEPT_LINES: Final = 40
+from aweigh.domain.text import CUT
+
+#: How much of a tool's output is kept for the error it ends with, in bytes: a secret in it that is
+#: wrapped must be whole.
+_KEPT: Final = 256 * 1024
 _CHUNK: Final = 64 * 1024
 LINES: Final = b"\n"
 
@@ -40,8 +43,8 @@ async def run_tool(
         start_new_session=True,
     )
     output = cast(asyncio.StreamReader, process.stdout)
-    lines: deque[str] = deque(maxlen=_KEPT_LINES)
-    begun = b""
+    lines: deque[str] = deque()
+    kept, begun = 0, b""
     try:
         while chunk := await output.read(_CHUNK):
             begun += chunk
@@ -49,10 +52,13 @@ async def run_tool(
                 begun = begun.replace(b"\r", LINES)
             *whole, begun = begun.split(end)
             if len(begun) > _CHUNK:  # whoever prints it may never end it
-                whole, begun = [*whole, begun], b""
+                whole, begun = [*whole, begun + (CUT.encode() if end == LINES else b"")], b""
             for line in whole:
                 lines.append(line.decode(errors="replace"))
                 tell(lines[-1])
+                kept += len(lines[-1]) + 1
+                while kept > _KEPT:
+                    kept -= len(lines.popleft()) + 1
         return await process.wait(), [*lines, begun.decode(errors="replace")]
     finally:
         if process.returncode is None:

@@ -125,3 +125,13 @@ def test_the_last_lines_tell_why_it_failed_and_no_secret_not_even_part_of_one(
     assert told[0] == "line 11"
     assert len(told) == 10
     assert "s3cret" not in told[-1]
+
+
+def test_the_last_lines_hold_no_end_of_a_secret_that_began_before_them(tmp_path: Path) -> None:
+    secret = "".join(f"{number}-key-" for number in range(200))
+    opened = Opened(Journal(tmp_path, WorkerApi().client()), secrets=(secret,))
+    log = BuildLog(cast(OpenStep, opened), tmp_path / "read")
+
+    read_on(log, lines([secret[at : at + 60] for at in range(0, len(secret), 60)]), 7)
+
+    assert set(log.last_lines.splitlines()) == {"**********"}

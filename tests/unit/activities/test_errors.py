@@ -1,5 +1,9 @@
 """What is stored of an error that leaves an activity: masked, whoever raised it."""
 
+import base64
+import json
+import re
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,13 +12,16 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.errors import application_error
 from activities.housekeeping import HousekeepingActivities
 from activities.inputs import ReconcileInput, RemovalInput, StepInput
 from activities.reconcile import ReconcileActivities
 from activities.step import Steps
+from aweigh.adapters.engine_errors import pull_error
 from aweigh.adapters.journal import Journal
 from aweigh.domain.deployment import Reason, StepName
 from aweigh.domain.errors import AweighError, StepFailed
+from aweigh.domain.image import ImageReference
 from aweigh.domain.known_secrets import KnownSecrets
 from aweigh.domain.release import Image, Release
 from tests.support.installation import settings_of
@@ -22,6 +29,8 @@ from tests.support.worker_api import WorkerApi
 
 #: Longer than a line of base64.
 PASSWORD = "".join(f"{number}-key-" for number in range(20))
+PAIR = f"ci:{PASSWORD}".encode()
+IMAGE = ImageReference.parse("registry.example/shop:v1")
 SAID = StepFailed(Reason.START_FAILED, f"the engine says {PASSWORD}")
 
 
@@ -79,3 +88,39 @@ async def test_a_steps_secrets_are_known_until_it_ends(
     await ActivityEnvironment().run(step)
 
     assert {PASSWORD, "fetched-for-it"} & set(api.secrets.all()) == set()
+
+
+def test_what_a_registry_gave_the_engine_is_not_repeated() -> None:
+    """No setting holds it, so that no list of secrets would hide it."""
+    token = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJyIn0.c2lnbmF0dXJlLXRoYXQtaXM"
+    address = f"https://cdn.example/blobs/sha256/00?X-Amz-Signature={token}"
+    words = (
+        f'denied: {{"errors": [{{"message": "Authorization: Bearer {token}"}}]}}; Get "{address}"'
+    )
+
+    message = application_error(pull_error(words, IMAGE), "pull", []).message
+
+    assert token not in message
+    assert "Bearer **********" in message
+    assert "https://cdn.example/blobs/sha256/00?**********" in message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        json.dumps(
+            {"errors": [{"message": f"Authorization: Basic {base64.encodebytes(PAIR).decode()}"}]}
+        ),
+        f"denied: Basic {base64.encodebytes(PAIR).decode()}",
+        f"denied: {textwrap.fill(PAIR.hex(), 60)}",
+        f"{'no ' * 180} Basic {base64.encodebytes(PAIR).decode()}",
+    ],
+)
+def test_a_password_that_a_registry_wraps_is_hidden(words: str) -> None:
+    """Also where the message ends within it."""
+    message = application_error(pull_error(words, IMAGE), "pull", [PASSWORD]).message
+
+    assert re.findall(r"[0-9A-Za-z]{9,}", message.partition(": ")[2].partition(". What")[0]) in (
+        [], ["Authorization"],
+    )  # fmt: skip
+    assert "**********" in message

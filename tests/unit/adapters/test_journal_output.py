@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aweigh.adapters.journal import Journal
-from aweigh.domain.secret import HIDDEN
+from aweigh.domain.secret import HIDDEN, Printed
 from tests.support.worker_api import WorkerApi
 
 ONE = "dep_1"
@@ -44,6 +44,37 @@ def test_a_secret_that_is_wrapped_into_the_next_batch_is_hidden_there_too(
         journal.write_output(ONE, [line], [secret])
 
     assert written(journal, tmp_path) == [f"Basic Y2k6{HIDDEN}", HIDDEN, "done"]
+
+
+@pytest.mark.parametrize("batch", [1, 5, 20, 60])
+@pytest.mark.parametrize(
+    ("width", "prefix"), [(76, ""), (12, ""), (60, "remote: "), (76, "#7 0.25 "), (40, "  | ")]
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_long_secret_is_hidden_to_its_end_however_it_arrives(
+    tmp_path: Path, batch: int, width: int, prefix: str, encoded: bool
+) -> None:
+    journal = Journal(tmp_path, WorkerApi().client())
+    secret = "".join(f"{number}-key-" for number in range(200))
+    printed = base64.b64encode(secret.encode()).decode() if encoded else secret
+    lines = [f"{prefix}{printed[at : at + width]}" for at in range(0, len(printed), width)]
+
+    for at in range(0, len(lines), batch):
+        journal.write_output(ONE, lines[at : at + batch], [secret])
+    journal.write_output(ONE, ["and so on"], [secret])
+
+    shown = written(journal, tmp_path)
+    assert len(shown) == len(lines) + 1
+    assert {line.removeprefix(prefix) for line in shown} == {HIDDEN, "and so on"}
+
+
+def test_what_stands_before_is_looked_at_no_further_than_a_secret_may_reach() -> None:
+    printed = Printed()
+
+    for _ in range(100):
+        assert printed.masked(["-" * 200], ["-" * 12]) == [HIDDEN]
+
+    assert sum(map(len, printed._before)) < 5000
 
 
 def test_a_full_log_says_so_once_and_takes_no_more_output(journal: Journal, tmp_path: Path) -> None:
