@@ -14,8 +14,8 @@ from tests.support.outside import change
 pytestmark = pytest.mark.docker
 
 USER = "ci"
-#: Each spelling of it is another one.
-PASSWORD, TOKEN = (f'kä"se/+{secrets.token_hex(8)}\\?&' for _ in range(2))
+#: Each spelling of it is another one, and longer than a line.
+PASSWORD, TOKEN = (f'kä"se/+{secrets.token_hex(50)}\\?&' for _ in range(2))
 
 
 @dataclass

@@ -7,32 +7,52 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from textwrap import wrap
 from urllib.parse import quote, quote_plus
+
+#: Of the lines in which mail programs, Ruby and people write base64.
+WIDTHS = (76, 60, 19)
 
 
 def spellings(user: str, password: str) -> dict[str, str]:
     """A password in the forms in which servers repeat it."""
-    return {
-        f"base64 behind {before!r}": base64.b64encode((before + password).encode()).decode()
-        for before in ("", "x", "xy", f"{user}:")
-    } | {
-        "as it is": password,
-        "base64 for URLs": base64.urlsafe_b64encode(password.encode()).decode().rstrip("="),
-        "quoted": quote(password, safe=""),
-        "in a query": quote_plus(password),
-        "hexadecimal": password.encode().hex(),
-        "JSON": json.dumps(password)[1:-1],
-        "JSON in JSON": json.dumps(json.dumps(password))[3:-3],
-        "Python": repr(password)[1:-1],
-    }
+    return (
+        {
+            f"base64 behind {before!r}": _base64(before + password)
+            for before in ("", "x", "xy", f"{user}:")
+        }
+        | {
+            f"base64 in lines of {width}": "\n".join(wrap(_base64(f"{user}:{password}"), width))
+            for width in WIDTHS
+        }
+        | {
+            "as it is": password,
+            "base64 for URLs": base64.urlsafe_b64encode(password.encode()).decode().rstrip("="),
+            "quoted": quote(password, safe=""),
+            "in a query": quote_plus(password),
+            "hexadecimal": password.encode().hex(),
+            "JSON": json.dumps(password)[1:-1],
+            "JSON in JSON": json.dumps(json.dumps(password))[3:-3],
+            "Python": repr(password)[1:-1],
+        }
+    )
 
 
 def traces(user: str, password: str) -> dict[str, str]:
     """What must not be found anywhere: of base64 the part that is the password's alone."""
-    return {
-        name: form[4:-4] if name.startswith("base64") else form
-        for name, form in spellings(user, password).items()
-    }
+    found = {}
+    for name, form in spellings(user, password).items():
+        if not name.startswith("base64"):
+            found[name] = form
+            continue
+        for number, line in enumerate(form[4:-4].splitlines()):
+            if len(line) > 8:
+                found[f"{name}, line {number}"] = line
+    return found
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @dataclass

@@ -21,7 +21,7 @@ async def test_a_line_without_an_end_is_cut_and_says_so_and_hides_what_was_cut()
     told, lines = await run(f"print({SECRET!r} * 8_000, end='')")
 
     cut, rest = told, lines[-1]
-    assert len(cut) > 1
+    assert cut
     assert {line[-1] for line in cut} == {CUT}
     assert "".join(line.removesuffix(CUT) for line in [*cut, rest]) == SECRET * 8_000
     masked = mask("\n".join(lines), [SECRET])
