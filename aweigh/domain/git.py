@@ -153,7 +153,7 @@ def _user(url: SplitResult) -> str:
     secret = url.password is not None
     if url.scheme != "ssh" and url.username:
         # Bitbucket and Azure put a person's name into the address that they show.
-        secret = secret or not _NAME.fullmatch(url.username) or _TOKEN.match(url.username)
+        secret = secret or not _NAME.fullmatch(url.username) or bool(_TOKEN.match(url.username))
     if secret:
         raise ValueError("carries credentials; give them as `credentials`")
     if url.scheme != "ssh":
