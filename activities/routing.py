@@ -70,7 +70,7 @@ class RoutingActivities:
         text = render(generation, settings, self._server.routing)
         routed = bool(settings.domains)
         if routed:
-            await self._server.ensure_proxy()
+            await self._server.require_proxy()
         commits = self._server.commits
         return await in_thread(lambda: commits.commit(generation, text, routed=routed))
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
@@ -27,7 +27,7 @@ from activities.inputs import (
 from activities.record import RecordActivities
 from activities.routing import RoutingActivities
 from aweigh.domain.deployment import DeploymentState, Reason, Standing
-from aweigh.domain.errors import ImageGone
+from aweigh.domain.errors import GenerationGone, ImageGone, ProxyImageGone
 from aweigh.domain.workflow_ids import commit_status_id
 from workflows import policies
 from workflows.commit_status import CommitStatusWorkflow, StatusOrder
@@ -44,6 +44,12 @@ from workflows.names import (
 )
 from workflows.persistence import to_the_end
 from workflows.policies import Budget
+
+_MADE_AGAIN: Final = {
+    ImageGone.kind: "image",
+    GenerationGone.kind: "containers",
+    ProxyImageGone.kind: "proxy",
+}
 
 
 @dataclass(frozen=True)
@@ -157,10 +163,12 @@ class DeploymentWorkflow(LaneChild):
         """
         ready = await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
         self._touched_server, self._tells = True, ready.tells
-        image_too = True
+        gone: str | None = ImageGone.kind
         for left in reversed(range(policies.MOST_TIMES_BACK + 1)):
             try:
-                if image_too:
+                if gone == ProxyImageGone.kind:
+                    await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
+                if gone == ImageGone.kind:
                     await self._have_image(ready)
                 await self._go_live()
             except ActivityError as error:
@@ -168,8 +176,7 @@ class DeploymentWorkflow(LaneChild):
                 if gone is None or not left:
                     raise
                 self._stop_if_cancelled()
-                image_too = gone == ImageGone.kind
-                self._tell_people("again", "image" if image_too else "containers")
+                self._tell_people("again", _MADE_AGAIN[gone])
             else:
                 return
 

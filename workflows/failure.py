@@ -13,7 +13,7 @@ from temporalio.exceptions import (
 )
 
 from aweigh.domain.deployment import Reason, message_of_superseded
-from aweigh.domain.errors import GenerationGone, ImageGone
+from aweigh.domain.errors import GenerationGone, ImageGone, ProxyImageGone
 
 SUPERSEDED_BY = "superseded by "
 
@@ -22,6 +22,7 @@ SUPERSEDED_BY = "superseded by "
 _REASONS_OF_GONE: dict[str, Reason] = {
     ImageGone.kind: Reason.IMAGE_NOT_FOUND,
     GenerationGone.kind: Reason.START_FAILED,
+    ProxyImageGone.kind: Reason.IMAGE_NOT_FOUND,
 }
 
 

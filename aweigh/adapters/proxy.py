@@ -191,6 +191,10 @@ class Proxy:
     async def installed(self) -> bool:
         return await self._engine.container(self._plan.name) is not None
 
+    async def can_run(self) -> bool:
+        """Whether it is installed, or its image is here to install it of."""
+        return await self.installed() or await self._image.is_here()
+
     async def _create(self) -> Container:
         plan = self._plan
         await self._refuse_taken_ports()

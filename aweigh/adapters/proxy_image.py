@@ -50,6 +50,9 @@ class ProxyImage:
                 return found
         return None
 
+    async def is_here(self) -> bool:
+        return await self._find() is not None
+
     async def here(self) -> ImageFacts:
         """Raises: StepUnavailable: it has to be brought first, by `prepare`."""
         found = await self._find()

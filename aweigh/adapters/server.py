@@ -26,6 +26,7 @@ from aweigh.adapters.volumes import Volumes
 from aweigh.adapters.walls import Walls
 from aweigh.adapters.workshop import Workshop
 from aweigh.domain.container import IDENTITY, INSTANCE
+from aweigh.domain.errors import ProxyImageGone
 from aweigh.domain.generation import Routing
 from aweigh.domain.naming import SERVER_LOCK, Names
 from aweigh.domain.platform import ServerPlatforms
@@ -116,6 +117,18 @@ class Server:
             StepError: it cannot be had.
         """
         await self.proxy.prepare()
+        async with self.locks.holding(SERVER_LOCK):
+            await self.proxy.ensure()
+
+    async def require_proxy(self) -> None:
+        """Have the proxy run, of what is here.
+
+        Raises:
+            ProxyImageGone: it has to be brought first, which takes longer than this may.
+            StepError: it cannot be had.
+        """
+        if not await self.proxy.can_run():
+            raise ProxyImageGone
         async with self.locks.holding(SERVER_LOCK):
             await self.proxy.ensure()
 

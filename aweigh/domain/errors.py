@@ -67,6 +67,19 @@ class GenerationGone(Gone):
         )
 
 
+class ProxyImageGone(Gone):
+    """The proxy, or its image, was removed since preflight, which brings it again."""
+
+    kind = "proxy_image_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.IMAGE_NOT_FOUND,
+            "The proxy and its image are no longer on the server. Something removes them there "
+            "while a release is being deployed; stop it, then retry.",
+        )
+
+
 class StepUnavailable(StepError):
     """The world is in the way for now: the step is tried again within its budget."""
 

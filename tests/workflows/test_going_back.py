@@ -4,7 +4,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import GenerationGone, ImageGone
+from aweigh.domain.errors import GenerationGone, ImageGone, ProxyImageGone
 from tests.support.stage import Stage
 from workflows.policies import MOST_TIMES_BACK
 
@@ -44,6 +44,14 @@ async def test_containers_that_are_gone_are_made_and_asked_again(stage: Stage, s
 
     again = BEGINNING[BEGINNING.index("create") :]
     assert steps == [*BEGINNING[: BEGINNING.index(step) + 1], *again, *END]
+
+
+async def test_a_proxy_that_is_gone_is_had_again_by_preflight(stage: Stage) -> None:
+    stage.world.user_fault("switch", ProxyImageGone.kind)
+
+    steps = await deployed(stage)
+
+    assert steps == [*BEGINNING, "preflight", "create", "health", "switch", *END]
 
 
 async def test_temporal_shows_each_time_by_itself(stage: Stage) -> None:
