@@ -5,11 +5,9 @@ let in before gets in although others at the same address, such as a web server'
 """
 
 import hashlib
-import ipaddress
 import math
 import time
 from collections import OrderedDict
-from functools import lru_cache
 from typing import Final
 
 from fastapi import Request
@@ -20,11 +18,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem, unauthorized
+from aweigh.domain.caller import caller_at
 
 #: Credentials of callers that are remembered.
 _MOST_KNOWN: Final = 10_000
-#: What an IPv6 host usually has to itself.
-_PREFIX: Final = 64
 #: The doors that have credentials of their own.
 _DOORS: Final = ("/v1/events/", "/v1/github/webhooks")
 #: What a caller shows of who he is, at whichever door.
@@ -84,7 +81,7 @@ class _Caller:
         headers = Headers(scope=scope)
         shown = [headers.get(name, "") for name in _SHOWN]
         client = scope.get("client")
-        self.address = _address(client[0] if client else "")
+        self.address = caller_at(client[0] if client else "")
         self.is_bearer = shown[0].lower().startswith(_BEARER)
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         whence = scope["path"] if scope["path"].startswith(_DOORS) else ""
@@ -93,19 +90,6 @@ class _Caller:
         self.credential = hashlib.sha256(text.encode()).digest() if any(shown) else b""
         self.let_in = False
         self.was_here = False
-
-
-@lru_cache(_MOST_KNOWN)
-def _address(text: str) -> str:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, _PREFIX), strict=False))
-    return text
 
 
 def let_in(request: Request) -> None:

@@ -8,11 +8,13 @@ from asyncio import TimerHandle, Transport
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from aweigh.domain.caller import address_of, caller_at
 
 #: Files that are open beside the connections, and connections that are taken in one turn of the
 #: event loop, before any can be closed for them.
@@ -93,7 +95,8 @@ class Connections:
 
     def has_place(self, address: str) -> bool:
         """Whether another one of this address may come in."""
-        if self._of[address] >= self.limits.connections_of_one and not self._is_shared(address):
+        held = self._of[caller_at(address)]
+        if held >= self.limits.connections_of_one and not self._is_shared(address):
             return False
         if self._count < self.limits.connections:
             return True
@@ -104,17 +107,19 @@ class Connections:
         return False
 
     def _is_shared(self, address: str) -> bool:
-        return any(ip_address(address) in one for one in self.limits.shared)
+        known = address_of(address)
+        return known is not None and any(known in one for one in self.limits.shared)
 
     def enter(self, address: str) -> None:
-        self._of[address] += 1
+        self._of[caller_at(address)] += 1
         self._count += 1
 
     def leave(self, address: str) -> None:
-        self._of[address] -= 1
+        caller = caller_at(address)
+        self._of[caller] -= 1
         self._count -= 1
-        if not self._of[address]:
-            del self._of[address]
+        if not self._of[caller]:
+            del self._of[caller]
 
     def note(self, connection: "GuardedProtocol", phase: Phase | None) -> None:
         """What it waits for from now on."""

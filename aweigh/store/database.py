@@ -1,8 +1,8 @@
 """Transactions on SQLite or PostgreSQL: the same code and the same migrations for both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -12,18 +12,10 @@ from urllib.parse import quote
 
 from sqlalchemy import Insert, Select, event, insert
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import (
-    DatabaseError,
-    DataError,
-    DBAPIError,
-    DisconnectionError,
-    OperationalError,
-    SQLAlchemyError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.store.absence import Absence
 from aweigh.store.grouping import Group
 from aweigh.store.sqlite import connect
 from aweigh.store.tables import Base
@@ -88,7 +80,8 @@ class Store:
         self._vault = vault
         path = sqlite_path(self.url)
         self._turns = Turns(Path(path), patience) if path else None
-        self._group: Group[Transaction] = Group(partial(self.write, urgent=True), _alone)
+        self._absence = Absence()
+        self._group: Group[Transaction] = Group(partial(self.write, urgent=True), self._alone)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -98,7 +91,7 @@ class Store:
             Unavailable: the database is locked or gone.
             Invalid: a value holds characters that a database does not take.
         """
-        with _in_our_words():
+        with self._absence.in_our_words():
             async with AsyncSession(self._reader, expire_on_commit=False) as session:
                 yield Transaction(session, self._vault)
 
@@ -113,7 +106,7 @@ class Store:
             Invalid: a value holds characters that a database does not take.
         """
         engine = self._engine.execution_options(write=True)
-        with _in_our_words():
+        with self._absence.in_our_words():
             async with (
                 self._turns.take(urgent=urgent) if self._turns else nullcontext(),
                 AsyncSession(engine, expire_on_commit=False) as session,
@@ -142,6 +135,13 @@ class Store:
         """Whether so many wait to be admitted that another one would be refused."""
         return self._group.is_crowded(SOON)
 
+    @asynccontextmanager
+    async def _alone(self, tx: Transaction) -> AsyncIterator[None]:
+        """A part of a transaction that is undone by itself on any error."""
+        with self._absence.in_our_words():
+            async with tx.session.begin_nested():
+                yield
+
     async def give_way(self, seconds: float) -> None:
         """Wait while calls are being admitted, but not for longer than this."""
         with suppress(TimeoutError):
@@ -153,40 +153,6 @@ class Store:
         await self._engine.dispose()
         if self._turns:
             self._turns.close()
-
-
-@asynccontextmanager
-async def _alone(tx: Transaction) -> AsyncIterator[None]:
-    """A part of a transaction that is undone by itself on any error."""
-    with _in_our_words():
-        async with tx.session.begin_nested():
-            yield
-
-
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    """Turns "locked" and "gone" of either database into Unavailable."""
-    try:
-        yield
-    except (DataError, UnicodeEncodeError) as error:
-        raise Invalid("body", "holds characters that cannot be stored") from error
-    except SQLAlchemyError as error:
-        if not _is_absence(error):
-            raise
-        raise Unavailable(f"the database does not answer: {said_by(error)}") from error
-
-
-def said_by(error: Exception) -> str:
-    """What the database itself said, in one line and without the statement."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
-
-
-def _is_absence(error: Exception) -> bool:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    # A file that is no database (any more) is a plain DatabaseError, which others derive from.
-    away = isinstance(error, OperationalError | DisconnectionError | PoolTimeout)
-    return away or type(error) is DatabaseError
 
 
 def sqlite_path(url: URL) -> str | None:

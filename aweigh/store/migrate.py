@@ -11,7 +11,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from aweigh.domain.errors import StartupError
-from aweigh.store.database import said_by, sqlite_path
+from aweigh.store.absence import said_by
+from aweigh.store.database import sqlite_path
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import DisconnectionError
+
 from aweigh.domain.errors import Unavailable
 
 #: Between two looks at the lock. Whoever is not urgent becomes so by waiting.
@@ -98,7 +100,7 @@ class Turns:
             try:
                 self._lock = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
-                raise Unavailable(f"the database does not answer: {error}") from error
+                raise DisconnectionError(str(error)) from error
         while True:
             try:
                 return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,10 +3,16 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy import make_url
+from structlog.testing import capture_logs
 
-from tests.support.api_door import Door, open_door
+from api.app import create_app
+from aweigh.adapters.github import GitHub
+from aweigh.settings import Settings
+from aweigh.store.ids import new_secret
+from tests.support.api_door import Door, away, open_door
 from tests.support.installation import Databases, open_store
 
 MEGABYTE = 1024 * 1024
@@ -48,8 +54,30 @@ async def test_without_its_database_every_call_is_answered_503(fragile: Door, fi
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["retry-after"] == "1"
         assert answer.json()["type"] == "urn:aweigh:problem:unavailable"
+        assert answer.json()["detail"] == "the database does not answer"
     assert (await fragile.client.get("/healthz")).status_code == 200
     assert not file.exists()
+
+
+async def test_callers_are_not_told_what_the_driver_says(tmp_path: Path) -> None:
+    token = {"Authorization": f"Bearer {new_secret('awg')}"}
+    github = GitHub("https://api.github.com")
+    async with open_store("postgresql+psycopg://someone@127.0.0.1:1/somewhere") as store:
+        app = create_app(Settings(data=tmp_path), store, away, github)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        with capture_logs() as logs:
+            async with httpx2.AsyncClient(transport=transport, base_url="http://aweigh") as client:
+                answers = [
+                    await client.get("/readyz"),
+                    await client.post("/v1/events/hook_x", headers={"X-Deploy-Secret": "x"}),
+                    await client.get("/v1/deployments", headers=token),
+                ]
+
+    assert [(one.status_code, one.json()["detail"]) for one in answers] == [
+        (503, "the database does not answer")
+    ] * 3
+    [logged] = [one for one in logs if one["event"] == "the database does not answer"]
+    assert "127.0.0.1" in logged["error"]
 
 
 async def test_what_was_answered_503_was_not_taken(fragile: Door, file: Path) -> None:

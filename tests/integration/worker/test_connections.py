@@ -220,3 +220,20 @@ async def test_a_new_caller_is_told_when_everybody_waits_for_an_answer() -> None
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"Retry-After: 1" in answer
         assert answer.endswith(b'"detail":"Too many connections are open; try again."}')
+
+
+@pytest.mark.parametrize(("others", "address", "has_place"), [
+    ("2001:db8::{}", "2001:db8::ffff:1", False), ("2001:db8::{}", "2001:db8:0:1::1", True),
+    ("::ffff:192.0.2.1", "192.0.2.1", False), ("::ffff:127.0.0.1", "127.0.0.1", True),
+    ("127.0.0.1", "::ffff:127.0.0.1", True),
+])  # fmt: skip
+def test_connections_are_counted_by_what_one_caller_has_to_himself(
+    others: str, address: str, has_place: bool
+) -> None:
+    connections = Connections(Limits(connections_of_one=3))
+    for number in range(1, 4):
+        connections.enter(others.format(number))
+
+    assert connections.has_place(address) is has_place
+    connections.leave(others.format(1))
+    assert connections.has_place(address)

@@ -1,5 +1,6 @@
 """What an installation keeps is made where it can be; where not, one sentence says why."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -101,5 +102,6 @@ async def test_a_process_whose_database_is_away_may_be_started_again(tmp_path: P
     )
 
     assert ended.code == 1
-    assert ended.errors.startswith("aweigh: the database does not answer: ")
-    assert ended.errors.count("\n") == 1
+    logged, told = ended.errors.splitlines()
+    assert "Connection refused" in json.loads(logged)["error"]
+    assert told == "aweigh: the database does not answer"
