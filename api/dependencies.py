@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.readiness import Readiness
 from api.relay import Relay
-from api.strangers import Strangers, let_in
+from api.strangers import Strangers, bearer_of
 from api.verification import Verification
 from api.watch import Watch
 from aweigh.adapters.executions import Executions
@@ -18,8 +18,8 @@ from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.domain import grammar
 from aweigh.domain.value import Written
 from aweigh.settings import Settings
-from aweigh.store import servers, tokens
-from aweigh.store.database import Store, Transaction
+from aweigh.store import servers
+from aweigh.store.database import Store
 from aweigh.store.tokens import Bearer, Scope
 
 
@@ -49,25 +49,22 @@ Cursor = Annotated[_Next | None, Query()]
 
 Doors = Annotated[Office, Depends(_office)]
 
+#: For the document alone: who calls was asked before the body was read.
 _bearer = HTTPBearer(auto_error=False)
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def _scope(needed: Scope) -> Callable[[Request, Doors, _Credentials], Coroutine[Any, Any, Bearer]]:
-    async def check(request: Request, office: Doors, credentials: _Credentials) -> Bearer:
-        async with office.store.read() as tx:
-            return await _allowed(tx, request, credentials, needed)
+def _scope(needed: Scope) -> Callable[[Request, _Credentials], Coroutine[Any, Any, Bearer]]:
+    async def check(request: Request, _: _Credentials) -> Bearer:
+        return _allowed(request, needed)
 
     return check
 
 
-async def _allowed(
-    tx: Transaction, request: Request, credentials: _Credentials, needed: Scope
-) -> Bearer:
-    found = await tokens.authenticate(tx, credentials.credentials) if credentials else None
+def _allowed(request: Request, needed: Scope) -> Bearer:
+    found = bearer_of(request)
     if found is None:
         raise HTTPException(401, "A valid token is needed: Authorization: Bearer awg_…")
-    let_in(request)
     if not found.scope.allows(needed):
         raise HTTPException(403, f"This token has the scope {found.scope}, not {needed}.")
     return found
@@ -79,11 +76,11 @@ Admin = Annotated[Bearer, Depends(_scope(Scope.ADMIN))]
 ServerToken = Annotated[Bearer, Depends(_scope(Scope.SERVER))]
 
 
-async def _holder(request: Request, office: Doors, credentials: _Credentials) -> str:
+async def _holder(request: Request, office: Doors, bearer: ServerToken) -> str:
     """The server whose name this worker holds."""
+    server = bearer.server or ""
+    identity, boot = (request.headers.get(one, "") for one in (IDENTITY_HEADER, BOOT_HEADER))
     async with office.store.read() as tx:
-        server = (await _allowed(tx, request, credentials, Scope.SERVER)).server or ""
-        identity, boot = (request.headers.get(one, "") for one in (IDENTITY_HEADER, BOOT_HEADER))
         await servers.check_holder(tx, server, identity, boot)
     return server
 

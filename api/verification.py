@@ -2,18 +2,17 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
-from fastapi import HTTPException, Request
 from pydantic import BaseModel, ValidationError
 
+from api.bodies import Bodies
 from aweigh.domain import delivery
-from aweigh.domain.errors import BAD_DATA, Invalid, Unavailable
+from aweigh.domain.errors import BAD_DATA, Invalid
 from aweigh.domain.push import Event, Push
 from aweigh.domain.saying import said_by
 from aweigh.store import applications, pushes
@@ -25,13 +24,6 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Read = TypeVar("Read", bound=BaseModel)
 
-#: Up to this size, which GitHub's deliveries hardly ever exceed, many bodies are held at a time.
-_SMALL: Final = 256 * 1024
-_SMALL_AT_ONCE: Final = 200
-_LARGE_AT_ONCE: Final = 4
-#: For a place among them, and then for the body.
-_PATIENCE: Final = 5.0
-_BODY_SECONDS: Final = 30.0
 #: Each is busy with one body; more would take the processors from everything else.
 _THREADS: Final = 2
 
@@ -52,37 +44,7 @@ class Verification:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, "verification")
-        self._small = asyncio.Semaphore(_SMALL_AT_ONCE)
-        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
-
-    @asynccontextmanager
-    async def body_of(self, request: Request) -> AsyncIterator[bytes]:
-        """A body and its place in memory, until it is done with.
-
-        Raises:
-            Unavailable: others take all places.
-            HTTPException: it does not arrive.
-        """
-        async with self._place(request.headers.get("content-length", "")):
-            try:
-                async with asyncio.timeout(_BODY_SECONDS):
-                    body = await request.body()
-            except TimeoutError as error:
-                raise HTTPException(408, "The body did not arrive in time.") from error
-            yield body
-
-    @asynccontextmanager
-    async def _place(self, size: str) -> AsyncIterator[None]:
-        places = self._small if size.isdecimal() and int(size) <= _SMALL else self._large
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await places.acquire()
-        except TimeoutError as error:
-            raise Unavailable("too many deliveries are being verified; send it again") from error
-        try:
-            yield
-        finally:
-            places.release()
+        self.bodies = Bodies()
 
     async def verify(
         self, store: Store, body: bytes, content_type: str, signature: str, app_secret: str

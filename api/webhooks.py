@@ -57,7 +57,7 @@ async def webhook(
 async def _verified(office: Office, request: Request, signature: str) -> Verified:
     """Raises: HTTPException: nobody's secret signed it."""
     secret = office.github.app.webhook_secret if office.github.app else ""
-    async with office.verification.body_of(request) as body:
+    async with office.verification.bodies.of(request) as body:
         content_type = request.headers.get("content-type", "")
         found = await office.verification.verify(
             office.store, body, content_type, signature, secret

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy import delete, select
 
+from aweigh.domain import grammar
 from aweigh.domain.errors import NotFound
 from aweigh.store.database import Transaction
 from aweigh.store.ids import digest, new_id, new_secret
@@ -49,6 +50,8 @@ async def issue(tx: Transaction, bearer: Bearer) -> str:
 
 
 async def authenticate(tx: Transaction, token: str) -> Bearer | None:
+    if not grammar.matches(grammar.TOKEN, token):
+        return None
     # Looked up by digest: how long that takes tells nothing about the token.
     row = await tx.session.scalar(select(TokenRow).where(TokenRow.hash == digest(token)))
     return Bearer(name=row.name, scope=Scope(row.scope), server=row.server) if row else None

@@ -1,5 +1,6 @@
 """How often an address may fail, and who is not held up by that."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,33 @@ async def test_whoever_fails_too_often_has_to_wait(door: Door, call: Call) -> No
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-@pytest.mark.parametrize("again", FAILURES.values(), ids=FAILURES)
-async def test_no_door_lets_in_whoever_failed_at_another(door: Door, again: Call) -> None:
+AT_OTHER_DOORS = [name for name in FAILURES if "signature" not in name]
+
+
+@pytest.mark.parametrize("again", AT_OTHER_DOORS)
+async def test_no_door_lets_in_whoever_failed_at_another(door: Door, again: str) -> None:
     async with caller(door) as client:
         await fail(client)
 
-        assert (await again(client)).status_code == 429
+        assert (await FAILURES[again](client)).status_code == 429
+
+
+@pytest.mark.parametrize("name", ["hook", "token", "worker"])
+async def test_each_of_many_at_once_counts(door: Door, name: str) -> None:
+    async with caller(door) as client:
+        answers = await asyncio.gather(*(FAILURES[name](client) for _ in range(MOST * 4)))
+
+    statuses = sorted(one.status_code for one in answers)
+    assert statuses[MOST - 1] in (401, 404)
+    assert statuses[MOST:] == [429] * (MOST * 3)
+
+
+async def test_many_who_may_be_here_may_come_at_once(door: Door) -> None:
+    apps = [await door.create(f"app{number}") for number in range(MOST)]
+
+    answers = await asyncio.gather(*(door.hook(app) for app in apps for _ in range(4)))
+
+    assert {one.status_code for one in answers} == {202}
 
 
 async def test_other_addresses_are_not_held_up(door: Door) -> None:
@@ -126,14 +148,43 @@ async def test_a_secret_that_was_rotated_is_a_strangers(door: Door) -> None:
     assert answers == [404] * MOST + [429]
 
 
+async def test_deliveries_of_another_webhook_at_the_same_address_are_not_held_up(
+    door: Door,
+) -> None:
+    app, image = await follow(door), await door.create()
+    await fail(door.client, deliver_wrongly(hook_id="666"))
+    assert (await deliver_wrongly(hook_id="666")(door.client)).status_code == 429
+
+    assert (await delivered(door, app, hook_id="7")()).status_code == 202
+    assert (await delivered(door, app, hook_id="8", size=100_000)()).status_code == 202
+    assert (await door.hook(image)).status_code == 202
+
+
+async def test_small_deliveries_are_looked_at_whatever_fails_at_their_address(door: Door) -> None:
+    app = await follow(door)
+    for number in range(25):  # as many webhooks as have a count of their own, and more
+        await fail(door.client, deliver_wrongly(hook_id=f"{number}"))
+
+    assert (await delivered(door, app, hook_id="7")()).status_code == 202
+    assert (await delivered(door, app, hook_id="1", size=100_000)()).status_code == 429
+    assert (await deliver_wrongly(hook_id="99")(door.client)).status_code == 429
+    assert (await delivered(door, app, hook_id="7", size=100_000)()).status_code == 202
+
+
+def deliver_wrongly(*, hook_id: str) -> Call:
+    headers = UNSIGNED | {"X-GitHub-Hook-ID": hook_id}
+    return lambda client: client.post(WEBHOOKS, content=b"{}", headers=headers)
+
+
 async def follow(door: Door) -> dict[str, Any]:
     body = {"name": "followed", "source": {"type": "git", "repository": REPOSITORY}}
     return dict((await door.call("POST", "/v1/applications", json=body)).json())
 
 
 def delivered(
-    door: Door, app: Mapping[str, Any], *, hook_id: str
+    door: Door, app: Mapping[str, Any], *, hook_id: str, size: int = 0
 ) -> Callable[[], Awaitable[httpx2.Response]]:
-    request = delivery(push(REPOSITORY, after="1" * 40), app["webhook_secret"], id="one")
+    payload = push(REPOSITORY, after="1" * 40) | {"pad": "x" * size}
+    request = delivery(payload, app["webhook_secret"], id=f"{hook_id}-{size}")
     request["headers"]["X-GitHub-Hook-ID"] = hook_id
     return lambda: door.client.post(WEBHOOKS, **request)

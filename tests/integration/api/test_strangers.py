@@ -17,11 +17,13 @@ SIGNATURE = f"sha256={'0' * 64}"
 REPOSITORY = "https://github.com/acme/shop.git"
 
 
-async def raw(door: Door, path: str, headers: Mapping[str, str], receive: Any) -> int:
+async def raw(
+    door: Door, path: str, headers: Mapping[str, str], receive: Any, method: str = "POST"
+) -> int:
     """The status that a request is answered with, whatever becomes of its body."""
     statuses: list[int] = []
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
         "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
         "root_path": "", "client": ("192.0.2.1", 1), "server": ("aweigh", 80),
         "headers": [(key.lower().encode(), value.encode()) for key, value in headers.items()],
@@ -104,6 +106,37 @@ async def test_the_body_of_whoever_shows_no_token_is_not_read(door: Door) -> Non
         for credentials in ({}, {"Authorization": "Basic eDp5"}):
             headers = {"Content-Length": "1000000", **credentials}
             assert await raw(door, path, headers, never) == 401
+
+
+@pytest.mark.parametrize("token", ["junk", "awg_" + "x" * 43], ids=["no token", "nobody's"])
+@pytest.mark.parametrize(("method", "path"), [
+    ("POST", "/v1/applications"), ("PATCH", "/v1/applications/shop"),
+    ("POST", "/v1/tokens"), ("PUT", "/v1/worker/findings"), ("POST", "/v1/worker/lease"),
+    ("PUT", "/v1/worker/releases/dep_x/steps/pull"), ("PUT", "/v1/worker/releases/dep_x/log"),
+])  # fmt: skip
+async def test_the_body_of_whoever_shows_a_token_of_nobody_is_not_read(
+    door: Door, method: str, path: str, token: str
+) -> None:
+    headers = {
+        "Content-Length": "1000000", "Content-Type": "application/json",
+        "Authorization": f"Bearer {token}",
+    }  # fmt: skip
+
+    assert await raw(door, path, headers, never, method) == 401
+
+
+async def test_the_body_of_whoever_shows_what_was_taken_back_is_not_read(door: Door) -> None:
+    headers = {"Content-Length": "1000000", "Content-Type": "application/json"}
+    token = {"Authorization": f"Bearer {door.tokens['deploy']}"}
+    shop = await door.create()
+    await door.call("GET", "/v1/deployments", scope="deploy")
+    await door.hook(shop)
+    await door.call("DELETE", "/v1/tokens/ci")
+    await door.call("POST", f"/v1/applications/{shop['id']}/settings/rotate")
+
+    assert await raw(door, "/v1/applications", headers | token, never) == 401
+    secret = {"X-Deploy-Secret": shop["deploy_secret"]}
+    assert await raw(door, f"/v1/events/{shop['deploy_hook']}", headers | secret, never) == 404
 
 
 async def test_the_body_of_whoever_does_not_know_the_hook_is_not_read(door: Door) -> None:
