@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -46,6 +47,7 @@ def create_app(
 ) -> FastAPI:
     relay = Relay(store, connect)
     verification = Verification()
+    lists = ThreadPoolExecutor(1, "lists")
     watch = Watch(store, settings.api_connections * _FOLLOWERS_PERCENT // 100 if settings else 0)
     strangers = Strangers(settings.api_failures_a_minute if settings else 0)
 
@@ -59,6 +61,7 @@ def create_app(
                 one.cancel()
             await asyncio.wait(running)
             verification.close()
+            lists.shutdown(wait=False, cancel_futures=True)
             strangers.close()
 
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
@@ -75,6 +78,7 @@ def create_app(
         Readiness(store, relay),
         executions or Executions(connect),
         watch,
+        lists,
     )
     problems.install(app)
     openapi.install(app)

@@ -1,6 +1,8 @@
 """Applications: created, read, changed, removed."""
 
+import asyncio
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -20,6 +22,7 @@ from aweigh.domain.deployment import Trigger
 from aweigh.domain.errors import Invalid, NotFound
 from aweigh.domain.git import Installation
 from aweigh.domain.merge import merged
+from aweigh.domain.release import Image
 from aweigh.domain.secret import REVEAL
 from aweigh.domain.source import GitSource
 from aweigh.store import admission, applications, deployments, idempotency, servers
@@ -36,11 +39,14 @@ PARTS = ("env", "labels", "volumes", "ports", "domains")
 
 
 async def _shown(tx: Transaction, application: Application) -> dict[str, Any]:
+    return _answer(application, await deployments.live_images(tx, [application.row]))
+
+
+def _answer(application: Application, images: Mapping[str, Image]) -> dict[str, Any]:
+    row = application.row
     live = None
-    if application.row.live and (image := await deployments.live_image(tx, application.row)):
-        live = LiveAnswer(
-            deployment=application.row.live, image=image, since=application.row.live_since
-        )
+    if row.live and (image := images.get(row.live)):
+        live = LiveAnswer(deployment=row.live, image=image, since=row.live_since)
     return application_answer(application, live)
 
 
@@ -77,9 +83,13 @@ async def list_applications(
     """`unreadable` are those whose settings cannot be read; they can be removed."""
     async with office.store.read() as tx:
         rows = await applications.page(tx, after=after, limit=limit)
-        found = applications.readable(tx, rows)
-        items = [await _shown(tx, one) for one in found]
-    shown = {one.row.id for one in found}
+        images = await deployments.live_images(tx, rows)
+    # In a thread: opening and showing the settings of a hundred may take seconds.
+    items = await asyncio.get_running_loop().run_in_executor(
+        office.lists,
+        lambda: [_answer(one, images) for one in applications.readable(tx, rows)],
+    )
+    shown = {one["id"] for one in items}
     unreadable = [row_answer(row) for row in rows if row.id not in shown]
     following = rows[-1].id if len(rows) == limit else None
     return {"items": items, "next": following, "unreadable": unreadable}

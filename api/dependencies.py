@@ -1,6 +1,7 @@
 """What path functions are given: the store, the relay, and who is asking."""
 
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -36,6 +37,8 @@ class Office:
     readiness: Readiness
     executions: Executions
     watch: Watch
+    #: One thread, for answers that hold much: the event loop is everybody's.
+    lists: Executor
 
 
 async def _office(request: Request) -> Office:  # else FastAPI would call it in a thread

@@ -1,6 +1,6 @@
 """Deployments: what is known of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -46,6 +46,16 @@ async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
         return None
     deployment = await tx.session.get_one(DeploymentRow, row.live)
     return releases.image_of(await tx.session.get_one(ReleaseRow, deployment.release_id))
+
+
+async def live_images(tx: Transaction, rows: Iterable[ApplicationRow]) -> Mapping[str, Image]:
+    """The images that are live, by the ids of their deployments."""
+    query = select(DeploymentRow.id, ReleaseRow).join(
+        ReleaseRow, ReleaseRow.id == DeploymentRow.release_id
+    )
+    live = [row.live for row in rows if row.live]
+    found = await tx.session.execute(query.where(DeploymentRow.id.in_(live))) if live else ()
+    return {deployment: releases.image_of(release) for deployment, release in found}
 
 
 def event_of(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> EventRow:

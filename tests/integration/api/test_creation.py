@@ -1,11 +1,13 @@
 """Applications are made at the door, and what is wrong with one is named there."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
 from dirty_equals import IsDatetime, IsStr
 
+from aweigh.store.vault import Owner, Vault
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE
 
@@ -187,6 +189,26 @@ async def test_what_is_taken_is_a_conflict(
     assert answer.status_code == 409
     assert answer.json()["type"] == "urn:aweigh:problem:conflict"
     assert answer.json()["detail"].startswith(detail)
+
+
+async def test_the_settings_of_a_list_are_opened_beside_the_event_loop(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await door.create(f"app{number}", env={"NAME": "value"})
+    opening: list[threading.Thread] = []
+    opened = Vault.open
+
+    def noted(vault: Vault, owner: Owner, sealed: str) -> str:
+        opening.append(threading.current_thread())
+        return opened(vault, owner, sealed)
+
+    monkeypatch.setattr(Vault, "open", noted)
+    listed = await door.get("/v1/applications")
+
+    assert [one["slug"] for one in listed["items"]] == ["app0", "app1", "app2"]
+    assert threading.current_thread() not in opening
+    assert len(set(opening)) == 1
 
 
 async def test_a_list_is_told_in_pages(door: Door) -> None:
