@@ -152,7 +152,7 @@ async def test_an_error_of_ours_has_the_same_form_and_tells_nothing(door: Door) 
 
     door.app.add_api_route("/v1/broken", broken)
 
-    answer = await door.client.get("/v1/broken")
+    answer = await door.call("GET", "/v1/broken")
 
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
