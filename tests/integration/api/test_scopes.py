@@ -119,7 +119,7 @@ async def test_a_token_cannot_take_itself_back(door: Door) -> None:
     answer = await door.call("DELETE", "/v1/tokens/admin")
 
     assert answer.status_code == 409
-    assert await door.get("/v1/applications") == {"items": [], "next": None}
+    assert (await door.get("/v1/applications"))["items"] == []
 
 
 async def test_health_needs_no_token(door: Door) -> None:
