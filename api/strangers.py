@@ -125,17 +125,25 @@ class _Caller:
         whence = scope["path"] if self.door else ""
         text = "\n".join((whence, self.address if shown[2] else "", *shown))
         self.credential = hashlib.sha256(text.encode()).digest() if any(shown) else b""
-        #: Looking is cheap, and what is shown cannot be guessed: whoever else fails here.
-        self.is_looked_at = (
-            is_small(headers)
-            if self.door == WEBHOOKS
-            else (not self.door and grammar.matches(grammar.TOKEN, self.token))
-        )
+        self.is_looked_at = self._could_be_let_in(scope["path"], headers)
         self.bearer: Bearer | None = None
         self.is_let_in = False
         self.was_here = strangers.knows(self.credential)
         self._strangers = strangers
         self._turn: asyncio.Lock | None = None
+
+    def _could_be_let_in(self, path: str, headers: Headers) -> bool:
+        """Whether it is worth a look whoever else fails at this address.
+
+        That is cheap, and what has the form of a secret cannot be guessed.
+        """
+        if self.door == WEBHOOKS:
+            return is_small(headers)
+        if not self.door:
+            return grammar.matches(grammar.TOKEN, self.token)
+        secret = headers.get("x-deploy-secret", "")
+        hook = path.removeprefix(self.door)
+        return grammar.matches(grammar.HOOK, hook) and grammar.matches(grammar.SECRET, secret)
 
     async def take_turn(self) -> None:
         """Wait for whoever else at this address is being looked at, unless the caller is known.
@@ -226,7 +234,7 @@ class StrangersLimit:
     def _watch(self, caller: _Caller, strangers: Strangers, seconds: int) -> ASGIApp:
         """The application, which finds out by itself who calls, at a door of its own.
 
-        A small delivery is looked at in any case; of one that fails too often, that is all.
+        Whoever is looked at in spite of failures hears no more than that if it is in vain.
         """
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:

@@ -32,6 +32,7 @@ ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
 # Ids, and the names of locks: one part of a path, and never a way out of it.
 PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
+SECRET = re.compile(r"awds_[A-Za-z0-9_-]{43}")
 TOKEN = re.compile(r"awg_[A-Za-z0-9_-]{43}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -150,6 +150,14 @@ async def test_a_token_is_looked_at_whatever_fails_at_its_address(door: Door) ->
     assert (await door.call("GET", "/v1/deployments")).status_code == 200
 
 
+async def test_a_deploy_hook_is_looked_at_whatever_fails_at_its_address(door: Door) -> None:
+    app = await door.create()
+    await fail(door.client)
+
+    assert (await door.hook(app, secret=new_secret("awds"))).status_code == 429
+    assert (await door.hook(app)).status_code == 202
+
+
 async def test_a_secret_that_was_rotated_is_a_strangers(door: Door) -> None:
     app = await door.create()
     await door.hook(app)
