@@ -22,7 +22,7 @@ from aweigh.adapters.commits import Commits
 from aweigh.adapters.engine import Container, Engine
 from aweigh.adapters.files import write_durably
 from aweigh.adapters.locks import Locks
-from aweigh.adapters.network_creation import NetworkSpec, create_network
+from aweigh.adapters.network_creation import NetworkSpec, create_unless_taken
 from aweigh.adapters.networks import Networks
 from aweigh.adapters.subnets import engine_networks, host_networks
 from aweigh.adapters.threads import in_thread
@@ -35,8 +35,6 @@ from aweigh.domain.subnet import Bridge, Subnet
 _log = structlog.get_logger(__name__)
 
 _ATTEMPTS: Final = 5
-#: The engine's words for a slice, or an interface of that name, that somebody took meanwhile.
-_TAKEN: Final = ("overlaps", "conflicts with network", "already exists")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +124,7 @@ class ApplicationNetworks:
                     "IPRange": bridge.dynamic_range,
                 },
             )
-            if await self.engine.call(f"make network {name}", partial(_made, spec)):
+            if await self.engine.call(f"make network {name}", partial(create_unless_taken, spec)):
                 return
             refused.add(index)
         raise StepUnavailable(Reason.START_FAILED, f"network {name}: no slice could be had")
@@ -187,17 +185,6 @@ def _addresses(containers: Iterable[Mapping[str, Any]], application: str) -> Ite
 def _network_id(c: docker.APIClient, container: str, network: str) -> str:
     joined = c.inspect_container(container)["NetworkSettings"]["Networks"]
     return str((joined.get(network) or {}).get("NetworkID", ""))
-
-
-def _made(spec: NetworkSpec, c: docker.APIClient) -> bool:
-    """Whether it was made; not where somebody has the slice."""
-    try:
-        create_network(c, spec)
-    except APIError as error:
-        if any(words in str(error.explanation) for words in _TAKEN):
-            return False
-        raise
-    return True
 
 
 def _remove(c: docker.APIClient, network: str) -> bool:

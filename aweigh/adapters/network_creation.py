@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import docker
+from docker.errors import APIError
 
 _INTERFACE: Final = "com.docker.network.bridge.name"
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 #: For engines that take this for the default of what the request says or leaves out.
 _IPV6: Final = "com.docker.network.enable_ipv6"
+#: The engine's words for addresses, or an interface of that name, that somebody took meanwhile.
+_TAKEN: Final = ("overlaps", "conflicts with network", "already exists")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +55,14 @@ def create_network(c: docker.APIClient, spec: NetworkSpec) -> None:
     """Raises: APIError"""
     answer = c._post_json(c._url("/networks/create"), data=network_request(spec))  # type: ignore[attr-defined]
     c._raise_for_status(answer)  # type: ignore[attr-defined]
+
+
+def create_unless_taken(spec: NetworkSpec, c: docker.APIClient) -> bool:
+    """Whether it was made; not where somebody has its addresses."""
+    try:
+        create_network(c, spec)
+    except APIError as error:
+        if any(words in str(error.explanation) for words in _TAKEN):
+            return False
+        raise
+    return True

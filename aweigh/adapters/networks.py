@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import docker
@@ -13,7 +14,7 @@ from docker.errors import APIError, NotFound
 
 from aweigh.adapters.engine import Engine
 from aweigh.adapters.firewall import interface_of
-from aweigh.adapters.network_creation import NetworkSpec, create_network
+from aweigh.adapters.network_creation import NetworkSpec, create_network, create_unless_taken
 from aweigh.adapters.subnets import engine_networks, free_subnet, host_networks
 from aweigh.domain.container import APPLICATION, IDENTITY, INSTANCE, SUBNET
 from aweigh.domain.deployment import Reason
@@ -44,10 +45,15 @@ class Networks:
         """
         name = names.bridge
         found = await self.look(name)
-        if found is None:
-            await self._mark(names, Subnet(await self._free_subnet(wanted)))
+        # Another installation that starts at the same time may take what is free now, and the
+        # engine lists its network only once it is made.
+        tried: set[ipaddress.IPv4Network] = set()
+        while found is None:
+            free = await self._free_subnet(wanted, tried)
+            await self._mark(names, Subnet(free))
+            tried.add(free)
             found = await self.look(name)
-        labels = (found or {}).get("Labels") or {}
+        labels = found.get("Labels") or {}
         if not self._identity.items() <= labels.items() or SUBNET not in labels:
             raise StartupError(
                 f"the engine has a network {name!r} of another installation or server worker; "
@@ -78,9 +84,11 @@ class Networks:
 
         return await self._engine.call(f"look at network {name}", found)
 
-    async def _free_subnet(self, wanted: str) -> ipaddress.IPv4Network:
+    async def _free_subnet(
+        self, wanted: str, tried: set[ipaddress.IPv4Network]
+    ) -> ipaddress.IPv4Network:
         taken = await self._engine.call("list networks", engine_networks)
-        return free_subnet(wanted, taken | host_networks())
+        return free_subnet(wanted, taken | host_networks() | tried)
 
     async def _mark(self, names: Names, subnet: Subnet) -> None:
         bridge = Bridge(names.bridge, subnet.slice(ANCHOR))
@@ -90,7 +98,8 @@ class Networks:
             interface=names.slice_interface(ANCHOR),
             pool={"Subnet": str(bridge.subnet), "Gateway": bridge.gateway},
         )
-        await self._engine.call(f"make network {spec.name}", lambda c: create_network(c, spec))
+        made = partial(create_unless_taken, spec)
+        await self._engine.call(f"make network {spec.name}", made)
 
     @asynccontextmanager
     async def held(self, names: Names, wanted: Iterable[str]) -> AsyncIterator[None]:

@@ -1,5 +1,6 @@
 """The API in this process: a real store behind it, and a Temporal that is away."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -72,8 +73,9 @@ class Door:
         return await self.client.post(path, headers=headers, **options)
 
     async def deploy(self, application: Mapping[str, Any], **options: Any) -> str:
-        """The id of a new deployment."""
-        answer = await self.hook(application, **options)
+        """The id of a new deployment: asked for again where too many ask at once."""
+        while (answer := await self.hook(application, **options)).status_code == 503:
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 

@@ -17,7 +17,7 @@ SHOP = lane_id("shop")
 async def ask_removal(store: Store, application: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found, volumes=True)
+        await applications.ask_removal(tx, found.row, volumes=True)
 
 
 async def test_a_deployment_is_known_with_all_that_its_lane_needs(store: Store) -> None:

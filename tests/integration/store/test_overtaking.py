@@ -46,7 +46,7 @@ async def test_a_removal_overtakes_what_is_older(store: Store, shop: str) -> Non
     made = await new_deployment(store, shop)
     async with store.write() as tx:
         found = await applications.find(tx, shop, lock=True)
-        await applications.ask_removal(tx, found, volumes=False)
+        await applications.ask_removal(tx, found.row, volumes=False)
 
     assert await overtaken(store) == {made: "the removal of the application"}
 
