@@ -58,8 +58,9 @@ async def test_records_of_one_application_do_not_wait_for_hundreds_of_anothers(
     client, records = environment.client, FakeRecords()
     noisy, quiet = stages(environment, records)
     workflows = Worker(
-        client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, workflow_runner=sandbox()
-    )
+        client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, workflow_runner=sandbox(),
+        activities=[records.known], no_remote_activities=True,
+    )  # fmt: skip
     # What each lane leads to: of the noisy one's, all but the newest are superseded.
     one_by_one = Worker(
         client, task_queue=CONTROL_QUEUE, max_concurrent_activities=1,
@@ -89,7 +90,9 @@ async def test_steps_of_one_application_do_not_wait_for_hundreds_of_anothers_on_
     noisy, quiet = stages(environment, records)
     control = Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, workflow_runner=sandbox(),
-        activities=[records.started, records.waiting, records.failed, records.succeeded],
+        activities=[
+            records.known, records.started, records.waiting, records.failed, records.succeeded,
+        ],
     )  # fmt: skip
     queues = (steps_queue("noisy"), waits_queue("noisy"), pull_queue("noisy"))
     servers = [
