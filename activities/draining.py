@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from aweigh.domain.container import RESTART
 from aweigh.domain.errors import ProxySilent
 from aweigh.threads import in_thread
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from aweigh.adapters.server import Server
     from aweigh.domain.generation import Generation
 
+#: How a container is that nobody runs.
+_STOPPED: Final = ("created", "exited", "dead")
 _UNROUTE_SECONDS: Final = 10.0
 #: Traefik's API and its routing change within milliseconds of each other.
 _GUARD_SECONDS: Final = 0.1
@@ -51,3 +54,24 @@ async def drained(server: Server, containers: Iterable[Container], longest: floa
             return f"{left if left is not None else 'an unknown number of'} connections cut"
         await asyncio.sleep(_GUARD_SECONDS)
     return f"drained in {time.monotonic() - began:.1f} s"
+
+
+def is_parked(one: Container) -> bool:
+    """Whether it is stopped for good, as `park` leaves it."""
+    return one.restart in ("", "no") and one.status in _STOPPED
+
+
+async def park(server: Server, container: Container) -> None:
+    """Stop a container for good, restart policy first: an engine that restarts must not run it."""
+    await server.engine.set_restart(container.name, "no")
+    await server.engine.stop(container.name)
+
+
+async def unpark(server: Server, containers: Iterable[Container]) -> None:
+    """Run parked containers again, as they were."""
+    for container in containers:
+        policy = container.labels.get(RESTART, "no")
+        if container.restart != policy:  # also of one that was not stopped yet
+            await server.engine.set_restart(container.name, policy)
+        if not container.running:
+            await server.engine.start(container.name)

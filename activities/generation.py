@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
-from activities.draining import drained, take_back
+from activities.draining import drained, take_back, unpark
 from activities.gate import Gate
 from activities.inputs import StepInput, StepResult
 from activities.platform import foreign_program
@@ -22,7 +22,6 @@ from activities.replicas import (
     jobs_of,
     older_replicas,
     replicas_of,
-    unpark,
 )
 from activities.step import OpenStep, Steps
 from activities.surroundings import with_real_binds

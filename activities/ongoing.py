@@ -23,7 +23,7 @@ class Ongoing:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def wait(self, subject: str, work: Callable[[], Coroutine[None, None, None]]) -> bool:
-        """Begin a subject's work, unless it still goes on; whether it has ended in time.
+        """Begin a subject's work, unless it is still running; return whether it ended in time.
 
         Raises whatever it raises within that time; later it is only logged.
         """
@@ -40,7 +40,7 @@ class Ongoing:
         if task.done():
             task.result()
             return True
-        _log.warning("takes long, and goes on beside the others", subject=subject)
+        _log.warning("still running, continued in the background", subject=subject)
         return False
 
     def _ended_late(self, subject: str, task: asyncio.Task[None]) -> None:

@@ -151,7 +151,7 @@ class ReconcileActivities:
         which of them have to run.
 
         Raises:
-            TimeoutError: a step of it, or its removal, goes on.
+            TimeoutError: a step of the application, or its removal, is still running.
         """
         async with self._server.locks.holding(application_id, patience=_PATIENCE_SECONDS):
             inventory = await self._api.inventory(application_id)
@@ -184,7 +184,7 @@ class ReconcileActivities:
         """What is live, whether it answers, and what is still to be stopped and removed.
 
         Raises:
-            TimeoutError: a step of it, or its removal, goes on.
+            TimeoutError: a step of the application, or its removal, is still running.
         """
         async with self._server.locks.holding(known.id, patience=_PATIENCE_SECONDS):
             if self._server.fence.mark(known.id).highest > known.highest_sequence:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from activities.draining import take_back
-from activities.replicas import Replicas, generation_of, replicas_of, unpark
+from activities.draining import take_back, unpark
+from activities.replicas import Replicas, generation_of, replicas_of
 from aweigh.domain.container import RESTART
 from aweigh.domain.deployment import DeploymentState
 from aweigh.domain.errors import AweighError

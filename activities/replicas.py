@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from activities.draining import is_parked, park
 from activities.surroundings import port_taken, with_real_binds
 from activities.volumes import MountedVolumes, volumes_of
 from aweigh.domain.application import Strategy, chosen_strategy
@@ -15,7 +16,6 @@ from aweigh.domain.container import (
     DEPLOYMENT,
     INSTANCE,
     REPLICA,
-    RESTART,
     ROLE,
     SEQUENCE,
     all_mounts,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from aweigh.domain.subnet import Bridge
 
 _ADDRESS_ATTEMPTS: Final = 5
-_STOPPED: Final = ("created", "exited", "dead")
 _PORT_WORDS: Final = ("already allocated", "already in use")
 
 
@@ -228,7 +227,7 @@ class Replicas:
     async def _stop_others(self) -> None:
         """Stop the application's other containers and keep them, so that they can run again."""
         others = await other_containers(self._server, self._release)
-        await together(park(self._server, one) for one in others if not _is_parked(one))
+        await together(park(self._server, one) for one in others if not is_parked(one))
 
 
 def foreign_container(name: str) -> StepFailed:
@@ -286,23 +285,3 @@ async def other_containers(server: Server, release: Release) -> list[Container]:
         if one.labels.get(ROLE) == "release"
         or (one.labels.get(ROLE) == "replica" and one.labels.get(DEPLOYMENT) != release.deployment)
     ]
-
-
-def _is_parked(one: Container) -> bool:
-    return one.restart in ("", "no") and one.status in _STOPPED
-
-
-async def park(server: Server, container: Container) -> None:
-    """Stop a container for good, restart policy first: an engine that restarts must not run it."""
-    await server.engine.set_restart(container.name, "no")
-    await server.engine.stop(container.name)
-
-
-async def unpark(server: Server, containers: Iterable[Container]) -> None:
-    """Run parked containers again, as they were."""
-    for container in containers:
-        policy = container.labels.get(RESTART, "no")
-        if container.restart != policy:  # also of one that was not stopped yet
-            await server.engine.set_restart(container.name, policy)
-        if not container.running:
-            await server.engine.start(container.name)

@@ -48,8 +48,8 @@ def create_app(
     relay = Relay(store, connect)
     verification = Verification()
     lists = ThreadPoolExecutor(1, "lists")
-    watch = Watch(store, settings.api_connections * _FOLLOWERS_PERCENT // 100 if settings else 0)
-    strangers = Strangers(settings.api_failures_a_minute if settings else 0)
+    watch = Watch(store, settings.api_connections * _FOLLOWERS_PERCENT // 100)
+    strangers = Strangers(settings.api_failures_a_minute)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Bodies of deliveries: whoever sends half of one holds up nobody who sends a whole one."""
+"""Bodies of deliveries: a sender that stops halfway does not block the others."""
 
 import asyncio
 from collections import Counter
@@ -43,7 +43,7 @@ class _Body:
         return data
 
     def give_up(self) -> None:
-        """Let whoever reads it hear that it takes too long."""
+        """Make its reader fail, because the body takes too long to arrive."""
         self.was_given_up = True
         self.data.clear()
         self._time.reschedule(asyncio.get_running_loop().time())

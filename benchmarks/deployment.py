@@ -14,12 +14,13 @@ import docker
 from benchmarks.bare import BareDeployer
 from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.history import Activity, activities_of
+from benchmarks.machine import UNWATCHED
 from benchmarks.page import Table
 from benchmarks.traefik import running_traefik
 from benchmarks.ways import create_application
 from benchmarks.yard import APPLICATION, SOCKET, Yard, open_yard
 from tests.support.registry import Registry, forget_images
-from tests.support.stack import UNWATCHED, Stack, running_stack
+from tests.support.stack import Stack, running_stack
 
 LAYER_BYTES = 20_000_000
 PAUSE_SECONDS = 0.5

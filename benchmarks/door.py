@@ -11,8 +11,9 @@ from temporalio.client import Client
 
 from aweigh.domain.workflow_ids import lane_id
 from benchmarks.figures import Spread, milliseconds, percentile, ratio
+from benchmarks.machine import UNWATCHED
 from benchmarks.page import Table
-from tests.support.stack import UNWATCHED, Stack, running_stack
+from tests.support.stack import Stack, running_stack
 from workflows.lane import ApplicationLane, Asked, LaneInput
 
 RATE = 50

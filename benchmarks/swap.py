@@ -10,12 +10,13 @@ from pathlib import Path
 
 from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.kamal import VERSION, running_kamal_proxy
+from benchmarks.machine import UNWATCHED
 from benchmarks.page import Table
 from benchmarks.traefik import running_traefik
 from benchmarks.traffic import Seen, traffic
 from benchmarks.ways import Aweigh, Kamal, Overwriting, Replacing, Way
 from benchmarks.yard import HOST, Yard, free_port, open_yard
-from tests.support.stack import UNWATCHED, running_stack
+from tests.support.stack import running_stack
 
 RATE = 600
 BEFORE_SECONDS = 1.0

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
@@ -27,11 +27,11 @@ from activities.inputs import (
 from activities.record import RecordActivities
 from activities.routing import RoutingActivities
 from aweigh.domain.deployment import DeploymentState, Reason, Standing
-from aweigh.domain.errors import GenerationGone, ImageGone, ProxyImageGone
+from aweigh.domain.errors import ImageGone, ProxyImageGone
 from aweigh.domain.workflow_ids import commit_status_id
 from workflows import policies
 from workflows.commit_status import CommitStatusWorkflow, StatusOrder
-from workflows.failure import Failure, failure_of, gone_in
+from workflows.failure import MADE_AGAIN, Failure, failure_of, gone_in
 from workflows.lane_child import LaneChild
 from workflows.markdown import escaped
 from workflows.names import (
@@ -44,12 +44,6 @@ from workflows.names import (
 )
 from workflows.persistence import to_the_end
 from workflows.policies import Budget
-
-_MADE_AGAIN: Final = {
-    ImageGone.kind: "image",
-    GenerationGone.kind: "containers",
-    ProxyImageGone.kind: "proxy",
-}
 
 
 @dataclass(frozen=True)
@@ -176,7 +170,7 @@ class DeploymentWorkflow(LaneChild):
                 if gone is None or not left:
                     raise
                 self._stop_if_cancelled()
-                self._tell_people("again", _MADE_AGAIN[gone])
+                self._tell_people("again", MADE_AGAIN[gone])
             else:
                 return
 
@@ -248,7 +242,7 @@ class DeploymentWorkflow(LaneChild):
         self._doing = name = step.__name__
         self._times[name] += 1
         again = f"-{self._times[name]}" if self._times[name] > 1 else ""
-        run = workflow.execute_activity(
+        result: StepResult = await workflow.execute_activity(
             step,
             self._step,
             activity_id=f"{name}{again}",  # what an operator types to reset it
@@ -258,7 +252,6 @@ class DeploymentWorkflow(LaneChild):
             summary=f"{name}{again} {self._order.slug} #{self._order.sequence}",
             **budget.options(),
         )
-        result: StepResult = await run
         if not final:
             self._stop_if_cancelled()
         self._tell_people(name, result.detail)

@@ -24,6 +24,12 @@ _REASONS_OF_GONE: dict[str, Reason] = {
     GenerationGone.kind: Reason.START_FAILED,
     ProxyImageGone.kind: Reason.IMAGE_NOT_FOUND,
 }
+#: What is made again for it, in a word for people.
+MADE_AGAIN: dict[str, str] = {
+    ImageGone.kind: "image",
+    GenerationGone.kind: "containers",
+    ProxyImageGone.kind: "proxy",
+}
 
 
 @dataclass(frozen=True)

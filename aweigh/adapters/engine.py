@@ -23,8 +23,7 @@ from aweigh.domain.errors import AddressTaken, NameTaken, StepError, StepUnavail
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 120
 _POLL_SECONDS: Final = 0.2
-#: What a tar of one file has beside it.
-_TAR_BYTES: Final = 20 * 512
+_TAR_BYTES: Final = 20 * 512  # what a tar of one file has beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +68,7 @@ class Engine:
     def client(self) -> docker.APIClient:
         """Raises: DockerException when the engine is down."""
         if self._client is None:
-            self._client = docker.APIClient(
-                base_url=self._host, version="auto", timeout=TIMEOUT_SECONDS
-            )
+            self._client = docker.APIClient(self._host, "auto", TIMEOUT_SECONDS)
         return self._client
 
     def line(self, timeout: float | None = None) -> EngineLine:

@@ -28,7 +28,6 @@ lock = open("/data/lock", "w")
 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 os.set_inheritable(lock.fileno(), True)
 """
-NOTES = 'open("/data/starts", "a").write("{}\\n"); open("/state/starts", "a").write("{}\\n")'
 
 
 @pytest.fixture(scope="module")
@@ -295,28 +294,3 @@ async def test_a_shared_volume_of_a_routed_application_is_there_for_both(
     assert first.json()["state"] == "succeeded"
     assert second.json()["deployment"]["reason"] == "start_failed"
     assert "BlockingIOError" in await stack.log(second.json()["deployment"]["id"])
-
-
-async def test_data_outlives_the_swap_in_volumes_of_the_application_and_of_the_image(
-    engine: docker.DockerClient, stack: Stack, repository: str
-) -> None:
-    source = {"type": "image", "image": repository, "tag": "volume"}
-    app = await stack.create(
-        "keeper", source, volumes=[{"source": "state", "target": "/state"}],
-        **begins_with(NOTES.format("first", "first")),
-    )  # fmt: skip
-    await stack.deploy(app)
-    await change(stack, app, **begins_with(NOTES.format("second", "second")))
-
-    answer = await stack.deploy(app)
-
-    assert answer.status_code == 200, answer.text
-
-    [container] = containers(engine, stack.prefix, "keeper")
-    for path in ("/data/starts", "/state/starts"):
-        read = container.exec_run([PYTHON, "-c", f"print(open({path!r}).read())"])
-        assert read.output.decode().split() == ["first", "second"]
-    mounted = {mount["Destination"]: mount["Name"] for mount in container.attrs["Mounts"]}
-    own = engine.volumes.list(filters={"name": f"{stack.prefix}-keeper_"})
-    assert sorted(mounted.values()) == sorted(volume.name for volume in own)
-    assert sorted(mounted) == ["/data", "/state"]

@@ -25,8 +25,6 @@ from tests.support.stalls import forget_file, watch_file
 
 START_SECONDS = 300
 _PARTS = ("up", "api", "control", "server")
-#: Settings of a stack whose times are measured: to look for stalls takes a tenth of the API's time.
-UNWATCHED = {"AWEIGH_STALLS_FILE": ""}
 #: Below the range from which Linux takes the ports of outgoing connections.
 _OUTSIDE = range(15_000, 32_000)
 _PORTS = (
@@ -100,12 +98,11 @@ class Stack:
         """Start it, no more."""
         self.data.mkdir(parents=True, exist_ok=True)
         watch_file(self.stalls)
-        log = (self.data / "up.log").open("ab")
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", "up",
-            env=dict(self.environment), stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-        log.close()
+        with (self.data / "up.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "cli.main", "up",
+                env=dict(self.environment), stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
 
     async def ready(self) -> None:
         """Wait until it serves."""

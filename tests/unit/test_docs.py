@@ -43,7 +43,7 @@ def test_every_field_of_an_application_is_documented() -> None:
 
 def test_every_call_is_documented() -> None:
     text = (DOCS / "api.md").read_text()
-    paths = create_app(None, None, None, None).openapi()["paths"]  # type: ignore[arg-type]
+    paths = create_app(Settings(), None, None, None).openapi()["paths"]  # type: ignore[arg-type]
 
     known = {
         path.replace("{application}", "{id}").replace("{deployment}", "{id}") for path in paths
