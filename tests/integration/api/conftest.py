@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from aweigh.store.database import Store
 from tests.support.api_door import Door, open_door
 from tests.support.installation import Databases, open_store
+from tests.support.temporal import FakeTemporal
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +16,17 @@ async def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
     made = Databases(tmp_path_factory.mktemp("databases"))
     await made.prepare()
     return made
+
+
+@pytest.fixture
+async def store(databases: Databases) -> AsyncIterator[Store]:
+    async with open_store(databases.new()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def temporal() -> FakeTemporal:
+    return FakeTemporal()
 
 
 @pytest.fixture

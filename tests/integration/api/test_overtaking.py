@@ -14,28 +14,15 @@ from aweigh.store import applications, deployments, lifecycle, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow, DomainClaim, OutboxRow
 from tests.support.installation import (
-    Databases,
     events_of,
     new_application,
     new_deployment,
-    open_store,
     settings_of,
     start,
 )
 from tests.support.temporal import FakeTemporal
 
 _PLACES = 8
-
-
-@pytest.fixture
-async def store(databases: Databases) -> AsyncIterator[Store]:
-    async with open_store(databases.new()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def temporal() -> FakeTemporal:
-    return FakeTemporal()
 
 
 @pytest.fixture

@@ -1,22 +1,13 @@
 """Whether Temporal answers is asked when it is told, not remembered."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import cast
 
-import pytest
 from temporalio.client import Client
 
 from api.relay import Relay
 from aweigh.store.database import Store
-from tests.support.installation import Databases, open_store
 from tests.support.temporal import FakeTemporal
-
-
-@pytest.fixture
-async def store(databases: Databases) -> AsyncIterator[Store]:
-    async with open_store(databases.new()) as opened:
-        yield opened
 
 
 async def test_whether_temporal_answers_is_told_while_nothing_is_due(store: Store) -> None:

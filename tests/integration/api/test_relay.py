@@ -15,25 +15,12 @@ from aweigh.store import admission, applications, deployments, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 from tests.support.installation import (
-    Databases,
     create_application,
     new_application,
     new_deployment,
-    open_store,
     start,
 )
 from tests.support.temporal import FakeTemporal, rpc_error
-
-
-@pytest.fixture
-async def store(databases: Databases) -> AsyncIterator[Store]:
-    async with open_store(databases.new()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def temporal() -> FakeTemporal:
-    return FakeTemporal()
 
 
 @pytest.fixture
