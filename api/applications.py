@@ -31,6 +31,7 @@ from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import Deployment
 from aweigh.store.idempotency import Key
+from aweigh.store.tables import ApplicationRow
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"])
 
@@ -50,11 +51,11 @@ def _answer(application: Application, images: Mapping[str, Image]) -> dict[str, 
     return application_answer(application, live)
 
 
-def _doors(tx: Transaction, application: Application) -> dict[str, str | None]:
+def _doors(tx: Transaction, row: ApplicationRow) -> dict[str, str | None]:
     return {
-        "deploy_hook": application.row.hook,
-        "deploy_secret": applications.secret_of(tx, application.row),
-        "webhook_secret": applications.webhook_secret_of(tx, application.row),
+        "deploy_hook": row.hook,
+        "deploy_secret": applications.secret_of(tx, row),
+        "webhook_secret": applications.webhook_secret_of(tx, row),
     }
 
 
@@ -107,7 +108,7 @@ async def create_application(office: Doors, _: Admin, new: NewApplication) -> di
             settings=new.settings(),
             slug=new.slug or "",
         )
-        return await _shown(tx, made) | _doors(tx, made)
+        return await _shown(tx, made) | _doors(tx, made.row)
 
 
 @router.get("/{application}")
@@ -188,16 +189,16 @@ async def remove_application(
 @router.get("/{application}/settings")
 async def read_doors(office: Doors, _: Admin, application: str) -> dict[str, str | None]:
     async with office.store.read() as tx:
-        return _doors(tx, await applications.find(tx, application))
+        return _doors(tx, await applications.find_row(tx, application))
 
 
 @router.post("/{application}/settings/rotate")
 async def rotate_doors(office: Doors, _: Admin, application: str) -> dict[str, str | None]:
     """A new deploy hook and secret; the old ones stop working at once."""
     async with office.store.write(urgent=True) as tx:
-        found = await applications.find(tx, application, lock=True)
-        applications.rotate_secret(tx, found.row)
-        return _doors(tx, found)
+        row = await applications.find_row(tx, application, lock=True)
+        applications.rotate_secret(tx, row)
+        return _doors(tx, row)
 
 
 @router.get("/{application}/env")

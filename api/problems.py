@@ -11,7 +11,14 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from aweigh.domain.errors import AweighError, Conflict, Invalid, NotFound, Unavailable
+from aweigh.domain.errors import (
+    AweighError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Unavailable,
+    Unreadable,
+)
 from aweigh.domain.value import place_of
 
 _log = structlog.get_logger(__name__)
@@ -19,6 +26,7 @@ _log = structlog.get_logger(__name__)
 _KINDS: dict[type[AweighError], tuple[HTTPStatus, str]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
     Conflict: (HTTPStatus.CONFLICT, "conflict"),
+    Unreadable: (HTTPStatus.CONFLICT, "unreadable"),
     Invalid: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid"),
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
 }

@@ -14,6 +14,7 @@ import docker
 
 from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.history import activities_of
+from benchmarks.machine import AS_SHIPPED
 from benchmarks.pack import VERSION, Pack, pack
 from benchmarks.page import Table
 from benchmarks.yard import SOCKET
@@ -85,6 +86,7 @@ async def opened(
         async with running_stack(
             directory / "stack",
             **building(f"{small}:builder"),
+            **AS_SHIPPED,
             AWEIGH_TRUSTED_BUILDERS=json.dumps([trusted]),
         ) as stack:
             yield (

@@ -14,7 +14,7 @@ import docker
 from benchmarks.bare import BareDeployer
 from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.history import Activity, activities_of
-from benchmarks.machine import UNWATCHED
+from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table
 from benchmarks.traefik import running_traefik
 from benchmarks.ways import create_application
@@ -120,7 +120,7 @@ async def pairs(
     """One after the other, so that a busy moment hits both; the first of each is not counted."""
     done = []
     async with (
-        running_stack(directory, **UNWATCHED) as stack,
+        running_stack(directory, **AS_SHIPPED) as stack,
         running_traefik(directory) as traefik,
     ):
         script = BareDeployer(yard, traefik)

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from aweigh.domain.workflow_ids import lane_id
 from benchmarks.figures import Spread, milliseconds, percentile, ratio
-from benchmarks.machine import UNWATCHED
+from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table
 from tests.support.stack import Stack, running_stack
 from workflows.lane import ApplicationLane, Asked, LaneInput
@@ -36,7 +36,7 @@ class Round:
 async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
     rounds, seconds = (1, 5) if quick else (3, 20)
     done = []
-    async with running_stack(directory, **UNWATCHED) as stack:
+    async with running_stack(directory, **AS_SHIPPED) as stack:
         client = await stack.temporal()
         applications = [await create_application(stack, number) for number in range(APPLICATIONS)]
         for number in range(rounds):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.kamal import VERSION, running_kamal_proxy
-from benchmarks.machine import UNWATCHED
+from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table
 from benchmarks.traefik import running_traefik
 from benchmarks.traffic import Seen, traffic
@@ -50,7 +50,7 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
 @asynccontextmanager
 async def all_ways(yard: Yard, directory: Path) -> AsyncIterator[Sequence[Way]]:
     async with (
-        running_stack(directory, **UNWATCHED) as stack,
+        running_stack(directory, **AS_SHIPPED) as stack,
         running_traefik(directory) as bare,
         running_kamal_proxy(directory) as kamal,
     ):

@@ -1,6 +1,5 @@
 """From what Temporal raises to the reason and the sentence a person reads."""
 
-import asyncio
 from dataclasses import dataclass, replace
 
 from temporalio.exceptions import (
@@ -60,10 +59,12 @@ def cancellation(why: str | None) -> Failure:
 
 
 def failure_of(error: BaseException, server: str, why_cancelled: str | None) -> Failure:
-    """Read the reason out of the innermost thing that says one."""
-    if isinstance(error, asyncio.CancelledError) or (
-        isinstance(error, FailureError) and is_cancelled_exception(error)
-    ):
+    """Read the reason out of the innermost thing that says one.
+
+    A step that fails while it is being cancelled is not tried again, so that its failure alone
+    would have ended nothing.
+    """
+    if why_cancelled is not None or is_cancelled_exception(error):
         return cancellation(why_cancelled)
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError):

@@ -96,6 +96,10 @@ class Conflict(AweighError):
     """What was asked for contradicts what is there."""
 
 
+class Unreadable(AweighError):
+    """Something stored cannot be read: it was damaged, or sealed with a key that is not here."""
+
+
 class UnknownRun(AweighError):
     """No record names this run of a deployment's workflow yet."""
 

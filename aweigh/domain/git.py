@@ -3,7 +3,7 @@
 import base64
 import re
 from typing import Annotated, Final, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
@@ -17,7 +17,10 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256_DIGITS: Final = 64
 #: What `git check-ref-format` takes: no control characters, nor these.
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
-_REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+-]{1,255}")
+#: A path as it is meant, and as its bytes stand in an address (Azure puts spaces into names).
+_REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+ \x80-\U0010ffff-]{1,255}")
+#: What stands in an address as it is, besides letters, digits and `_.-`.
+_KEPT: Final = "/~+"
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 #: Of a person; what is as long as a token may be one, and so may what begins as those of forges.
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -98,13 +101,12 @@ def repository_url(text: str) -> str:
         raise ValueError("is not an https:// or ssh:// address (or git@host:path)")
     if url.query or url.fragment or not grammar.matches(grammar.HOST, host):
         raise ValueError("is not the address of a repository")
-    if not _REPOSITORY_PATH.fullmatch(url.path) or not grammar.is_plain_path(url.path):
-        raise ValueError("does not end in a repository's path")
-    return f"{url.scheme}://{_user(url)}{_host(url)}{url.path.rstrip('/')}"
+    return f"{url.scheme}://{_user(url)}{_host(url)}{_path(url)}"
 
 
 def _scp_path(host: str, path: str) -> str:
     """The path of a URL; one that does not begin with a slash is relative to the user's home."""
+    path = quote(path, _KEPT)
     if path.startswith("/"):
         return path
     return (
@@ -122,12 +124,12 @@ def fetch_address(repository: str) -> str:
     url = urlsplit(repository)
     if url.scheme != "ssh" or url.port or not url.path.startswith(_HOME):
         return repository
-    return f"{url.username}@{url.hostname}:{url.path.removeprefix(_HOME)}"
+    return f"{url.username}@{url.hostname}:{unquote(url.path).removeprefix(_HOME)}"
 
 
 def path_on(repository: str) -> str:
     """The path of a repository without what leads to it, as its server's own tools take it."""
-    path = urlsplit(repository).path
+    path = unquote(urlsplit(repository).path)
     return path.removeprefix(_HOME) if path.startswith(_HOME) else path.removeprefix("/")
 
 
@@ -162,6 +164,16 @@ def _user(url: SplitResult) -> str:
     if not _USER.fullmatch(user):
         raise ValueError("has a strange user name")
     return f"{user}@"
+
+
+def _path(url: SplitResult) -> str:
+    """Each character outside of ASCII, and each space, by the bytes of its UTF-8 (RFC 3986)."""
+    meant = unquote(url.path)
+    as_written = " " not in url.path and "%2f" not in url.path.lower() and "\ufffd" not in meant
+    is_path = _REPOSITORY_PATH.fullmatch(meant) and meant.isprintable()
+    if not (as_written and is_path and grammar.is_plain_path(meant)):
+        raise ValueError("does not end in a repository's path")
+    return quote(meant.rstrip("/"), _KEPT)
 
 
 def _host(url: SplitResult) -> str:

@@ -77,8 +77,9 @@ def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSet
 
 
 def _opened(tx: Transaction, row: ApplicationRow) -> Application:
+    """Raises: Unreadable."""
     text = tx.vault.open(Owner(kind=_SETTINGS, id=row.id), row.settings)
-    return Application(row=row, settings=ApplicationSettings.model_validate_json(text))
+    return Application(row=row, settings=releases.settings_in(text, row.slug))
 
 
 def secret_of(tx: Transaction, row: ApplicationRow) -> str:
@@ -158,7 +159,7 @@ async def settle(tx: Transaction, row: ApplicationRow) -> None:
 
 
 async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
-    """Raises: NotFound."""
+    """Raises: NotFound, Unreadable."""
     return _opened(tx, await find_row(tx, id_or_slug, lock=lock))
 
 
@@ -210,6 +211,7 @@ async def find_by_hook(
 
     Raises:
         NotFound: there is no such hook with this secret.
+        Unreadable: its secret, or its settings.
     """
     asked = hook if grammar.matches(grammar.HOOK, hook) else ""
     row = await tx.session.scalar(_BY_HOOK_LOCKED if lock else _BY_HOOK, {"hook": asked})

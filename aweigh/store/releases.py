@@ -2,12 +2,15 @@
 
 from typing import Final
 
+from pydantic import ValidationError
 from sqlalchemy import or_, select
 
 from aweigh.domain.application import ApplicationSettings
 from aweigh.domain.deployment import OPEN
+from aweigh.domain.errors import Unreadable
 from aweigh.domain.release import Image
 from aweigh.domain.secret import REVEAL
+from aweigh.domain.value import place_of
 from aweigh.store.database import Transaction
 from aweigh.store.ids import new_id
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
@@ -45,8 +48,22 @@ def image_of(release: ReleaseRow) -> Image:
 
 
 def settings_of(tx: Transaction, release: ReleaseRow) -> ApplicationSettings:
+    """Raises: Unreadable."""
     text = tx.vault.open(Owner(kind=_SETTINGS, id=release.id), release.settings)
-    return ApplicationSettings.model_validate_json(text)
+    return settings_in(text, f"release {release.id}")
+
+
+def settings_in(text: str, owner: str) -> ApplicationSettings:
+    """Settings as they are stored.
+
+    Raises:
+        Unreadable: they are not valid; names their owner, and none of their values.
+    """
+    try:
+        return ApplicationSettings.model_validate_json(text)
+    except ValidationError as error:
+        places = ", ".join(sorted({place_of(one["loc"]) for one in error.errors()}))
+        raise Unreadable(f"the stored settings of {owner} are not valid: {places}") from None
 
 
 async def in_use(tx: Transaction, row: ApplicationRow) -> list[ApplicationSettings]:

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.fernet import Fernet, InvalidToken
 
 from aweigh.adapters.files import sync_directory, write_durably
-from aweigh.domain.errors import AweighError, StartupError
+from aweigh.domain.errors import StartupError, Unreadable
 
 _VERSION: Final = "v1"
 _KEY_ID_BYTES: Final = 4
@@ -23,7 +23,7 @@ _KEY_ID_BYTES: Final = 4
 PREFIX_LENGTH: Final = len(_VERSION) + 1 + 2 * _KEY_ID_BYTES + 1
 
 
-class SealBroken(AweighError):
+class SealBroken(Unreadable):
     """A stored value does not open: wrong key, wrong owner, or damaged."""
 
 

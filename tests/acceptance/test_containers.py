@@ -196,7 +196,7 @@ async def test_a_container_gets_its_grace_and_no_more(
 ) -> None:
     """One that ends at once is not waited for: the second deployment would take an hour."""
     source = {"type": "image", "image": repository, "tag": "v1"}
-    name = f"stopped-{grace}"
+    name = f"grace-{grace}"
     app = await stack.create(name, source, env={"ON_SIGTERM": manners}, stop_grace=grace)
     await stack.deploy(app)
 

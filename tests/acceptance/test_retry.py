@@ -171,7 +171,8 @@ async def test_a_waiting_step_begins_anew_when_it_is_reset(stack: Stack) -> None
         while await attempts() not in (1, 2, 3):
             await asyncio.sleep(0.05)
 
-    await stack.call("POST", f"/v1/deployments/{waiting['id']}/cancel")
+    cancel = await stack.call("POST", f"/v1/deployments/{waiting['id']}/cancel")
+    assert cancel.status_code == 202, cancel.text
     assert (await stack.deployment(waiting["id"], wait=600))["reason"] == "cancelled"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,6 +59,8 @@ class World:
     faults: dict[tuple[str, str], list[BaseException]] = field(default_factory=dict)
     #: Steps that wait until they are let go, or cancelled.
     held: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
+    #: Whether a held step that is cancelled goes on to its fault, as one that fails just then.
+    fails_when_cancelled: bool = False
     reached: dict[tuple[str, str], asyncio.Event] = field(
         default_factory=lambda: defaultdict(asyncio.Event)
     )
@@ -85,7 +88,8 @@ class World:
         for key in ((given.deployment_id, name), ("", name)):
             self.reached[key].set()
             if key in self.held:
-                await _let_go(self.held[key])
+                with suppress(*([asyncio.CancelledError] if self.fails_when_cancelled else [])):
+                    await _let_go(self.held[key])
             if self.faults.get(key):
                 raise self.faults[key].pop(0)
         getattr(self, f"_{name}", lambda _: None)(given)

@@ -115,7 +115,8 @@ class Stack:
     async def _serving(self) -> bool:
         serving = self.data / "server" / "serving"
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # `up` has ended
-            if serving.exists() and serving.read_text() in map(str, self.children()):
+            pid = serving.read_text()
+            if pid in map(str, self.children()) and not _has_ended(int(pid)):
                 with contextlib.suppress(httpx2.HTTPError):
                     answer = await self.client.get("/readyz")
                     return answer.is_success and bool(answer.json()["temporal"])
@@ -151,9 +152,9 @@ class Stack:
     def kill(self, *parts: str, by: signal.Signals = signal.SIGKILL) -> None:
         """`kill -9`, all of them at once."""
         pids = self.pids()
-        for part in parts or tuple(pids):
+        for pid in [pids[part] for part in parts or tuple(pids)]:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pids[part], by)
+                os.kill(pid, by)
 
     def children(self) -> list[int]:
         """The process ids of all its parts but `up`, found at once."""
@@ -245,6 +246,11 @@ class Stack:
 
     async def log(self, deployment_id: str) -> str:
         return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text
+
+
+def _has_ended(pid: int) -> bool:
+    """Also while its parent has not noticed that yet."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def _parent(pid: int) -> int | None:

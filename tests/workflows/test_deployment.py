@@ -147,6 +147,19 @@ async def test_a_cancel_before_the_switch_leaves_nothing(stage: Stage, step: str
         await stage.deployment(1).result()
 
 
+async def test_a_step_that_fails_as_it_is_cancelled_was_cancelled(stage: Stage) -> None:
+    stage.world.fails_when_cancelled = True
+    stage.world.world_fault("pull", Reason.REGISTRY_UNAVAILABLE)
+    stage.world.hold("pull")
+    await stage.submit(stage.turn(1))
+    await stage.world.reached["", "pull"].wait()
+
+    await stage.deployment(1).cancel()
+    await stage.ended(1)
+
+    assert stage.world.failures[f"{stage.name}.1"].reason is Reason.CANCELLED
+
+
 @pytest.mark.parametrize("step", ["switch", "drain", "remove"])
 async def test_a_cancel_at_the_switch_or_after_it_comes_too_late(stage: Stage, step: str) -> None:
     held = stage.world.hold(step)

@@ -1,9 +1,12 @@
 """A row that cannot be read keeps nobody from the others, and can be removed."""
 
+import json
+
 import pytest
 from sqlalchemy import text
 
 from aweigh.store import applications
+from aweigh.store.vault import Owner
 from tests.integration.api.test_github_app import (
     api,
     deliver,
@@ -80,3 +83,49 @@ async def test_deliveries_speak_to_its_neighbours(app_door: Door, column: str) -
     assert len(by_own.json()["deployments"]) == 1
     made = {one["application"]["id"] for one in (await app_door.get("/v1/deployments"))["items"]}
     assert {good["id"], ours["id"]} <= made
+
+
+_CALLS = (
+    ("GET", ""), ("PATCH", ""), ("GET", "/env"), ("GET", "/domains"), ("PUT", "/labels"),
+    ("POST", "/deployments"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), _CALLS)
+async def test_whoever_asks_for_it_is_told_what_cannot_be_read(
+    door: Door, method: str, path: str
+) -> None:
+    bad = await door.create("bad")
+    await damage(door, "settings", bad["id"])
+
+    answer = await door.call(method, f"/v1/applications/bad{path}", json={})
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:aweigh:problem:unreadable")
+    assert f"applications.settings/{bad['id']}" in answer.json()["detail"]
+
+
+async def test_settings_that_are_not_valid_are_named_without_their_values(door: Door) -> None:
+    bad = await door.create("bad")
+    async with door.store.write() as tx:
+        row = await applications.find_row(tx, "bad")
+        owner = Owner(kind="applications.settings", id=row.id)
+        stored = json.loads(tx.vault.open(owner, row.settings)) | {"replicas": "hunter22"}
+        row.settings = tx.vault.seal(owner, json.dumps(stored))
+
+    answer = await door.call("GET", f"/v1/applications/{bad['id']}")
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:aweigh:problem:unreadable")
+    assert answer.json()["detail"] == "the stored settings of bad are not valid: replicas"
+
+
+@pytest.mark.parametrize("column", ["secret", "webhook_secret"])
+async def test_a_secret_that_cannot_be_read_is_made_anew(door: Door, column: str) -> None:
+    bad = await door.create("bad")
+    await damage(door, column, bad["id"])
+
+    shown = await door.call("GET", "/v1/applications/bad/settings")
+    rotated = await door.call("POST", "/v1/applications/bad/settings/rotate")
+
+    assert shown.status_code == 409
+    assert rotated.status_code == 200
+    assert (await door.get("/v1/applications/bad/settings")) == rotated.json()

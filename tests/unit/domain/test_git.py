@@ -48,6 +48,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ("git@github.com.:acme/shop", "ssh://git@github.com/acme/shop"),
         (" https://github.com/acme/shop\n", "https://github.com/acme/shop"),
         ("me@git.example.com:~you/shop", "ssh://me@git.example.com/~you/shop"),
+        ("https://dev.azure.com/a/My%20Shop/_git/b", "https://dev.azure.com/a/My%20Shop/_git/b"),
+        ("https://git.example.com/caf\u00e9/a", "https://git.example.com/caf%C3%A9/a"),
+        ("https://git.example.com/caf%c3%a9/%61", "https://git.example.com/caf%C3%A9/a"),
+        ("git@git.example.com:/srv/my shop", "ssh://git@git.example.com/srv/my%20shop"),
     ],
 )
 def test_an_address_is_stored_in_one_form(text: str, stored: str) -> None:
@@ -77,6 +81,13 @@ def test_an_address_is_stored_in_one_form(text: str, stored: str) -> None:
         ("https://github.com/", "repository's path"),
         ("https://github.com/a/../../b", "repository's path"),
         ("https://github.com/a b", "repository's path"),
+        ("https://github.com/a/%2e%2e/b", "repository's path"),
+        ("https://github.com/a%2fb", "repository's path"),
+        ("https://github.com/a%0ab", "repository's path"),
+        ("https://github.com/a%ff", "repository's path"),
+        ("https://github.com/a%24%28id%29", "repository's path"),
+        ("https://github.com/a%2520b", "repository's path"),
+        ("git@git.example.com:a%20b", "repository's path"),
         ("https://github.com:99999/a", "port"),
         ("https://github.com/$(id)", "repository's path"),
         ("git@git.example.com:../shop", "repository's path"),
@@ -96,6 +107,7 @@ def test_what_could_lead_elsewhere_is_refused(text: str, why: str) -> None:
         ("ssh://me@git.example.com:2222/~/shop.git", "ssh://me@git.example.com:2222/~/shop.git"),
         ("ssh://git@git.example.com/srv/shop.git", "ssh://git@git.example.com/srv/shop.git"),
         ("https://git.example.com/~/shop.git", "https://git.example.com/~/shop.git"),
+        ("ssh://me@git.example.com/~/my%20shop", "me@git.example.com:my shop"),
     ],
 )
 def test_git_is_given_a_relative_path_as_one(stored: str, given: str) -> None:
@@ -118,6 +130,9 @@ def test_a_repository_at_github_has_one_key(written: str) -> None:
 def test_a_repository_over_ssh_has_the_key_of_the_one_over_https() -> None:
     assert repository_key(repository_url("git@git.example.com:a/b.git")) == repository_key(
         "https://git.example.com/a/b.git"
+    )
+    assert repository_key("https://git.example.com/a%20b") == repository_key(
+        repository_url("git@git.example.com:a b.git")
     )
     assert repository_key("https://git.example.com:8443/a/b") != repository_key(
         "https://git.example.com/a/b"
