@@ -1,6 +1,7 @@
 """How a process of Aweigh starts, ends and fails."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -111,6 +112,9 @@ async def _until_signalled(
     loop.set_exception_handler(log_lost_error)
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
+    # What was imported lives as long as the process: no collection need look at it again.
+    gc.collect()
+    gc.freeze()
     with _stalls_noted():
         return await main(settings, stop)
 

@@ -135,6 +135,10 @@ class Store:
         """Whether so many wait to be admitted that another one would be refused."""
         return self._group.is_crowded(SOON)
 
+    def was_called(self, seconds: float) -> bool:
+        """Whether a call that waits for its admission came within the last seconds."""
+        return self._group.seconds_since_call < seconds
+
     @asynccontextmanager
     async def _alone(self, tx: Transaction) -> AsyncIterator[None]:
         """A part of a transaction that is undone by itself on any error."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from aweigh.domain import grammar
-from aweigh.domain.deployment import EventKind, StepName
+from aweigh.domain.deployment import OPEN, EventKind, StepName
 from aweigh.domain.errors import NotFound
 from aweigh.domain.release import Image, Release
 from aweigh.store import releases
@@ -24,6 +24,11 @@ from aweigh.store.tables import (
 #: How late what a server worker kept during an absence of the API may come.
 LATE: Final = timedelta(days=1)
 Row = TypeVar("Row", ApplicationRow, ReleaseRow)
+_LANE: Final = (
+    select(ApplicationRow.slug)
+    .join(DeploymentRow, DeploymentRow.application_id == ApplicationRow.id)
+    .where(DeploymentRow.id == bindparam("deployment"), DeploymentRow.state.in_(OPEN))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,11 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id!r}")
     return row
+
+
+async def lane_of(tx: Transaction, deployment_id: str) -> str | None:
+    """The slug of the application whose lane it belongs to; None once it has ended."""
+    return await tx.session.scalar(_LANE, {"deployment": deployment_id})
 
 
 async def find(tx: Transaction, deployment_id: str) -> Deployment:

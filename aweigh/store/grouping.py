@@ -1,6 +1,7 @@
 """Several calls in one commit: beginning it, and syncing it to the disk, cost more than a call."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -46,10 +47,16 @@ class Group(Generic[Tx]):
         self._taking: list[_Call[Tx]] = []
         self._working: asyncio.Task[None] | None = None
         self._seconds = 0.0
+        self._last_call = -math.inf
 
     @property
     def is_busy(self) -> bool:
         return self._working is not None and not self._working.done()
+
+    @property
+    def seconds_since_call(self) -> float:
+        """Since one came last."""
+        return time.monotonic() - self._last_call
 
     @property
     def seconds_to_wait(self) -> float:
@@ -69,6 +76,7 @@ class Group(Generic[Tx]):
         Raises:
             Unavailable: too many wait, or the database does not answer; nothing was written.
         """
+        self._last_call = time.monotonic()
         if self.is_crowded(patience):
             raise Unavailable(CROWDED)
         is_next = not self._waiting

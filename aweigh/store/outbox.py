@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from aweigh.store.database import Transaction
 from aweigh.store.tables import OutboxRow
@@ -26,6 +26,19 @@ TRY_AGAIN_AFTER: Final = timedelta(seconds=1)
 def new(tx: Transaction, kind: str, subject: str) -> OutboxRow:
     """What is asked for the first time; it is still to be written."""
     return OutboxRow(kind=kind, subject=subject, next_at=tx.now, attempts=0)
+
+
+_UNANSWERED: Final = select(func.count()).where(
+    OutboxRow.kind == DEPLOY, OutboxRow.attempts == 1, OutboxRow.next_at > bindparam("since")
+)
+_DUE: Final = (
+    select(OutboxRow)
+    .where(OutboxRow.next_at <= bindparam("now"))
+    # What waits longest comes first, so that what fails again and again holds nothing up.
+    .order_by(OutboxRow.next_at, OutboxRow.id)
+    .limit(bindparam("most"))
+)
+_DUE_AND_KNOWN: Final = _DUE.where(or_(OutboxRow.kind != DEPLOY, OutboxRow.attempts > 0))
 
 
 async def put(tx: Transaction, kind: str, subject: str) -> None:
@@ -57,22 +70,14 @@ def is_fresh(row: OutboxRow) -> bool:
 
 async def unanswered(tx: Transaction) -> int:
     """How many deployments were handed over just now without a record of any of them so far."""
-    query = select(func.count()).where(
-        OutboxRow.kind == DEPLOY,
-        OutboxRow.attempts == 1,
-        OutboxRow.next_at > tx.now + REPEAT_AFTER - ANSWERED_WITHIN,
-    )
-    return await tx.session.scalar(query) or 0
+    since = tx.now + REPEAT_AFTER - ANSWERED_WITHIN
+    return await tx.session.scalar(_UNANSWERED, {"since": since}) or 0
 
 
 async def due(tx: Transaction, limit: int = 100, *, fresh: bool = True) -> list[OutboxRow]:
     """What is to be told now; without what is `fresh`, only what is about something known."""
-    query = select(OutboxRow).where(OutboxRow.next_at <= tx.now)
-    if not fresh:
-        query = query.where(or_(OutboxRow.kind != DEPLOY, OutboxRow.attempts > 0))
-    # What waits longest comes first, so that what fails again and again holds nothing up.
-    query = query.order_by(OutboxRow.next_at, OutboxRow.id).limit(limit)
-    return list(await tx.session.scalars(query))
+    query = _DUE if fresh else _DUE_AND_KNOWN
+    return list(await tx.session.scalars(query, {"now": tx.now, "most": limit}))
 
 
 async def handed_over(tx: Transaction, row_ids: list[int]) -> None:
