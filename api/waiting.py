@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from api.dependencies import Office
 from api.problems import problem
@@ -63,7 +63,8 @@ async def _shown(office: Office, deployment_id: str) -> DeploymentAnswer:
 
 def _wanted(shown: DeploymentAnswer, *, ended: bool) -> Response:
     status = HTTPStatus.OK if ended else HTTPStatus.ACCEPTED
-    return JSONResponse(shown.model_dump(mode="json"), status, {"Location": shown.links.self})
+    headers = {"Location": shown.links.self}
+    return Response(shown.model_dump_json(), status, headers, "application/json")
 
 
 def _unwanted(shown: DeploymentAnswer) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
 from sqlalchemy import Insert, Select, event, insert
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from aweigh.store.absence import Absence
 from aweigh.store.grouping import Group
-from aweigh.store.sqlite import connect
+from aweigh.store.sqlite import SqliteConnection, connect
 from aweigh.store.tables import Base
 from aweigh.store.turns import Turns
 from aweigh.store.vault import Vault
@@ -48,18 +48,24 @@ class Transaction:
         """
         return await self.session.scalar(locking(query))
 
-    async def insert(self, row: Base) -> None:
-        """Write a new row now; a fifth of what it costs to have the session find out what is new.
+    async def insert(self, *rows: Base) -> None:
+        """Write new rows of a table now; a fifth of what it costs to have the session find them.
 
-        The session does not know it afterwards: what is changed in it is not written.
+        The session does not know them afterwards: what is changed in them is not written.
         """
-        given = {name: value for name, value in vars(row).items() if not name.startswith("_")}
-        await self.session.execute(_insert_into(row.__tablename__), given)
+        if rows:
+            await self.session.execute(
+                _insert_into(rows[0].__tablename__), [_columns(row) for row in rows]
+            )
 
 
 def locking(query: Select[Row]) -> Select[Row]:
     """The same query for a row that is to be held, as it is by then."""
     return query.with_for_update().execution_options(populate_existing=True)
+
+
+def _columns(row: Base) -> dict[str, Any]:
+    return {name: value for name, value in vars(row).items() if not name.startswith("_")}
 
 
 @cache
@@ -81,7 +87,8 @@ class Store:
         path = sqlite_path(self.url)
         self._turns = Turns(Path(path), patience) if path else None
         self._absence = Absence()
-        self._group: Group[Transaction] = Group(partial(self.write, urgent=True), self._alone)
+        write = partial(self.write, urgent=True, short=True)
+        self._group: Group[Transaction] = Group(write, self._alone)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -96,16 +103,19 @@ class Store:
                 yield Transaction(session, self._vault)
 
     @asynccontextmanager
-    async def write(self, *, urgent: bool = False) -> AsyncIterator[Transaction]:
+    async def write(
+        self, *, urgent: bool = False, short: bool = False
+    ) -> AsyncIterator[Transaction]:
         """All or nothing: committed at the end of the block, rolled back on any error.
 
-        What is urgent, since somebody waits for the answer, goes before what is not.
+        What is urgent, since somebody waits for the answer, goes before what is not. `short`: no
+        statement of it reads or writes more than a few rows by their keys.
 
         Raises:
             Unavailable: the database is locked or gone; nothing was written.
             Invalid: a value holds characters that a database does not take.
         """
-        engine = self._engine.execution_options(write=True)
+        engine = self._engine.execution_options(write=True, short=short)
         with self._absence.in_our_words():
             async with (
                 self._turns.take(urgent=urgent) if self._turns else nullcontext(),
@@ -197,8 +207,11 @@ def _listen(engine: AsyncEngine, path: Path) -> None:
     @event.listens_for(sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         # IMMEDIATE: a writer waits for the lock at the start, where nothing is half done.
-        write = connection.get_execution_options().get("write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        options = connection.get_execution_options()
+        driver = cast("SqliteConnection", connection.connection.driver_connection)
+        driver.at_once = False
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+        driver.at_once = bool(options.get("short"))
 
     @event.listens_for(sync_engine, "commit")
     def _commit(connection: Connection) -> None:

@@ -18,8 +18,8 @@ from aweigh.domain.errors import Conflict, UnknownRun
 from aweigh.domain.source import GitSource
 from aweigh.store import applications, claims, outbox, runs
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import find_row, record_event, release_of, still_tells
-from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow, StepRow
+from aweigh.store.deployments import event_of, find_row, record_event, release_of, still_tells
+from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, ReleaseRow, StepRow
 
 
 async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
@@ -131,26 +131,26 @@ async def failed(
             return
     if DeploymentState(row.state).ended:
         return
-    _fail(tx, row, reason, message, superseded_by)
+    await tx.insert(_fail(tx, row, reason, message, superseded_by))
     await _ended(tx, row)
 
 
-def supersede(tx: Transaction, row: DeploymentRow, newer: str) -> None:
+def supersede(tx: Transaction, row: DeploymentRow, newer: str) -> EventRow:
     """End one that nothing has come of so far, and that nothing is to come of.
 
-    What it holds is still to be given up.
+    What it holds is still to be given up, and the event of it to be written.
     """
-    _fail(tx, row, Reason.SUPERSEDED, message_of_superseded(newer), newer)
+    return _fail(tx, row, Reason.SUPERSEDED, message_of_superseded(newer), newer)
 
 
 def _fail(
     tx: Transaction, row: DeploymentRow, reason: Reason, message: str, superseded_by: str | None
-) -> None:
+) -> EventRow:
     row.state = DeploymentState.FAILED
     row.reason, row.message = reason, message
     row.finished_at = tx.now
     row.superseded_by = superseded_by
-    record_event(tx, row, EventKind.FAILED)
+    return event_of(tx, row, EventKind.FAILED)
 
 
 async def _ended(tx: Transaction, row: DeploymentRow) -> None:

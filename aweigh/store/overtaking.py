@@ -62,8 +62,7 @@ async def record(tx: Transaction, by: Mapping[str, str]) -> None:
         .with_for_update(of=DeploymentRow)
     )  # fmt: skip
     rows = list(await tx.session.scalars(query))
-    for row in rows:
-        lifecycle.supersede(tx, row, by[row.id])
+    await tx.insert(*[lifecycle.supersede(tx, row, by[row.id]) for row in rows])
     await outbox.close_all(tx, [row.id for row in rows])
     for application in sorted(await claims.holders(tx, {row.application_id for row in rows})):
         await settle(tx, await locked_row(tx, application))

@@ -47,9 +47,21 @@ class _Cursor:
         self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
 
 
-class _Connection(aiosqlite.Connection):
+class SqliteConnection(aiosqlite.Connection):
+    """Statements run in its thread, or `at_once`.
+
+    Short ones cost less on the event loop than the way to a thread and back, for which a busy
+    machine lets each of them wait twice. To begin and to commit may wait, and stay in the thread.
+    """
+
+    at_once = False
+
     def cursor(self) -> Any:
-        return _Cursor(partial(self._execute, self._visit))
+        in_thread = partial(self._execute, self._visit)
+        return _Cursor(self._visit_at_once if self.at_once else in_thread)
+
+    async def _visit_at_once(self, *what: Any) -> None:
+        self._visit(*what)
 
     def _visit(self, method: str, kept: _Cursor, statement: str, parameters: Any) -> None:
         cursor = self._conn.cursor()
@@ -62,6 +74,7 @@ class _Connection(aiosqlite.Connection):
 
 def connect(database: str, **options: Any) -> aiosqlite.Connection:
     """To be awaited, as aiosqlite's own."""
-    made = _Connection(partial(sqlite3.connect, database, **options), 64)
+    options = {**options, "check_same_thread": False}
+    made = SqliteConnection(partial(sqlite3.connect, database, **options), 64)
     made._thread.daemon = True
     return made

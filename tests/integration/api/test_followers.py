@@ -150,9 +150,13 @@ async def test_a_list_takes_as_many_questions_as_one_deployment(
     door: Door, store: CountingStore
 ) -> None:
     async def asked() -> int:
-        statements.clear()
-        await door.get("/v1/deployments", params={"limit": 100})
-        return len(statements)
+        """The fewest of a few times: the relay asks in between."""
+        counts = []
+        for _ in range(5):
+            statements.clear()
+            await door.get("/v1/deployments", params={"limit": 100})
+            counts.append(len(statements))
+        return min(counts)
 
     statements = store.statements()
     app = await door.create()
