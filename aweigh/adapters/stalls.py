@@ -9,6 +9,7 @@ import asyncio
 import gc
 import inspect
 import json
+import selectors
 import sys
 import threading
 import time
@@ -21,11 +22,12 @@ from typing import Final
 
 #: What a person, or a heartbeat, notices.
 LIMIT_SECONDS: Final = 0.25
-#: Between questions. Each wakes two threads: at 25 a second, the processes of the stacks that tests
-#: start took a fifth of two processors for that alone.
+#: Between looks at a loop that answered, or waits for events.
 _PAUSE_SECONDS: Final = 0.1
 #: Between looks at a loop that does not answer.
 _PERIOD_SECONDS: Final = 0.04
+#: In which a loop waits that has nothing to do.
+_SELECT: Final = selectors.DefaultSelector.select.__code__
 _FRAMES: Final = 40
 _DEEPEST: Final = 400
 
@@ -106,12 +108,18 @@ class StallDetector:
 
     def _run(self) -> None:
         while not self._stopped.wait(_PAUSE_SECONDS):
+            if self._waits_for_events():
+                continue  # to be asked would wake it, ten times a second in every process of a test
             answered = threading.Event()
             try:
                 self._loop.call_soon_threadsafe(answered.set)
             except RuntimeError:  # the loop is closed
                 return
             self._wait(answered)
+
+    def _waits_for_events(self) -> bool:
+        frame = sys._current_frames().get(self._thread)
+        return frame is not None and frame.f_code is _SELECT
 
     def _wait(self, answered: threading.Event) -> None:
         """Look on until the loop answers.
