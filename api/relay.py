@@ -21,8 +21,10 @@ from aweigh.store.tables import ApplicationRow, OutboxRow
 from workflows import names, policies
 from workflows.lane import ApplicationLane, Asked, LaneInput
 
-#: Rows are also looked for unasked: another API process may have written them.
+#: Rows are also looked for unasked: what was handed over may have to be told again, and another API
+#: process may have ended before it handed over what it had written.
 _LOOK_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 5.0
 _PATIENCE: Final = timedelta(seconds=5)
 #: Whoever asks whether this process is ready waits a second, as a rule.
 _PROBE_SECONDS: Final = 0.5
@@ -68,17 +70,16 @@ class Relay:
     async def run(self) -> None:
         while True:
             self._wake.clear()
+            pause = _LOOK_SECONDS
             try:
-                more = await self._hand_over_due()
+                pause = await self._hand_over_due()
             except (RPCError, RuntimeError, AweighError) as error:
                 self._say(connected=False, error=said_by(error, masks=False))
-                more = False
             except Exception:  # noqa: BLE001 (everything that was accepted waits for this loop)
                 _log.exception("the relay goes on after an error")
-                more = False
-            if not more:
+            if pause:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):
+                    async with asyncio.timeout(pause):
                         await self._wake.wait()
 
     def _say(self, *, connected: bool, error: str = "") -> None:
@@ -87,21 +88,23 @@ class Relay:
             _log.log(20 if connected else 30, "temporal", connected=connected, error=error)
         self.connected, self._error = connected, error
 
-    async def _hand_over_due(self) -> bool:
-        """Whether there may be more."""
+    async def _hand_over_due(self) -> float:
+        """Seconds until it is worth looking again; none when there may be more."""
         async with self._store.read() as tx:
+            unanswered = await outbox.unanswered(tx)
             called = self._store.was_called(_CALLED_SECONDS)
-            places = _PLACES_WHILE_CALLED if called else _PLACES
-            places -= await outbox.unanswered(tx)
+            places = (_PLACES_WHILE_CALLED if called else _PLACES) - unanswered
             due = await outbox.due(tx, _AT_ONCE, fresh=places > 0)
             overtaken = await overtaking.overtaken(tx, due)
         rows = _within(places, [row for row in due if row.subject not in overtaken])
         if rows or overtaken:
             await self._hand_over_all(rows, overtaken)
-        if places > 0:
-            return len(due) == _AT_ONCE or len(rows) < len(due) - len(overtaken)
-        await asyncio.sleep(_PLACE_SECONDS)
-        return True
+        if places <= 0:
+            await asyncio.sleep(_PLACE_SECONDS)
+            return 0.0
+        if len(due) == _AT_ONCE or len(rows) < len(due) - len(overtaken):
+            return 0.0
+        return _LOOK_SECONDS if due or unanswered else _IDLE_SECONDS
 
     async def _hand_over_all(self, rows: list[OutboxRow], overtaken: Mapping[str, str]) -> None:
         client = await self._connect()
