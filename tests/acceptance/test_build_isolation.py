@@ -203,6 +203,7 @@ async def test_a_build_that_fills_the_disk_is_stopped_at_the_reserve(
     assert shutil.disk_usage(root).free > before - _ROOM / 2
 
 
+@pytest.mark.long
 async def test_a_log_that_is_full_ends_with_a_line_that_says_so(builds: Builds) -> None:
     deployment = await builds.ended(await builds.runs("floods", hostile.FLOOD))
 

@@ -57,7 +57,7 @@ async def loaded_shop(
     for version in versions:
         shop.make(engine, version, ON_SIGTERM="exit")
     await shop.open(versions[0], stop_grace=1)
-    async with running(shop.load([*fast_flows(100), slow_flow(2, 2)])) as run:
+    async with running(shop.load([*fast_flows(30), slow_flow(2, 2)])) as run:
         yield shop, run
     assert run.failed == 0, lost(run.report())
     assert set(run.versions) == set(versions)
@@ -97,21 +97,29 @@ async def accepted(shop: Shop, version: str, *waiting: str) -> dict[str, Any]:
     return dict((await shop.stack.deploy(shop.application, version, wait=0)).json())
 
 
-async def test_the_whole_stack_is_killed_at_every_step(
-    engine: docker.DockerClient, stack: Stack, repository: str
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("whole", ("create", "switch", "drain")),
+        pytest.param("whole-long", STEPS, marks=pytest.mark.long),
+    ],
+    ids=["some", "every"],
+)
+async def test_the_whole_stack_is_killed_at_steps_of_one_deployment(
+    engine: docker.DockerClient, stack: Stack, repository: str, name: str, steps: Sequence[str]
 ) -> None:
-    async with loaded_shop(engine, stack, repository, "whole", ["v1", "v2"]) as (shop, _):
+    async with loaded_shop(engine, stack, repository, name, ["v1", "v2"]) as (shop, _):
         deployment = await accepted(shop, "v2", "control", "server")
         await stack.crash()
-        for step in STEPS:
+        for step in steps:
             await crash_at(stack, step_begins(stack, deployment["id"], step))
             if step == "create":
-                await crash_at(stack, container_appears(f"{stack.prefix}-whole-2-0"))
+                await crash_at(stack, container_appears(f"{stack.prefix}-{name}-2-0"))
             if step == "switch":
                 await crash_at(stack, file_appears(shop.route))
         await stack.start()
         await workflow_ends(stack, deployment)
-        await assert_done(engine, shop, deployment, killed=set(STEPS))
+        await assert_done(engine, shop, deployment, killed=set(steps))
         assert shop.is_committed("v2")
 
 

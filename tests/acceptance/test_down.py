@@ -117,6 +117,7 @@ async def kill_at_once(stack: Stack) -> None:
     await stack.process.wait()
 
 
+@pytest.mark.long
 async def test_what_a_killed_stack_left_is_ended_by_the_next_one_and_by_down(
     tmp_path: Path,
 ) -> None:

@@ -95,6 +95,7 @@ async def pushed(stack: Stack, git: GitServer, commit: str) -> dict[str, Any]:
     return await stack.deployment(made, wait=600)
 
 
+@pytest.mark.long
 async def test_a_push_that_is_never_delivered_goes_live(
     stack: Stack, git: GitServer, builder: str
 ) -> None:

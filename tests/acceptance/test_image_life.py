@@ -93,6 +93,7 @@ async def test_an_image_that_a_reset_finds_gone_is_pulled_again_by_the_step_for_
     ]  # fmt: skip
 
 
+@pytest.mark.long
 async def test_a_moving_tag_moves_only_when_it_is_asked_for(world: World) -> None:
     first = world.push("moving", "edge")
     app = await world.stack.create(
@@ -111,6 +112,7 @@ async def test_a_moving_tag_moves_only_when_it_is_asked_for(world: World) -> Non
     assert container.attrs["Image"] == asked_for["id"]
 
 
+@pytest.mark.long
 async def test_pull_always_asks_the_registry_at_each_deployment(world: World) -> None:
     world.push("always", "latest")
     source = {"type": "image", "image": f"{world.open.host}/always", "pull": "always"}
@@ -123,6 +125,7 @@ async def test_pull_always_asks_the_registry_at_each_deployment(world: World) ->
     assert redeployed.json()["image"]["digest"] == newer
 
 
+@pytest.mark.long
 async def test_a_retry_needs_no_registry_for_an_image_that_is_there(world: World) -> None:
     gateway = gateway_of(world.engine, world.stack.prefix)
     [port] = free_ports(1)

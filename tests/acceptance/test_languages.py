@@ -20,7 +20,7 @@ def languages(engine: docker.DockerClient) -> Iterator[str]:
         yield language_builder(engine, repository)
 
 
-@pytest.mark.parametrize("language", SAMPLES)
+@pytest.mark.parametrize("language", ["python", pytest.param("node", marks=pytest.mark.long)])
 async def test_pushes_go_live_the_second_by_the_cache_and_a_broken_third_not_at_all(
     builds: Builds, languages: str, language: str
 ) -> None:

@@ -95,7 +95,9 @@ async def test_applications_and_release_commands_reach_no_link_local_address(
     assert ready == "server local is ready"
 
 
-@pytest.mark.parametrize("again", ["deployment", "reconciler"])
+@pytest.mark.parametrize(
+    "again", [pytest.param("deployment", marks=pytest.mark.long), "reconciler"]
+)
 async def test_walls_that_somebody_took_away_are_put_up_again(
     engine: docker.DockerClient, stack: Stack, repository: str, beside: Neighbour, again: str
 ) -> None:

@@ -23,7 +23,7 @@ def repository(engine: docker.DockerClient) -> Iterator[str]:
         yield name
 
 
-@pytest.mark.parametrize("how", ["disconnected", "stopped"])
+@pytest.mark.parametrize("how", [pytest.param("disconnected", marks=pytest.mark.long), "stopped"])
 async def test_a_live_application_whose_network_was_removed_answers_again_where_it_was(
     engine: docker.DockerClient, stack: Stack, repository: str, how: str
 ) -> None:

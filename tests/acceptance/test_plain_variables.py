@@ -92,6 +92,7 @@ async def test_a_plain_variable_is_read_wherever_programs_print_it(builds: Build
         assert TOKEN not in text
 
 
+@pytest.mark.long
 async def test_a_plain_argument_of_a_dockerfile_is_read_in_the_log(builds: Builds) -> None:
     stack, name = builds.stack, "plain-arguments"
     builds.git.push(name, {**tools_files(), **python_files(), "Dockerfile": DOCKERFILE})

@@ -67,6 +67,7 @@ async def test_signed_pushes_go_live_the_second_by_the_first_and_a_broken_one_le
     assert (await ask(stack, "pushed.localhost")).text == "pushed second\n"
 
 
+@pytest.mark.long
 async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_not(
     builds: Builds,
 ) -> None:
@@ -84,6 +85,7 @@ async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_
     assert refused.json()["deployment"]["reason"] == "commit_not_on_branch"
 
 
+@pytest.mark.long
 async def test_a_force_push_while_it_builds_ends_that_build_and_is_built(builds: Builds) -> None:
     git, stack = builds.git, builds.stack
     first = git.push("rewritten", FILES)
@@ -130,6 +132,7 @@ async def test_a_private_repository_is_read_with_its_token_only(
     assert shown["source"]["credentials"] == {"type": "token", "username": "x-access-token"}
 
 
+@pytest.mark.long
 async def test_images_that_no_kept_release_has_and_caches_of_removed_applications_go(
     engine: docker.DockerClient, builds: Builds
 ) -> None:

@@ -213,6 +213,7 @@ async def test_a_reset_to_health_never_has_two_containers_on_an_exclusive_volume
     assert most_at_once(engine, app, began) == 1
 
 
+@pytest.mark.long
 async def test_a_reset_to_the_switch_never_has_two_containers_on_an_exclusive_volume(
     engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:
@@ -239,8 +240,13 @@ async def test_a_reset_to_the_switch_never_has_two_containers_on_an_exclusive_vo
     ("name", "tag", "settings"),
     [
         ("migrates-alone", "v1", {"volumes": EXCLUSIVE}),
-        ("migrates-data", "v1", {"volumes": [{"source": "data", "target": "/data"}]}),
-        ("migrates-image", "volume", {}),
+        pytest.param(
+            "migrates-data",
+            "v1",
+            {"volumes": [{"source": "data", "target": "/data"}]},
+            marks=pytest.mark.long,
+        ),
+        pytest.param("migrates-image", "volume", {}, marks=pytest.mark.long),
     ],
 )
 async def test_a_release_command_has_the_volume_to_itself(

@@ -62,11 +62,13 @@ async def story(stack: Stack, deployment: Mapping[str, Any]) -> str:
 
 async def until(check: Callable[[], Awaitable[T]], seconds: float = 300) -> T:
     """What the check gives, as soon as that is something."""
+    pause = 0.05
     async with asyncio.timeout(seconds):
         while True:
             if found := await check():
                 return found
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.2, 0.3)  # to be asked costs whom the check is about
 
 
 async def swept(stack: Stack, deployment_id: str) -> None:

@@ -33,6 +33,8 @@ def slow_flow(rate: float, seconds: float) -> Flow:
 
 #: Enough for the seconds in which a busy machine lets others run.
 _CONNECTIONS = 800
+#: A busy machine may be slow: what counts here is whether an answer comes at all.
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -117,6 +119,7 @@ class Shop:
             versions=frozenset({self.version}),
             accept=self.is_committed,
             connections_per_flow=_CONNECTIONS,
+            timeout=_PATIENCE_SECONDS,
         )
 
 

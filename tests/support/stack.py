@@ -110,7 +110,7 @@ class Stack:
         async with asyncio.timeout(START_SECONDS):
             while not await self._serving():
                 assert self.process.returncode is None, self.output()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     async def _serving(self) -> bool:
         serving = self.data / "server" / "serving"
