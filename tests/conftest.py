@@ -1,7 +1,6 @@
 """What every test may ask for."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -11,7 +10,6 @@ import pytest
 from aweigh.adapters.stalls import StallDetector
 from tests.support import stalls
 from tests.support.scheduling import Scheduling, in_order
-from tests.support.stack import Stack, running_stack
 
 # The machine may be slow, and a failure must be the same one for everybody.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
@@ -60,11 +58,3 @@ def engine() -> Iterator[docker.DockerClient]:
     client = docker.DockerClient(base_url="unix:///var/run/docker.sock", version="auto")
     yield client
     client.close()
-
-
-@pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """One running stack for all tests that leave it as they found it."""
-    directory: Path = tmp_path_factory.mktemp("stack")
-    async with running_stack(directory) as running:
-        yield running

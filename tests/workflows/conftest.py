@@ -8,13 +8,13 @@ from temporalio.testing import WorkflowEnvironment
 from tests.support.stage import Stage, Theatre, start_temporal, theatre
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def environment() -> AsyncIterator[WorkflowEnvironment]:
     async with await start_temporal() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def house(environment: WorkflowEnvironment) -> AsyncIterator[Theatre]:
     async with theatre(environment.client) as opened:
         yield opened
