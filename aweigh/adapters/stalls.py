@@ -118,8 +118,8 @@ class StallDetector:
             self._wait(answered)
 
     def _waits_for_events(self) -> bool:
-        frame = sys._current_frames().get(self._thread)
-        return frame is not None and frame.f_code is _SELECT
+        frames = _frames(self._thread)
+        return bool(frames) and frames[0].f_code is _SELECT
 
     def _wait(self, answered: threading.Event) -> None:
         """Look on until the loop answers.
