@@ -91,7 +91,8 @@ async def test_many_who_may_be_here_may_come_at_once(door: Door) -> None:
 
     answers = await asyncio.gather(*(door.hook(app) for app in apps for _ in range(2)))
 
-    assert {one.status_code for one in answers} == {202}
+    # A machine that cannot take so many tells some of them; nobody is taken for a guesser.
+    assert {202} <= {one.status_code for one in answers} <= {202, 503}
 
 
 async def test_other_addresses_are_not_held_up(door: Door) -> None:
