@@ -21,8 +21,8 @@ from aweigh.store.tables import ApplicationRow, OutboxRow
 from workflows import names, policies
 from workflows.lane import ApplicationLane, Asked, LaneInput
 
-#: Rows are also looked for unasked: what was handed over may have to be told again, and another API
-#: process may have ended before it handed over what it had written.
+#: Rows are also polled for: a hand-over may have to be repeated, and another API process may have
+#: ended before it handed over what it had written.
 _LOOK_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 5.0
 _PATIENCE: Final = timedelta(seconds=5)

@@ -61,8 +61,8 @@ def cancellation(why: str | None) -> Failure:
 def failure_of(error: BaseException, server: str, why_cancelled: str | None) -> Failure:
     """Read the reason out of the innermost thing that says one.
 
-    A step that fails while it is being cancelled is not tried again, so that its failure alone
-    would have ended nothing.
+    Once a cancel was requested, it is the reason whatever the step raises: Temporal does not retry
+    an activity that fails while its cancel is on the way, so the step's own error proves nothing.
     """
     if why_cancelled is not None or is_cancelled_exception(error):
         return cancellation(why_cancelled)

@@ -17,9 +17,9 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256_DIGITS: Final = 64
 #: What `git check-ref-format` takes: no control characters, nor these.
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
-#: A path as it is meant, and as its bytes stand in an address (Azure puts spaces into names).
+#: The decoded path of a repository; Azure DevOps allows spaces in the names of projects.
 _REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+ \x80-\U0010ffff-]{1,255}")
-#: What stands in an address as it is, besides letters, digits and `_.-`.
+#: Characters of a path that are not percent-encoded, besides letters, digits and `_.-`.
 _KEPT: Final = "/~+"
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 #: Of a person; what is as long as a token may be one, and so may what begins as those of forges.
@@ -167,7 +167,11 @@ def _user(url: SplitResult) -> str:
 
 
 def _path(url: SplitResult) -> str:
-    """Each character outside of ASCII, and each space, by the bytes of its UTF-8 (RFC 3986)."""
+    """Return the path with spaces and non-ASCII characters percent-encoded (RFC 3986).
+
+    Raises:
+        ValueError: it is not the path of a repository.
+    """
     meant = unquote(url.path)
     as_written = " " not in url.path and "%2f" not in url.path.lower() and "\ufffd" not in meant
     is_path = _REPOSITORY_PATH.fullmatch(meant) and meant.isprintable()

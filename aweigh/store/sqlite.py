@@ -48,10 +48,11 @@ class _Cursor:
 
 
 class SqliteConnection(aiosqlite.Connection):
-    """Statements run in its thread, or `at_once`.
+    """Runs statements in its own thread, or directly on the event loop while `at_once` is set.
 
-    Short ones cost less on the event loop than the way to a thread and back, for which a busy
-    machine lets each of them wait twice. To begin and to commit may wait, and stay in the thread.
+    For a short statement, handing over to a thread and back costs more than the statement itself,
+    and on a busy machine both hand-overs wait for a processor. Beginning and committing may wait
+    for a lock or the disk, so they always run in the thread.
     """
 
     at_once = False

@@ -1,7 +1,7 @@
 """What acceptance tests share: one stack's world of registries, and one where things are built.
 
-It ends with the last of them, for which they are a package: a stack with nothing to do takes a
-fifth of a processor from the tests that come after.
+Fixtures of the package end with its last test: an idle stack takes a fifth of a processor from the
+tests that come after.
 """
 
 from collections.abc import AsyncIterator, Iterator

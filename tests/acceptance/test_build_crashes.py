@@ -83,7 +83,6 @@ async def test_a_build_whose_worker_is_stopped_goes_on(builds: Builds) -> None:
     await goes_on(builds, "stopped-building", started(Phase.BUILDER), by=signal.SIGTERM)
 
 
-@pytest.mark.long
 async def test_a_build_without_a_worker_runs_beside_no_other(builds: Builds) -> None:
     """The next worker takes what was waiting first: the orphan's next attempt comes later."""
     stack = builds.stack

@@ -66,7 +66,6 @@ async def test_applications_of_one_name_stay_apart(
     assert f"{neighbour.prefix}/twin:2" in images(engine, neighbour)
 
 
-@pytest.mark.long
 async def test_one_that_was_refused_a_prefix_purges_nothing_of_its_owner(
     engine: docker.DockerClient, stack: Stack, repository: str, tmp_path: Path
 ) -> None:

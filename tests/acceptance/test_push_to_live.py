@@ -67,7 +67,6 @@ async def test_signed_pushes_go_live_the_second_by_the_first_and_a_broken_one_le
     assert (await ask(stack, "pushed.localhost")).text == "pushed second\n"
 
 
-@pytest.mark.long
 async def test_a_pushed_commit_is_built_wherever_the_branch_goes_but_a_forks_is_not(
     builds: Builds,
 ) -> None:

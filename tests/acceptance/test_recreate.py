@@ -33,12 +33,10 @@ os.set_inheritable(lock.fileno(), True)
 @pytest.fixture(scope="module")
 def repository(engine: docker.DockerClient) -> Iterator[str]:
     root = ("USER 0",)  # new volumes belong to root
+    volume = (*root, "VOLUME /data")
     with temporary_repository(engine) as name:
         make_image(engine, repository=name, tag="v1", environment={}, instructions=root)
-        make_image(
-            engine, repository=name, tag="volume", environment={},
-            instructions=(*root, "VOLUME /data"),
-        )  # fmt: skip
+        make_image(engine, repository=name, tag="volume", environment={}, instructions=volume)
         yield name
 
 

@@ -82,7 +82,6 @@ async def test_a_sequence_that_was_given_before_is_not_taken_for_the_earlier_one
     assert "v3" in (await ask(stack, "given-twice.localhost")).text
 
 
-@pytest.mark.long
 async def test_a_deployment_that_nobody_knows_any_more_ends_and_makes_way(
     engine: docker.DockerClient, stack: Stack, repository: str
 ) -> None:

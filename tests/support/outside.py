@@ -68,7 +68,7 @@ async def until(check: Callable[[], Awaitable[T]], seconds: float = 300) -> T:
             if found := await check():
                 return found
             await asyncio.sleep(pause)
-            pause = min(pause * 1.2, 0.3)  # to be asked costs whom the check is about
+            pause = min(pause * 1.2, 0.3)  # every check takes time from the stack
 
 
 async def swept(stack: Stack, deployment_id: str) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,7 +58,7 @@ class World:
     faults: dict[tuple[str, str], list[BaseException]] = field(default_factory=dict)
     #: Steps that wait until they are let go, or cancelled.
     held: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
-    #: Whether a held step that is cancelled goes on to its fault, as one that fails just then.
+    #: Whether a held step that is cancelled raises its fault instead of the cancellation.
     fails_when_cancelled: bool = False
     reached: dict[tuple[str, str], asyncio.Event] = field(
         default_factory=lambda: defaultdict(asyncio.Event)
@@ -88,8 +87,11 @@ class World:
         for key in ((given.deployment_id, name), ("", name)):
             self.reached[key].set()
             if key in self.held:
-                with suppress(*([asyncio.CancelledError] if self.fails_when_cancelled else [])):
+                try:
                     await _let_go(self.held[key])
+                except asyncio.CancelledError:
+                    if not self.fails_when_cancelled:
+                        raise
             if self.faults.get(key):
                 raise self.faults[key].pop(0)
         getattr(self, f"_{name}", lambda _: None)(given)

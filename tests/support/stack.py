@@ -114,9 +114,10 @@ class Stack:
 
     async def _serving(self) -> bool:
         serving = self.data / "server" / "serving"
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # `up` has ended
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
             pid = serving.read_text()
-            if pid in map(str, self.children()) and not _has_ended(int(pid)):
+            children = map(str, self.children())
+            if pid in children and psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE:
                 with contextlib.suppress(httpx2.HTTPError):
                     answer = await self.client.get("/readyz")
                     return answer.is_success and bool(answer.json()["temporal"])
@@ -191,13 +192,9 @@ class Stack:
         return dict(answer.json())
 
     async def deploy(
-        self,
-        application: Mapping[str, Any],
-        tag: str | None = None,
-        *,
-        wait: int = 600,
-        key: str = "",
-    ) -> httpx2.Response:
+        self, application: Mapping[str, Any], tag: str | None = None, *,
+        wait: int = 600, key: str = "",
+    ) -> httpx2.Response:  # fmt: skip
         """Call the deploy hook, as CI would: again where a busy machine asks for that."""
         headers = {"X-Deploy-Secret": application["deploy_secret"]}
         if key:
@@ -246,11 +243,6 @@ class Stack:
 
     async def log(self, deployment_id: str) -> str:
         return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text
-
-
-def _has_ended(pid: int) -> bool:
-    """Also while its parent has not noticed that yet."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def _parent(pid: int) -> int | None:

@@ -175,28 +175,30 @@ async def test_a_workflow_of_one_that_was_overtaken_may_not_go_on(
     assert (await row_of(store, older)).reason == "superseded"
 
 
-async def test_few_are_on_their_way_at_a_time(
+@pytest.mark.parametrize(("called", "places"), [(False, _PLACES), (True, 2)])
+async def test_few_are_on_their_way_at_a_time_and_fewer_while_calls_come_in(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, called: bool, places: int,
 ) -> None:  # fmt: skip
+    monkeypatch.setattr(Store, "was_called", lambda *_: called)
     monkeypatch.setattr("aweigh.store.outbox.ANSWERED_WITHIN", outbox.REPEAT_AFTER)
     made = [
         await new_deployment(store, await new_application(store, f"shop-{number}"))
-        for number in range(_PLACES + 2)
+        for number in range(places + 2)
     ]
     relay()
-    await until(lambda: len(temporal.handed_over) >= _PLACES)
+    await until(lambda: len(temporal.handed_over) >= places)
     removed = await new_application(store, "removed")
     async with store.write() as tx:
         found = await applications.find(tx, removed, lock=True)
         await applications.ask_removal(tx, found.row, volumes=False)
-    await until(lambda: len(temporal.handed_over) > _PLACES)
+    await until(lambda: len(temporal.handed_over) > places)
     assert temporal.handed_over[-1][1] == "", "which waits for no place"
 
     await start(store, made[0])
-    await until(lambda: len(temporal.handed_over) == _PLACES + 2)
+    await until(lambda: len(temporal.handed_over) == places + 2)
 
-    assert temporal.handed_over[-1][1] == made[_PLACES]
+    assert temporal.handed_over[-1][1] == made[places]
 
 
 async def test_what_nothing_comes_of_takes_no_place_for_long(

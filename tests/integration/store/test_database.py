@@ -284,7 +284,18 @@ async def ran_in(tx: Transaction) -> int:
     return int(await tx.session.scalar(text("SELECT ran_in()")) or 0)
 
 
-async def test_statements_of_an_admission_take_no_way_to_a_thread(
+async def test_it_is_known_whether_calls_came_in_just_now(sqlite_databases: Databases) -> None:
+    async def nothing(_: Transaction) -> None:
+        pass
+
+    async with open_store(sqlite_databases.new()) as store:
+        before = store.was_called(3600)
+        await store.admit(nothing)
+
+        assert (before, store.was_called(3600), store.was_called(0)) == (False, True, False)
+
+
+async def test_statements_of_an_admission_run_on_the_event_loop(
     sqlite_databases: Databases,
 ) -> None:
     async with open_store(sqlite_databases.new()) as store:
