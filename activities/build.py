@@ -18,20 +18,20 @@ from activities.dockerfile import ByDockerfile
 from activities.inputs import StepInput, StepResult
 from activities.retention import IMAGES_LOCK
 from activities.step import OpenStep, Steps
-from aweigh.domain.build import Dockerfile
-from aweigh.domain.container import labels_of
-from aweigh.domain.content import content_key
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import BuildLost, StepFailed
-from aweigh.domain.git import Installation, Token
-from aweigh.domain.masking import prepare
-from aweigh.domain.release import Image
-from aweigh.domain.source import GitSource
+from aweigh.builds.build import Dockerfile
+from aweigh.builds.key import content_key
+from aweigh.builds.source.repository import Installation, Token
+from aweigh.containers.spec import labels_of
+from aweigh.core.errors import BuildLost, StepFailed
+from aweigh.deployments.deployment import Reason, StepName
+from aweigh.deployments.release import Image
+from aweigh.deployments.source import GitSource
+from aweigh.secrets.masking import prepare
 
 if TYPE_CHECKING:
     from activities.build_method import Method
-    from aweigh.adapters.server import Server
-    from aweigh.domain.image_facts import ImageFacts
+    from aweigh.images.facts import ImageFacts
+    from aweigh.servers.server import Server
 
 _SHORT: Final = 12
 #: Within the time of the step.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
-from aweigh.domain.secret import as_logged, last_lines, mask_lines
-from aweigh.domain.text import one_line
+from aweigh.core.text import one_line
+from aweigh.secrets.value import as_logged, last_lines, mask_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from activities.step import OpenStep
-    from aweigh.adapters.output import Line
+    from aweigh.containers.output import Line
 
 
 _LAST_LINES: Final = 10

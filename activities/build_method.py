@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepError, StepFailed, StepUnavailable
+from aweigh.core.errors import StepError, StepFailed, StepUnavailable
+from aweigh.deployments.deployment import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from activities.build_method import tool_missing
 from activities.image import image_named
 from activities.retention import newest_image
-from aweigh.domain.buildpacks import (
+from aweigh.builds.buildpacks.builder import (
     LIFECYCLE_VERSION,
     PLATFORM_APIS,
     Builder,
@@ -17,13 +17,13 @@ from aweigh.domain.buildpacks import (
     read_lifecycle,
     understands_engine,
 )
-from aweigh.domain.container import labels_of
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepError, StepFailed
-from aweigh.domain.image import ImageReference
-from aweigh.domain.phase import BuildOrder
-from aweigh.domain.project import PROJECT_FILE
-from aweigh.domain.variable import values_of
+from aweigh.builds.buildpacks.containers import BuildOrder
+from aweigh.builds.project_file import PROJECT_FILE
+from aweigh.containers.spec import labels_of
+from aweigh.core.errors import StepError, StepFailed
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.variable import values_of
+from aweigh.images.reference import ImageReference
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from activities.build_log import BuildLog
     from activities.step import OpenStep
-    from aweigh.adapters.server import Server
-    from aweigh.domain.build import Buildpacks
-    from aweigh.domain.project import Project
-    from aweigh.domain.source import GitSource
+    from aweigh.builds.build import Buildpacks
+    from aweigh.builds.project_file import Project
+    from aweigh.deployments.source import GitSource
+    from aweigh.servers.server import Server
 
 
 class ByBuildpacks:

@@ -10,8 +10,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.inputs import StatusInput, StatusTold
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import NotFound, RateLimited, Refused, Unavailable
+from aweigh.core.errors import NotFound, RateLimited, Refused, Unavailable
+from aweigh.deployments.deployment import Reason
 
 if TYPE_CHECKING:
     from aweigh.store.statuses import Statuses

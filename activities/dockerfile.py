@@ -8,21 +8,21 @@ from temporalio import activity
 
 from activities.build_method import tool_missing
 from activities.image import image_named
-from aweigh.domain.container import labels_of
-from aweigh.domain.dockerfile import PHASE, DockerfileOrder, step_begun
-from aweigh.domain.errors import PullStopped, StepError
-from aweigh.domain.image import ImageReference
-from aweigh.domain.variable import values_of
+from aweigh.builds.dockerfile.container import PHASE, DockerfileOrder, step_begun
+from aweigh.containers.spec import labels_of
+from aweigh.core.errors import PullStopped, StepError
+from aweigh.deployments.variable import values_of
+from aweigh.images.reference import ImageReference
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from activities.build_log import BuildLog
     from activities.step import OpenStep
-    from aweigh.adapters.output import Line
-    from aweigh.adapters.server import Server
-    from aweigh.domain.build import Dockerfile
-    from aweigh.domain.source import GitSource
+    from aweigh.builds.build import Dockerfile
+    from aweigh.containers.output import Line
+    from aweigh.deployments.source import GitSource
+    from aweigh.servers.server import Server
 
 
 class ByDockerfile:

@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from aweigh.domain.container import RESTART
-from aweigh.domain.errors import ProxySilent
-from aweigh.threads import in_thread
+from aweigh.containers.spec import RESTART
+from aweigh.core.errors import ProxySilent
+from aweigh.core.threads import in_thread
 
 if TYPE_CHECKING:
-    from aweigh.adapters.commits import Commit
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.server import Server
-    from aweigh.domain.generation import Generation
+    from aweigh.containers.engine import Container
+    from aweigh.routing.route import Generation
+    from aweigh.routing.route_files import Commit
+    from aweigh.servers.server import Server
 
 #: How a container is that nobody runs.
 _STOPPED: Final = ("created", "exited", "dead")

@@ -10,12 +10,12 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import AweighError, Conflict, Gone, StepError, StepFailed, Unavailable
-from aweigh.domain.saying import said_by
-from aweigh.domain.secret import mask_words
-from aweigh.domain.text import printable
-from aweigh.domain.workflow_ids import Run
+from aweigh.core.errors import AweighError, Conflict, Gone, StepError, StepFailed, Unavailable
+from aweigh.core.text import printable
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.workflow_ids import Run
+from aweigh.secrets.error_text import said_by
+from aweigh.secrets.value import mask_words
 
 #: Errors must fit a Temporal history.
 LONGEST_MESSAGE: Final = 2000

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from activities.platform import foreign_program
 from activities.step import OpenStep
-from aweigh.domain.application import LONGEST_GATE, HealthCheck
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.gate import Seen, deadline_of
-from aweigh.domain.secret import mask, mask_lines
-from aweigh.domain.text import one_line
+from aweigh.containers.health import Seen, deadline_of
+from aweigh.core.errors import StepFailed
+from aweigh.core.text import one_line
+from aweigh.deployments.application import LONGEST_GATE, HealthCheck
+from aweigh.deployments.deployment import Reason
+from aweigh.secrets.value import mask, mask_lines
 
 if TYPE_CHECKING:
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.server import Server
-    from aweigh.domain.image_facts import ImageFacts
+    from aweigh.containers.engine import Container
+    from aweigh.images.facts import ImageFacts
+    from aweigh.servers.server import Server
 
 #: What the engine says of a container that does not run (any more).
 _OVER: Final = ("exited", "dead", "restarting")

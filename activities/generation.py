@@ -25,17 +25,17 @@ from activities.replicas import (
 )
 from activities.step import OpenStep, Steps
 from activities.surroundings import with_real_binds
-from aweigh.domain.container import DEPLOYMENT, labels_of, release_command_spec
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.gate import chosen_check
-from aweigh.threads import in_thread
-from aweigh.together import together
+from aweigh.containers.health import chosen_check
+from aweigh.containers.spec import DEPLOYMENT, labels_of, release_command_spec
+from aweigh.core.errors import StepFailed
+from aweigh.core.tasks import together
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import Reason, StepName
 
 if TYPE_CHECKING:
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.server import Server
-    from aweigh.domain.release import Release
+    from aweigh.containers.engine import Container
+    from aweigh.deployments.release import Release
+    from aweigh.servers.server import Server
 
 
 #: Within the time of the step.

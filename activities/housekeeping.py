@@ -17,17 +17,17 @@ from activities.retention import (
 )
 from activities.step import OpenStep, Steps, beating
 from activities.surroundings import refuse_binds, refuse_taken_ports
-from aweigh.domain.container import APPLICATION, INSTANCE
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.source import GitSource
-from aweigh.threads import in_thread
-from aweigh.together import together
+from aweigh.containers.spec import APPLICATION, INSTANCE
+from aweigh.core.errors import StepFailed
+from aweigh.core.tasks import together
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import Reason, StepName
+from aweigh.deployments.source import GitSource
 
 if TYPE_CHECKING:
-    from aweigh.adapters.api import Api
-    from aweigh.adapters.server import Server
     from aweigh.contract import Removal
+    from aweigh.servers.api_client import Api
+    from aweigh.servers.server import Server
 
 
 class HousekeepingActivities:

@@ -15,17 +15,17 @@ from activities.inputs import StepInput, StepResult
 from activities.platform import refuse_foreign
 from activities.retention import IMAGES_LOCK, mark_for_builds, mark_pulled
 from activities.step import OpenStep, Steps
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import PullStopped, StepError, StepFailed, StepUnavailable
-from aweigh.domain.image import ImageReference
-from aweigh.domain.release import Image
-from aweigh.domain.source import ImageSource, PullPolicy, Registry
+from aweigh.core.errors import PullStopped, StepError, StepFailed, StepUnavailable
+from aweigh.deployments.deployment import Reason, StepName
+from aweigh.deployments.release import Image
+from aweigh.deployments.source import ImageSource, PullPolicy, Registry
+from aweigh.images.reference import ImageReference
 
 if TYPE_CHECKING:
-    from aweigh.adapters.images import Progress
-    from aweigh.adapters.server import Server
-    from aweigh.domain.image_facts import ImageFacts
-    from aweigh.domain.platform import Platform
+    from aweigh.images.facts import ImageFacts
+    from aweigh.images.images import Progress
+    from aweigh.images.platform import Platform
+    from aweigh.servers.server import Server
 
 _REPORT_SECONDS: Final = 1.0
 #: An attempt that begins so long after the first one is the last: a registry that says nothing at

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from aweigh.domain.deployment import Reason, Standing
-from aweigh.domain.turn import Turn
+from aweigh.deployments.deployment import Reason, Standing
+from aweigh.deployments.turn import Turn
 
 
 @dataclass(frozen=True)

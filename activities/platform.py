@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
 
 if TYPE_CHECKING:
-    from aweigh.adapters.server import Server
-    from aweigh.domain.image import ImageReference
-    from aweigh.domain.platform import Platform
+    from aweigh.images.platform import Platform
+    from aweigh.images.reference import ImageReference
+    from aweigh.servers.server import Server
 
 #: What the kernel says of a program that it cannot run, in logs and in the engine's errors.
 _EXEC_FORMAT: Final = "exec format error"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.replicas import replicas_of
-from aweigh.domain.errors import ProxySilent
-from aweigh.domain.generation import DEAD
+from aweigh.core.errors import ProxySilent
+from aweigh.routing.route import DEAD
 
 if TYPE_CHECKING:
-    from aweigh.adapters.commits import Commit
-    from aweigh.adapters.server import Server
-    from aweigh.domain.generation import Generation
-    from aweigh.domain.release import Release
+    from aweigh.deployments.release import Release
+    from aweigh.routing.route import Generation
+    from aweigh.routing.route_files import Commit
+    from aweigh.servers.server import Server
 
 
 async def answers(server: Server, release: Release, commit: Commit) -> bool | None:

@@ -23,19 +23,19 @@ from activities.retention import (
 )
 from activities.seen import Seen
 from activities.step import beating
-from aweigh.domain.container import APPLICATION, INSTANCE, ROLE, sequence_of
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.errors import AweighError, StepError
-from aweigh.threads import in_thread
-from aweigh.together import together
+from aweigh.containers.spec import APPLICATION, INSTANCE, ROLE, sequence_of
+from aweigh.core.errors import AweighError, StepError
+from aweigh.core.tasks import together
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import DeploymentState
 
 if TYPE_CHECKING:
-    from aweigh.adapters.api import Api
-    from aweigh.adapters.commits import Commit
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.journal import Journal
-    from aweigh.adapters.server import Server
+    from aweigh.containers.engine import Container
     from aweigh.contract import Findings, Inventory, KnownApplication
+    from aweigh.routing.route_files import Commit
+    from aweigh.servers.api_client import Api
+    from aweigh.servers.journal import Journal
+    from aweigh.servers.server import Server
 
 _log = structlog.get_logger(__name__)
 

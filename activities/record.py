@@ -16,7 +16,7 @@ from activities.inputs import (
     SucceededRecord,
     WaitingRecord,
 )
-from aweigh.domain.deployment import Standing
+from aweigh.deployments.deployment import Standing
 
 if TYPE_CHECKING:
     from aweigh.store.records import Records

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.retention import IMAGES_LOCK
-from aweigh.domain.errors import ImageGone
+from aweigh.core.errors import ImageGone
 
 if TYPE_CHECKING:
     from activities.step import OpenStep
-    from aweigh.adapters.server import Server
-    from aweigh.domain.image_facts import ImageFacts
+    from aweigh.images.facts import ImageFacts
+    from aweigh.servers.server import Server
 
 
 async def present_image(server: Server, opened: OpenStep) -> ImageFacts:

@@ -8,19 +8,19 @@ import structlog
 
 from activities.draining import take_back, unpark
 from activities.replicas import Replicas, generation_of, replicas_of
-from aweigh.domain.container import RESTART
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.errors import AweighError
-from aweigh.domain.generation import render
-from aweigh.threads import in_thread
+from aweigh.containers.spec import RESTART
+from aweigh.core.errors import AweighError
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.routing.route import render
 
 if TYPE_CHECKING:
-    from aweigh.adapters.api import Api
-    from aweigh.adapters.commits import Commit
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.server import Server
+    from aweigh.containers.engine import Container
     from aweigh.contract import KnownApplication, KnownDeployment
-    from aweigh.domain.generation import Generation
+    from aweigh.routing.route import Generation
+    from aweigh.routing.route_files import Commit
+    from aweigh.servers.api_client import Api
+    from aweigh.servers.server import Server
 
 _log = structlog.get_logger(__name__)
 

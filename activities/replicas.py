@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from activities.draining import is_parked, park
 from activities.surroundings import port_taken, with_real_binds
 from activities.volumes import MountedVolumes, volumes_of
-from aweigh.domain.application import Strategy, chosen_strategy
-from aweigh.domain.container import (
+from aweigh.containers.spec import (
     APPLICATION,
     DEPLOYMENT,
     INSTANCE,
@@ -22,25 +21,26 @@ from aweigh.domain.container import (
     replica_spec,
     sequence_of,
 )
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import (
+from aweigh.core.errors import (
     AddressTaken,
     GenerationGone,
     NameTaken,
     StepFailed,
     StepUnavailable,
 )
-from aweigh.domain.generation import Generation
-from aweigh.domain.image_facts import exposed_port
-from aweigh.together import together
+from aweigh.core.tasks import together
+from aweigh.deployments.application import Strategy, chosen_strategy
+from aweigh.deployments.deployment import Reason
+from aweigh.images.facts import exposed_port
+from aweigh.routing.route import Generation
 
 if TYPE_CHECKING:
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.server import Server
-    from aweigh.domain.container import ContainerSpec
-    from aweigh.domain.image_facts import ImageFacts
-    from aweigh.domain.release import Release
-    from aweigh.domain.subnet import Bridge
+    from aweigh.containers.engine import Container
+    from aweigh.containers.spec import ContainerSpec
+    from aweigh.containers.subnet import Bridge
+    from aweigh.deployments.release import Release
+    from aweigh.images.facts import ImageFacts
+    from aweigh.servers.server import Server
 
 _ADDRESS_ATTEMPTS: Final = 5
 _PORT_WORDS: Final = ("already allocated", "already in use")

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aweigh.adapters.images import Images
-    from aweigh.adapters.server import Server
     from aweigh.contract import KnownApplication
-    from aweigh.domain.image_facts import ImageFacts
+    from aweigh.images.facts import ImageFacts
+    from aweigh.images.images import Images
+    from aweigh.servers.server import Server
 
 
 #: Held while images get or lose our names: one must not be removed while a release takes it.

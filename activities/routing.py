@@ -15,16 +15,16 @@ from activities.proxy_view import proxys_view
 from activities.release_image import present_image
 from activities.replicas import Replicas, generation_of, older_replicas, replicas_of
 from activities.step import OpenStep, Steps
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import StepFailed, StepUnavailable
-from aweigh.domain.generation import proxy_checks_health, render
-from aweigh.threads import in_thread
+from aweigh.core.errors import StepFailed, StepUnavailable
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import Reason, StepName
+from aweigh.routing.route import proxy_checks_health, render
 
 if TYPE_CHECKING:
-    from aweigh.adapters.commits import Commit
-    from aweigh.adapters.engine import Container
-    from aweigh.adapters.server import Server
-    from aweigh.domain.generation import Generation
+    from aweigh.containers.engine import Container
+    from aweigh.routing.route import Generation
+    from aweigh.routing.route_files import Commit
+    from aweigh.servers.server import Server
 
 #: How long the proxy, while it answers, may say otherwise before the commit is taken back.
 _VERIFY_SECONDS: Final = 10.0

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aweigh.contract import Findings
-from aweigh.domain.errors import BAD_DATA, Unavailable
+from aweigh.core.errors import BAD_DATA, Unavailable
 
 if TYPE_CHECKING:
-    from aweigh.adapters.commits import Commit
+    from aweigh.routing.route_files import Commit
 
 _log = structlog.get_logger(__name__)
 

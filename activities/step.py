@@ -16,17 +16,17 @@ from activities.errors import LONGEST_MESSAGE, as_application_errors
 from activities.inputs import StepInput
 from activities.telling import telling
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import StepName, StepState
-from aweigh.domain.errors import AweighError, StepFailed
-from aweigh.domain.masking import prepare
-from aweigh.domain.saying import said_by
-from aweigh.domain.secret import mask_words
-from aweigh.domain.text import printable
+from aweigh.core.errors import AweighError, StepFailed
+from aweigh.core.text import printable
+from aweigh.deployments.deployment import StepName, StepState
+from aweigh.secrets.error_text import said_by
+from aweigh.secrets.masking import prepare
+from aweigh.secrets.value import mask_words
 
 if TYPE_CHECKING:
-    from aweigh.adapters.api import Api
-    from aweigh.adapters.journal import Journal
-    from aweigh.domain.release import Image, Release
+    from aweigh.deployments.release import Image, Release
+    from aweigh.servers.api_client import Api
+    from aweigh.servers.journal import Journal
 
 _BEAT_SECONDS: Final = 1.0
 _RELEASES_KEPT: Final = 64

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aweigh.domain.container import APPLICATION, INSTANCE
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
+from aweigh.containers.spec import APPLICATION, INSTANCE
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
 
 if TYPE_CHECKING:
-    from aweigh.adapters.server import Server
-    from aweigh.domain.application import Port
-    from aweigh.domain.container import ContainerSpec
-    from aweigh.domain.release import Release
+    from aweigh.containers.spec import ContainerSpec
+    from aweigh.deployments.application import Port
+    from aweigh.deployments.release import Release
+    from aweigh.servers.server import Server
 
 
 def refuse_binds(server: Server, release: Release) -> None:

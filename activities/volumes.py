@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aweigh.domain.image_user import runs_as_root
+from aweigh.images.user import runs_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aweigh.adapters.server import Server
-    from aweigh.domain.container import ContainerSpec, Mount
-    from aweigh.domain.image_facts import ImageFacts
+    from aweigh.containers.spec import ContainerSpec, Mount
+    from aweigh.images.facts import ImageFacts
+    from aweigh.servers.server import Server
 
 
 @dataclass(frozen=True)

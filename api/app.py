@@ -29,9 +29,9 @@ from api.strangers import Strangers, StrangersLimit
 from api.verification import Verification
 from api.watch import Watch
 from aweigh import __version__
-from aweigh.adapters.executions import Executions
-from aweigh.adapters.github import GitHub
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
+from aweigh.deployments.executions import Executions
+from aweigh.github.app import GitHub
 from aweigh.store.database import Store
 
 #: Of the connections; the others are for calls that are answered at once.

@@ -17,14 +17,14 @@ from api.schemas import (
     row_answer,
 )
 from api.waiting import Wait, answer_to
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import Trigger
-from aweigh.domain.errors import Invalid, NotFound
-from aweigh.domain.git import Installation
-from aweigh.domain.merge import merged
-from aweigh.domain.release import Image
-from aweigh.domain.secret import REVEAL
-from aweigh.domain.source import GitSource
+from aweigh.builds.source.repository import Installation
+from aweigh.core.errors import Invalid, NotFound
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import Trigger
+from aweigh.deployments.merge import merged
+from aweigh.deployments.release import Image
+from aweigh.deployments.source import GitSource
+from aweigh.secrets.value import REVEAL
 from aweigh.store import admission, applications, deployments, idempotency, servers
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application

@@ -8,8 +8,8 @@ from typing import Final
 
 from fastapi import HTTPException, Request
 
-from aweigh.domain.caller import caller_at
-from aweigh.domain.errors import Unavailable
+from aweigh.core.caller import caller_at
+from aweigh.core.errors import Unavailable
 
 #: Bytes of each body that are not counted. GitHub's deliveries hardly ever have more, and so there
 #: is always room for them; the number of connections bounds how many there are.

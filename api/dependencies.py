@@ -13,12 +13,12 @@ from api.relay import Relay
 from api.strangers import Strangers, bearer_of
 from api.verification import Verification
 from api.watch import Watch
-from aweigh.adapters.executions import Executions
-from aweigh.adapters.github import GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
-from aweigh.domain import grammar
-from aweigh.domain.value import Written
-from aweigh.settings import Settings
+from aweigh.core import grammar
+from aweigh.core.model import Written
+from aweigh.core.settings import Settings
+from aweigh.deployments.executions import Executions
+from aweigh.github.app import GitHub
 from aweigh.store import servers
 from aweigh.store.database import Store
 from aweigh.store.tokens import Bearer, Scope

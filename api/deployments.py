@@ -14,8 +14,8 @@ from api.idempotency import KeyHeader, key_of
 from api.ranges import ranged
 from api.schemas import deployment_answer
 from api.waiting import Wait, answer_for, answer_to
-from aweigh.domain.deployment import DeploymentState, Trigger
-from aweigh.domain.errors import Conflict
+from aweigh.core.errors import Conflict
+from aweigh.deployments.deployment import DeploymentState, Trigger
 from aweigh.store import admission, applications, deployments, idempotency, logs, outbox
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application

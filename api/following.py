@@ -14,8 +14,8 @@ from typing import Final
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from api.watch import Watch
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
+from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import logs
 from aweigh.store.progress import Progress, progress
 

@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from api.dependencies import Doors
 from api.problems import problem
 from aweigh import __version__
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
 
 router = APIRouter(tags=["health"])
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aweigh.domain import grammar
-from aweigh.domain.errors import Invalid
+from aweigh.core import grammar
+from aweigh.core.errors import Invalid
 
 #: What other systems call a tag.
 _OTHER_WORDS: Final = frozenset(

@@ -13,8 +13,8 @@ from api.dependencies import Doors
 from api.idempotency import KeyHeader, key_of
 from api.strangers import let_in, was_here
 from api.waiting import Wait, answer_to
-from aweigh.domain.deployment import Trigger
-from aweigh.domain.errors import Invalid
+from aweigh.core.errors import Invalid
+from aweigh.deployments.deployment import Trigger
 from aweigh.store import admission, applications
 from aweigh.store.admission import Order
 from aweigh.store.database import Transaction

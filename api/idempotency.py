@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import Header
 
-from aweigh.domain import grammar
-from aweigh.domain.errors import Invalid
+from aweigh.core import grammar
+from aweigh.core.errors import Invalid
 from aweigh.store.idempotency import Key
 
 KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]

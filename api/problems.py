@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from aweigh.domain.errors import (
+from aweigh.core.errors import (
     AweighError,
     Conflict,
     Invalid,
@@ -19,7 +19,7 @@ from aweigh.domain.errors import (
     Unavailable,
     Unreadable,
 )
-from aweigh.domain.value import place_of
+from aweigh.core.model import place_of
 
 _log = structlog.get_logger(__name__)
 

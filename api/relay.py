@@ -11,10 +11,10 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from aweigh.domain.deployment import DeploymentState, Reason
-from aweigh.domain.errors import AweighError
-from aweigh.domain.saying import said_by
-from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
+from aweigh.core.errors import AweighError
+from aweigh.deployments.deployment import DeploymentState, Reason
+from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id
+from aweigh.secrets.error_text import said_by
 from aweigh.store import deployments, lifecycle, outbox, overtaking
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
-from aweigh.domain import grammar
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.release import Image
-from aweigh.domain.value import Text, Written
-from aweigh.domain.workflow_ids import deployment_workflow_id
-from aweigh.settings import Settings
+from aweigh.core import grammar
+from aweigh.core.model import Text, Written
+from aweigh.core.settings import Settings
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.deployments.release import Image
+from aweigh.deployments.workflow_ids import deployment_workflow_id
 from aweigh.store.applications import Application
 from aweigh.store.deployments import Deployment
 from aweigh.store.tables import ApplicationRow

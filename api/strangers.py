@@ -23,9 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.bodies import is_small
 from api.problems import problem, unauthorized
-from aweigh.domain import grammar
-from aweigh.domain.caller import caller_at
-from aweigh.domain.errors import Unavailable
+from aweigh.core import grammar
+from aweigh.core.caller import caller_at
+from aweigh.core.errors import Unavailable
 from aweigh.store import tokens
 from aweigh.store.tokens import Bearer
 

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from api.dependencies import Admin, Doors
-from aweigh.domain.errors import Conflict
-from aweigh.domain.value import Written
+from aweigh.core.errors import Conflict
+from aweigh.core.model import Written
 from aweigh.store import tokens
 from aweigh.store.tokens import Bearer, Scope
 

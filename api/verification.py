@@ -11,10 +11,10 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from api.bodies import Bodies
-from aweigh.domain import delivery
-from aweigh.domain.errors import BAD_DATA, Invalid
-from aweigh.domain.push import Event, Push
-from aweigh.domain.saying import said_by
+from aweigh.core.errors import BAD_DATA, Invalid
+from aweigh.github import delivery
+from aweigh.github.push import Event, Push
+from aweigh.secrets.error_text import said_by
 from aweigh.store import applications, pushes
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import ApplicationRow

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from api.dependencies import Office
 from api.problems import problem
 from api.schemas import DeploymentAnswer, deployment_answer
-from aweigh.domain.deployment import DeploymentState
+from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import deployments
 from aweigh.store.deployments import Deployment
 

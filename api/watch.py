@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
 from aweigh.store.database import Store
 from aweigh.store.progress import Progress, progress
 

@@ -8,10 +8,11 @@ from fastapi.responses import JSONResponse, Response
 from api.dependencies import Doors, Office
 from api.strangers import let_in
 from api.verification import Verified
-from aweigh.domain import delivery, grammar
-from aweigh.domain.errors import Invalid
-from aweigh.domain.push import Push
-from aweigh.domain.source import GitSource
+from aweigh.core import grammar
+from aweigh.core.errors import Invalid
+from aweigh.deployments.source import GitSource
+from aweigh.github import delivery
+from aweigh.github.push import Push
 from aweigh.store import pushes
 from aweigh.store.applications import Application
 from aweigh.store.database import PATIENCE, Transaction

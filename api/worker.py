@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from api.dependencies import Doors, Office, ServerName, ServerToken
 from api.problems import problem
-from aweigh.adapters.github import READ
+from aweigh.builds.source.repository import Installation, Token
 from aweigh.contract import (
     Fence,
     Findings,
@@ -27,12 +27,12 @@ from aweigh.contract import (
     RepositoryToken,
     StepReport,
 )
-from aweigh.domain.deployment import DeploymentState, StepName
-from aweigh.domain.errors import Conflict, NotFound, Refused, UnknownRun
-from aweigh.domain.git import Installation, Token
-from aweigh.domain.secret import REVEAL
-from aweigh.domain.source import GitSource
-from aweigh.domain.workflow_ids import deployment_workflow, removal_workflow
+from aweigh.core.errors import Conflict, NotFound, Refused, UnknownRun
+from aweigh.deployments.deployment import DeploymentState, StepName
+from aweigh.deployments.source import GitSource
+from aweigh.deployments.workflow_ids import deployment_workflow, removal_workflow
+from aweigh.github.app import READ
+from aweigh.secrets.value import REVEAL
 from aweigh.store import admission, applications, deployments, lifecycle, logs, looks, servers
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow

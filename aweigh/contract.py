@@ -5,11 +5,11 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aweigh.domain.deployment import DeploymentState, StepState
-from aweigh.domain.push import CommitId
-from aweigh.domain.release import Image
-from aweigh.domain.source import GitSource
-from aweigh.domain.value import Text
+from aweigh.core.model import Text
+from aweigh.deployments.deployment import DeploymentState, StepState
+from aweigh.deployments.release import Image
+from aweigh.deployments.source import GitSource
+from aweigh.github.push import CommitId
 
 #: Says which of possibly several claimants of a server's name is asking.
 IDENTITY_HEADER: Final = "X-Aweigh-Identity"

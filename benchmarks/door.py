@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from aweigh.domain.workflow_ids import lane_id
+from aweigh.deployments.workflow_ids import lane_id
 from benchmarks.figures import Spread, milliseconds, percentile, ratio
 from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from aweigh.adapters.addresses import Addresses
-from aweigh.adapters.application_networks import ApplicationNetworks
-from aweigh.adapters.commits import Commits
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.locks import Locks
-from aweigh.adapters.networks import Networks
-from aweigh.adapters.walls import Walls
-from aweigh.domain.container import IDENTITY, INSTANCE, ContainerSpec
-from aweigh.domain.naming import Names
+from aweigh.containers.addresses import Addresses
+from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.engine import Engine
+from aweigh.containers.isolation import Walls
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
+from aweigh.containers.spec import IDENTITY, INSTANCE, ContainerSpec
+from aweigh.routing.route_files import Commits
+from aweigh.servers.locks import Locks
 from benchmarks.figures import milliseconds, ratio
 from benchmarks.page import Table
 from benchmarks.yard import SOCKET, Yard, open_yard

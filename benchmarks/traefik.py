@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aweigh.adapters.files import write_durably
-from aweigh.adapters.proxy import ProxyPlan, arguments
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.generation import GENERATION_HEADER, PROBE_HEADER, Generation, Routing, render
+from aweigh.core.files import write_durably
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.routing.proxy import ProxyPlan, arguments
+from aweigh.routing.route import GENERATION_HEADER, PROBE_HEADER, Generation, Routing, render
 from benchmarks.background import program, until_listening
 from benchmarks.yard import APPLICATION, HEALTH, HOST, PORT, Box
 from tests.support.stack import free_ports

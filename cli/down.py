@@ -8,7 +8,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from aweigh.domain.errors import AweighError
+from aweigh.core.errors import AweighError
 from cli.up import say
 from worker.children import stop_left_over
 from worker.lock import hold, lock_file, running_stack

@@ -6,7 +6,7 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from aweigh.domain.errors import StartupError
+from aweigh.core.errors import StartupError
 from worker.process import CANNOT_START, load_settings
 
 

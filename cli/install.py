@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy.engine import make_url
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from cli.up import say
 from worker.installation import install
 from worker.process import run

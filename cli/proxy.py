@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from aweigh.domain.errors import AweighError
+from aweigh.core.errors import AweighError
 from cli.up import say
 from worker.process import CANNOT_START, load_settings
 from worker.proxy import recreate

@@ -10,8 +10,8 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from aweigh.domain.errors import AweighError
-from aweigh.settings import Settings
+from aweigh.core.errors import AweighError
+from aweigh.core.settings import Settings
 from worker.process import INTERRUPTED, run
 from worker.secrets import ADMIN, read_secret
 from worker.stack import Stack

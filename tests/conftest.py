@@ -7,7 +7,7 @@ import docker
 import hypothesis
 import pytest
 
-from aweigh.adapters.stalls import StallDetector
+from aweigh.core.stalls import StallDetector
 from tests.support import stalls
 from tests.support.scheduling import Scheduling, in_order
 

@@ -8,7 +8,7 @@ import uvicorn
 from temporalio.client import Client
 
 from api.app import create_app
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from worker.connections import (
     BACKLOG,
     Connections,

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from aweigh.adapters.files import write_durably
-from aweigh.domain.errors import StartupError
+from aweigh.core.errors import StartupError
+from aweigh.core.files import write_durably
 
 #: A part ends within half of this, whatever it does.
 STOP_SECONDS: Final = 20.0

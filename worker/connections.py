@@ -14,7 +14,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aweigh.domain.caller import address_of, caller_at
+from aweigh.core.caller import address_of, caller_at
 
 #: Files that are open beside the connections, and connections that are taken in one turn of the
 #: event loop, before any can be closed for them.

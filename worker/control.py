@@ -13,8 +13,8 @@ from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
-from aweigh.adapters.executions import Executions
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
+from aweigh.deployments.executions import Executions
 from aweigh.store.comparison import Comparison
 from aweigh.store.lanes import Lanes
 from aweigh.store.records import Records

@@ -13,8 +13,8 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.adapters.server import Server
-from aweigh.domain.container import INSTANCE
+from aweigh.containers.spec import INSTANCE
+from aweigh.servers.server import Server
 
 _RECONNECT_SECONDS: Final = 1.0
 #: As which the end of the stream, or of the engine, may arrive here.

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, FailureError, TemporalError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.errors import application_error
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 
 #: An error's class may be named as its author likes.
 _LONGEST_NAME: Final = 100

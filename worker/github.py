@@ -5,11 +5,11 @@ from functools import partial
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from aweigh.adapters.github import App, GitHub
-from aweigh.adapters.threads import in_thread
-from aweigh.adapters.tls import trusted
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
+from aweigh.core.threads import in_thread
+from aweigh.core.tls import trusted
+from aweigh.github.app import App, GitHub
 from worker.secrets import read_secret
 
 

@@ -3,14 +3,14 @@
 import secrets
 from pathlib import Path
 
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
+from aweigh.secrets.vault import create_keys, load_vault
 from aweigh.store import servers, tokens
 from aweigh.store.database import Store, Transaction
 from aweigh.store.migrate import migrate
 from aweigh.store.tables import MetaRow
 from aweigh.store.tokens import Bearer, Scope
-from aweigh.store.vault import create_keys, load_vault
 from worker.secrets import ADMIN, make_private, write_secret
 from worker.store import keys_file
 

@@ -11,14 +11,14 @@ from typing import Final
 import structlog
 
 from activities.replicas import replicas_of
-from aweigh.adapters.api import Api
-from aweigh.adapters.commits import Commit
-from aweigh.adapters.engine import Container
-from aweigh.adapters.server import Server
-from aweigh.adapters.threads import in_thread
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.errors import BAD_DATA, StepFailed
-from aweigh.domain.generation import proxy_checks_health, render
+from aweigh.containers.engine import Container
+from aweigh.core.errors import BAD_DATA, StepFailed
+from aweigh.core.threads import in_thread
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.routing.route import proxy_checks_health, render
+from aweigh.routing.route_files import Commit
+from aweigh.servers.api_client import Api
+from aweigh.servers.server import Server
 from worker.engine_events import Happened
 
 _RECHECK_SECONDS: Final = 1.0

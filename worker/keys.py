@@ -2,11 +2,11 @@
 
 from sqlalchemy import select
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
+from aweigh.secrets.vault import add_key, load_vault
 from aweigh.store import applications, releases
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, ReleaseRow
-from aweigh.store.vault import add_key, load_vault
 from worker.store import keys_file
 
 

@@ -4,7 +4,7 @@ import fcntl
 from pathlib import Path
 from typing import IO
 
-from aweigh.domain.errors import StartupError
+from aweigh.core.errors import StartupError
 
 
 def lock_file(data: Path) -> Path:

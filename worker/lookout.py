@@ -7,13 +7,13 @@ from typing import Final
 
 import structlog
 
-from aweigh.adapters.api import Api
-from aweigh.adapters.history import History
-from aweigh.adapters.targets import Targets
-from aweigh.adapters.threads import in_thread
+from aweigh.builds.source.history import History
+from aweigh.builds.source.targets import Targets
 from aweigh.contract import Head
-from aweigh.domain import grammar
-from aweigh.domain.errors import AweighError
+from aweigh.core import grammar
+from aweigh.core.errors import AweighError
+from aweigh.core.threads import in_thread
+from aweigh.servers.api_client import Api
 
 _AT_ONCE: Final = 4
 #: For one repository: the others shall not wait for it.

@@ -14,11 +14,11 @@ import structlog
 
 from activities.reconcile import ReconcileActivities
 from activities.replicas import replicas_of
-from aweigh.adapters.commits import Commit
-from aweigh.adapters.server import Server
-from aweigh.adapters.threads import in_thread
-from aweigh.domain.container import APPLICATION, ROLE
-from aweigh.domain.errors import BAD_DATA
+from aweigh.containers.spec import APPLICATION, ROLE
+from aweigh.core.errors import BAD_DATA
+from aweigh.core.threads import in_thread
+from aweigh.routing.route_files import Commit
+from aweigh.servers.server import Server
 from worker.engine_events import Happened
 
 #: A container that is removed ends first; and an engine that goes takes all of them with it.

@@ -15,10 +15,10 @@ from typing import Any, Final, NoReturn, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from aweigh.adapters.stalls import StallDetector, into_file
-from aweigh.domain.errors import StartupError, StepError, Unavailable
-from aweigh.logging import configure_logging, log_lost_error
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError, StepError, Unavailable
+from aweigh.core.logging import configure_logging, log_lost_error
+from aweigh.core.settings import Settings
+from aweigh.core.stalls import StallDetector, into_file
 
 #: A process that cannot start with what it was given; its supervisor does not start it again.
 CANNOT_START: Final = 3

@@ -1,9 +1,9 @@
 """The proxy of this server, made anew beside the server worker that runs."""
 
-from aweigh.adapters.api import Api
-from aweigh.adapters.server import open_server
-from aweigh.domain.naming import SERVER_LOCK
-from aweigh.settings import Settings
+from aweigh.containers.naming import SERVER_LOCK
+from aweigh.core.settings import Settings
+from aweigh.servers.api_client import Api
+from aweigh.servers.server import open_server
 from worker.children import boot
 from worker.secrets import identity_of, read_secret
 

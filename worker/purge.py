@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from activities.retention import remove_for_builds, remove_pulled
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.firewall import Firewall, interface_of
-from aweigh.adapters.images import Images
-from aweigh.adapters.networks import Networks
-from aweigh.adapters.walls import Walls
-from aweigh.domain.container import INSTANCE
-from aweigh.domain.errors import AweighError
-from aweigh.domain.naming import Names
-from aweigh.settings import Settings
+from aweigh.builds.firewall import Firewall, interface_of
+from aweigh.containers.engine import Engine
+from aweigh.containers.isolation import Walls
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
+from aweigh.containers.spec import INSTANCE
+from aweigh.core.errors import AweighError
+from aweigh.core.settings import Settings
+from aweigh.images.images import Images
 from aweigh.store import servers
 from worker.lock import lock_file
 from worker.store import open_store

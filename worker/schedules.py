@@ -19,7 +19,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
 from aweigh.store.database import Store
 from aweigh.store.tables import ServerRow
 from workflows.names import CONTROL_QUEUE, reconcile_schedule

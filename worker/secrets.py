@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
 
 ADMIN = "admin"
 

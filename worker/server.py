@@ -19,15 +19,15 @@ from activities.reconcile import ReconcileActivities
 from activities.routing import RoutingActivities
 from activities.step import Steps
 from aweigh import __version__
-from aweigh.adapters.api import Api
-from aweigh.adapters.journal import Journal
-from aweigh.adapters.server import Server, open_server
-from aweigh.adapters.threads import in_thread
-from aweigh.adapters.tls import trusted
 from aweigh.contract import LEASE_SECONDS, Lease
-from aweigh.domain.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
-from aweigh.logging import mask_logs
-from aweigh.settings import Settings
+from aweigh.core.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
+from aweigh.core.logging import mask_logs
+from aweigh.core.settings import Settings
+from aweigh.core.threads import in_thread
+from aweigh.core.tls import trusted
+from aweigh.servers.api_client import Api
+from aweigh.servers.journal import Journal
+from aweigh.servers.server import Server, open_server
 from worker.children import boot
 from worker.engine_events import Happened, follow
 from worker.failures import PlainErrors

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import httpx2
 
-from aweigh.adapters.ports import holder_of
-from aweigh.adapters.threads import in_thread
-from aweigh.adapters.tls import trusted
-from aweigh.domain.endpoint import is_loopback
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.containers.ports import holder_of
+from aweigh.core.endpoint import is_loopback
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
+from aweigh.core.threads import in_thread
+from aweigh.core.tls import trusted
 from worker.child import Child, Starter
 from worker.children import STOP_SECONDS, note, stop_left_over
 from worker.installation import install

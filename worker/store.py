@@ -4,11 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
+from aweigh.secrets.vault import PREFIX_LENGTH, key_id_of, load_vault
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import SEALED_COLUMNS
-from aweigh.store.vault import PREFIX_LENGTH, key_id_of, load_vault
 
 
 def keys_file(settings: Settings) -> Path:

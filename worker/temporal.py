@@ -21,7 +21,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from worker.failures import PlainFailureConverter
 from worker.secrets import read_secret
 from workflows.names import SEARCH_ATTRIBUTES

@@ -26,9 +26,9 @@ from activities.inputs import (
 )
 from activities.record import RecordActivities
 from activities.routing import RoutingActivities
-from aweigh.domain.deployment import DeploymentState, Reason, Standing
-from aweigh.domain.errors import ImageGone, ProxyImageGone
-from aweigh.domain.workflow_ids import commit_status_id
+from aweigh.core.errors import ImageGone, ProxyImageGone
+from aweigh.deployments.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.workflow_ids import commit_status_id
 from workflows import policies
 from workflows.commit_status import CommitStatusWorkflow, StatusOrder
 from workflows.failure import MADE_AGAIN, Failure, failure_of, gone_in

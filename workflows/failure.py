@@ -11,8 +11,8 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from aweigh.domain.deployment import Reason, message_of_superseded
-from aweigh.domain.errors import GenerationGone, ImageGone, ProxyImageGone
+from aweigh.core.errors import GenerationGone, ImageGone, ProxyImageGone
+from aweigh.deployments.deployment import Reason, message_of_superseded
 
 SUPERSEDED_BY = "superseded by "
 

@@ -15,9 +15,9 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from activities.inputs import TurnsAsked, TurnsKnown
 from activities.turns import TurnActivities
-from aweigh.domain.application import Policy
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.turn import Turn
+from aweigh.deployments.application import Policy
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.deployments.turn import Turn
 from workflows import names, policies
 from workflows.deployment import DeploymentOrder, DeploymentWorkflow
 from workflows.failure import SUPERSEDED_BY

@@ -4,7 +4,7 @@ from typing import Final
 
 from temporalio.common import SearchAttributeKey
 
-from aweigh.domain.workflow_ids import CONTROL_QUEUE as CONTROL_QUEUE
+from aweigh.deployments.workflow_ids import CONTROL_QUEUE as CONTROL_QUEUE
 
 APPLICATION_ID: Final = SearchAttributeKey.for_keyword("ApplicationId")
 APPLICATION_NAME: Final = SearchAttributeKey.for_keyword("ApplicationName")

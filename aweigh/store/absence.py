@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.core.errors import Invalid, Unavailable
 
 #: The same text is logged again after so many seconds: every call may fail with it.
 _QUIET_SECONDS: Final = 60

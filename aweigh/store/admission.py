@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import OPEN, DeploymentState, EventKind, Trigger
-from aweigh.domain.errors import Conflict, Invalid
-from aweigh.domain.git import is_commit, is_ref
-from aweigh.domain.image import tag_and_digest
-from aweigh.domain.release import Image
-from aweigh.domain.source import GitSource, ImageSource, PullPolicy
+from aweigh.builds.source.repository import is_commit, is_ref
+from aweigh.core.errors import Conflict, Invalid
+from aweigh.core.ids import new_id
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind, Trigger
+from aweigh.deployments.release import Image
+from aweigh.deployments.source import GitSource, ImageSource, PullPolicy
+from aweigh.images.reference import tag_and_digest
 from aweigh.store import applications, claims, deployments, idempotency, outbox, releases
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import Deployment
 from aweigh.store.idempotency import Key
-from aweigh.store.ids import new_id
 from aweigh.store.tables import DeploymentRow, ReleaseRow
 
 

@@ -10,19 +10,19 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import set_committed_value
 
+from aweigh.builds.source.repository import repository_key
 from aweigh.contract import Removal
-from aweigh.domain import grammar
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import EventKind
-from aweigh.domain.errors import BAD_DATA, Conflict, NotFound
-from aweigh.domain.git import repository_key
-from aweigh.domain.saying import said_by
-from aweigh.domain.source import GitSource
+from aweigh.core import grammar
+from aweigh.core.errors import BAD_DATA, Conflict, NotFound
+from aweigh.core.ids import new_id, new_secret
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import EventKind
+from aweigh.deployments.source import GitSource
+from aweigh.secrets.error_text import said_by
+from aweigh.secrets.vault import Owner
 from aweigh.store import claims, outbox, releases
 from aweigh.store.database import Transaction, locking
-from aweigh.store.ids import new_id, new_secret
 from aweigh.store.tables import ApplicationRow, EventRow
-from aweigh.store.vault import Owner
 
 _log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from aweigh.domain.application import ApplicationSettings, Domain, Port
-from aweigh.domain.errors import Conflict
+from aweigh.core.errors import Conflict
+from aweigh.deployments.application import ApplicationSettings, Domain, Port
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DomainClaim, PortClaim
 

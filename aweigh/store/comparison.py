@@ -13,11 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
-from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import OPEN, DeploymentState, Reason
-from aweigh.domain.errors import BAD_DATA, Unavailable
-from aweigh.domain.verdict import Verdict, WorkflowStatus, judge
-from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
+from aweigh.core.errors import BAD_DATA, Unavailable
+from aweigh.deployments.deployment import OPEN, DeploymentState, Reason
+from aweigh.deployments.executions import Executions
+from aweigh.deployments.verdict import Verdict, WorkflowStatus, judge
+from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
 from aweigh.store import applications, lifecycle, outbox, retention, servers
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow

@@ -15,12 +15,12 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from aweigh.secrets.vault import Vault
 from aweigh.store.absence import Absence
 from aweigh.store.grouping import Group
 from aweigh.store.sqlite import SqliteConnection, connect
 from aweigh.store.tables import Base
 from aweigh.store.turns import Turns
-from aweigh.store.vault import Vault
 
 Row = TypeVar("Row")
 T = TypeVar("T")

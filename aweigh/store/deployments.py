@@ -7,10 +7,10 @@ from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, func, select
 
-from aweigh.domain import grammar
-from aweigh.domain.deployment import OPEN, EventKind, StepName
-from aweigh.domain.errors import NotFound
-from aweigh.domain.release import Image, Release
+from aweigh.core import grammar
+from aweigh.core.errors import NotFound
+from aweigh.deployments.deployment import OPEN, EventKind, StepName
+from aweigh.deployments.release import Image, Release
 from aweigh.store import releases
 from aweigh.store.database import Transaction
 from aweigh.store.tables import (

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
 
 T = TypeVar("T")
 Tx = TypeVar("Tx")

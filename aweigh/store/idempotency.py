@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import delete
 
-from aweigh.domain.errors import Invalid
+from aweigh.core.errors import Invalid
 from aweigh.store import deployments
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import Deployment

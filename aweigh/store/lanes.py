@@ -6,14 +6,14 @@ from typing import Final
 import structlog
 from sqlalchemy import select
 
-from aweigh.domain import grammar
-from aweigh.domain.application import Policy
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.errors import BAD_DATA
-from aweigh.domain.saying import said_by
-from aweigh.domain.text import printable
-from aweigh.domain.turn import Turn
-from aweigh.domain.workflow_ids import lane_id, slug_of_lane
+from aweigh.core import grammar
+from aweigh.core.errors import BAD_DATA
+from aweigh.core.text import printable
+from aweigh.deployments.application import Policy
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.deployments.turn import Turn
+from aweigh.deployments.workflow_ids import lane_id, slug_of_lane
+from aweigh.secrets.error_text import said_by
 from aweigh.store import deployments
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow

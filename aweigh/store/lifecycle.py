@@ -5,7 +5,8 @@ from contextlib import suppress
 from sqlalchemy import select
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import (
+from aweigh.core.errors import Conflict, UnknownRun
+from aweigh.deployments.deployment import (
     OPEN,
     DeploymentState,
     EventKind,
@@ -14,8 +15,7 @@ from aweigh.domain.deployment import (
     Trigger,
     message_of_superseded,
 )
-from aweigh.domain.errors import Conflict, UnknownRun
-from aweigh.domain.source import GitSource
+from aweigh.deployments.source import GitSource
 from aweigh.store import applications, claims, outbox, runs
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import event_of, find_row, record_event, release_of, still_tells

@@ -5,13 +5,13 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from aweigh.builds.build import Buildpacks
 from aweigh.contract import Branch, Head
-from aweigh.domain.build import Buildpacks
-from aweigh.domain.deployment import OPEN, Trigger
-from aweigh.domain.errors import NotFound
-from aweigh.domain.look import Look
-from aweigh.domain.push import Commit, Newest, Push, Repository, why_ignored
-from aweigh.domain.source import GitSource
+from aweigh.core.errors import NotFound
+from aweigh.deployments.branch_poll import Look
+from aweigh.deployments.deployment import OPEN, Trigger
+from aweigh.deployments.source import GitSource
+from aweigh.github.push import Commit, Newest, Push, Repository, why_ignored
 from aweigh.store import admission, applications
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application

@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from aweigh.domain.errors import StartupError
+from aweigh.core.errors import StartupError
 from aweigh.store.absence import said_by
 from aweigh.store.database import sqlite_path
 

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import aliased
 
-from aweigh.domain.deployment import REMOVAL, DeploymentState
+from aweigh.deployments.deployment import REMOVAL, DeploymentState
 from aweigh.store import claims, lifecycle, outbox
 from aweigh.store.applications import locked_row, settle
 from aweigh.store.database import Transaction

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import exists, func, select
 
-from aweigh.domain.deployment import StepState
+from aweigh.deployments.deployment import StepState
 from aweigh.store.database import Transaction
 from aweigh.store.tables import DeploymentRow, LogChunk, StepRow
 

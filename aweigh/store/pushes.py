@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import or_, select
 
-from aweigh.domain.deployment import Trigger
-from aweigh.domain.git import Installation
-from aweigh.domain.look import Look
-from aweigh.domain.push import Event, Newest, Push, why_ignored
-from aweigh.domain.source import GitSource
+from aweigh.builds.source.repository import Installation
+from aweigh.deployments.branch_poll import Look
+from aweigh.deployments.deployment import Trigger
+from aweigh.deployments.source import GitSource
+from aweigh.github.push import Event, Newest, Push, why_ignored
 from aweigh.store import admission, applications, idempotency
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application

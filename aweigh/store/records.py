@@ -6,10 +6,10 @@ from typing import Final
 
 import structlog
 
-from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import Reason, Standing
-from aweigh.domain.errors import NotFound, StepFailed
-from aweigh.domain.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
+from aweigh.core.errors import NotFound, StepFailed
+from aweigh.deployments.deployment import Reason, Standing
+from aweigh.deployments.executions import Executions
+from aweigh.deployments.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
 from aweigh.store import applications, lifecycle, runs
 from aweigh.store.database import Store
 from aweigh.store.deployments import find_row

@@ -5,16 +5,16 @@ from typing import Final
 from pydantic import ValidationError
 from sqlalchemy import or_, select
 
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import OPEN
-from aweigh.domain.errors import Unreadable
-from aweigh.domain.release import Image
-from aweigh.domain.secret import REVEAL
-from aweigh.domain.value import place_of
+from aweigh.core.errors import Unreadable
+from aweigh.core.ids import new_id
+from aweigh.core.model import place_of
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import OPEN
+from aweigh.deployments.release import Image
+from aweigh.secrets.value import REVEAL
+from aweigh.secrets.vault import Owner
 from aweigh.store.database import Transaction
-from aweigh.store.ids import new_id
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
-from aweigh.store.vault import Owner
 
 _SETTINGS: Final = "releases.settings"
 

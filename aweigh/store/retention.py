@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select
 
-from aweigh.domain.deployment import DeploymentState
+from aweigh.deployments.deployment import DeploymentState
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, LogChunk
 

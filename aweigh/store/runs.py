@@ -1,7 +1,7 @@
 """Runs of a deployment's workflow: which one speaks for it, and what a reset run is told."""
 
-from aweigh.domain.deployment import DeploymentState, Reason, Standing
-from aweigh.domain.errors import Conflict
+from aweigh.core.errors import Conflict
+from aweigh.deployments.deployment import DeploymentState, Reason, Standing
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import find_row
 from aweigh.store.tables import ApplicationRow, DeploymentRow

@@ -14,10 +14,10 @@ from aweigh.contract import (
     KnownDeployment,
     Lease,
 )
-from aweigh.domain.deployment import OPEN, DeploymentState
-from aweigh.domain.errors import BAD_DATA, Conflict, Invalid
+from aweigh.core.errors import BAD_DATA, Conflict, Invalid
+from aweigh.core.ids import new_id
+from aweigh.deployments.deployment import OPEN, DeploymentState
 from aweigh.store.database import Transaction
-from aweigh.store.ids import new_id
 from aweigh.store.tables import ApplicationRow, DeploymentRow, MetaRow, ServerRow
 
 _log = structlog.get_logger(__name__)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aweigh.adapters.github import GitHub
-from aweigh.domain.commit_status import CommitStatus, commit_status
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.git import Credentials
-from aweigh.domain.source import GitSource
-from aweigh.domain.workflow_ids import deployment_workflow_id
+from aweigh.builds.source.repository import Credentials
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.deployments.source import GitSource
+from aweigh.deployments.workflow_ids import deployment_workflow_id
+from aweigh.github.app import GitHub
+from aweigh.github.commit_status import CommitStatus, commit_status
 from aweigh.store import deployments, releases
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import ReleaseRow

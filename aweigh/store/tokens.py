@@ -5,10 +5,10 @@ from enum import StrEnum
 
 from sqlalchemy import delete, select
 
-from aweigh.domain import grammar
-from aweigh.domain.errors import NotFound
+from aweigh.core import grammar
+from aweigh.core.errors import NotFound
+from aweigh.core.ids import digest, new_id, new_secret
 from aweigh.store.database import Transaction
-from aweigh.store.ids import digest, new_id, new_secret
 from aweigh.store.tables import TokenRow
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from sqlalchemy.exc import DisconnectionError
 
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
 
 #: Between two looks at the lock. Whoever is not urgent becomes so by waiting.
 _URGENT_PAUSE: Final = 0.0005

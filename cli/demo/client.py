@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import httpx2
 
-from aweigh.adapters.threads import in_thread
-from aweigh.adapters.tls import trusted
-from aweigh.domain.errors import AweighError
-from aweigh.settings import Settings
+from aweigh.core.errors import AweighError
+from aweigh.core.settings import Settings
+from aweigh.core.threads import in_thread
+from aweigh.core.tls import trusted
 
 #: Longest time that an answer is waited for.
 DEPLOY_SECONDS: Final = 120

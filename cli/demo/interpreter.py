@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from aweigh.domain.errors import AweighError
+from aweigh.core.errors import AweighError
 
 # Isolated and without `site`, here as in the container: no environment variable, no user directory
 # and no site-packages has a say in what is loaded.

@@ -11,11 +11,11 @@ import docker
 import httpx2
 from docker.errors import DockerException
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.images import Images
-from aweigh.domain.errors import AweighError
-from aweigh.domain.naming import Names
-from aweigh.settings import Settings
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.core.errors import AweighError
+from aweigh.core.settings import Settings
+from aweigh.images.images import Images
 from cli.demo.builder.choice import Chosen, choose_builder
 from cli.demo.client import Wanted, address_of, connected, find_or_create, host_of, taken
 from cli.demo.github import delivery

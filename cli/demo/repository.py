@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-from aweigh.domain.errors import AweighError
+from aweigh.core.errors import AweighError
 from cli.demo import git_backend
 
 _HOST: Final = "127.0.0.1"

@@ -11,9 +11,9 @@ import docker
 import httpx2
 from docker.errors import DockerException
 
-from aweigh.domain.errors import AweighError
-from aweigh.domain.naming import Names
-from aweigh.settings import Settings
+from aweigh.containers.naming import Names
+from aweigh.core.errors import AweighError
+from aweigh.core.settings import Settings
 from cli.demo.client import (
     DEPLOY_SECONDS,
     Wanted,

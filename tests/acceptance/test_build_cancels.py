@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase
+from aweigh.builds.buildpacks.builder import Phase
 from tests.support.building import SLEEPS, Builds
 from tests.support.moment import container_starts, file_appears, go_on, stand_still, stopping
 from tests.support.outside import until

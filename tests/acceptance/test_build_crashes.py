@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase
+from aweigh.builds.buildpacks.builder import Phase
 from tests.support.building import Builds, phases_run, printed
 from tests.support.moment import (
     Moment,

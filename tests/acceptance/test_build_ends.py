@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.domain.buildpacks import Phase
+from aweigh.builds.buildpacks.builder import Phase
 from tests.support.building import FILES, SLEEPS, Builds, building, phases_run
 from tests.support.outside import step, until
 from tests.support.second_server import second_server

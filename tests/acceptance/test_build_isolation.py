@@ -9,8 +9,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.adapters.firewall import Firewall, interface_of
-from aweigh.domain.buildpacks import Phase
+from aweigh.builds.buildpacks.builder import Phase
+from aweigh.builds.firewall import Firewall, interface_of
 from cli.demo.load import Run, running
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building

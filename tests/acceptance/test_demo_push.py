@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from cli.demo.builder.image import build_lifecycle
 from cli.demo.push import PushDemo
 from cli.demo.repository import served

@@ -8,8 +8,8 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.domain.dockerfile import PHASE
-from aweigh.domain.naming import Names
+from aweigh.builds.dockerfile.container import PHASE
+from aweigh.containers.naming import Names
 from tests.support.arguments import watched_arguments
 from tests.support.building import leavings
 from tests.support.buildkit_image import buildkit_image

@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.domain.naming import Names
+from aweigh.containers.naming import Names
 from cli.demo.image import base_image, make_image
 from tests.support.leftovers import remove_leftovers
 from tests.support.outside import until

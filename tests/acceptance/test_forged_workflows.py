@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.domain.workflow_ids import lane_id
+from aweigh.deployments.workflow_ids import lane_id
 from cli.demo.image import make_image
 from tests.support import forged_workflows
 from tests.support.images import temporary_repository

@@ -11,8 +11,8 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from aweigh.adapters.walls import Walls
-from aweigh.domain.naming import Names
+from aweigh.containers.isolation import Walls
+from aweigh.containers.naming import Names
 from cli.demo.image import PYTHON, make_image
 from tests.support.door import gateway_of
 from tests.support.images import temporary_repository

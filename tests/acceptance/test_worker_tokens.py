@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from cli.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.stack import Stack

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api.app import create_app
-from aweigh.adapters.executions import Executions
-from aweigh.adapters.github import GitHub
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
+from aweigh.deployments.executions import Executions
+from aweigh.github.app import GitHub
 from aweigh.store import tokens
 from aweigh.store.database import Store
 from aweigh.store.tokens import Bearer, Scope

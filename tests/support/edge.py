@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from aweigh.adapters.proxy import ProxyPlan, arguments
-from aweigh.adapters.traefik import Traefik
-from aweigh.domain.generation import Generation, Routing, render
+from aweigh.routing.proxy import ProxyPlan, arguments
+from aweigh.routing.route import Generation, Routing, render
+from aweigh.routing.traefik import Traefik
 from tests.support.installation import settings_of
 from tests.support.stack import free_ports
 

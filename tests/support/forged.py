@@ -14,11 +14,11 @@ from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
 from activities.step import Steps
 from activities.turns import TurnActivities
-from aweigh.adapters.api import Api
-from aweigh.adapters.executions import Executions
-from aweigh.adapters.journal import Journal
-from aweigh.adapters.server import Server
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.executions import Executions
+from aweigh.servers.api_client import Api
+from aweigh.servers.journal import Journal
+from aweigh.servers.server import Server
 from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes

@@ -12,8 +12,8 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import GenerationGone, ImageGone
+from aweigh.core.errors import GenerationGone, ImageGone
+from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage, start_temporal, theatre
 
 DIRECTORY = Path(__file__).parents[1] / "workflows" / "histories"

@@ -10,15 +10,15 @@ from typing import Any
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import Trigger
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import Trigger
+from aweigh.secrets.vault import Vault
 from aweigh.store import admission, applications, lifecycle, servers
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import PATIENCE, Store, Transaction
 from aweigh.store.migrate import migrate
 from aweigh.store.tables import Base, EventRow, MetaRow
-from aweigh.store.vault import Vault
 from tests.support.postgres import Postgres
 
 SERVER = "local"

@@ -8,9 +8,9 @@ from functools import partial
 import docker
 from docker.errors import APIError, NotFound
 
-from aweigh.adapters.firewall import Firewall, interface_of
-from aweigh.adapters.walls import Walls
-from aweigh.domain.naming import Names
+from aweigh.builds.firewall import Firewall, interface_of
+from aweigh.containers.isolation import Walls
+from aweigh.containers.naming import Names
 
 #: A busy engine may still be at what a killed worker asked of it.
 _PATIENCE_SECONDS = 120

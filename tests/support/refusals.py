@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.value import place_of
+from aweigh.core.model import place_of
+from aweigh.deployments.application import ApplicationSettings
 
 
 def refusals(**fields: Any) -> dict[str, str]:

@@ -25,9 +25,9 @@ from activities.inputs import (
     TurnsKnown,
     WaitingRecord,
 )
-from aweigh.domain.deployment import DeploymentState, Reason, Standing
-from aweigh.domain.turn import Turn
-from aweigh.domain.workflow_ids import slug_of_lane
+from aweigh.deployments.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.turn import Turn
+from aweigh.deployments.workflow_ids import slug_of_lane
 
 STEPS = (
     "preflight", "fetch", "build", "pull", "release", "create", "health",

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from tests.support.leftovers import remove_leftovers
 from tests.support.stack import Stack, new_stack
 from worker.installation import install

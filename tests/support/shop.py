@@ -10,7 +10,7 @@ from typing import Any
 
 import docker
 
-from aweigh.domain.generation import Generation, read
+from aweigh.routing.route import Generation, read
 from cli.demo.image import make_image
 from cli.demo.load import Flow, Load, Report, Run
 from tests.support.stack import Stack

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from aweigh.domain.container import ContainerSpec, release_command_spec, replica_spec
-from aweigh.domain.generation import Routing
-from aweigh.domain.image_facts import ImageFacts, exposed_port
-from aweigh.domain.naming import Names
-from aweigh.domain.release import Image, Release
+from aweigh.containers.naming import Names
+from aweigh.containers.spec import ContainerSpec, release_command_spec, replica_spec
+from aweigh.deployments.release import Image, Release
+from aweigh.images.facts import ImageFacts, exposed_port
+from aweigh.routing.route import Routing
 from tests.support.installation import settings_of
 
 NAMES = Names("aweigh")

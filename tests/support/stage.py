@@ -17,8 +17,8 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from aweigh.domain.turn import Turn
-from aweigh.domain.workflow_ids import lane_id
+from aweigh.deployments.turn import Turn
+from aweigh.deployments.workflow_ids import lane_id
 from tests.support.scenery import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
 from worker.stack import TUNING

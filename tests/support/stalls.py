@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from aweigh.adapters.stalls import ALLOWED, LIMIT_SECONDS, Stall, allowed_by, nearest_coroutine
+from aweigh.core.stalls import ALLOWED, LIMIT_SECONDS, Stall, allowed_by, nearest_coroutine
 
 ROOT = Path(__file__).parents[2]
 #: The parts of the product; what tests do themselves, on their own loop, is their own affair.

@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 import httpx2
 
-from aweigh.adapters.api import Api
 from aweigh.contract import IDENTITY_HEADER, StepReport
+from aweigh.servers.api_client import Api
 
 
 @dataclass

@@ -9,9 +9,9 @@ import pytest
 import typer
 
 from api.app import create_app
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.deployment import Reason
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.deployment import Reason
 from cli.main import app
 from tests.support.documented import PAGES, ROOT, commands
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from textwrap import dedent
 
-from aweigh.domain.known_secrets import KnownSecrets
+from aweigh.secrets.known import KnownSecrets
 
 SECRET = "correct-horse-battery"
 
@@ -13,9 +13,9 @@ PREPARED = f"""
 import asyncio, logging, threading
 import structlog
 from pydantic import BaseModel
-from aweigh.domain.errors import Unavailable
-from aweigh.domain.known_secrets import KnownSecrets
-from aweigh.logging import configure_logging, log_lost_error, mask_logs
+from aweigh.core.errors import Unavailable
+from aweigh.secrets.known import KnownSecrets
+from aweigh.core.logging import configure_logging, log_lost_error, mask_logs
 
 SECRET = {SECRET!r}
 log, foreign = structlog.get_logger("test"), logging.getLogger("uvicorn.error")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aweigh.together import together
+from aweigh.core.tasks import together
 
 
 async def test_the_others_end_before_the_first_error_is_raised() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage, Theatre
 
 pytestmark = pytest.mark.long

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from activities.inputs import Progress
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage, Theatre
 from workflows.names import DEPLOYMENT_STATE
 

@@ -3,8 +3,8 @@
 import pytest
 from temporalio.client import WorkflowFailureError
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import GenerationGone, ImageGone, ProxyImageGone
+from aweigh.core.errors import GenerationGone, ImageGone, ProxyImageGone
+from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage
 from workflows.policies import MOST_TIMES_BACK
 

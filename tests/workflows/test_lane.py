@@ -9,8 +9,8 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.inputs import RemovalRecord
-from aweigh.domain.application import Policy
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.application import Policy
+from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage
 from workflows import policies
 from workflows.names import CONTROL_QUEUE

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from aweigh.domain.application import Policy
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.application import Policy
+from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage, start_temporal, theatre
 from workflows import policies
 

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from aweigh.domain.errors import Conflict, NotFound, Unavailable
+from aweigh.core.errors import Conflict, NotFound, Unavailable
 from worker.failures import PlainErrors
 from worker.temporal import PLAIN
 

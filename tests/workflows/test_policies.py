@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from annotated_types import Le
 
-from aweigh.domain.build import BuildLimits
-from aweigh.domain.verdict import DEADLINE
+from aweigh.builds.build import BuildLimits
+from aweigh.deployments.verdict import DEADLINE
 from workflows import policies
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
-from aweigh.domain.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.deployment import DeploymentState, Reason, Standing
 from tests.support.stage import Stage, Theatre
 from workflows.deployment import DeploymentResult
 from workflows.names import DEPLOYMENT_STATE

@@ -12,11 +12,11 @@ from typing import Final
 import docker
 from docker.errors import DockerException
 
-from aweigh.adapters.images import Images
-from aweigh.domain.build import DEFAULT_BUILDER
-from aweigh.domain.errors import AweighError, StepError
-from aweigh.domain.image import ImageReference
-from aweigh.domain.naming import Names
+from aweigh.builds.build import DEFAULT_BUILDER
+from aweigh.containers.naming import Names
+from aweigh.core.errors import AweighError, StepError
+from aweigh.images.images import Images
+from aweigh.images.reference import ImageReference
 from cli.demo.builder.image import (
     PROCFILE,
     build_lifecycle,

@@ -12,18 +12,18 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.adapters.addresses import Addresses
-from aweigh.adapters.application_networks import ApplicationNetworks
-from aweigh.adapters.commits import Commits
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.locks import Locks
-from aweigh.adapters.networks import Networks
-from aweigh.domain.application import ApplicationSettings
-from aweigh.domain.container import IDENTITY, INSTANCE
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.generation import Generation, Routing, render
-from aweigh.domain.naming import Names
-from aweigh.domain.subnet import Subnet
+from aweigh.containers.addresses import Addresses
+from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
+from aweigh.containers.spec import IDENTITY, INSTANCE
+from aweigh.containers.subnet import Subnet
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.application import ApplicationSettings
+from aweigh.routing.route import Generation, Routing, render
+from aweigh.routing.route_files import Commits
+from aweigh.servers.locks import Locks
 from cli.demo.image import base_image
 from tests.support.leftovers import remove_leftovers
 

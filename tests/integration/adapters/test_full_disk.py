@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.adapters.commits import Commits
-from aweigh.domain.generation import Generation
+from aweigh.routing.route import Generation
+from aweigh.routing.route_files import Commits
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
 

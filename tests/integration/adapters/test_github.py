@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from aweigh.adapters.github import READ, TELL, App, GitHub
-from aweigh.domain.commit_status import CommitStatus, StatusState
-from aweigh.domain.errors import RateLimited, Refused, Unavailable
-from aweigh.domain.git import DeployKey, Installation, Token
+from aweigh.builds.source.repository import DeployKey, Installation, Token
+from aweigh.core.errors import RateLimited, Refused, Unavailable
+from aweigh.github.app import READ, TELL, App, GitHub
+from aweigh.github.commit_status import CommitStatus, StatusState
 from tests.support.github_api import APP_ID, GitHubApi, github_api
 
 SHOP = "http://127.0.0.1/acme/shop.git"

@@ -3,8 +3,8 @@
 import docker
 import pytest
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.images import Images
+from aweigh.containers.engine import Engine
+from aweigh.images.images import Images
 from cli.demo.context import build_image
 from tests.support.images import temporary_repository
 

@@ -8,8 +8,8 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.output import Line, Output
+from aweigh.containers.engine import Engine
+from aweigh.containers.output import Line, Output
 from cli.demo.image import PYTHON, base_image
 from tests.support.outside import until
 

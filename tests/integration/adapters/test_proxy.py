@@ -13,14 +13,14 @@ from typing import Any, cast
 import docker
 import pytest
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.images import Images
-from aweigh.adapters.locks import Locks
-from aweigh.adapters.proxy import Proxy, ProxyPlan, digest_of
-from aweigh.adapters.server import Server
-from aweigh.adapters.traefik import Traefik
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.naming import SERVER_LOCK
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import SERVER_LOCK
+from aweigh.core.errors import StepFailed
+from aweigh.images.images import Images
+from aweigh.routing.proxy import Proxy, ProxyPlan, digest_of
+from aweigh.routing.traefik import Traefik
+from aweigh.servers.locks import Locks
+from aweigh.servers.server import Server
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.leftovers import remove_leftovers
 from tests.support.registry import forget_images, running_registries

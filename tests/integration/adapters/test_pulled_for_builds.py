@@ -14,14 +14,14 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.image import image_named
 from activities.retention import forget_unused_for_builds
-from aweigh.adapters.disk import Reserve
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.images import Images
-from aweigh.adapters.locks import Locks
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.image import ImageReference
-from aweigh.domain.naming import Names
-from aweigh.domain.platform import Platform, ServerPlatforms
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.core.errors import StepFailed
+from aweigh.images.images import Images
+from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.images.reference import ImageReference
+from aweigh.servers.disk import Reserve
+from aweigh.servers.locks import Locks
 from tests.support.artefacts import push_image, push_index
 from tests.support.registry import Registry, forget_images, running_registries
 

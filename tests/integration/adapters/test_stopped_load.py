@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from aweigh.adapters.buildkit import watched
-from aweigh.adapters.engine import Engine
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
+from aweigh.builds.dockerfile.buildkit import watched
+from aweigh.containers.engine import Engine
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
 
 pytestmark = pytest.mark.docker
 

@@ -6,9 +6,9 @@ import secrets
 import docker
 import pytest
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.networks import Networks
-from aweigh.domain.naming import Names
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
 
 pytestmark = pytest.mark.docker
 SOCKET = "unix:///var/run/docker.sock"

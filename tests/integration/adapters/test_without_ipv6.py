@@ -16,10 +16,10 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.firewall import Firewall, interface_of
-from aweigh.adapters.networks import Networks
-from aweigh.domain.naming import Names
+from aweigh.builds.firewall import Firewall, interface_of
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
 from cli.demo.image import PYTHON, base_image
 from tests.support.leftovers import remove_leftovers
 

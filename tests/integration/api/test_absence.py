@@ -9,9 +9,9 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from aweigh.adapters.github import GitHub
-from aweigh.settings import Settings
-from aweigh.store.ids import new_secret
+from aweigh.core.ids import new_secret
+from aweigh.core.settings import Settings
+from aweigh.github.app import GitHub
 from tests.support.api_door import Door, away, open_door
 from tests.support.installation import Databases, open_store
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from sqlalchemy import text
 
+from aweigh.secrets.vault import Owner
 from aweigh.store import applications
-from aweigh.store.vault import Owner
 from tests.integration.api.test_github_app import (
     api,
     deliver,

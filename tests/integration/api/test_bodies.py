@@ -10,7 +10,7 @@ from fastapi import Request
 
 from api import bodies
 from api.bodies import SMALL, Bodies
-from aweigh.domain.errors import Unavailable
+from aweigh.core.errors import Unavailable
 from tests.support.api_door import Door
 from tests.support.github import delivery, push
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dirty_equals import IsDatetime, IsStr
 
-from aweigh.store.vault import Owner, Vault
+from aweigh.secrets.vault import Owner, Vault
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE
 

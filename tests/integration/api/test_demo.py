@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from aweigh.store import applications
 from cli.demo.client import find_or_create
 from cli.demo.show import application_of

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from dirty_equals import IsPartialDict
 
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from aweigh.store import applications, lifecycle, outbox
 from tests.support.api_door import Door
 from tests.support.installation import start, succeed

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from aweigh.store.ids import new_secret
+from aweigh.core.ids import new_secret
 from tests.support.api_door import Door, open_door
 from tests.support.github import delivery, push
 from tests.support.installation import Databases, open_store

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from aweigh.adapters.github import App, GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
+from aweigh.github.app import App, GitHub
 from tests.support.api_door import Door, open_door
 from tests.support.github import delivery, push
 from tests.support.github_api import APP_ID, GitHubApi, github_api

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from dirty_equals import IsDatetime, IsStr
 
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from aweigh.store import applications, lifecycle
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE, succeed

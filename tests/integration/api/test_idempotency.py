@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from aweigh.store import lifecycle
 from tests.support.api_door import Door
 from tests.support.installation import succeed

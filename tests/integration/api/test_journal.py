@@ -5,12 +5,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from aweigh.adapters.api import Api
-from aweigh.adapters.journal import Journal
 from aweigh.contract import Lease, StepReport
-from aweigh.domain.deployment import Reason, StepName, StepState
-from aweigh.domain.errors import Conflict, StepFailed
-from aweigh.domain.release import Image
+from aweigh.core.errors import Conflict, StepFailed
+from aweigh.deployments.deployment import Reason, StepName, StepState
+from aweigh.deployments.release import Image
+from aweigh.servers.api_client import Api
+from aweigh.servers.journal import Journal
 from aweigh.store import lifecycle
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE, start

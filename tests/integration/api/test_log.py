@@ -11,7 +11,7 @@ import pytest
 
 from api.following import follow
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import StepState
+from aweigh.deployments.deployment import StepState
 from aweigh.store import deployments, lifecycle, logs
 from tests.support.api_door import Door
 from tests.support.events import events

@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from aweigh.adapters.api import Api
-from aweigh.adapters.targets import Targets
+from aweigh.builds.source.private_target import PrivateTarget
+from aweigh.builds.source.targets import Targets
 from aweigh.contract import Head, Lease
-from aweigh.domain.target import PrivateTarget
+from aweigh.servers.api_client import Api
 from aweigh.store import servers
 from tests.support.api_door import Door
 from tests.support.git_server import GitServer, git_server

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from api.relay import Relay
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from aweigh.store import applications, deployments, lifecycle, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow, DomainClaim, OutboxRow

@@ -9,8 +9,8 @@ import pytest
 from temporalio.service import RPCStatusCode
 
 from api.relay import Relay
-from aweigh.domain.deployment import Trigger
-from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id
+from aweigh.deployments.deployment import Trigger
+from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.store import admission, applications, deployments, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow

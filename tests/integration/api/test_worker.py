@@ -7,7 +7,7 @@ import pytest
 from dirty_equals import IsPartialDict
 
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from aweigh.store import lifecycle, servers
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE, start, succeed

@@ -10,11 +10,11 @@ import httpx2
 import pytest
 
 from api import worker
-from aweigh.adapters.executions import Executions
-from aweigh.adapters.github import App, GitHub
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
-from aweigh.domain.deployment import Reason
-from aweigh.domain.workflow_ids import Expected, deployment_workflow, removal_workflow
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.executions import Executions
+from aweigh.deployments.workflow_ids import Expected, deployment_workflow, removal_workflow
+from aweigh.github.app import App, GitHub
 from aweigh.store import applications, deployments, lifecycle, logs, releases, servers
 from aweigh.store.tables import ReleaseRow
 from tests.support.api_door import Door, open_door

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aweigh.domain.application import ApplicationSettings
+from aweigh.deployments.application import ApplicationSettings
 from tests.support.api_door import Door
 
 IMAGE = {

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aweigh.domain.generation import FORGEABLE
+from aweigh.routing.route import FORGEABLE
 from tests.support.edge import BALANCER, CLIENT, Edge, running_edge
 
 PLAIN, SECURE = "plain.localhost", "secure.localhost"

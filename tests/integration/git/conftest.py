@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from aweigh.adapters.clone import Clone
-from aweigh.adapters.git import Git
-from aweigh.adapters.history import History
-from aweigh.adapters.targets import Targets
-from aweigh.domain.source import GitSource
-from aweigh.domain.target import PrivateTarget
+from aweigh.builds.source.clone import Clone
+from aweigh.builds.source.git import Git
+from aweigh.builds.source.history import History
+from aweigh.builds.source.private_target import PrivateTarget
+from aweigh.builds.source.targets import Targets
+from aweigh.deployments.source import GitSource
 from tests.support.git_server import GitServer, git_server
 
 #: Everything is on 127.0.0.1 here, so that 127.0.0.2 is a private network nobody opened.

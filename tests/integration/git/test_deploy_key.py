@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.source import GitSource
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.source import GitSource
 from tests.integration.git.conftest import Cloning
 from tests.support.git_server import GitServer
 from tests.support.ssh_server import SshServer, new_key, ssh_server

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from aweigh.adapters.history import History
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.source import GitSource
+from aweigh.builds.source.history import History
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.source import GitSource
 from tests.support.git_server import GitServer
 
 FORK = "refs/pull/1/head"

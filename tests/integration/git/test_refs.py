@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.adapters.history import History
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
-from aweigh.domain.source import GitSource
+from aweigh.builds.source.history import History
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.source import GitSource
 from tests.integration.git.conftest import Cloning
 from tests.support.git_server import GitServer
 

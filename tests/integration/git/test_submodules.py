@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepError, StepFailed
+from aweigh.core.errors import StepError, StepFailed
+from aweigh.deployments.deployment import Reason
 from tests.integration.git.conftest import Cloning
 from tests.support.git_server import GitServer
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from aweigh.domain.errors import Conflict, NotFound
-from aweigh.domain.secret import REVEAL
+from aweigh.core.errors import Conflict, NotFound
+from aweigh.secrets.value import REVEAL
+from aweigh.secrets.vault import SealBroken
 from aweigh.store import applications
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow
-from aweigh.store.vault import SealBroken
 from tests.support.installation import (
     create_application,
     new_application,

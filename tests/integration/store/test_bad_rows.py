@@ -5,9 +5,9 @@ from typing import cast
 
 from sqlalchemy import text
 
-from aweigh.adapters.executions import Executions
 from aweigh.contract import Findings
-from aweigh.domain.verdict import WorkflowStatus
+from aweigh.deployments.executions import Executions
+from aweigh.deployments.verdict import WorkflowStatus
 from aweigh.store import servers
 from aweigh.store.comparison import Compared, Comparison
 from aweigh.store.database import Store

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, Reason, StepState, Trigger
-from aweigh.domain.errors import Conflict
+from aweigh.core.errors import Conflict
+from aweigh.deployments.deployment import DeploymentState, Reason, StepState, Trigger
 from aweigh.store import admission, applications, deployments, lifecycle
 from aweigh.store.admission import Order
 from aweigh.store.database import Store

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from aweigh.adapters.executions import Executions
 from aweigh.contract import Findings
-from aweigh.domain.deployment import Reason
-from aweigh.domain.verdict import WorkflowStatus
-from aweigh.domain.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.executions import Executions
+from aweigh.deployments.verdict import WorkflowStatus
+from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
 from aweigh.store import applications, deployments, lifecycle, outbox, servers
 from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store

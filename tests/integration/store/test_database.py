@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url, select, text
 
-from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.core.errors import Invalid, Unavailable
 from aweigh.store.database import Store, Transaction
 from aweigh.store.migrate import migrate
 from aweigh.store.sqlite import SqliteConnection

@@ -6,9 +6,9 @@ import pytest
 from dirty_equals import IsStr
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
-from aweigh.domain.errors import Conflict, Invalid, NotFound
-from aweigh.domain.release import Image, Release
+from aweigh.core.errors import Conflict, Invalid, NotFound
+from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
+from aweigh.deployments.release import Image, Release
 from aweigh.store import admission, applications, deployments
 from aweigh.store.admission import Order
 from aweigh.store.database import Store

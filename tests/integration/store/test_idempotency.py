@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from aweigh.domain.deployment import Trigger
-from aweigh.domain.errors import Invalid
+from aweigh.core.errors import Invalid
+from aweigh.deployments.deployment import Trigger
 from aweigh.store import admission, applications, idempotency
 from aweigh.store.admission import Order
 from aweigh.store.database import Store

@@ -2,8 +2,8 @@
 
 import time
 
-from aweigh.domain import grammar
-from aweigh.store.ids import digest, new_id, new_secret
+from aweigh.core import grammar
+from aweigh.core.ids import digest, new_id, new_secret
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:

@@ -1,7 +1,7 @@
 """What the database expects on one server, for the reconciler and the sweep."""
 
 from aweigh.contract import Inventory, KnownApplication, KnownDeployment
-from aweigh.domain.deployment import DeploymentState, Reason, Trigger
+from aweigh.deployments.deployment import DeploymentState, Reason, Trigger
 from aweigh.store import admission, applications, lifecycle, servers
 from aweigh.store.database import Store
 from tests.support.installation import SERVER, new_application, new_deployment, start, succeed

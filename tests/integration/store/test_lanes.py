@@ -2,9 +2,9 @@
 
 import pytest
 
-from aweigh.domain.application import Policy
-from aweigh.domain.turn import Turn
-from aweigh.domain.workflow_ids import lane_id
+from aweigh.deployments.application import Policy
+from aweigh.deployments.turn import Turn
+from aweigh.deployments.workflow_ids import lane_id
 from aweigh.store import applications
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes

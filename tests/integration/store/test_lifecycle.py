@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
+from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.store import admission, applications, deployments, lifecycle
 from aweigh.store.admission import Order
 from aweigh.store.database import Store

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aweigh.contract import Lease, StepReport
-from aweigh.domain.deployment import DeploymentState, Reason, StepState
-from aweigh.domain.errors import Conflict
+from aweigh.core.errors import Conflict
+from aweigh.deployments.deployment import DeploymentState, Reason, StepState
 from aweigh.store import applications, deployments, lifecycle, servers
 from aweigh.store.database import Store
 from aweigh.store.tables import ServerRow

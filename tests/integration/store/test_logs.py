@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aweigh.domain.errors import NotFound
+from aweigh.core.errors import NotFound
 from aweigh.store import logs
 from aweigh.store.database import Store
 from tests.support.installation import new_application, new_deployment

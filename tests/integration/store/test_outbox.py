@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
 from aweigh.store import applications, lifecycle, outbox
 from aweigh.store.database import Store, Transaction
 from tests.support.installation import (

@@ -3,8 +3,8 @@
 import pytest
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import DeploymentState, EventKind, Reason, Standing, StepState
-from aweigh.domain.errors import Conflict
+from aweigh.core.errors import Conflict
+from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, Standing, StepState
 from aweigh.store import deployments, lifecycle, runs
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import Reason
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.executions import Executions
 from aweigh.store import lifecycle, logs, retention
 from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store

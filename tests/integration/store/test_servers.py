@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from aweigh.contract import LEASE_SECONDS, Lease
-from aweigh.domain.errors import Conflict, Invalid
+from aweigh.core.errors import Conflict, Invalid
 from aweigh.store import servers
 from aweigh.store.database import Store, Transaction
 from tests.support.installation import SERVER

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from aweigh.contract import StepReport
-from aweigh.domain.deployment import StepState
-from aweigh.domain.release import Image
+from aweigh.deployments.deployment import StepState
+from aweigh.deployments.release import Image
 from aweigh.store import deployments, lifecycle
 from aweigh.store.database import Store
 from aweigh.store.deployments import Deployment

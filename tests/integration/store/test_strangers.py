@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.inputs import MayProceed, Nothing
-from aweigh.adapters.executions import Executions
-from aweigh.domain.deployment import Reason, Standing
-from aweigh.domain.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
+from aweigh.deployments.deployment import Reason, Standing
+from aweigh.deployments.executions import Executions
+from aweigh.deployments.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
 from aweigh.store import applications
 from aweigh.store.database import Store
 from aweigh.store.records import NO_RECORD, Records

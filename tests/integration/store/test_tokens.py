@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from aweigh.domain.errors import NotFound
+from aweigh.core.errors import NotFound
 from aweigh.store import tokens
 from aweigh.store.database import Store
 from aweigh.store.tables import TokenRow

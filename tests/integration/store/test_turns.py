@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, make_url, select
 
-from aweigh.domain.errors import Invalid, Unavailable
+from aweigh.core.errors import Invalid, Unavailable
 from aweigh.store.database import Store, Transaction
 from aweigh.store.grouping import Group
 from aweigh.store.tables import MetaRow

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from aweigh.domain.errors import StartupError
-from aweigh.store.vault import (
+from aweigh.core.errors import StartupError
+from aweigh.secrets.vault import (
     PREFIX_LENGTH,
     Owner,
     SealBroken,

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from tests.support.stack import free_ports
 from worker.api import configured
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
 from tests.support.command_line import aweigh
 from tests.support.stack import free_ports
 from worker.installation import install

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 
-from aweigh.domain.errors import StartupError
-from aweigh.settings import Settings
+from aweigh.core.errors import StartupError
+from aweigh.core.settings import Settings
 from tests.support.command_line import aweigh
 from tests.support.stage import start_temporal
 from tests.support.tls import certificates, mutual_tls

@@ -7,8 +7,8 @@ import pytest
 
 from activities.build_log import BuildLog
 from activities.step import OpenStep
-from aweigh.adapters.journal import Journal
-from aweigh.adapters.output import Line
+from aweigh.containers.output import Line
+from aweigh.servers.journal import Journal
 from tests.support.worker_api import WorkerApi
 
 ONE = "dep_1"

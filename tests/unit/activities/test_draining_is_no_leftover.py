@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from activities.reconcile import _is_leftover
-from aweigh.adapters.commits import Commit
-from aweigh.adapters.engine import Container
+from aweigh.containers.engine import Container
+from aweigh.containers.spec import ROLE, SEQUENCE
 from aweigh.contract import KnownApplication, KnownDeployment
-from aweigh.domain.container import ROLE, SEQUENCE
-from aweigh.domain.deployment import DeploymentState
-from aweigh.domain.generation import Generation
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.routing.route import Generation
+from aweigh.routing.route_files import Commit
 
 OLD, NEW = 1, 2
 

@@ -17,13 +17,13 @@ from activities.housekeeping import HousekeepingActivities
 from activities.inputs import ReconcileInput, RemovalInput, StepInput
 from activities.reconcile import ReconcileActivities
 from activities.step import Steps
-from aweigh.adapters.engine_errors import pull_error
-from aweigh.adapters.journal import Journal
-from aweigh.domain.deployment import Reason, StepName
-from aweigh.domain.errors import AweighError, StepFailed
-from aweigh.domain.image import ImageReference
-from aweigh.domain.known_secrets import KnownSecrets
-from aweigh.domain.release import Image, Release
+from aweigh.containers.engine_errors import pull_error
+from aweigh.core.errors import AweighError, StepFailed
+from aweigh.deployments.deployment import Reason, StepName
+from aweigh.deployments.release import Image, Release
+from aweigh.images.reference import ImageReference
+from aweigh.secrets.known import KnownSecrets
+from aweigh.servers.journal import Journal
 from tests.support.installation import settings_of
 from tests.support.worker_api import WorkerApi
 

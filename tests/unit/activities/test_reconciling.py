@@ -9,13 +9,13 @@ import pytest
 
 from activities.reconcile import ReconcileActivities, _wanted
 from activities.seen import Seen
-from aweigh.adapters.api import Api
-from aweigh.adapters.engine import Container
-from aweigh.adapters.journal import Journal
-from aweigh.adapters.server import Server
+from aweigh.containers.engine import Container
 from aweigh.contract import Inventory, KnownApplication, KnownDeployment
-from aweigh.domain.deployment import DeploymentState, Reason
-from aweigh.domain.errors import StepUnavailable
+from aweigh.core.errors import StepUnavailable
+from aweigh.deployments.deployment import DeploymentState, Reason
+from aweigh.servers.api_client import Api
+from aweigh.servers.journal import Journal
+from aweigh.servers.server import Server
 
 SHOP = KnownApplication(
     id="app_shop", slug="shop", live="dep_3", highest_sequence=4, ended_below=3,

@@ -9,9 +9,9 @@ import pytest
 from temporalio.exceptions import ActivityError, RetryState, TimeoutError, TimeoutType
 
 from activities.generation import GenerationActivities
-from aweigh.adapters.engine import Container
-from aweigh.domain.deployment import Reason
-from aweigh.domain.errors import StepFailed
+from aweigh.containers.engine import Container
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
 from workflows.failure import failure_of
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from activities.generation import GenerationActivities
-from aweigh.adapters.commits import Commit
-from aweigh.adapters.fence import Fence
-from aweigh.domain.generation import Generation
+from aweigh.routing.route import Generation
+from aweigh.routing.route_files import Commit
+from aweigh.servers.fence import Fence
 
 APPLICATION = "app_06h2100000000000000000000g"
 

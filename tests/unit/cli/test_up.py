@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from aweigh.settings import Settings
+from aweigh.core.settings import Settings
 from cli.demo.repository import Repository
 from cli.up import opened_for
 

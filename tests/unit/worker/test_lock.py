@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.domain.errors import StartupError
+from aweigh.core.errors import StartupError
 from worker.lock import hold, running_stack
 
 

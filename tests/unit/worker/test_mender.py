@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from activities.reconcile import ReconcileActivities
-from aweigh.adapters.server import Server
+from aweigh.servers.server import Server
 from worker import mender
 from worker.engine_events import Happened
 from worker.mender import Mender

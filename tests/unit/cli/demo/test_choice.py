@@ -7,11 +7,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.adapters.engine import Engine
-from aweigh.adapters.images import Images
-from aweigh.domain.build import DEFAULT_BUILDER
-from aweigh.domain.errors import AweighError
-from aweigh.domain.naming import Names
+from aweigh.builds.build import DEFAULT_BUILDER
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.core.errors import AweighError
+from aweigh.images.images import Images
 from cli.demo.builder import choice
 from tests.support.http import said, serving
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.domain.errors import AweighError
+from aweigh.core.errors import AweighError
 from cli.demo.interpreter import find_interpreter
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from aweigh.domain.errors import AweighError
-from aweigh.settings import Settings
+from aweigh.core.errors import AweighError
+from aweigh.core.settings import Settings
 from cli.demo.show import Demo
 from tests.support.http import said, serving
 

@@ -1,0 +1,264 @@
+"""Cloud Native Buildpacks: what a builder image says of itself, and the phases of a build.
+
+Aweigh is the *platform* of the specification (https://github.com/buildpacks/spec, platform.md).
+"""
+
+import json
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+import rtoml
+
+from aweigh.deployments.deployment import Reason
+from aweigh.images.facts import ImageFacts
+from aweigh.images.reference import ImageReference
+
+_METADATA: Final = "io.buildpacks.builder.metadata"
+_LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"
+LIFECYCLE_VERSION: Final = "io.buildpacks.lifecycle.version"
+#: Lifecycles that refuse older engines (https://github.com/buildpacks/lifecycle/issues/1607).
+_DEMANDING: Final = ((0, 21, 2), (0, 21, 7))
+_DEMANDED_API: Final = (1, 44)
+#: Versions of the platform API that the phases below are called by, best first.
+PLATFORM_APIS: Final = ("0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
+#: From this version on the restorer needs the engine, and is told of the run image by a file.
+_RESTORER_SEES_ENGINE: Final = (0, 12)
+
+WORKSPACE: Final = "/workspace"
+LAYERS: Final = "/layers"
+PLATFORM: Final = "/platform"
+#: Where the builder leaves what it knows of the image, for the exporter.
+METADATA: Final = f"{LAYERS}/config/metadata.toml"
+#: What the exporter believes of the image's base, of the image before and of where the source came
+#: from. What runs in the build may read it, and write everything below `LAYERS`.
+ANALYSIS: Final = "/analysis"
+ANALYZED: Final = f"{ANALYSIS}/analyzed.toml"
+PROJECT_METADATA: Final = f"{ANALYSIS}/project-metadata.toml"
+CACHE: Final = "/cache"
+LAUNCH_CACHE: Final = "/launch-cache"
+
+
+class Phase(StrEnum):
+    """The phases of a build, in their order."""
+
+    ANALYZER = "analyzer"
+    DETECTOR = "detector"
+    RESTORER = "restorer"
+    BUILDER = "builder"
+    EXPORTER = "exporter"
+
+    @property
+    def number(self) -> int:
+        """From one."""
+        return list(Phase).index(self) + 1
+
+    @property
+    def runs_guests(self) -> bool:
+        """Whether it runs buildpacks and what a repository brings, which never see the engine."""
+        return self in (Phase.DETECTOR, Phase.BUILDER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """A builder image, read."""
+
+    image: str
+    user: int
+    group: int
+    platform_api: str
+    run_image: str
+    lifecycle: str
+
+    @property
+    def api(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.platform_api.split("."))
+
+    def user_of(self, phase: Phase) -> str:
+        """Root only in the phases that write images, and never with the group that may."""
+        return f"{self.user if phase.runs_guests else 0}:{self.group}"
+
+    def sees_engine(self, phase: Phase) -> bool:
+        if phase is Phase.RESTORER:
+            return self.api >= _RESTORER_SEES_ENGINE
+        return not phase.runs_guests
+
+    def arguments(
+        self, phase: Phase, image: str, process: str, previous: str = ""
+    ) -> tuple[str, ...]:
+        """What the phase's program is told, to make `image`; `previous` lends its layers."""
+        owner = ("-uid", str(self.user), "-gid", str(self.group))
+        layers = ("-no-color", "-layers", LAYERS)
+        guests = ("-app", WORKSPACE, *layers, "-platform", PLATFORM)
+        daemon = ("-daemon",) if self.sees_engine(phase) else ()
+        arguments: Mapping[Phase, Sequence[str]] = {
+            Phase.ANALYZER: (
+                *daemon, *owner, *layers, "-launch-cache", LAUNCH_CACHE,
+                "-run-image", self.run_image,
+                *(("-previous-image", previous) if previous else ()), image,
+            ),
+            Phase.DETECTOR: guests,
+            Phase.RESTORER: (*daemon, *owner, *layers, "-cache-dir", CACHE),
+            Phase.BUILDER: guests,
+            Phase.EXPORTER: (
+                *daemon, *owner, "-app", WORKSPACE, *layers, "-cache-dir", CACHE,
+                "-launch-cache", LAUNCH_CACHE, "-process-type", process, image,
+            ),
+        }  # fmt: skip
+        return tuple(arguments[phase])
+
+
+def is_trusted(builder: ImageReference, trusted: Iterable[str]) -> bool:
+    """Whether a builder's own lifecycle may use the engine: its repository matches one of these."""
+    patterns = (ImageReference(repository=one).full_repository for one in trusted)
+    return any(fnmatchcase(builder.full_repository, pattern) for pattern in patterns)
+
+
+def understands_engine(lifecycle: str, engine_api: str) -> bool:
+    """Whether a lifecycle of this version works with an engine of this API version."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", lifecycle)[:3])
+    demanding = _DEMANDING[0] <= numbers <= _DEMANDING[1]
+    return not demanding or tuple(map(int, engine_api.split("."))) >= _DEMANDED_API
+
+
+def read_lifecycle(facts: ImageFacts) -> set[str]:
+    """The platform APIs that a lifecycle image speaks.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        return _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"is not a lifecycle image ({type(error).__name__}: {error})") from error
+
+
+def read_builder(facts: ImageFacts, spoken: Container[str] = PLATFORM_APIS) -> Builder:
+    """What a builder image says of itself; `spoken`: the platform APIs of who works with it.
+
+    Raises:
+        ValueError: it is not a builder, or one that Aweigh cannot speak to; says which.
+    """
+    try:
+        metadata = json.loads(facts.labels[_METADATA])
+        lifecycle = metadata["lifecycle"]
+        user, group = int(facts.env["CNB_USER_ID"]), int(facts.env["CNB_GROUP_ID"])
+        run_image = str(ImageReference.parse(_run_image(metadata)))
+        offered = _platform_apis(lifecycle)
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
+    known = [version for version in PLATFORM_APIS if version in offered and version in spoken]
+    if not known:
+        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_KNOWN} are known")
+    if user == 0 or group == 0:
+        raise ValueError("builds as root, which is not allowed")
+    return Builder(
+        image=facts.id,
+        user=user,
+        group=group,
+        platform_api=known[0],
+        run_image=run_image,
+        lifecycle=str(lifecycle.get("version", "")),
+    )
+
+
+_KNOWN: Final = f"{PLATFORM_APIS[-1]} to {PLATFORM_APIS[0]}"
+
+
+def _run_image(metadata: Mapping[str, object]) -> str:
+    if images := metadata.get("images"):
+        return str(images[0]["image"])  # type: ignore[index]
+    return str(metadata["stack"]["runImage"]["image"])  # type: ignore[index]
+
+
+def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
+    """Both what is supported and what is deprecated; old builders name a single one."""
+    if apis := lifecycle.get("apis"):
+        platform = apis["platform"]  # type: ignore[index]
+        return {*(platform.get("supported") or ()), *(platform.get("deprecated") or ())}
+    return {str(lifecycle["api"]["platform"])}  # type: ignore[index]
+
+
+def processes(metadata: str) -> list[str]:
+    """The types of the processes a build defined, by the lifecycle's `metadata.toml`.
+
+    What ran in the build could have written it: by a reader whose time is linear, and whose depth
+    is bounded.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    try:
+        return [str(one["type"]) for one in rtoml.loads(metadata).get("processes", [])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"is not the metadata of a build ({error})") from error
+
+
+def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
+    """Why the image cannot run the process that is wanted; None where it can."""
+    if wanted in defined:
+        return None
+    if not defined:
+        return f"The build defines no process; add a Procfile with a line `{wanted}: command`."
+    return (
+        f"The build defines no process {wanted!r}, but {', '.join(sorted(defined))}; "
+        "change `build.process`, or the Procfile."
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a phase's exit code means; a `final` one is not worth another try."""
+
+    reason: Reason
+    message: str
+    final: bool = True
+
+
+_NOT_RECOGNISED: Final = Verdict(
+    Reason.NO_BUILDPACK,
+    "No buildpack of the builder recognised this repository; check `subdirectory` and the builder, "
+    "or add the file by which it is recognised (package.json, requirements.txt, Procfile, …)",
+)
+_SPOKE_WRONG: Final = "The builder's lifecycle and Aweigh do not understand each other"
+#: https://github.com/buildpacks/lifecycle/blob/main/platform/exit.go
+_EXIT_CODES: Final[Mapping[int, Verdict]] = {
+    3: Verdict(Reason.INTERNAL, _SPOKE_WRONG),
+    11: Verdict(Reason.BUILDER_NOT_FOUND, f"{_SPOKE_WRONG} (platform API)"),
+    12: Verdict(
+        Reason.BUILDER_NOT_FOUND, "A buildpack of the builder is too old or too new for it"
+    ),
+    20: _NOT_RECOGNISED,
+    21: Verdict(
+        Reason.NO_BUILDPACK, "No buildpack recognised this repository, and at least one broke"
+    ),
+    32: Verdict(Reason.BUILD_FAILED, "The image before could not be analysed", final=False),
+    42: Verdict(Reason.BUILD_FAILED, "The cache could not be restored", final=False),
+    51: Verdict(Reason.BUILD_FAILED, "The build failed"),
+    62: Verdict(Reason.BUILD_FAILED, "The image could not be written", final=False),
+}
+
+
+#: Killed from outside, as by an engine that stops: SIGKILL, SIGTERM (which Go says in its own way
+#: where it is process 1), and what an engine says of what had ended when it came back.
+_KILLED: Final = (137, 143, 2, 255)
+
+
+def verdict(phase: Phase, exit_code: int) -> Verdict:
+    """What it means that a phase ended with this code."""
+    if exit_code in _KILLED:
+        return Verdict(Reason.BUILD_FAILED, f"The {phase} was killed from outside", final=False)
+    known = _EXIT_CODES.get(exit_code)
+    return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")
+
+
+#: The lifecycle's words; 137 is what a shell makes of SIGKILL.
+_CHILD_KILLED: Final = re.compile(r"failed to build: (signal: killed|exit status 137)")
+
+
+def was_killed(said: str) -> bool:
+    """Whether a buildpack was killed: in a container only the kernel does, for lack of memory."""
+    return _CHILD_KILLED.search(said) is not None

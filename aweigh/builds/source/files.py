@@ -1,0 +1,169 @@
+"""Files on their way into a build's container, a repository's with its links, and out of it."""
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Final
+
+from aweigh.builds.project_file import LONGEST, PROJECT_FILE, Project, read_project
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
+
+#: The first second after 1980, as the lifecycle itself dates files: equal content, equal image.
+_DATE: Final = 315_532_801
+_GIT: Final = ".git"
+
+
+def inside(root: Path, subdirectory: str) -> Path:
+    """The directory that is built, reached without following a link.
+
+    Raises:
+        StepFailed: it is not there, or a link leads out of the repository.
+    """
+    place = root
+    for part in subdirectory.split("/") if subdirectory else ():
+        place = place / part
+        if place.is_symlink() or not place.is_dir():
+            raise StepFailed(
+                Reason.BUILD_FAILED,
+                f"The repository has no directory {subdirectory!r} (links are not followed); "
+                "change `subdirectory`.",
+            )
+    return place
+
+
+def regular_file(root: Path, path: str) -> Path | None:
+    """A file of the repository, unless it is missing or a link leads to it."""
+    *directories, name = path.split("/")
+    place = root
+    for part in directories:
+        place = place / part
+        if place.is_symlink():
+            return None
+    found = place / name
+    return found if found.is_file() and not found.is_symlink() else None
+
+
+def dockerfile_of(context: Path, path: str) -> Path:
+    """Raises: StepFailed: it is not there."""
+    found = regular_file(context, path)
+    if found is None:
+        raise StepFailed(
+            Reason.DOCKERFILE_NOT_FOUND,
+            f"The repository has no file {path!r} in the directory that is built (links are not "
+            "followed); change `build.dockerfile` or `subdirectory`.",
+        )
+    return found
+
+
+def project_of(root: Path) -> Project:
+    """What the `project.toml` of the directory that is built says; nothing where there is none.
+
+    Raises:
+        StepFailed: it cannot be understood.
+    """
+    found = regular_file(root, PROJECT_FILE)
+    if found is None:
+        return Project()
+    try:
+        with found.open(encoding="utf-8") as file:
+            return read_project(file.read(LONGEST + 1))
+    except ValueError as error:
+        raise StepFailed(
+            Reason.BUILD_FAILED,
+            f"The repository's {PROJECT_FILE} cannot be understood: {error}. Correct it.",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom the files of an archive belong to."""
+
+    user: int
+    group: int
+
+    def own(self, entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.uid, entry.gid = self.user, self.group
+        entry.uname = entry.gname = ""
+        entry.mtime = _DATE
+        return entry
+
+
+def tree_archive(
+    directory: Path,
+    place: str,
+    owner: Owner,
+    takes: Callable[[str], bool] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> IO[bytes]:
+    """A tar of a repository's directory, to be unpacked at `place`; of the paths it `takes`.
+
+    Beside it, small `files` that their owner alone can read.
+    """
+    root = place.strip("/")
+    taken = takes and _with_parents(path for path in _files(directory) if takes(path))
+
+    def entry_of(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if _GIT in Path(entry.name).parts or not (entry.isfile() or entry.isdir() or entry.issym()):
+            return None
+        if taken is not None and os.path.relpath(entry.name, root) not in taken:
+            return None
+        entry.mode &= ~(stat.S_ISUID | stat.S_ISGID)
+        return owner.own(entry)
+
+    # Beside the files, and without a name: where others have theirs may be memory.
+    archive = TemporaryFile(dir=directory)  # noqa: SIM115 (the caller reads and closes it)
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(directory, arcname=root, filter=entry_of)
+        _add(tar, files or {}, owner)
+    archive.seek(0)
+    return archive
+
+
+def _files(directory: Path) -> Iterator[str]:
+    """The paths of everything below it but directories, relative to it; links are not followed."""
+    for folder, folders, names in os.walk(directory):
+        place = Path(folder)
+        links = [name for name in folders if (place / name).is_symlink()]
+        for name in (*names, *links):
+            yield (place / name).relative_to(directory).as_posix()
+
+
+def _with_parents(paths: Iterable[str]) -> set[str]:
+    return {one.as_posix() for path in map(Path, paths) for one in (path, *path.parents)}
+
+
+def files_archive(
+    files: Mapping[str, str], owner: Owner, directories: Iterable[str] = ()
+) -> IO[bytes]:
+    """A tar of small files that their owner alone can read, below directories of theirs."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in directories:
+            entry = tarfile.TarInfo(path.strip("/"))
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o700
+            tar.addfile(owner.own(entry))
+        _add(tar, files, owner)
+    archive.seek(0)
+    return archive
+
+
+def _add(tar: tarfile.TarFile, files: Mapping[str, str], owner: Owner) -> None:
+    for path, text in sorted(files.items()):
+        data = text.encode()
+        entry = tarfile.TarInfo(path.strip("/"))
+        entry.size, entry.mode = len(data), 0o400
+        tar.addfile(owner.own(entry), io.BytesIO(data))
+
+
+def first_file(archive: bytes) -> bytes | None:
+    """What the first entry of a tar holds; None where that is no file."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        entry = tar.next()
+        content = tar.extractfile(entry) if entry and entry.isreg() else None
+        return content.read() if content else None

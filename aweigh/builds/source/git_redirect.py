@@ -1,0 +1,60 @@
+"""Where a repository's server sends git: followed to the same server, told otherwise.
+
+Forges redirect from addresses without `.git`, and of repositories that were renamed. git itself
+would follow anywhere, with what it may read, so it follows nothing.
+"""
+
+import re
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from aweigh.builds.source.git_environment import GitEnvironment
+from aweigh.builds.source.repository import repository_url
+from aweigh.core.errors import StepFailed
+from aweigh.core.subprocesses import run_tool
+from aweigh.core.text import one_line, printable
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.source import GitSource
+
+_REDIRECTED: Final = re.compile(r"returned error: 30[1278]\b|update url base from redirection")
+_LOCATION: Final = re.compile(r"<= recv header:\s*location:\s*(\S+)", re.IGNORECASE)
+#: What git asks a repository for first, below its address.
+_ASKED: Final = "/info/refs"
+#: Only where an answer leads to is of interest, and that is no secret of ours.
+_TRACE: Final = {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
+
+
+def is_redirect(lines: list[str]) -> bool:
+    return any(_REDIRECTED.search(line.lower()) for line in lines)
+
+
+async def redirect_of(source: GitSource, env: GitEnvironment) -> str | None:
+    """The address that the server names instead; None where it is not one of a repository."""
+    found: list[str] = []
+
+    def take(line: str) -> None:
+        if match := _LOCATION.search(line):
+            found.append(match[1])
+
+    asked = ["git", "ls-remote", source.repository, "HEAD"]
+    await run_tool(asked, env={**env, **_TRACE}, directory=env.home, tell=take)
+    if not found:
+        return None
+    target = urljoin(f"{source.repository}{_ASKED}", found[0]).partition("?")[0]
+    try:
+        return repository_url(target.removesuffix(_ASKED))
+    except ValueError:
+        raise moved_away(source, target) from None
+
+
+def is_same_place(one: str, other: str) -> bool:
+    """Whether two addresses are of one server, by its scheme, host and port."""
+    return urlsplit(one)[:2] == urlsplit(other)[:2]
+
+
+def moved_away(source: GitSource, target: str) -> StepFailed:
+    return StepFailed(
+        Reason.REPOSITORY_NOT_FOUND,
+        f"{source.repository}: its server redirects to {one_line(printable(target), 300)}. "
+        "Redirects to other servers are not followed; set `source.repository` to its new address.",
+    )

@@ -1,0 +1,300 @@
+"""The Docker engine: short verbs over its HTTP API, every one awaited to its end."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any, Final, TypeVar
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+
+from aweigh.builds.source.files import first_file
+from aweigh.containers.creation import create_arguments
+from aweigh.containers.engine_connection import EngineLine
+from aweigh.containers.engine_errors import engine_error
+from aweigh.containers.spec import ContainerSpec
+from aweigh.core.errors import AddressTaken, NameTaken, StepError, StepUnavailable
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import Reason
+
+T = TypeVar("T")
+TIMEOUT_SECONDS: Final = 120
+_POLL_SECONDS: Final = 0.2
+_TAR_BYTES: Final = 20 * 512  # what a tar of one file has beside it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container as the engine sees it now."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    image_id: str
+    status: str  # created, running, restarting, paused, exited, dead
+    exit_code: int = 0
+    out_of_memory: bool = False
+    error: str = ""
+    health: str = ""  # starting, healthy, unhealthy; empty: no HEALTHCHECK
+    health_output: str = ""
+    restarts: int = 0
+    restart: str = ""  # its policy now; `aweigh.restart` says what it was made with
+    addresses: Mapping[str, str] = field(default_factory=dict)  # by network
+    started_at: str = ""
+    finished_at: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    def seconds(self, now: datetime) -> float:
+        """For how long it has run, by the engine's clock; one that never began: 0."""
+        if self.status == "created":
+            return 0.0
+        end = now if self.running else datetime.fromisoformat(self.finished_at)
+        return (end - datetime.fromisoformat(self.started_at)).total_seconds()
+
+
+class Engine:
+    """One engine. The client is made at the first call, so that an engine may come up later."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._client: docker.APIClient | None = None
+
+    def client(self) -> docker.APIClient:
+        """Raises: DockerException when the engine is down."""
+        if self._client is None:
+            self._client = docker.APIClient(self._host, "auto", TIMEOUT_SECONDS)
+        return self._client
+
+    def line(self, timeout: float | None = None) -> EngineLine:
+        """A connection for one request that may wait for a registry."""
+        return EngineLine(self._host, timeout)
+
+    async def call(
+        self, doing: str, call: Callable[[docker.APIClient], T], *, wanted: bool = False
+    ) -> T:
+        """Run one or more calls in a thread; `wanted`: to make what somebody asked for.
+
+        Raises:
+            StepError: what the engine's error means for a deployment.
+        """
+        try:
+            return await in_thread(lambda: call(self.client()))
+        except (DockerException, RequestException, HTTPError) as error:
+            raise self.failed(doing, error, wanted=wanted) from error
+
+    def failed(self, doing: str, error: Exception, *, wanted: bool = False) -> StepError:
+        if not isinstance(error, APIError):
+            self._client = None  # made anew: an engine that comes back may speak another version
+        return engine_error(error, doing, wanted=wanted)
+
+    async def version(self) -> str:
+        return str((await self.call("ask for the version", lambda c: c.version()))["Version"])
+
+    async def api_version(self) -> str:
+        """The newest version of its API that it speaks, as in `1.41`."""
+        return str((await self.call("ask for the version", lambda c: c.version()))["ApiVersion"])
+
+    async def root(self) -> str:
+        """The directory in which the engine keeps images and containers."""
+        return str((await self.call("ask for its data", lambda c: c.info()))["DockerRootDir"])
+
+    async def containers(self, labels: Mapping[str, str]) -> list[Container]:
+        """Every container with these labels, running or not, in the order of their names."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+
+        def listed(c: docker.APIClient) -> list[Container]:
+            found = c.containers(all=True, filters={"label": wanted})
+            return [known for one in found if (known := _inspect(c, one["Id"]))]
+
+        return sorted(await self.call("list containers", listed), key=lambda one: one.name)
+
+    async def container(self, name: str) -> Container | None:
+        return await self.call(f"look at container {name}", lambda c: _inspect(c, name))
+
+    async def create(self, spec: ContainerSpec) -> None:
+        """Create, not start.
+
+        Raises:
+            NameTaken: a container of that name exists.
+            StepError: the engine refused.
+        """
+
+        def created(c: docker.APIClient) -> None:
+            try:
+                c.create_container(**create_arguments(c, spec))
+            except APIError as error:
+                if error.status_code == 409:
+                    raise NameTaken(spec.name) from error
+                raise
+            for network, alias in spec.networks.items():
+                _connect(c, spec.name, network, alias)
+
+        await self.call(f"create container {spec.name}", created, wanted=True)
+
+    async def upload(self, name: str, archive: IO[bytes]) -> None:
+        """Copy the files of a tar archive into a container, from its root on."""
+        await self.call(f"copy files into {name}", lambda c: c.put_archive(name, "/", archive))
+
+    async def read_file(self, name: str, path: str, most: int) -> bytes | None:
+        """A file of a container that has ended; None where it has none, or a longer one."""
+
+        def copied(c: docker.APIClient) -> bytes | None:
+            archive = b""
+            try:
+                for chunk in c.get_archive(name, path)[0]:
+                    archive += chunk
+                    if len(archive) > most + _TAR_BYTES:  # or a directory of that name
+                        return None
+            except NotFound:
+                return None
+            return first_file(archive)
+
+        return await self.call(f"read {path} of {name}", copied)
+
+    async def start(self, name: str) -> None:
+        """Start it.
+
+        Raises:
+            AddressTaken: its address is in use; the container was removed.
+            StepError: the engine refused; the container stays as it is.
+        """
+
+        def started(c: docker.APIClient) -> None:
+            try:
+                c.start(name)
+            except APIError as error:
+                if "address already in use" in str(error.explanation).lower() and (
+                    error.status_code == 403
+                ):
+                    c.remove_container(name, force=True, v=True)
+                    raise AddressTaken(name) from error
+                raise
+
+        await self.call(f"start container {name}", started, wanted=True)
+
+    async def stop(self, name: str) -> None:
+        """Stop it within the grace it was made with; one that is stopped or gone is fine."""
+
+        def stopped(c: docker.APIClient) -> None:
+            try:
+                grace = c.inspect_container(name)["Config"].get("StopTimeout") or 0
+                # The client's own timeout must outlast the grace.
+                answer = c._post(  # type: ignore[attr-defined]
+                    c._url("/containers/{0}/stop", name),  # type: ignore[attr-defined]
+                    timeout=TIMEOUT_SECONDS + grace,
+                )
+                c._raise_for_status(answer)  # type: ignore[attr-defined]
+            except NotFound:
+                return
+
+        await self.call(f"stop container {name}", stopped)
+
+    async def remove(self, name: str) -> None:
+        """Remove it with its anonymous volumes, whatever its state; gone is fine."""
+
+        def removed(c: docker.APIClient) -> None:
+            try:
+                c.remove_container(name, force=True, v=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if "already in progress" not in str(error.explanation):
+                    raise
+
+        await self.call(f"remove container {name}", removed)
+
+    async def addresses_on(self, network: str) -> set[str]:
+        """The addresses of every container on a network, stopped ones' static ones too."""
+
+        def listed(c: docker.APIClient) -> set[str]:
+            found = c.containers(all=True, filters={"network": network})
+            joined = [one["NetworkSettings"]["Networks"].get(network) or {} for one in found]
+            return {_address(endpoint) for endpoint in joined} - {""}
+
+        return await self.call(f"list addresses on {network}", listed)
+
+    async def publisher_of(self, port: int, protocol: str) -> Container | None:
+        """The container that publishes a host port."""
+
+        def found(c: docker.APIClient) -> Container | None:
+            # The engine's own filter `publish` compares the port inside the container.
+            for one in c.containers():
+                bound = [(known.get("PublicPort"), known.get("Type")) for known in one["Ports"]]
+                if (port, protocol) in bound:
+                    return _inspect(c, one["Id"])
+            return None
+
+        return await self.call(f"look for port {port}", found)
+
+    async def set_restart(self, name: str, policy: str) -> None:
+        wanted: Any = {"Name": policy, "MaximumRetryCount": 0}
+        await self.call(
+            f"set the restart policy of {name}",
+            lambda c: c.update_container(name, restart_policy=wanted),
+        )
+
+    async def ended(self, name: str) -> Container | None:
+        """The container, as soon as it does not run (any more)."""
+        while True:
+            found = await self.container(name)
+            if found is None or not found.running:
+                return found
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def last_lines(self, name: str, count: int = 20) -> str:
+        """The last lines the container wrote, both streams; empty when it is gone."""
+
+        def read(c: docker.APIClient) -> str:
+            try:
+                return c.logs(name, tail=count, stdout=True, stderr=True).decode(errors="replace")
+            except NotFound:
+                return ""
+
+        return await self.call(f"read the log of {name}", read)
+
+
+def _connect(c: docker.APIClient, name: str, network: str, alias: str) -> None:
+    try:
+        c.connect_container_to_network(name, network, aliases=[alias])
+    except NotFound as error:  # another application's sweep found nobody in it
+        raise StepUnavailable(
+            Reason.START_FAILED, f"network {network} was removed just now"
+        ) from error
+
+
+def _inspect(c: docker.APIClient, name: str) -> Container | None:
+    try:
+        raw: dict[str, Any] = c.inspect_container(name)
+    except NotFound:
+        return None
+    state, health = raw["State"], raw["State"].get("Health") or {}
+    last = (health.get("Log") or [{}])[-1]
+    networks = raw["NetworkSettings"]["Networks"] or {}
+    return Container(
+        id=raw["Id"],
+        name=raw["Name"].removeprefix("/"),
+        labels=raw["Config"]["Labels"] or {},
+        image_id=raw["Image"],
+        status=state["Status"],
+        exit_code=state["ExitCode"],
+        out_of_memory=state["OOMKilled"],
+        error=state["Error"],
+        health=health.get("Status", ""),
+        health_output=str(last.get("Output", "")),
+        restarts=raw["RestartCount"],
+        restart=raw["HostConfig"]["RestartPolicy"]["Name"],
+        addresses={name: _address(network or {}) for name, network in networks.items()},
+        started_at=state["StartedAt"],
+        finished_at=state["FinishedAt"],
+    )
+
+
+def _address(network: Mapping[str, Any]) -> str:
+    """The static address, which a stopped container keeps, else the one it has now."""
+    return (network.get("IPAMConfig") or {}).get("IPv4Address") or network.get("IPAddress") or ""

@@ -1,0 +1,131 @@
+"""Volumes that nothing has run with yet, made an image's own: without running anything in it.
+
+The engine copies what an image has at a path into an empty volume, and its owner with it. Where
+the image has nothing there the volume is root's, and a program that runs as another user could not
+write.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Final
+
+import docker
+import structlog
+from docker.errors import APIError, NotFound
+
+from aweigh.containers.engine import Engine
+from aweigh.images.user import Owner, owner_of
+
+_log = structlog.get_logger(__name__)
+#: Nobody has longer lists of users.
+_LONGEST_FILE: Final = 1_000_000
+_MOST_LINKS: Final = 5
+_WRITABLE_BY_ALL: Final = 0o002
+
+
+class Volumes:
+    """The volumes of one engine, as far as it matters who has them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def untouched(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the volumes that no container has run with.
+
+        Raises:
+            StepError: the engine does not answer.
+        """
+
+        def looked(c: docker.APIClient) -> frozenset[str]:
+            return frozenset(name for name in names if not _has_run_with(c, name))
+
+        return await self._engine.call("look at volumes", looked)
+
+    async def give(self, container: str, paths: Iterable[str], user: str) -> None:
+        """Give empty volumes of root's in a container, which was only created, to its user.
+
+        What the image has at a path, its owner or its files, stays as the engine copied it.
+
+        Raises:
+            StepError: the engine does not answer.
+        """
+
+        def given(c: docker.APIClient) -> None:
+            owner = owner_of(user, lambda path: _text(c, container, path))
+            if owner is None:
+                _log.warning("an image's user is not known in it", container=container, user=user)
+            elif owner.uid:
+                for path in paths:
+                    _give(c, container, path, owner)
+
+        await self._engine.call(f"give the volumes of {container} to its user", given)
+
+
+def _has_run_with(c: docker.APIClient, name: str) -> bool:
+    found = c.containers(all=True, filters={"volume": name})
+    return any(one["State"] != "created" for one in found)
+
+
+def _give(c: docker.APIClient, container: str, path: str, owner: Owner) -> None:
+    root = _root_of_empty(c, container, path)
+    if root is None or root.uid or root.mode & _WRITABLE_BY_ALL:
+        return
+    parent, _, name = path.rstrip("/").rpartition("/")
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, root.mode & 0o7777
+    entry.uid, entry.gid = owner.uid, owner.gid
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(entry)
+    try:
+        c.put_archive(container, parent or "/", archive.getvalue())
+    except APIError as error:  # a driver may know no owners
+        _log.warning("a volume keeps its owner", container=container, path=path, error=str(error))
+
+
+def _root_of_empty(c: docker.APIClient, container: str, path: str) -> tarfile.TarInfo | None:
+    """The directory itself; None where there is something in it."""
+    chunks, _ = c.get_archive(container, path)
+    with closing(chunks), tarfile.open(fileobj=_Stream(chunks), mode="r|") as tar:
+        root = tar.next()
+        return root if root and root.isdir() and tar.next() is None else None
+
+
+def _text(c: docker.APIClient, container: str, path: str) -> str:
+    """A file of the image; empty where it has none, or none that is read."""
+    for _ in range(_MOST_LINKS):
+        try:
+            chunks, about = c.get_archive(container, path)
+        except NotFound:
+            return ""
+        with closing(chunks):
+            if not about["linkTarget"]:
+                return _first_file(chunks)
+        path = about["linkTarget"]
+    return ""
+
+
+def _first_file(chunks: Iterator[bytes]) -> str:
+    with tarfile.open(fileobj=_Stream(chunks), mode="r|") as tar:
+        entry = tar.next()
+        content = tar.extractfile(entry) if entry and entry.isreg() else None
+        return content.read(_LONGEST_FILE).decode(errors="replace") if content else ""
+
+
+class _Stream(io.RawIOBase):
+    """What comes in chunks, read as a file: no more of a large volume than its beginning."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._left) < size and (chunk := next(self._chunks, b"")):
+            self._left += chunk
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken

@@ -1,0 +1,237 @@
+"""The settings of an application, validated where they are parsed.
+
+The same classes are parsed at the HTTP door, in the encrypted snapshot of a release, and by the
+server worker, so a value that breaks a grammar is refused in all three places.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from aweigh.core import grammar
+from aweigh.core.model import Memory, PortNumber, Text, Unique, Value, memory_bytes
+from aweigh.deployments.source import Source
+from aweigh.deployments.variable import GivenVariable
+from aweigh.routing.public_address import host_name, path_prefix
+
+Protocol = Literal["tcp", "udp"]
+#: Seconds that a health gate is given at most, whoever asks for it.
+LONGEST_GATE: Final = 3600
+#: What the engine gives every container, Aweigh to none that does not ask: packets and hardware
+#: addresses of one's own making, and device files in volumes that others may read.
+Capability = Literal["MKNOD", "NET_RAW"]
+
+
+class Strategy(StrEnum):
+    """How a release replaces the live one; `auto` chooses (see `chosen_strategy`)."""
+
+    AUTO = "auto"
+    ROLLING = "rolling"
+    RECREATE = "recreate"
+
+
+class Policy(StrEnum):
+    """What a newer deployment does to a running one."""
+
+    SUPERSEDE = "supersede"
+    QUEUE = "queue"
+
+
+def _mount_path(path: str) -> str:
+    if not grammar.matches(grammar.MOUNT_PATH, path) or not grammar.is_plain_path(path):
+        raise ValueError("must be an absolute path without '.', '..' or empty parts")
+    return "/" + path.strip("/")
+
+
+def _mount_target(path: str) -> str:
+    if path == "/":
+        raise ValueError("nothing can be mounted over the whole container")
+    return _mount_path(path)
+
+
+MountTarget = Annotated[str, AfterValidator(_mount_target)]
+
+
+class Domain(Value):
+    """A public address: requests for this host and path prefix are routed to the application."""
+
+    host: Annotated[str, AfterValidator(host_name)]
+    path: Annotated[str, AfterValidator(path_prefix)] = "/"
+    tls: bool = True
+
+    @property
+    def key(self) -> object:
+        return self.host, self.path
+
+
+class Port(Value):
+    """A port of the server that leads to a port of the container, past the proxy."""
+
+    host: PortNumber
+    container: PortNumber
+    protocol: Protocol = "tcp"
+
+    @property
+    def key(self) -> object:
+        return self.host, self.protocol
+
+
+class Volume(Value):
+    """`source` is a path of the server (bind mount) or the name of a volume of the application."""
+
+    source: str
+    target: MountTarget
+    read_only: bool = False
+    exclusive: bool = False
+
+    @field_validator("source")
+    @classmethod
+    def _source(cls, source: str) -> str:
+        if source.startswith("/"):
+            return _mount_path(source)
+        if not grammar.matches(grammar.VOLUME_NAME, source):
+            raise ValueError("is neither an absolute path nor a volume name")
+        return source
+
+    @property
+    def is_bind(self) -> bool:
+        return self.source.startswith("/")
+
+    @property
+    def key(self) -> object:
+        return self.target
+
+
+class HealthCheck(Value):
+    """What proves a container healthy, asked from outside, within `deadline` seconds."""
+
+    type: Literal["http", "tcp", "image", "uptime"]
+    path: str = "/"
+    status: Annotated[int, Field(ge=100, le=599)] | None = None  # none: any 2xx or 3xx
+    port: PortNumber | None = None
+    seconds: Annotated[int, Field(ge=1, le=600)] = 5  # of `uptime`
+    #: None: a minute, or as long as the image's own HEALTHCHECK takes to give up.
+    deadline: Annotated[int, Field(ge=1, le=LONGEST_GATE)] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if not grammar.matches(grammar.URL_PATH, path):
+            raise ValueError("is not a path: it begins with '/', without a query")
+        return path
+
+    def accepts(self, status: int) -> bool:
+        return status == self.status if self.status else 200 <= status < 400
+
+
+class Resources(Value):
+    cpus: Annotated[float, Field(ge=0.01, le=1024)] | None = None
+    memory: Memory | None = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        return memory_bytes(self.memory) if self.memory else None
+
+
+class ApplicationSettings(Value):
+    """Everything that makes up how an application runs, apart from its name and server."""
+
+    source: Source
+    env: dict[str, GivenVariable] = Field(default_factory=dict)
+    labels: dict[str, Text] = Field(default_factory=dict)
+    networks: Annotated[tuple[str, ...], Unique] = ()
+    domains: Annotated[tuple[Domain, ...], Unique] = ()
+    port: PortNumber | None = None
+    ports: Annotated[tuple[Port, ...], Unique] = ()
+    capabilities: Annotated[tuple[Capability, ...], Unique] = ()
+    volumes: Annotated[tuple[Volume, ...], Unique] = ()
+    health_check: HealthCheck | None = None
+    replicas: Annotated[int, Field(ge=1, le=50)] = 1
+    resources: Resources = Resources()
+    command: tuple[Text, ...] | None = None
+    entrypoint: tuple[Text, ...] | None = None
+    release_command: tuple[Text, ...] | None = None
+    stop_grace: Annotated[int, Field(ge=0, le=3600)] = 10
+    drain: Annotated[int, Field(ge=0, le=3600)] = 30
+    restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
+    strategy: Strategy = Strategy.AUTO
+    policy: Policy = Policy.SUPERSEDE
+
+    @field_validator("env")
+    @classmethod
+    def _env(cls, env: dict[str, GivenVariable]) -> dict[str, GivenVariable]:
+        for name in env:
+            grammar.variable_name(name)
+        return env
+
+    @field_validator("port")
+    @classmethod
+    def _port(cls, port: int | None, info: ValidationInfo) -> int | None:
+        told = info.data.get("env", {}).get("PORT")
+        if port and told and told.text != str(port):
+            raise ValueError(
+                "differs from the variable PORT, which tells the application where to listen: "
+                "give one of the two, or both alike"
+            )
+        return port
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key in labels:
+            if not grammar.matches(grammar.LABEL_KEY, key):
+                raise ValueError(f"{key!r} is not a label key")
+            if key.startswith(grammar.RESERVED_LABEL_PREFIXES):
+                raise ValueError(f"{key!r}: labels of aweigh. and traefik. are set by Aweigh alone")
+        return labels
+
+    @field_validator("networks")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for name in networks:
+            if not grammar.matches(grammar.NETWORK_NAME, name):
+                raise ValueError(f"{name!r} is not a network name")
+        return networks
+
+    @field_validator("replicas")
+    @classmethod
+    def _replicas(cls, replicas: int, info: ValidationInfo) -> int:
+        if replicas > 1 and info.data.get("ports"):
+            raise ValueError("a host port leads to one container only: set 1, or give no `ports`")
+        if replicas > 1 and any(volume.exclusive for volume in info.data.get("volumes", ())):
+            raise ValueError("an exclusive volume allows one replica only")
+        return replicas
+
+    @field_validator("strategy")
+    @classmethod
+    def _strategy(cls, strategy: Strategy, info: ValidationInfo) -> Strategy:
+        if strategy is Strategy.ROLLING and info.data.get("ports"):
+            raise ValueError("two releases cannot hold one host port; use recreate")
+        if strategy is Strategy.ROLLING and any(
+            volume.exclusive for volume in info.data.get("volumes", ())
+        ):
+            raise ValueError("two releases cannot hold one exclusive volume; use recreate")
+        return strategy
+
+    @property
+    def dropped_capabilities(self) -> tuple[str, ...]:
+        """What no container of it has: all that it could ask for and does not."""
+        return tuple(one for one in get_args(Capability) if one not in self.capabilities)
+
+
+def chosen_strategy(settings: ApplicationSettings, image_volumes: tuple[str, ...] = ()) -> Strategy:
+    """`recreate` where two releases at a time would be wrong, else `rolling`.
+
+    `image_volumes` are the paths of the image's own volumes, which become the application's.
+    """
+    if settings.strategy is not Strategy.AUTO:
+        return settings.strategy
+    mapped = {volume.target.rstrip("/") for volume in settings.volumes}
+    writable = any(not volume.read_only for volume in settings.volumes) or any(
+        path.rstrip("/") not in mapped for path in image_volumes
+    )
+    exclusive = any(volume.exclusive for volume in settings.volumes)
+    if settings.ports or exclusive or (writable and not settings.domains):
+        return Strategy.RECREATE
+    return Strategy.ROLLING

@@ -1,0 +1,36 @@
+"""A turn in the order of an application's deployments."""
+
+from dataclasses import dataclass
+
+from aweigh.deployments.application import Policy
+from aweigh.deployments.deployment import REMOVAL
+from aweigh.deployments.workflow_ids import deployment_workflow_id, removal_workflow_id
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A deployment or, with `removal`, the removal of the application, as the database knows it."""
+
+    application_id: str
+    slug: str
+    server: str
+    sequence: int
+    deployment_id: str = ""
+    reference: str = ""
+    policy: Policy = Policy.SUPERSEDE
+    removal: bool = False
+    volumes: bool = False
+    #: What is deployed, in a few characters: a tag, or a branch and its commit.
+    label: str = ""
+    #: It wants no turn any more.
+    ended: bool = False
+
+    @property
+    def name(self) -> str:
+        return REMOVAL if self.removal else self.deployment_id
+
+    @property
+    def workflow_id(self) -> str:
+        if self.removal:
+            return removal_workflow_id(self.slug, self.sequence)
+        return deployment_workflow_id(self.slug, self.sequence, self.deployment_id)

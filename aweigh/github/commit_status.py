@@ -1,0 +1,48 @@
+"""How a deployment stands, as GitHub shows it beside the commit.
+
+https://docs.github.com/en/rest/commits/statuses
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from aweigh.deployments.deployment import DeploymentState, Reason
+
+#: GitHub refuses a longer one.
+_LONGEST_DESCRIPTION: Final = 140
+#: The deployment did not come to its end: that says nothing of the commit.
+_WITHDRAWN: Final = frozenset({Reason.CANCELLED, Reason.SUPERSEDED})
+
+
+class StatusState(StrEnum):
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitStatus:
+    state: StatusState
+    description: str
+    #: Tells the statuses of one commit apart: one of each application.
+    context: str
+    target_url: str
+
+
+def commit_status(
+    state: DeploymentState, reason: str | None, message: str | None, *, slug: str, url: str
+) -> CommitStatus:
+    """What GitHub is told of a deployment in this state; `url` is where people look."""
+    match state:
+        case DeploymentState.SUCCEEDED:
+            shown, text = StatusState.SUCCESS, "Live."
+        case DeploymentState.FAILED:
+            shown = StatusState.ERROR if reason in _WITHDRAWN else StatusState.FAILURE
+            text = f"{reason}: {message}"
+        case _:
+            shown, text = StatusState.PENDING, "On its way."
+    if len(text) > _LONGEST_DESCRIPTION:
+        text = f"{text[: _LONGEST_DESCRIPTION - 1]}…"
+    return CommitStatus(state=shown, description=text, context=f"aweigh/{slug}", target_url=url)

@@ -1,0 +1,46 @@
+"""What this server runs: its engine's platform, and those that its kernel emulates.
+
+https://docs.kernel.org/admin-guide/binfmt-misc.html
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from aweigh.containers.engine import Engine
+from aweigh.images.platform import Platform, ServerPlatforms
+
+_REGISTERED: Final = Path("/proc/sys/fs/binfmt_misc")
+#: By the names that qemu's packages and images register them by, and Docker Desktop's.
+_ARCHITECTURES: Final[Mapping[str, str]] = {
+    "qemu-x86_64": "amd64", "rosetta": "amd64", "qemu-aarch64": "arm64", "qemu-arm": "arm",
+    "qemu-i386": "386", "qemu-ppc64le": "ppc64le", "qemu-riscv64": "riscv64",
+    "qemu-s390x": "s390x", "qemu-loongarch64": "loong64", "qemu-mips64el": "mips64le",
+}  # fmt: skip
+
+
+async def platforms_of(engine: Engine, named: Iterable[Platform]) -> ServerPlatforms:
+    """What an engine runs, with the platforms that its owner `named`.
+
+    Raises:
+        StepError: the engine does not answer.
+    """
+    about = await engine.call("ask for its platform", lambda c: c.version())
+    own = Platform(str(about.get("Os", "")), str(about.get("Arch", "")))
+    return ServerPlatforms(own=own, emulated=(*named, *emulated()))
+
+
+def emulated(registered: Path = _REGISTERED) -> tuple[Platform, ...]:
+    """The platforms that are emulated here; none where the kernel does not show it."""
+    return tuple(
+        Platform("linux", architecture)
+        for name, architecture in _ARCHITECTURES.items()
+        if _is_enabled(registered / name)
+    )
+
+
+def _is_enabled(entry: Path) -> bool:
+    try:
+        return entry.read_text(errors="replace").startswith("enabled")
+    except OSError:
+        return False

@@ -1,0 +1,256 @@
+"""The proxy itself: one Traefik container on the host's network, without the engine's socket."""
+
+import asyncio
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from aweigh.containers.engine import Container, Engine
+from aweigh.containers.ports import holder_of
+from aweigh.containers.spec import INSTANCE, PLAN, ROLE, ContainerSpec, Mount
+from aweigh.core.errors import NameTaken, StepFailed, StepUnavailable
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import Reason
+from aweigh.images.facts import ImageFacts
+from aweigh.images.images import Images
+from aweigh.routing.proxy_image import PULL_SECONDS, ProxyImage
+from aweigh.routing.route import PROBE, RESOLVER, WEB, WEB_SECURE
+from aweigh.routing.traefik import Traefik
+
+_START_SECONDS: Final = 30.0
+_ROUTES: Final = "/etc/aweigh/routes"
+_CERTIFICATES: Final = "/var/lib/aweigh/certificates"
+_AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyPlan:
+    """Where the proxy listens and what it is made of."""
+
+    name: str
+    instance: str
+    image: str
+    web_port: int
+    web_secure_port: int
+    api_port: int
+    probe_port: int
+    routes: Path
+    certificates: Path
+    acme_email: str = ""
+    acme_server: str = ""
+    acme_ca_file: Path | None = None
+    upload_seconds: int = 3600
+    trusted_proxies: tuple[str, ...] = ()
+    proxy_protocol: bool = False
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.web_port, self.web_secure_port, self.api_port, self.probe_port)
+
+
+def _public(entry_point: str, plan: ProxyPlan) -> dict[str, str]:
+    """Return what holds for an entry point that strangers reach."""
+    prefix = f"entrypoints.{entry_point}"
+    flags = {
+        # For head and body together: Traefik has no limit of its own for the head.
+        f"{prefix}.transport.respondingtimeouts.readtimeout": f"{plan.upload_seconds}s",
+    }
+    if plan.trusted_proxies:
+        trusted = ",".join(plan.trusted_proxies)
+        flags[f"{prefix}.forwardedheaders.trustedips"] = trusted
+        if plan.proxy_protocol:
+            flags[f"{prefix}.proxyprotocol.trustedips"] = trusted
+    return flags
+
+
+def arguments(plan: ProxyPlan) -> tuple[str, ...]:
+    """Traefik's static configuration, as arguments."""
+    entry_points = (WEB, WEB_SECURE, PROBE, "traefik")
+    flags = {
+        "global.checknewversion": "false",
+        "global.sendanonymoususage": "false",
+        f"entrypoints.{WEB}.address": f":{plan.web_port}",
+        f"entrypoints.{WEB_SECURE}.address": f":{plan.web_secure_port}",
+        f"entrypoints.{PROBE}.address": f"127.0.0.1:{plan.probe_port}",
+        "entrypoints.traefik.address": f"127.0.0.1:{plan.api_port}",
+        **_public(WEB, plan),
+        **_public(WEB_SECURE, plan),
+        # A backend by CGI, WSGI or PHP reads X_Real_Ip and X.Real.Ip as X-Real-Ip.
+        **{f"entrypoints.{one}.http.aliasheadersstrategy": "delete" for one in entry_points},
+        "api.insecure": "true",  # on the entry point above: loopback only
+        "api.dashboard": "false",
+        "providers.file.directory": _ROUTES,
+        "providers.file.watch": "true",
+        "providers.providersthrottleduration": "100ms",
+        # Short, so that "no connection is left" follows the last request closely.
+        "serverstransport.forwardingtimeouts.idleconntimeout": "1s",
+        "serverstransport.forwardingtimeouts.dialtimeout": "2s",
+        "serverstransport.maxidleconnsperhost": "200",
+        "log.level": "INFO",
+    }
+    if plan.acme_email:
+        resolver = f"certificatesresolvers.{RESOLVER}.acme"
+        flags |= {
+            f"{resolver}.email": plan.acme_email,
+            f"{resolver}.caserver": plan.acme_server,
+            f"{resolver}.storage": f"{_CERTIFICATES}/acme.json",
+            f"{resolver}.httpchallenge.entrypoint": WEB,
+        }
+    return tuple(f"--{name}={value}" for name, value in flags.items())
+
+
+def digest_of(plan: ProxyPlan) -> str:
+    """Another one for every change that only a new container can bring."""
+    return hashlib.sha256(repr((plan, arguments(plan))).encode()).hexdigest()
+
+
+def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
+    authority: tuple[Mount, ...] = ()
+    if plan.acme_ca_file:
+        authority = (Mount(source=str(plan.acme_ca_file), target=_AUTHORITY, read_only=True),)
+    return ContainerSpec(
+        name=plan.name,
+        image=image.id,
+        labels={
+            INSTANCE: plan.instance,
+            ROLE: "proxy",
+            PLAN: digest_of(plan),
+            "traefik.enable": "false",
+        },
+        entrypoint=("traefik",),
+        command=arguments(plan),
+        network="host",
+        mounts=(
+            Mount(source=str(plan.routes), target=_ROUTES, read_only=True),
+            Mount(source=str(plan.certificates), target=_CERTIFICATES),
+            *authority,
+        ),
+        env={"LEGO_CA_CERTIFICATES": _AUTHORITY} if authority else {},
+        restart="always",
+    )
+
+
+class Proxy:
+    """Installs and keeps the proxy. Called under the server's lock, but for `prepare`."""
+
+    def __init__(
+        self,
+        plan: ProxyPlan,
+        engine: Engine,
+        images: Images,
+        traefik: Traefik,
+        patience: float = PULL_SECONDS,
+    ) -> None:
+        """`patience`: how long its image may take to be pulled."""
+        self._plan = plan
+        self._engine = engine
+        self._traefik = traefik
+        self._image = ProxyImage(plan.name, plan.image, images, patience)
+
+    async def ensure(self) -> None:
+        """Have the proxy run and answer.
+
+        Raises:
+            StepError: a port is taken, the name belongs to somebody else, its settings have changed
+                since it was made, or it does not start.
+        """
+        found = await self._engine.container(self._plan.name) or await self._create()
+        self._refuse_foreign(found)
+        _refuse_outdated(found, self._plan)
+        if not found.running:
+            await self._refuse_taken_ports()
+            await self._engine.start(found.name)
+        await self._wait_for_answer()
+
+    async def recreate(self) -> None:
+        """Replace its container by one of the settings as they are now; no request is taken then.
+
+        Raises:
+            StepError: as `ensure`; where a port is taken the old one goes on.
+        """
+        await self._image.here()  # nothing has stopped yet
+        found = await self._engine.container(self._plan.name)
+        if found:
+            self._refuse_foreign(found)
+            await self._engine.stop(found.name)
+            try:
+                await self._refuse_taken_ports()
+            except StepFailed:
+                await self._engine.start(found.name)
+                raise
+            await self._engine.remove(found.name)
+        await self.ensure()
+
+    async def image(self) -> ImageFacts:
+        """Bring its image, whether or not it is installed; not under the server's lock."""
+        return await self._image.brought()
+
+    async def installed(self) -> bool:
+        return await self._engine.container(self._plan.name) is not None
+
+    async def can_run(self) -> bool:
+        """Whether it is installed, or its image is here to install it of."""
+        return await self.installed() or await self._image.is_here()
+
+    async def _create(self) -> Container:
+        plan = self._plan
+        await self._refuse_taken_ports()
+        for directory in (plan.routes, plan.certificates):
+            directory.mkdir(parents=True, exist_ok=True)
+        image = await self._image.here()
+        with contextlib.suppress(NameTaken):  # whose it is gets checked next
+            await self._engine.create(proxy_spec(plan, image))
+        found = await self._engine.container(plan.name)
+        if found is None:
+            raise StepUnavailable(Reason.INTERNAL, f"container {plan.name} vanished")
+        return found
+
+    def _refuse_foreign(self, found: Container) -> None:
+        if found.labels.get(INSTANCE) != self._plan.instance:
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"A container named {self._plan.name!r} belongs to somebody else; give this "
+                "installation a name prefix of its own (AWEIGH_PREFIX).",
+            )
+
+    async def _refuse_taken_ports(self) -> None:
+        settings = ("AWEIGH_WEB_PORT", "AWEIGH_WEB_SECURE_PORT", "AWEIGH_PROXY_API_PORT",
+                    "AWEIGH_PROXY_PROBE_PORT")  # fmt: skip
+        for port, setting in zip(self._plan.ports, settings, strict=True):
+            if holder := await in_thread(partial(holder_of, port)):
+                raise StepFailed(
+                    Reason.PORT_TAKEN,
+                    f"Port {port}, which the proxy needs, is taken by {holder}. "
+                    f"Stop it, or set {setting} to another port.",
+                )
+
+    async def _wait_for_answer(self) -> None:
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while not await self._traefik.answers():
+            if asyncio.get_running_loop().time() > deadline:
+                lines = await self._engine.last_lines(self._plan.name, 5)
+                raise StepUnavailable(
+                    Reason.VERIFY_FAILED, f"The proxy does not answer; its last lines: {lines}"
+                )
+            await asyncio.sleep(0.05)
+
+    async def prepare(self) -> None:
+        """Bring the proxy's image, if it is not installed; not under the server's lock.
+
+        Raises:
+            StepError: it cannot be had.
+        """
+        if not await self.installed():
+            await self._image.brought()
+
+
+def _refuse_outdated(found: Container, plan: ProxyPlan) -> None:
+    if found.labels.get(PLAN) != digest_of(plan):
+        raise StepFailed(
+            Reason.START_FAILED,
+            "The proxy's settings are not those it was made with: run `aweigh proxy recreate` on "
+            f"this server to apply them (container {found.name}), or set them back.",
+        )

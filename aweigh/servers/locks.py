@@ -1,0 +1,54 @@
+"""Locks of a server: one per application, one for the whole server.
+
+Each is held twice: in the process, for its own tasks, and by `flock`, against another process
+that serves the same data. The kernel lets go of a killed process's locks.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from aweigh.core import grammar
+
+_POLL_SECONDS: Final = 0.05
+
+
+class Locks:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._tasks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def holding(self, name: str, *, patience: float | None = None) -> AsyncIterator[None]:
+        """Hold the lock of that name: an application's id, or `server` for all of them.
+
+        Raises:
+            ValueError: it cannot be the name of a lock.
+            TimeoutError: it was held for `patience` seconds, by a task of this process or another.
+        """
+        path = self._directory / grammar.path_part(name)
+        async with asyncio.timeout(patience):
+            await self._tasks[name].acquire()
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                async with asyncio.timeout(patience):
+                    await _flock(descriptor)
+                yield
+            finally:
+                os.close(descriptor)
+        finally:
+            self._tasks[name].release()
+
+
+async def _flock(descriptor: int) -> None:
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        await asyncio.sleep(_POLL_SECONDS)  # a blocking call in a thread could not be given up
