@@ -6,7 +6,7 @@ import pytest
 
 from aweigh.core.errors import StepError, StepFailed, StepUnavailable
 from aweigh.deployments.deployment import Reason
-from tests.integration.git.conftest import Cloning
+from tests.integration.builds.source.conftest import Cloning
 from tests.support.git_server import GitServer
 
 ATTRIBUTES = {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"}

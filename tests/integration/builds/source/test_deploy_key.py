@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
-from tests.integration.git.conftest import Cloning
+from tests.integration.builds.source.conftest import Cloning
 from tests.support.git_server import GitServer
 from tests.support.ssh_server import SshServer, new_key, ssh_server
 

@@ -9,7 +9,7 @@ from aweigh.builds.source.history import History
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
-from tests.integration.git.conftest import Cloning
+from tests.integration.builds.source.conftest import Cloning
 from tests.support.git_server import GitServer
 
 
