@@ -18,7 +18,7 @@ from benchmarks.machine import AS_SHIPPED
 from benchmarks.pack import VERSION, Pack, pack
 from benchmarks.page import Table
 from benchmarks.yard import SOCKET
-from cli.demo.builder.image import PHASES
+from examples.demo.builder.image import PHASES
 from tests.support.builder import lifecycle_beside, small_builder
 from tests.support.building import Builds, building
 from tests.support.git_server import git_server

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
 from benchmarks.yard import APPLICATION
-from cli.demo.load import Load, Report, Run, mixed_flows, running
+from tests.support.load import Load, Report, Run, mixed_flows, running
 
 #: How long after the first new answer latencies still belong to the swap.
 AFTER_SECONDS = 1.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import docker
 
 from aweigh.containers.spec import LOG_OPTIONS
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.leftovers import remove_leftovers
 

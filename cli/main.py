@@ -18,18 +18,11 @@ app.add_typer(proxy, name="proxy")
 
 
 @app.command()
-def up(
-    demo: Annotated[
-        bool, typer.Option(help="Deploy a small application, twice, under load; then a push.")
-    ] = False,
-    once: Annotated[bool, typer.Option(help="With --demo: end after it, with its result.")] = False,
-) -> None:
+def up() -> None:
     """Start the local stack in the foreground; Ctrl-C stops it, applications stay up."""
-    if once and not demo:
-        raise typer.BadParameter("--once is for --demo: without it, nothing would end by itself")
     from cli.up import up as start
 
-    start(demo=demo, once=once)
+    start()
 
 
 @app.command()

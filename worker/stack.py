@@ -78,13 +78,12 @@ def temporal_command(settings: Settings) -> list[str]:
 class Stack:
     """Starts the children in order, keeps them running, stops them in reverse."""
 
-    def __init__(self, settings: Settings, more: Mapping[str, str] | None = None) -> None:
-        """`more`: variables for the children, beside this process's own."""
+    def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
+        """`environment`: the children's variables."""
         self._settings = settings
         logs = settings.data / "logs"
-        environment = os.environ | (more or {})
         # A server worker gets along without the database, here as on another machine.
-        without_database = environment | {"AWEIGH_DATABASE_URL": ""}
+        without_database = {**environment, "AWEIGH_DATABASE_URL": ""}
         me = [sys.executable, "-m", "cli.main"]
         self._children = [
             Child("temporal", temporal_command(settings), environment, logs / "temporal.log", True),

@@ -97,27 +97,9 @@ class Names:
 
     def owns_image(self, name: str) -> bool:
         """Whether an image's name is one that this installation gave it."""
-        repositories = (
-            self.pulled_repository, self.pulled_for_builds, self.demo, self.demo_base,
-            self.demo_builder,
-        )  # fmt: skip
+        repositories = (self.pulled_repository, self.pulled_for_builds)
         ours = (f"{self.prefix}/", f"{self.proxy}/", *(f"{one}:" for one in repositories))
         return name.startswith(ours)
-
-    @property
-    def demo(self) -> str:
-        """The repository of the demo's images."""
-        return f"{self.prefix}-demo/application"
-
-    @property
-    def demo_base(self) -> str:
-        """The repository of what the demo's images are derived from."""
-        return f"{self.prefix}-demo/base"
-
-    @property
-    def demo_builder(self) -> str:
-        """The repository of the demo's own builder, where none can be pulled."""
-        return f"{self.prefix}-demo/builder"
 
     def network(self, name: str) -> str:
         return f"{self.prefix}-{name}"

@@ -218,8 +218,7 @@ def _workshop(settings: Settings, engine: Engine, networks: Networks) -> Worksho
             interface=interface_of(names.build_network), allowed=settings.build_networks
         ),
         buildkit_image=settings.buildkit_image,
-        # The demo's is our own: it is made from the lifecycle's source on this machine.
-        trusted_builders=(*settings.trusted_builders, names.demo_builder),
+        trusted_builders=settings.trusted_builders,
         lifecycle_image=settings.lifecycle_image,
         open_network=settings.allow_open_build_network,
         log_bytes=settings.log_bytes,

@@ -12,7 +12,7 @@ import docker
 import httpx2
 import pytest
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.door import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, until

@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.images import Variant, make_variant, temporary_repository
 from tests.support.outside import failing, step
 from tests.support.programs import runs

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.door import door
 from tests.support.images import temporary_repository
 from tests.support.outside import containers

@@ -11,11 +11,11 @@ import pytest
 
 from aweigh.builds.buildpacks.builder import Phase
 from aweigh.builds.firewall import Firewall, interface_of
-from cli.demo.load import Run, running
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building
 from tests.support.door import default_bridge_address
 from tests.support.git_server import GitServer
+from tests.support.load import Run, running
 from tests.support.moment import container_starts, go_on, stand_still, stopping
 from tests.support.outside import containers
 from tests.support.shop import Shop, fast_flows, lost
@@ -48,7 +48,7 @@ async def builds(
 @pytest.fixture(scope="module")
 async def neighbour(builds: Builds, engine: docker.DockerClient) -> Shop:
     """Another application, which is live."""
-    shop = Shop(builds.stack, "neighbour", f"{builds.stack.prefix}-demo/application")
+    shop = Shop(builds.stack, "neighbour", f"{builds.stack.prefix}/demo/application")
     shop.make(engine, "v1")
     [port] = free_ports(1)
     await shop.open("v1", ports=[{"host": port, "container": 8000}])

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from docker.models.containers import Container
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, change, containers, failing, until
 from tests.support.reconciling import reconcile

@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.authority import running_authority
 from tests.support.images import temporary_repository
 from tests.support.stack import new_stack, stopped_afterwards

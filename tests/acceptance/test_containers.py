@@ -9,7 +9,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import containers, failing, step
 from tests.support.programs import begins_with, releases_with

@@ -12,8 +12,8 @@ from temporalio.client import AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from cli.demo.load import Run, running
 from tests.support.images import temporary_repository
+from tests.support.load import Run, running
 from tests.support.moment import (
     Moment,
     container_appears,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import change, containers
 from tests.support.programs import begins_with

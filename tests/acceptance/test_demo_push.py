@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from aweigh.core.settings import Settings
-from cli.demo.builder.image import build_lifecycle
-from cli.demo.push import PushDemo
-from cli.demo.repository import served
+from examples.demo.builder.image import build_lifecycle
+from examples.demo.push import PushDemo
+from examples.demo.repository import served
 from tests.support.builder import LIFECYCLE
 from tests.support.stack import Stack, running_stack
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.containers.naming import Names
-from cli.demo.image import base_image, make_image
+from examples.demo.image import base_image, make_image
+from examples.demo.names import DemoImages
 from tests.support.leftovers import remove_leftovers
 from tests.support.outside import until
 from tests.support.registry import Registry, forget_images, running_registries
@@ -72,8 +72,8 @@ async def deploy_everything(engine: docker.DockerClient, stack: Stack, registry:
         )
         answer = await stack.deploy(app)
         assert answer.status_code == 200, answer.text
-    names = Names(stack.prefix)
-    make_image(engine, repository=names.demo, tag="v1", base=names.demo_base, environment={})
+    names = DemoImages(stack.prefix)
+    make_image(engine, repository=names.application, tag="v1", base=names.base, environment={})
 
 
 async def test_purge_removes_everything_of_the_installation_and_nothing_else(
@@ -89,7 +89,7 @@ async def test_purge_removes_everything_of_the_installation_and_nothing_else(
         with neighbour(engine, f"{stack.prefix}2", f"{kept}:v1") as others:
             async with stopped_afterwards(stack):
                 await deploy_everything(engine, stack, registry)
-                base = engine.images.get(base_image(engine, Names(stack.prefix).demo_base)).id
+                base = engine.images.get(base_image(engine, DemoImages(stack.prefix).base)).id
                 refused = await down(stack, "--purge", code=1)
                 left_alone = things(engine, stack.prefix, shop)
                 data, goes_on = stack.data.exists(), stack.pids()

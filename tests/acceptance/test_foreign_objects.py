@@ -6,7 +6,7 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import containers, until
 from tests.support.programs import releases_with

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from aweigh.deployments.workflow_ids import lane_id
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support import forged_workflows
 from tests.support.images import temporary_repository
 from tests.support.outside import containers, picture, step, swept, until

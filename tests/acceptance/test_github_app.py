@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo.image import APPLICATION
+from examples.demo.image import APPLICATION
 from tests.support.building import building
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import delivery, push

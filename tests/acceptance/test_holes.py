@@ -8,7 +8,7 @@ import docker
 import httpx2
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.stack import Stack
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo.image import PYTHON
+from examples.demo.image import PYTHON
 from tests.support.door import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.outside import containers, step, story, swept, until

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.command_line import aweigh
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, swept, until

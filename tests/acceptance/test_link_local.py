@@ -13,7 +13,7 @@ from docker.models.containers import Container
 
 from aweigh.containers.isolation import Walls
 from aweigh.containers.naming import Names
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.door import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.link_local import PORT, Neighbour, neighbour

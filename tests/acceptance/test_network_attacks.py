@@ -12,7 +12,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support import forger
 from tests.support.door import gateway_of
 from tests.support.images import temporary_repository

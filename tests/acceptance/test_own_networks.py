@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers
 from tests.support.reconciling import reconcile

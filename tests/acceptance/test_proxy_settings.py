@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, until
 from tests.support.stack import free_ports, new_stack, stopped_afterwards

@@ -8,7 +8,7 @@ import docker
 import pytest
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers
 from tests.support.resetting import reset_to, reset_to_start

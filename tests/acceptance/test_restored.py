@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, step, until
 from tests.support.stack import Stack, running_stack

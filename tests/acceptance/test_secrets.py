@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.arguments import watched_arguments
 from tests.support.outside import change, containers, swept
 from tests.support.programs import begins_with, releases_with, runs

@@ -8,8 +8,8 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.load import running
 from tests.support.images import temporary_repository
+from tests.support.load import running
 from tests.support.shop import (
     Shop,
     containers_of,

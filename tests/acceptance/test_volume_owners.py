@@ -8,8 +8,8 @@ from typing import Any
 import docker
 import pytest
 
-from cli.demo.context import build_image
-from cli.demo.image import PYTHON, make_image
+from examples.demo.context import build_image
+from examples.demo.image import PYTHON, make_image
 from tests.support.images import temporary_repository
 from tests.support.stack import Stack
 

@@ -11,7 +11,7 @@ import pytest
 
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.core.settings import Settings
-from cli.demo.image import make_image
+from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.stack import Stack
 from worker.installation import install

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import docker
 
-from cli.demo.builder.image import (
+from examples.demo.builder.image import (
     LIFECYCLE_VERSION,
     PROCFILE,
     Buildpack,
@@ -12,7 +12,7 @@ from cli.demo.builder.image import (
     make_builder,
     make_lifecycle_image,
 )
-from cli.demo.image import base_image
+from examples.demo.image import base_image
 from tests.support.cache import cache_directory
 
 #: It takes a minute to build, and never changes for a version.

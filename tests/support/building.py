@@ -11,7 +11,7 @@ from typing import Any
 
 import docker
 
-from cli.demo.image import APPLICATION
+from examples.demo.image import APPLICATION
 from tests.support.builder import lifecycle_beside
 from tests.support.git_server import GitServer
 from tests.support.github import ZERO, delivery, push

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import docker
 
-from cli.demo.context import build_image
-from cli.demo.image import base_image
-from cli.demo.interpreter import shared_libraries
+from examples.demo.context import build_image
+from examples.demo.image import base_image
+from examples.demo.interpreter import shared_libraries
 from tests.support.cache import cache_directory
 
 _MODULE = Path(__file__).with_name("buildkit")

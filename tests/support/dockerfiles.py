@@ -2,8 +2,8 @@
 
 import gzip
 
-from cli.demo.image import APPLICATION, layer
-from cli.demo.interpreter import find_interpreter
+from examples.demo.image import APPLICATION, layer
+from examples.demo.interpreter import find_interpreter
 from tests.support.buildkit_image import tools_archive
 
 Files = dict[str, str | bytes | None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from cli.demo import git_backend
+from examples.demo import git_backend
 from tests.support.lfs_server import LfsServer
 
 _IDENTITY = {

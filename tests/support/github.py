@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.demo.github import delivery
+from examples.demo.github import delivery
 
 __all__ = ["ZERO", "delivery", "push"]
 

@@ -11,7 +11,7 @@ from enum import Enum
 
 import docker
 
-from cli.demo.image import PYTHON, make_image
+from examples.demo.image import PYTHON, make_image
 
 ASK_FOR_HEALTH = """
 import socket

@@ -16,10 +16,10 @@ from typing import Final
 import docker
 import docker.errors
 
-from cli.demo.builder.image import PROCFILE, Buildpack, make_builder
-from cli.demo.context import build_image
-from cli.demo.image import base_image
-from cli.demo.interpreter import shared_libraries
+from examples.demo.builder.image import PROCFILE, Buildpack, make_builder
+from examples.demo.context import build_image
+from examples.demo.image import base_image
+from examples.demo.interpreter import shared_libraries
 from tests.support.builder import LIFECYCLE
 
 _BUILDPACKS: Final = Path(__file__).with_name("buildpacks")

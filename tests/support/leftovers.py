@@ -65,7 +65,7 @@ def _volumes(client: docker.APIClient, prefix: str) -> Iterator[Callable[[], obj
 
 
 def _images(client: docker.APIClient, prefix: str) -> Iterator[Callable[[], object]]:
-    kinds = tuple(f"{prefix}{kind}/" for kind in ("", "-pulled", "-proxy", "-demo"))
+    kinds = tuple(f"{prefix}{kind}/" for kind in ("", "-pulled", "-proxy"))
     for one in client.images():
         for tag in one.get("RepoTags") or []:
             if tag.startswith(kinds):

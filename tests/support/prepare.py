@@ -12,8 +12,8 @@ from concurrent.futures import TimeoutError as NotYet
 
 import docker
 
-from cli.demo.builder.image import build_lifecycle, has_lifecycle
-from cli.demo.image import base_image
+from examples.demo.builder.image import build_lifecycle, has_lifecycle
+from examples.demo.image import base_image
 from tests.support.builder import LIFECYCLE
 from tests.support.buildkit_image import PROGRAMS, build_programs
 

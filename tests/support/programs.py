@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli.demo.image import PYTHON
+from examples.demo.image import PYTHON
 
 APPLICATION = "/app/application.py"
 

@@ -17,7 +17,7 @@ from typing import Any
 import docker
 import yaml
 
-from cli.demo.context import build_image
+from examples.demo.context import build_image
 from tests.support.images import Variant, make_variant
 from tests.support.stack import free_ports
 

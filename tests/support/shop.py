@@ -11,8 +11,8 @@ from typing import Any
 import docker
 
 from aweigh.routing.route import Generation, read
-from cli.demo.image import make_image
-from cli.demo.load import Flow, Load, Report, Run
+from examples.demo.image import make_image
+from tests.support.load import Flow, Load, Report, Run
 from tests.support.stack import Stack
 
 HTTP_GATE = {"type": "http", "path": "/healthz"}

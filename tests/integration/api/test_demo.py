@@ -4,11 +4,11 @@ from typing import Any
 
 from aweigh.core.settings import Settings
 from aweigh.store import applications
-from cli.demo.client import find_or_create
-from cli.demo.show import application_of
+from examples.demo.client import find_or_create
+from examples.demo.swap import application_of
 from tests.support.api_door import Door
 
-OURS = "aweigh-demo/application"
+OURS = "aweigh/demo/application"
 
 
 async def found(door: Door) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from aweigh.builds.firewall import Firewall, interface_of
 from aweigh.containers.engine import Engine
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from cli.demo.image import PYTHON, base_image
+from examples.demo.image import PYTHON, base_image
 from tests.support.leftovers import remove_leftovers
 
 pytestmark = pytest.mark.docker

@@ -24,7 +24,7 @@ from aweigh.deployments.application import ApplicationSettings
 from aweigh.routing.route import Generation, Routing, render
 from aweigh.routing.route_files import Commits
 from aweigh.servers.locks import Locks
-from cli.demo.image import base_image
+from examples.demo.image import base_image
 from tests.support.leftovers import remove_leftovers
 
 pytestmark = pytest.mark.docker

@@ -10,7 +10,7 @@ from docker.models.containers import Container
 
 from aweigh.containers.engine import Engine
 from aweigh.containers.output import Line, Output
-from cli.demo.image import PYTHON, base_image
+from examples.demo.image import PYTHON, base_image
 from tests.support.outside import until
 
 pytestmark = pytest.mark.docker

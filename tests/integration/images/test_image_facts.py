@@ -5,7 +5,7 @@ import pytest
 
 from aweigh.containers.engine import Engine
 from aweigh.images.images import Images
-from cli.demo.context import build_image
+from examples.demo.context import build_image
 from tests.support.images import temporary_repository
 
 pytestmark = pytest.mark.docker

@@ -45,8 +45,8 @@ async def test_a_stack_that_is_stopped_while_it_starts_is_never_ready(
     assert not ready.is_set()
 
 
-async def test_only_a_demo_ends_by_itself() -> None:
-    ended = await aweigh("up", "--once")
+async def test_the_command_knows_of_no_demo() -> None:
+    ended = await aweigh("up", "--demo")
 
     assert ended.code == 2
-    assert "--once is for --demo" in ended.errors
+    assert "No such option" in ended.errors

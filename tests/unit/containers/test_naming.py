@@ -122,7 +122,6 @@ def everything(names: Names, slug: str, sequence: int) -> set[str]:
         names.image_volume(slug, "/data"),
         names.image(slug, sequence),
         names.pulled_repository,
-        names.demo,
     }
 
 
@@ -156,8 +155,8 @@ def test_names_can_be_read() -> None:
         ("aweigh/shop:7", True),
         ("aweigh-proxy/traefik:v3", True),
         ("aweigh-pulled/image:abc", True),
-        ("aweigh-demo/application:1", True),
-        ("aweigh-demo/base:1", True),
+        ("aweigh/demo/application:1", True),
+        ("aweigh-demo/application:1", False),
         ("aweigh2/shop:7", False),
         ("aweigh-test/shop:7", False),
         ("registry.example.com/aweigh/shop:7", False),

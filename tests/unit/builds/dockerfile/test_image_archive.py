@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aweigh.builds.dockerfile.image_archive import NoImage, image_within
-from cli.demo.context import tar_of
+from examples.demo.context import tar_of
 
 CONFIG, LAYER = (f"blobs/sha256/{digit * 64}" for digit in "ce")
 MANIFEST = [{"Config": CONFIG, "Layers": [LAYER], "RepoTags": ["evil/a:1"]}]

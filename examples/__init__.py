@@ -1,0 +1,1 @@
+"""Programs that use Aweigh; run from a checkout, not installed with it."""
