@@ -1,4 +1,4 @@
-"""Telling GitHub how a deployment stands: a control activity, for which no deployment waits."""
+"""The commit status on GitHub: an activity of the control worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.inputs import StatusInput, StatusTold
+from activities.inputs import CommitStatusInput, CommitStatusResult
 from aweigh.core.errors import NotFound, RateLimited, Refused, Unavailable
 from aweigh.deployments.deployment import Reason
 
@@ -23,14 +23,16 @@ class CommitStatusActivities:
     def __init__(self, statuses: Statuses) -> None:
         self._statuses = statuses
 
-    @activity.defn(name="tell_commit_status")
-    async def tell(self, given: StatusInput) -> StatusTold:
-        """Show beside the commit how its deployment stands, if the credentials allow it."""
+    @activity.defn(name="report_commit_status")
+    async def report(self, given: CommitStatusInput) -> CommitStatusResult:
+        """Show the state of the deployment beside its commit, if the credentials allow it."""
         try:
-            return StatusTold(await self._statuses.tell(given.deployment_id))
+            return CommitStatusResult(await self._statuses.tell(given.deployment_id))
         except (NotFound, Refused) as error:
-            _log.warning("GitHub is not told", deployment=given.deployment_id, why=str(error))
-            return StatusTold(f"not told: {error}")
+            _log.warning(
+                "commit status not reported", deployment=given.deployment_id, why=str(error)
+            )
+            return CommitStatusResult(f"not reported: {error}")
         except Unavailable as error:
             pause = error.seconds if isinstance(error, RateLimited) else None
             raise ApplicationError(

@@ -1,4 +1,4 @@
-"""The reconciler on the control side: what the database records, compared with Temporal."""
+"""The control side of the reconciler: records compared with Temporal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.errors import as_application_errors, caller
-from activities.inputs import RecordsInput, RecordsReconciled
+from activities.inputs import ComparisonInput, ComparisonResult
 
 if TYPE_CHECKING:
     from aweigh.store.comparison import Comparison
@@ -18,8 +18,8 @@ class ComparisonActivities:
         self._comparison = comparison
 
     @activity.defn(name="compare_records")
-    async def compare(self, records: RecordsInput) -> RecordsReconciled:
-        """End what nobody else can end any more; hand over again what was lost."""
+    async def compare(self, given: ComparisonInput) -> ComparisonResult:
+        """End deployments whose workflow is gone; hand over again those that Temporal lost."""
         async with as_application_errors("compare records"):
-            compared = await self._comparison.run(records.server, caller().run_id)
-            return RecordsReconciled(compared.changed, list(compared.skipped))
+            compared = await self._comparison.run(given.server, caller().run_id)
+            return ComparisonResult(compared.changed, list(compared.skipped))

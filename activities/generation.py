@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities.draining import drained, take_back, unpark
 from activities.gate import Gate
-from activities.inputs import StepInput, StepResult
+from activities.inputs import StepInput, StepResult, UndoResult
 from activities.platform import foreign_program
 from activities.proxy_view import answers
 from activities.release_image import present_image
@@ -176,7 +176,7 @@ class GenerationActivities:
             return StepResult(opened.detail)
 
     @activity.defn(name="undo")
-    async def undo(self, step: StepInput) -> StepResult:
+    async def undo(self, step: StepInput) -> UndoResult:
         """Leave the application as it was; or find that the deployment is live after all."""
         async with self._steps.open(StepName.UNDO, step, last=True) as opened:
             async with self._server.locks.holding(opened.release.application):
@@ -186,7 +186,7 @@ class GenerationActivities:
                 else:
                     await self._take_away(opened)
             opened.log(f"undone: {opened.detail}")
-            return StepResult(opened.detail, live=live)
+            return UndoResult(opened.detail, live=live)
 
     async def _is_live(self, release: Release) -> bool:
         """Whether its switch succeeded, though the worker may not have lived to tell."""

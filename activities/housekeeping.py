@@ -9,13 +9,20 @@ from temporalio import activity
 
 from activities.draining import until_unrouted
 from activities.errors import as_application_errors, caller
-from activities.inputs import Nothing, RemovalInput, StepInput, StepResult
+from activities.heartbeat import heartbeating
+from activities.inputs import (
+    PreflightResult,
+    RemovalInput,
+    RemovalResult,
+    StepInput,
+    StepResult,
+)
 from activities.retention import (
     forget_pulled,
     forget_unused_for_builds,
     sweep_application,
 )
-from activities.step import OpenStep, Steps, beating
+from activities.step import OpenStep, Steps
 from activities.surroundings import refuse_binds, refuse_taken_ports
 from aweigh.containers.spec import APPLICATION, INSTANCE
 from aweigh.core.errors import StepFailed
@@ -37,7 +44,7 @@ class HousekeepingActivities:
         self._api = api
 
     @activity.defn(name="preflight")
-    async def preflight(self, step: StepInput) -> StepResult:
+    async def preflight(self, step: StepInput) -> PreflightResult:
         """Refuse what cannot work here before anything is touched."""
         async with self._steps.open(StepName.PREFLIGHT, step) as opened:
             release, server = opened.release, self._server
@@ -53,11 +60,12 @@ class HousekeepingActivities:
             if missing := await server.walls.missing():
                 opened.detail += f"; but {missing}"
             opened.log(f"preflight of {release.slug} #{release.sequence}: {opened.detail}")
-            return StepResult(
+            return PreflightResult(
                 opened.detail,
-                skip_release=release.settings.release_command is None,
-                builds=isinstance(source, GitSource),
-                tells=isinstance(source, GitSource) and source.credentials is not None,
+                builds_image=isinstance(source, GitSource),
+                has_release_command=release.settings.release_command is not None,
+                reports_commit_status=isinstance(source, GitSource)
+                and source.credentials is not None,
             )
 
     async def _pass_fence(self, opened: OpenStep) -> None:
@@ -95,17 +103,17 @@ class HousekeepingActivities:
         return removed
 
     @activity.defn(name="remove_application")
-    async def remove_application(self, given: RemovalInput) -> Nothing:
+    async def remove_application(self, given: RemovalInput) -> RemovalResult:
         """Take away its routes, then its containers, images, networks and, if asked, volumes.
 
         What is removed, and whether, is the API's word; the payload only says whom to ask about.
         """
         secrets = self._api.secrets.all
-        async with beating(), as_application_errors("remove_application", secrets):
+        async with heartbeating(), as_application_errors("remove_application", secrets):
             removal = await self._api.removal(given.application_id, caller().run_id)
             async with self._server.locks.holding(removal.application):
                 await self._remove(removal)
-        return Nothing()
+        return RemovalResult()
 
     async def _remove(self, removal: Removal) -> None:
         server = self._server

@@ -1,4 +1,7 @@
-"""What goes into and comes out of the steps: ids and small facts, never settings or secrets."""
+"""Inputs and results of the activities: ids and small facts, never settings or secrets.
+
+Each activity has its own pair, so that fields can be added to one without touching another.
+"""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +11,7 @@ from aweigh.deployments.turn import Turn
 
 @dataclass(frozen=True)
 class StepInput:
-    """One step of one deployment; everything else comes from the API with the worker's token."""
+    """One step of one deployment; the API answers everything else to the worker's token."""
 
     deployment_id: str
     application_id: str
@@ -17,53 +20,26 @@ class StepInput:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What the step says of itself, for people, and the few facts the order depends on."""
+    """One sentence for people about a step that has succeeded."""
 
     detail: str = ""
-    #: Of `preflight`: there is no release command, so its step is left out.
-    skip_release: bool = False
-    #: Of `preflight`: the image is built from source, not pulled.
-    builds: bool = False
-    #: Of `preflight`: the commit's status is told where the repository stands.
-    tells: bool = False
-    #: Of `undo`: there is nothing to undo, the deployment is live.
+
+
+@dataclass(frozen=True)
+class PreflightResult(StepResult):
+    """Facts about the release that decide which steps follow."""
+
+    #: The image is built from source, not pulled.
+    builds_image: bool = False
+    has_release_command: bool = True
+    #: The repository shows the state of the deployment beside its commit.
+    reports_commit_status: bool = False
+
+
+@dataclass(frozen=True)
+class UndoResult(StepResult):
+    #: The deployment is live, so nothing was undone.
     live: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a step is that still runs."""
-
-    step: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class TurnsAsked:
-    """Deployments of which a lane was told; an empty id is the removal of its application."""
-
-    deployments: list[str]
-
-
-@dataclass(frozen=True)
-class TurnsKnown:
-    """What the database knows of them, the oldest first."""
-
-    turns: list[Turn]
-
-
-@dataclass(frozen=True)
-class StatusInput:
-    """The deployment whose commit's status GitHub is told."""
-
-    deployment_id: str
-
-
-@dataclass(frozen=True)
-class StatusTold:
-    """What GitHub was told, for people."""
-
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -72,19 +48,34 @@ class StartedRecord:
 
 
 @dataclass(frozen=True)
-class WaitingRecord:
-    """Of a deployment that waits for its turn: whether it is still to have one."""
+class StartedResult:
+    """Whether the deployment may go on; false if it had ended before this run began."""
+
+    proceed: bool
+    #: How it had ended.
+    standing: Standing = field(default_factory=Standing)
+
+
+@dataclass(frozen=True)
+class StandingInput:
+    """A deployment whose record is read."""
 
     deployment_id: str
 
 
 @dataclass(frozen=True)
-class MayProceed:
-    """Whether the deployment may go on; false when it had ended before this run began."""
+class StandingResult:
+    standing: Standing
 
-    proceed: bool
-    #: Where it may not: how it ended.
-    standing: Standing = field(default_factory=Standing)
+
+@dataclass(frozen=True)
+class SucceededRecord:
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class SucceededResult:
+    """Empty."""
 
 
 @dataclass(frozen=True)
@@ -96,21 +87,61 @@ class FailedRecord:
 
 
 @dataclass(frozen=True)
-class SucceededRecord:
-    deployment_id: str
+class FailedResult:
+    """How the record stands now: a deployment that had succeeded stays so."""
 
-
-@dataclass(frozen=True)
-class RemovalInput:
-    """The removal of an application; everything else comes from the API."""
-
-    application_id: str
+    standing: Standing
 
 
 @dataclass(frozen=True)
 class RemovalRecord:
+    """The end of a removal; without a failure it is complete."""
+
     application_id: str
     failure: str | None = None
+
+
+@dataclass(frozen=True)
+class RemovalRecordResult:
+    """Empty."""
+
+
+@dataclass(frozen=True)
+class RemovalInput:
+    """The application to remove; the API answers everything else."""
+
+    application_id: str
+
+
+@dataclass(frozen=True)
+class RemovalResult:
+    """Empty."""
+
+
+@dataclass(frozen=True)
+class TurnsInput:
+    """Deployments submitted to a lane; an empty id means the removal of its application."""
+
+    deployment_ids: list[str]
+
+
+@dataclass(frozen=True)
+class TurnsResult:
+    """Those that the database knows, the oldest first."""
+
+    turns: list[Turn]
+
+
+@dataclass(frozen=True)
+class CommitStatusInput:
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class CommitStatusResult:
+    """The status that GitHub has taken, for people."""
+
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -119,30 +150,25 @@ class ReconcileInput:
 
 
 @dataclass(frozen=True)
-class ServerReconciled:
-    """What the server worker found, for people: the API was told by the worker itself."""
+class ReconcileResult:
+    """Findings of the server worker, for people; the worker sends the API its own report."""
 
     live: int = 0
     unsure: int = 0
-    #: What could not be looked at; the worker's log says why.
+    #: Subjects that could not be checked; the worker's log has the errors.
     skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class RecordsInput:
-    """The server whose records are compared with what it told the API, and with Temporal."""
+class ComparisonInput:
+    """A server whose records are compared with its last report and with Temporal."""
 
     server: str
 
 
 @dataclass(frozen=True)
-class RecordsReconciled:
-    """How many records were put right, and of what they could not be looked at."""
-
+class ComparisonResult:
+    #: Records that were corrected.
     changed: int
+    #: Deployments that could not be compared.
     skipped: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """An answer without content; fields may come."""

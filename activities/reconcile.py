@@ -12,7 +12,8 @@ from temporalio import activity
 
 from activities.draining import drained
 from activities.errors import as_application_errors, caller
-from activities.inputs import ReconcileInput, ServerReconciled
+from activities.heartbeat import heartbeating
+from activities.inputs import ReconcileInput, ReconcileResult
 from activities.ongoing import Ongoing
 from activities.proxy_view import answers
 from activities.repair import Repair
@@ -22,7 +23,6 @@ from activities.retention import (
     sweep_application,
 )
 from activities.seen import Seen
-from activities.step import beating
 from aweigh.containers.spec import APPLICATION, INSTANCE, ROLE, sequence_of
 from aweigh.core.errors import AweighError, StepError
 from aweigh.core.tasks import together
@@ -59,15 +59,15 @@ class ReconcileActivities:
         self._ongoing = Ongoing()
 
     @activity.defn(name="reconcile_server")
-    async def reconcile(self, _: ReconcileInput) -> ServerReconciled:
+    async def reconcile(self, _: ReconcileInput) -> ReconcileResult:
         """Put the server right; tell the API which deployments are live and answer there.
 
         Never through the workflow: its input can be forged by anyone who reaches Temporal.
         """
-        async with beating(), as_application_errors("reconcile", self._api.secrets.all):
+        async with heartbeating(), as_application_errors("reconcile", self._api.secrets.all):
             found = await self.run(caller().run_id)
             await self._api.found(found)
-            return ServerReconciled(len(found.live), len(found.unsure), list(found.skipped))
+            return ReconcileResult(len(found.live), len(found.unsure), list(found.skipped))
 
     async def run(self, run_id: str = "") -> Findings:
         journalled = self._journal.deployments()

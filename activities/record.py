@@ -1,4 +1,4 @@
-"""Records in the database: the control worker's activities."""
+"""Records of deployments and removals in the database: activities of the control worker."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from temporalio import activity
 from activities.errors import as_application_errors, caller
 from activities.inputs import (
     FailedRecord,
-    MayProceed,
-    Nothing,
+    FailedResult,
     RemovalRecord,
+    RemovalRecordResult,
+    StandingInput,
+    StandingResult,
     StartedRecord,
+    StartedResult,
     SucceededRecord,
-    WaitingRecord,
+    SucceededResult,
 )
 from aweigh.deployments.deployment import Standing
 
@@ -23,43 +26,45 @@ if TYPE_CHECKING:
 
 
 class RecordActivities:
-    """Each state change of a deployment, written down once however often it is asked."""
+    """Writes each change of state once, however often the activity is repeated."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
     @activity.defn(name="record_started")
-    async def started(self, record: StartedRecord) -> MayProceed:
+    async def started(self, record: StartedRecord) -> StartedResult:
+        """Record the start, unless the deployment has ended already."""
         async with as_application_errors("record started"):
             standing = await self._records.started(record.deployment_id, caller())
-            return MayProceed(standing is None, standing or Standing())
+            return StartedResult(standing is None, standing or Standing())
 
-    @activity.defn(name="record_waiting")
-    async def waiting(self, record: WaitingRecord) -> Standing:
-        """Answer how the record stands; nothing is recorded."""
-        async with as_application_errors("ask record"):
-            return await self._records.standing(record.deployment_id, caller())
+    @activity.defn(name="read_record")
+    async def standing(self, asked: StandingInput) -> StandingResult:
+        """Return how the record stands; nothing is written."""
+        async with as_application_errors("read record"):
+            return StandingResult(await self._records.standing(asked.deployment_id, caller()))
 
     @activity.defn(name="record_succeeded")
-    async def succeeded(self, record: SucceededRecord) -> Nothing:
+    async def succeeded(self, record: SucceededRecord) -> SucceededResult:
         async with as_application_errors("record succeeded"):
             await self._records.succeeded(record.deployment_id, caller())
-        return Nothing()
+            return SucceededResult()
 
     @activity.defn(name="record_failed")
-    async def failed(self, record: FailedRecord) -> Standing:
-        """Record the failure; what had succeeded before stays so, and the answer says it."""
+    async def failed(self, record: FailedRecord) -> FailedResult:
+        """Record the failure, unless the deployment had succeeded; return how the record stands."""
         async with as_application_errors("record failed"):
-            return await self._records.failed(
+            standing = await self._records.failed(
                 record.deployment_id,
                 record.reason,
                 record.message,
                 run=caller(),
                 superseded_by=record.superseded_by,
             )
+            return FailedResult(standing)
 
     @activity.defn(name="record_removal")
-    async def removal(self, record: RemovalRecord) -> Nothing:
+    async def removal(self, record: RemovalRecord) -> RemovalRecordResult:
         async with as_application_errors("record removal"):
             await self._records.removal(record.application_id, record.failure, caller())
-        return Nothing()
+            return RemovalRecordResult()

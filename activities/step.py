@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from temporalio import activity
 
 from activities.errors import LONGEST_MESSAGE, as_application_errors
+from activities.heartbeat import Heartbeat, heartbeating
 from activities.inputs import StepInput
-from activities.telling import telling
 from aweigh.contract import StepReport
 from aweigh.core.errors import AweighError, StepFailed
 from aweigh.core.text import printable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from aweigh.servers.api_client import Api
     from aweigh.servers.journal import Journal
 
-_BEAT_SECONDS: Final = 1.0
 _RELEASES_KEPT: Final = 64
 
 
@@ -45,6 +44,7 @@ class OpenStep:
     detail: str = ""
     #: What the step's report shows beside the message of its failure; never in a history.
     evidence: str = ""
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def log(self, text: str) -> None:
@@ -63,13 +63,16 @@ class OpenStep:
         return self.journal.lines_behind(self.release.deployment, length)
 
     def progress(self, detail: str) -> None:
-        """Show how far it is."""
+        """Show progress in the API and in Temporal's UI."""
         self.detail = detail
         self.tell(StepState.RUNNING)
 
     def tell(self, state: StepState) -> None:
-        """Report the step, in the background: a step does not wait to be listened to."""
-        self.journal.report(self.release.deployment, self.name, self._report(state))
+        """Report the step in the background: a step does not wait for the API."""
+        report = self._report(state)
+        if state is StepState.RUNNING:  # the evidence of a failure stays out of Temporal
+            self.heartbeat.detail = report.detail
+        self.journal.report(self.release.deployment, self.name, report)
 
     async def pin(self, image: Image) -> None:
         """Record the image the release is pinned to: other deployments build on it.
@@ -127,15 +130,14 @@ class Steps:
         """
         secrets: list[str] = []
         run_id = activity.info().workflow_run_id or ""
-        async with self._guarded(name, secrets):
+        async with self._guarded(name, secrets) as heartbeat:
             release = await self._release(name, step, run_id)
             secrets += release.secrets
             await asyncio.to_thread(prepare, secrets)
-            opened = OpenStep(release, name, self._journal, self._api, secrets)
+            opened = OpenStep(release, name, self._journal, self._api, secrets, heartbeat=heartbeat)
             opened.tell(StepState.RUNNING)
             try:
-                async with telling(opened):
-                    yield opened
+                yield opened
             except (Exception, asyncio.CancelledError) as error:
                 if not _goes_on_elsewhere(error):
                     _tell_failure(opened, error)
@@ -148,10 +150,10 @@ class Steps:
                 await self._journal.flush(step.deployment_id)
 
     @asynccontextmanager
-    async def _guarded(self, name: StepName, secrets: list[str]) -> AsyncIterator[None]:
+    async def _guarded(self, name: StepName, secrets: list[str]) -> AsyncIterator[Heartbeat]:
         with self._api.secrets.holding(secrets):
-            async with beating(), as_application_errors(name, lambda: secrets):
-                yield
+            async with heartbeating() as heartbeat, as_application_errors(name, lambda: secrets):
+                yield heartbeat
 
     async def _release(self, name: StepName, step: StepInput, run_id: str) -> Release:
         """The release, asked for once a run; a run that begins anew reopens what had ended.
@@ -195,19 +197,3 @@ def _tell_failure(opened: OpenStep, error: BaseException) -> None:
     opened.log(f"{opened.name}: {opened.detail}")
     opened.detail = f"{opened.detail}\n{opened.evidence}".strip()
     opened.tell(StepState.FAILED)
-
-
-@asynccontextmanager
-async def beating() -> AsyncIterator[None]:
-    """Heartbeat every second, so that a killed worker's step is taken up at once."""
-    beat = asyncio.create_task(_beat())
-    try:
-        yield
-    finally:
-        beat.cancel()
-
-
-async def _beat() -> None:
-    while True:
-        await asyncio.sleep(_BEAT_SECONDS)  # most steps end before, and cost Temporal no beat
-        activity.heartbeat()

@@ -1,4 +1,4 @@
-"""What a lane asks of the database before it believes a signal."""
+"""Turns in the database: a lane trusts nothing in a signal but the ids."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.errors import as_application_errors, caller
-from activities.inputs import TurnsAsked, TurnsKnown
+from activities.inputs import TurnsInput, TurnsResult
 
 if TYPE_CHECKING:
     from aweigh.store.lanes import Lanes
@@ -17,8 +17,9 @@ class TurnActivities:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
 
-    @activity.defn(name="ask_turns")
-    async def known(self, asked: TurnsAsked) -> TurnsKnown:
-        """Answer what is known of them; whose they must be, the id of the lane itself says."""
-        async with as_application_errors("ask turns"):
-            return TurnsKnown(await self._lanes.turns(caller().workflow_id, asked.deployments))
+    @activity.defn(name="read_turns")
+    async def read(self, submitted: TurnsInput) -> TurnsResult:
+        """Return the turns of the application whose lane calls; other ids are left out."""
+        async with as_application_errors("read turns"):
+            lane = caller().workflow_id
+            return TurnsResult(await self._lanes.turns(lane, submitted.deployment_ids))

@@ -19,7 +19,7 @@ from aweigh.store import deployments, lifecycle, outbox, overtaking
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow
 from workflows import names, policies
-from workflows.lane import ApplicationLane, Asked, LaneInput
+from workflows.lane import ApplicationLane, LaneInput, Submission
 
 #: Rows are also polled for: a hand-over may have to be repeated, and another API process may have
 #: ended before it handed over what it had written.
@@ -146,7 +146,7 @@ class Relay:
                 task_queue=names.CONTROL_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="submit",
-                start_signal_args=[Asked("" if row.kind == outbox.REMOVE else row.subject)],
+                start_signal_args=[Submission("" if row.kind == outbox.REMOVE else row.subject)],
                 static_summary=f"the lane of {slug}",
                 priority=policies.share_of(slug),
                 rpc_timeout=_PATIENCE,

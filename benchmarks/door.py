@@ -14,7 +14,7 @@ from benchmarks.figures import Spread, milliseconds, percentile, ratio
 from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table
 from tests.support.stack import Stack, running_stack
-from workflows.lane import ApplicationLane, Asked, LaneInput
+from workflows.lane import ApplicationLane, LaneInput, Submission
 
 RATE = 50
 CROWD_RATE = 200
@@ -119,7 +119,7 @@ class Signals:
             id=lane_id(slug),
             task_queue=UNATTENDED_QUEUE,
             start_signal="submit",
-            start_signal_args=[Asked(f"dep_bench{number}")],
+            start_signal_args=[Submission(f"dep_bench{number}")],
             static_summary=f"the lane of {slug}",
         )
 

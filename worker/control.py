@@ -55,8 +55,8 @@ def activities_of(
     statuses: CommitStatusActivities,
 ) -> list[Callable[..., Any]]:
     return [
-        records.started, records.waiting, records.succeeded, records.failed, records.removal,
-        turns.known, comparison.compare, statuses.tell,
+        records.started, records.standing, records.succeeded, records.failed, records.removal,
+        turns.read, comparison.compare, statuses.report,
     ]  # fmt: skip
 
 

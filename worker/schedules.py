@@ -23,7 +23,7 @@ from aweigh.core.errors import Unavailable
 from aweigh.store.database import Store
 from aweigh.store.tables import ServerRow
 from workflows.names import CONTROL_QUEUE, reconcile_schedule
-from workflows.reconcile import ReconcileOrder, ReconcileWorkflow
+from workflows.reconcile import ReconcileRequest, ReconcileWorkflow
 
 EVERY: Final = timedelta(minutes=5)
 #: Longer than the budgets of its steps: a run that is stuck must not keep every later one away.
@@ -65,7 +65,7 @@ def _schedule(server: str) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
             ReconcileWorkflow.run,
-            ReconcileOrder(server),
+            ReconcileRequest(server),
             id=f"reconcile/{server}",
             task_queue=CONTROL_QUEUE,
             static_summary=f"reconcile {server}",

@@ -1,17 +1,17 @@
-"""Telling GitHub how a deployment stands, beside it: no deployment waits for GitHub."""
+"""The report of a state to GitHub, in a workflow beside the deployment, which does not wait."""
 
 from dataclasses import dataclass
 
 from temporalio import workflow
 
 from activities.commit_status import CommitStatusActivities
-from activities.inputs import StatusInput, StatusTold
+from activities.inputs import CommitStatusInput, CommitStatusResult
 from workflows import policies
 from workflows.names import CONTROL_QUEUE
 
 
 @dataclass(frozen=True)
-class StatusOrder:
+class CommitStatusRequest:
     deployment_id: str
 
 
@@ -20,11 +20,11 @@ class CommitStatusWorkflow:
     """Shows one state of a deployment beside its commit."""
 
     @workflow.run
-    async def run(self, order: StatusOrder) -> StatusTold:
+    async def run(self, request: CommitStatusRequest) -> CommitStatusResult:
         return await workflow.execute_activity_method(
-            CommitStatusActivities.tell,
-            StatusInput(order.deployment_id),
+            CommitStatusActivities.report,
+            CommitStatusInput(request.deployment_id),
             task_queue=CONTROL_QUEUE,
-            summary="tell GitHub",
+            summary="report commit status",
             **policies.COMMIT_STATUS.options(),
         )

@@ -1,53 +1,33 @@
 """One deployment: the deploy algorithm in sentences."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
-from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
-from activities.build import BuildActivities
-from activities.generation import GenerationActivities
-from activities.housekeeping import HousekeepingActivities
-from activities.image import ImageActivities
 from activities.inputs import (
     FailedRecord,
-    Progress,
+    PreflightResult,
+    StandingInput,
     StartedRecord,
     StepInput,
-    StepResult,
     SucceededRecord,
-    WaitingRecord,
 )
 from activities.record import RecordActivities
-from activities.routing import RoutingActivities
 from aweigh.core.errors import ImageGone, ProxyImageGone
 from aweigh.deployments.deployment import DeploymentState, Reason, Standing
-from aweigh.deployments.workflow_ids import commit_status_id
-from workflows import policies
-from workflows.commit_status import CommitStatusWorkflow, StatusOrder
-from workflows.failure import MADE_AGAIN, Failure, failure_of, gone_in
+from workflows import policies, steps
+from workflows.announcements import Announcements
+from workflows.failure import PROVIDED_AGAIN, Failure, failure_of, gone_in
 from workflows.lane_child import LaneChild
-from workflows.markdown import escaped
-from workflows.names import (
-    CONTROL_QUEUE,
-    DEPLOYMENT_STATE,
-    build_queue,
-    pull_queue,
-    steps_queue,
-    waits_queue,
-)
-from workflows.persistence import to_the_end
-from workflows.policies import Budget
+from workflows.records import record
+from workflows.shield import shield_until_done
+from workflows.steps import Result, Step, StepRunner
 
 
 @dataclass(frozen=True)
-class DeploymentOrder:
+class DeploymentRequest:
     """One deployment, as its lane starts it."""
 
     deployment_id: str
@@ -63,7 +43,7 @@ class DeploymentOrder:
 @dataclass(frozen=True)
 class DeploymentResult:
     state: DeploymentState
-    #: What a run found that a reset made of a deployment which had succeeded.
+    #: Of a reset run that changed nothing: what is live instead.
     detail: str = ""
 
 
@@ -72,229 +52,174 @@ class DeploymentWorkflow(LaneChild):
     """Makes one release live, or leaves the application as it was."""
 
     @workflow.init
-    def __init__(self, order: DeploymentOrder) -> None:
-        super().__init__(may_proceed=order.proceed)
-        self._order = order
-        self._step = StepInput(order.deployment_id, order.application_id, order.sequence)
+    def __init__(self, request: DeploymentRequest) -> None:
+        super().__init__(may_proceed=request.proceed)
+        self._id = request.deployment_id
+        self._server = request.server
+        step = StepInput(request.deployment_id, request.application_id, request.sequence)
+        self._steps = StepRunner(step, request.slug, request.server)
+        self._announcements = Announcements(self._id, request.slug, request.sequence)
         self._touched_server = False
-        self._tells = False
-        self._doing = ""
-        self._times: Counter[str] = Counter()
-        self._story: list[str] = []
-
-    @workflow.signal
-    def progress(self, progress: Progress) -> None:
-        """A step says how far it is; what comes after its end is of no interest."""
-        if progress.step == self._doing:
-            self._show(f"- {progress.step} … {escaped(progress.detail)}")
 
     @workflow.run
-    async def run(self, order: DeploymentOrder) -> DeploymentResult:
-        try:
-            result = await self._deploy(order)
-        except FailureError:
-            await to_the_end(self._tell_lane())
-            raise
-        await to_the_end(self._tell_lane())
-        return result
+    async def run(self, request: DeploymentRequest) -> DeploymentResult:
+        async with self._reporting_end():
+            ended = await self._deploy()
+        if ended.state is not DeploymentState.SUCCEEDED:
+            raise ApplicationError(ended.message, type=ended.reason, non_retryable=True)
+        return DeploymentResult(ended.state, ended.message)
 
-    async def _deploy(self, order: DeploymentOrder) -> DeploymentResult:
-        cause: BaseException | None = None
+    async def _deploy(self) -> Standing:
+        """Deploy, and return how the record of the deployment stands at the end."""
         try:
-            ended = await self._ended_while_waiting() or await self._start()
-            if ended is None:
-                await self._make_live()
+            if ended := await self._wait_for_turn_or_end() or await self._start():
+                return ended
+            await self._make_live()
         except (asyncio.CancelledError, FailureError) as error:
-            failure = failure_of(error, order.server, workflow.cancellation_reason())
-            ended = await to_the_end(self._is_live_or_given_up(failure))
-            cause = error
-        if ended is None:
-            await to_the_end(self._finish())
-        elif ended.state is not DeploymentState.SUCCEEDED:
-            raise ApplicationError(ended.message, type=ended.reason, non_retryable=True) from cause
-        return DeploymentResult(DeploymentState.SUCCEEDED, ended.message if ended else "")
+            failure = failure_of(error, self._server, workflow.cancellation_reason())
+            failed = await shield_until_done(self._undo(failure))
+            if failed:
+                return await shield_until_done(self._record_failure(failed))
+        await shield_until_done(self._finish())
+        return Standing(DeploymentState.SUCCEEDED)
 
-    async def _ended_while_waiting(self) -> Standing | None:
-        """Wait for its turn; a run that a reset made of one that never had it waits in vain."""
-        pause = policies.FIRST_ASK
-        while not self._may_proceed and workflow.patched("asks-while-it-waits"):
-            with suppress(TimeoutError):
+    async def _wait_for_turn_or_end(self) -> Standing | None:
+        """Wait for the turn; return the record if the deployment has ended instead.
+
+        A reset run of a deployment that never had its turn waits for a lane that has forgotten it.
+        """
+        pause = policies.FIRST_RECORD_CHECK
+        while not self._may_proceed:
+            try:
                 await workflow.wait_condition(lambda: self._may_proceed, timeout=pause)
-                break
-            record = WaitingRecord(self._order.deployment_id)
-            standing: Standing = await self._record(RecordActivities.waiting, record, "ask record")
-            if standing.state.ended:
-                return self._as_recorded(standing)
-            self._stop_if_cancelled()
-            pause = min(pause * 2, policies.LONGEST_ASK)
-        await self._turn()
+            except TimeoutError:
+                read = await record(
+                    RecordActivities.standing, StandingInput(self._id), "read record"
+                )
+                if read.standing.state.ended:
+                    return self._end_without_change(read.standing)
+                self._stop_if_cancelled()
+                pause = min(pause * 2, policies.LONGEST_RECORD_CHECK)
         return None
 
     async def _start(self) -> Standing | None:
-        """Record that it starts; if it had ended before, do nothing, and say how."""
-        record = StartedRecord(self._order.deployment_id)
-        answer = await self._record(RecordActivities.started, record, "record started")
-        if not answer.proceed:
-            return self._as_recorded(answer.standing)
+        """Record the start; return the record if the deployment had ended before."""
+        started = await record(RecordActivities.started, StartedRecord(self._id), "record started")
+        if not started.proceed:
+            return self._end_without_change(started.standing)
         self._stop_if_cancelled()
-        self._tell(DeploymentState.STARTED)
+        self._announcements.show_state(DeploymentState.STARTED)
         return None
 
-    def _as_recorded(self, ended: Standing) -> Standing:
-        """Show that this run does nothing, and how the one that did something ended."""
+    def _end_without_change(self, recorded: Standing) -> Standing:
         ended = replace(
-            ended,
-            reason=ended.reason or Reason.CANCELLED,
-            message=ended.message or "It had ended before it began.",
+            recorded,
+            reason=recorded.reason or Reason.CANCELLED,
+            message=recorded.message or "The deployment was closed before its workflow started.",
         )
-        self._tell(ended.state, f"{ended.message} This run changed nothing.")
+        self._announcements.show_state(ended.state, f"{ended.message} This run changed nothing.")
         return ended
 
     async def _make_live(self) -> None:
-        """Up to the point of no return; until there, any failure undoes everything.
+        """Run the steps up to the point of no return; until there, any failure undoes everything.
 
-        A step that finds gone what an earlier one made says so, and the order goes on from there.
+        A step that finds the work of an earlier one gone says so, and the steps from there on run
+        again.
         """
-        ready = await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
-        self._touched_server, self._tells = True, ready.tells
+        preflight = await self._run(steps.PREFLIGHT)
+        self._touched_server = True
+        self._announcements.reports_commit_status = preflight.reports_commit_status
         gone: str | None = ImageGone.kind
-        for left in reversed(range(policies.MOST_TIMES_BACK + 1)):
+        for repeats_left in reversed(range(policies.MAX_REPEATS + 1)):
             try:
                 if gone == ProxyImageGone.kind:
-                    await self._do(HousekeepingActivities.preflight, policies.PREFLIGHT)
+                    await self._run(steps.PREFLIGHT)
                 if gone == ImageGone.kind:
-                    await self._have_image(ready)
+                    await self._provide_image(preflight)
                 await self._go_live()
             except ActivityError as error:
                 gone = gone_in(error)
-                if gone is None or not left:
+                if gone is None or not repeats_left:
                     raise
                 self._stop_if_cancelled()
-                self._tell_people("again", MADE_AGAIN[gone])
+                self._announcements.add_to_story("again", PROVIDED_AGAIN[gone])
             else:
                 return
 
-    async def _have_image(self, ready: StepResult) -> None:
-        """Pull or build it, and run what has to run in it before anything is switched."""
-        server = self._order.server
-        if ready.builds:
-            await self._do(BuildActivities.fetch, policies.PULL, queue=pull_queue(server))
-            if self._times["fetch"] == 1:
-                await self._tell_github(DeploymentState.STARTED)
-            await self._do(BuildActivities.build, policies.BUILD, queue=build_queue(server))
+    async def _provide_image(self, preflight: PreflightResult) -> None:
+        """Pull or build the image, and run the release command in it."""
+        if preflight.builds_image:
+            await self._run(steps.FETCH)
+            await self._announcements.report_commit_status(DeploymentState.STARTED)
+            await self._run(steps.BUILD)
         else:
-            await self._do(ImageActivities.pull, policies.PULL, queue=pull_queue(server))
-        if not ready.skip_release:
-            await self._do(GenerationActivities.release, policies.RELEASE)
+            await self._run(steps.PULL)
+        if preflight.has_release_command:
+            await self._run(steps.RELEASE)
 
     async def _go_live(self) -> None:
-        """What runs the image; none of these steps makes what is an earlier one's."""
-        server = self._order.server
-        await self._do(GenerationActivities.create, policies.CREATE)
-        await self._do(GenerationActivities.health, policies.HEALTH, queue=waits_queue(server))
-        await to_the_end(self._do(RoutingActivities.switch, policies.SWITCH, final=True))
+        """Run the image, and switch to it: the point of no return."""
+        await self._run(steps.CREATE)
+        await self._run(steps.HEALTH)
+        await shield_until_done(self._complete(steps.SWITCH))
 
     async def _finish(self) -> None:
-        """Past the point of no return: what cannot be done now passes to the reconciler."""
-        waits = waits_queue(self._order.server)
-        await self._attempt(RoutingActivities.drain, policies.DRAIN, queue=waits)
-        await self._attempt(GenerationActivities.remove, policies.REMOVE)
-        record = SucceededRecord(self._order.deployment_id)
-        await self._record(RecordActivities.succeeded, record, "record succeeded")
-        self._tell(DeploymentState.SUCCEEDED)
-        await self._tell_github(DeploymentState.SUCCEEDED)
-        await self._attempt(HousekeepingActivities.sweep, policies.SWEEP)
+        """Remove what was live before, and record the success, which nothing can undo."""
+        await self._attempt(steps.DRAIN)
+        await self._attempt(steps.REMOVE)
+        await record(RecordActivities.succeeded, SucceededRecord(self._id), "record succeeded")
+        self._announcements.show_state(DeploymentState.SUCCEEDED)
+        await self._announcements.report_commit_status(DeploymentState.SUCCEEDED)
+        await self._attempt(steps.SWEEP)
 
-    async def _is_live_or_given_up(self, failure: Failure) -> Standing | None:
-        """Leave everything as it was, and say how the record stands; None: it is live after all."""
-        if self._touched_server:
-            try:
-                undone = await self._do(GenerationActivities.undo, policies.UNDO, final=True)
-                if undone.live and workflow.patched("live-after-all"):
-                    return None
-            except FailureError as error:
-                failure = failure.not_undone(failure_of(error, self._order.server, None))
-        record = FailedRecord(
-            self._order.deployment_id, failure.reason, failure.message, failure.superseded_by
-        )
-        ended: Standing = await self._record(RecordActivities.failed, record, "record failed")
-        if ended.state is DeploymentState.SUCCEEDED:
-            self._tell(ended.state, f"{ended.message} This run did not succeed: {failure.message}")
-            return ended
-        ended = Standing(
-            ended.state, ended.reason or failure.reason, ended.message or failure.message
-        )
-        more = f" This run: {failure.message}" if failure.message != ended.message else ""
-        self._tell(DeploymentState.FAILED, f"{ended.reason}: {ended.message}{more}")
-        await self._tell_github(DeploymentState.FAILED)
-        return ended
-
-    async def _attempt(self, step: Callable[..., Any], budget: Budget, *, queue: str = "") -> None:
+    async def _undo(self, failure: Failure) -> Failure | None:
+        """Leave the application as it was; return None if the deployment is live after all."""
+        if not self._touched_server:
+            return failure
         try:
-            await self._do(step, budget, queue=queue, final=True)
+            undone = await self._complete(steps.UNDO)
         except FailureError as error:
-            workflow.logger.warning("left to the reconciler: %s", error)
+            return failure.not_undone(failure_of(error, self._server, None))
+        return None if undone.live else failure
 
-    async def _do(
-        self, step: Callable[..., Any], budget: Budget, *, queue: str = "", final: bool = False
-    ) -> StepResult:
-        """Run one step on the server; a `final` one is not given up for a cancel."""
-        self._doing = name = step.__name__
-        self._times[name] += 1
-        again = f"-{self._times[name]}" if self._times[name] > 1 else ""
-        result: StepResult = await workflow.execute_activity(
-            step,
-            self._step,
-            activity_id=f"{name}{again}",  # what an operator types to reset it
-            task_queue=queue or steps_queue(self._order.server),
-            heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
-            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{name}{again} {self._order.slug} #{self._order.sequence}",
-            **budget.options(),
+    async def _record_failure(self, failure: Failure) -> Standing:
+        """Record the failure, and show how the record stands: it may have ended before this run."""
+        failed = await record(
+            RecordActivities.failed,
+            FailedRecord(self._id, failure.reason, failure.message, failure.superseded_by),
+            "record failed",
         )
-        if not final:
-            self._stop_if_cancelled()
-        self._tell_people(name, result.detail)
+        ended = failed.standing
+        if ended.state is DeploymentState.SUCCEEDED:
+            detail = f"{ended.message} This run did not succeed: {failure.message}"
+            self._announcements.show_state(ended.state, detail)
+            return ended
+        reason, message = ended.reason or failure.reason, ended.message or failure.message
+        this_run = f" This run: {failure.message}" if failure.message != message else ""
+        self._announcements.show_state(DeploymentState.FAILED, f"{reason}: {message}{this_run}")
+        await self._announcements.report_commit_status(DeploymentState.FAILED)
+        return Standing(ended.state, reason, message)
+
+    async def _run(self, step: Step[Result]) -> Result:
+        """Run a step, and stop after it if a cancel has arrived meanwhile."""
+        result = await self._complete(step)
+        self._stop_if_cancelled()
         return result
 
+    async def _complete(self, step: Step[Result]) -> Result:
+        """Run a step, and go on after it whether or not a cancel has arrived."""
+        result = await self._steps.run(step)
+        self._announcements.add_to_story(step.name, result.detail)
+        return result
+
+    async def _attempt(self, step: Step[Result]) -> None:
+        """Run a step that the reconciler does later if it fails."""
+        try:
+            await self._complete(step)
+        except FailureError as error:
+            workflow.logger.warning("%s is left to the reconciler: %s", step.name, error)
+
     def _stop_if_cancelled(self) -> None:
-        """A cancel that arrives while an activity ends well is otherwise swallowed."""
+        """Raise the cancel that an activity swallowed by succeeding meanwhile."""
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError(workflow.cancellation_reason())
-
-    async def _record(self, record: Callable[..., Any], what: Any, summary: str) -> Any:
-        return await workflow.execute_activity(
-            record,
-            what,
-            activity_id=summary.replace(" ", "_"),
-            task_queue=CONTROL_QUEUE,
-            summary=summary,
-            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            **policies.RECORD.options(),
-        )
-
-    def _tell(self, state: DeploymentState, detail: str = "") -> None:
-        workflow.upsert_search_attributes([DEPLOYMENT_STATE.value_set(state)])
-        self._tell_people(state, detail)
-
-    async def _tell_github(self, state: DeploymentState) -> None:
-        """Begin to tell how it stands; that goes on by itself."""
-        order = self._order
-        if self._tells:
-            with suppress(FailureError):  # the same is being told already
-                await workflow.start_child_workflow(
-                    CommitStatusWorkflow.run,
-                    StatusOrder(order.deployment_id),
-                    id=commit_status_id(order.slug, order.sequence, order.deployment_id, state),
-                    parent_close_policy=ParentClosePolicy.ABANDON,
-                    task_queue=CONTROL_QUEUE,
-                    static_summary=f"status of {order.slug} #{order.sequence}",
-                )
-
-    def _tell_people(self, what: str, detail: str) -> None:
-        self._doing = ""
-        self._story.append(f"- **{what}** {escaped(detail)}")
-        self._show()
-
-    def _show(self, *more: str) -> None:
-        workflow.set_current_details("\n".join((*self._story, *more)))

@@ -1,4 +1,4 @@
-"""From what Temporal raises to the reason and the sentence a person reads."""
+"""The reason and the sentence for people, read from the errors that Temporal raises."""
 
 from dataclasses import dataclass, replace
 
@@ -14,17 +14,17 @@ from temporalio.exceptions import (
 from aweigh.core.errors import GenerationGone, ImageGone, ProxyImageGone
 from aweigh.deployments.deployment import Reason, message_of_superseded
 
+#: The beginning of a lane's cancellation reason; the newer deployment follows.
 SUPERSEDED_BY = "superseded by "
 
-
-#: What the deployment fails for when it has gone back too often.
+#: The reason of a deployment whose steps were repeated too often.
 _REASONS_OF_GONE: dict[str, Reason] = {
     ImageGone.kind: Reason.IMAGE_NOT_FOUND,
     GenerationGone.kind: Reason.START_FAILED,
     ProxyImageGone.kind: Reason.IMAGE_NOT_FOUND,
 }
-#: What is made again for it, in a word for people.
-MADE_AGAIN: dict[str, str] = {
+#: What the repeated steps provide, in a word for people.
+PROVIDED_AGAIN: dict[str, str] = {
     ImageGone.kind: "image",
     GenerationGone.kind: "containers",
     ProxyImageGone.kind: "proxy",
@@ -39,18 +39,18 @@ class Failure:
     message: str
     superseded_by: str | None = None
 
-    def not_undone(self, why: "Failure") -> "Failure":
-        """What is said of it when undoing it failed too.
+    def not_undone(self, undo: "Failure") -> "Failure":
+        """Add the failure of the undo.
 
-        Not gone, as far as anybody knows: saying "cancelled" would be a lie.
+        Something of the deployment may still exist, so it does not count as cancelled.
         """
-        gone = self.reason in (Reason.CANCELLED, Reason.SUPERSEDED)
-        message = f"{self.message} Undoing it failed: {why.message}"
-        return replace(self, reason=why.reason if gone else self.reason, message=message)
+        stopped = self.reason in (Reason.CANCELLED, Reason.SUPERSEDED)
+        message = f"{self.message} Undoing it failed: {undo.message}"
+        return replace(self, reason=undo.reason if stopped else self.reason, message=message)
 
 
 def cancellation(why: str | None) -> Failure:
-    """What a cancel means: the text of the cancel tells who wanted it."""
+    """Tell a cancel by the lane from a cancel by a person."""
     # Of a workflow that is not the parent, Temporal puts its own words before the reason.
     _, superseded, newer = (why or "").rpartition(SUPERSEDED_BY)
     if superseded:
@@ -59,10 +59,10 @@ def cancellation(why: str | None) -> Failure:
 
 
 def failure_of(error: BaseException, server: str, why_cancelled: str | None) -> Failure:
-    """Read the reason out of the innermost thing that says one.
+    """Read the reason from the innermost error that has one.
 
-    Once a cancel was requested, it is the reason whatever the step raises: Temporal does not retry
-    an activity that fails while its cancel is on the way, so the step's own error proves nothing.
+    A requested cancel is the reason whatever the step raises: Temporal does not retry an activity
+    that fails while its cancel is on the way, so the step's own error proves nothing.
     """
     if why_cancelled is not None or is_cancelled_exception(error):
         return cancellation(why_cancelled)
@@ -76,14 +76,14 @@ def failure_of(error: BaseException, server: str, why_cancelled: str | None) -> 
 
 
 def gone_in(error: FailureError) -> str | None:
-    """Which kind of `Gone` a step said, if it did."""
+    """Return the kind of `Gone` that a step raised, or None."""
     cause = error.cause if isinstance(error, ActivityError) else None
     kind = cause.type if isinstance(cause, ApplicationError) else None
     return kind if kind in _REASONS_OF_GONE else None
 
 
 def _timeout(cause: TimeoutError, server: str, error: BaseException) -> Failure:
-    # A step that failed before it ran out of time still knows why.
+    # The error of the last attempt says more than the timeout of all attempts.
     if isinstance(cause.cause, ApplicationError):
         return failure_of(cause.cause, server, None)
     step = error.activity_type if isinstance(error, ActivityError) else "a step"

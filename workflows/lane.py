@@ -1,47 +1,42 @@
-"""The lane: orders the deployments of one application; newest wins."""
+"""The lane orders the deployments of one application: the newest wins."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from temporalio import workflow
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import (
     FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
-from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
-from activities.inputs import TurnsAsked, TurnsKnown
+from activities.inputs import TurnsInput
 from activities.turns import TurnActivities
 from aweigh.deployments.application import Policy
-from aweigh.deployments.deployment import DeploymentState
 from aweigh.deployments.turn import Turn
 from workflows import names, policies
-from workflows.deployment import DeploymentOrder, DeploymentWorkflow
 from workflows.failure import SUPERSEDED_BY
-from workflows.lane_child import Adoption, ChildEnd
-from workflows.removal import RemovalOrder, RemovalWorkflow
+from workflows.lane_child import ChildEnd
+from workflows.lane_entry import Entry, start_child
 
-#: Far longer than any that Aweigh makes.
+#: Far longer than any id that Aweigh makes.
 _LONGEST_ID: Final = 64
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Somebody asks for a deployment's turn; without an id, for that of the application's removal.
+class Submission:
+    """A deployment that wants its turn; an empty id means the removal of the application.
 
-    It is an id and no more: whoever reaches Temporal can send one, so all else that counts is
-    asked of the database.
+    Anyone who reaches Temporal can send one, so the lane reads everything else from the database.
     """
 
     deployment_id: str = ""
 
 
 @dataclass(frozen=True)
-class Adopted:
-    """A child that another run of the lane started: Temporal tells this run nothing of it."""
+class RunningChild:
+    """A child that an earlier run of the lane started."""
 
     turn: Turn
     proceeding: bool = False
@@ -50,45 +45,10 @@ class Adopted:
 
 @dataclass(frozen=True)
 class LaneInput:
-    """Where a lane continues as new, what it knew."""
+    """The knowledge of the run that this one continues."""
 
     newest: Turn | None = None
-    children: list[Adopted] = field(default_factory=list)
-
-
-@dataclass
-class _Entry:
-    turn: Turn
-    #: None where another run started it.
-    child: ChildWorkflowHandle[Any, Any] | None
-    proceeding: bool = False
-    cancelled: bool = False
-    #: It was told to say when it ends, which only the run that started it hears otherwise.
-    adopted: bool = False
-    ended: bool = False
-
-    @property
-    def done(self) -> bool:
-        return self.ended or (self.child is not None and self.child.done())
-
-    async def signal(self, name: str, *arguments: Any) -> None:
-        """Signal the child; one that cannot be found has ended."""
-        handle = self.child or workflow.get_external_workflow_handle(self.turn.workflow_id)
-        try:
-            await handle.signal(name, args=arguments)
-        except FailureError:
-            self.ended = True
-
-    async def cancel(self, why: str) -> None:
-        self.cancelled = True
-        if self.child is not None:
-            self.child.cancel(why)
-            return
-        try:
-            handle = workflow.get_external_workflow_handle(self.turn.workflow_id)
-            await handle.cancel(reason=why)
-        except FailureError:
-            self.ended = True
+    children: list[RunningChild] = field(default_factory=list)
 
 
 @workflow.defn(name="ApplicationLane")
@@ -97,8 +57,8 @@ class ApplicationLane:
 
     It ends when idle: the server refuses to close a workflow that a signal has just reached, so
     nothing is lost as long as nothing is awaited between the last look at the inbox and the return.
-    One that is never idle continues as new before its history grows too long. The next run has no
-    handles of the children, so they are told to say when they end.
+    A lane that is never idle continues as new before its history grows too long. The next run has
+    no handles of the children, so they are asked to report their end by signal.
     """
 
     @workflow.init
@@ -106,45 +66,45 @@ class ApplicationLane:
         self._inbox: list[str] = []
         self._newest = lane.newest
         self._entries = [
-            _Entry(one.turn, None, one.proceeding, one.cancelled, adopted=True)
+            Entry(one.turn, None, one.proceeding, one.cancelled, reports_end=True)
             for one in lane.children
         ]
 
     @workflow.signal
-    def submit(self, asked: Asked) -> None:
-        if len(asked.deployment_id) <= _LONGEST_ID:
-            self._inbox.append(asked.deployment_id)
+    def submit(self, submission: Submission) -> None:
+        if len(submission.deployment_id) <= _LONGEST_ID:
+            self._inbox.append(submission.deployment_id)
 
     @workflow.signal
     def child_ended(self, end: ChildEnd) -> None:
-        """An adopted child says that it has ended; of its own, Temporal tells."""
+        """A child of an earlier run has ended; of this run's children, Temporal reports the end."""
         for entry in self._entries:
-            entry.ended |= entry.child is None and entry.turn.workflow_id == end.child
+            entry.closed |= entry.child is None and entry.turn.workflow_id == end.child
 
     @workflow.run
     async def run(self, lane: LaneInput) -> None:
-        await self._recall()
+        await self._check_input()
         while True:
             while self._inbox:
-                await self._take_in()
+                await self._start_submitted()
             await self._order()
-            self._entries = [entry for entry in self._entries if not _has_ended(entry)]
+            self._entries = [entry for entry in self._entries if not entry.ended]
             if self._inbox:
                 continue
             if not self._entries:
                 return
             if workflow.info().is_continue_as_new_suggested():
-                if await self._hand_over():
+                if await self._request_end_reports():
                     continue
-                workflow.continue_as_new(self._continued())
+                workflow.continue_as_new(self._input_of_next_run())
             await self._wait()
 
-    async def _recall(self) -> None:
-        """Ask about what an earlier run handed over too: a lane can be started by hand."""
-        handed_over = [entry.turn.deployment_id for entry in self._entries]
+    async def _check_input(self) -> None:
+        """Read the turns of the input from the database: a lane can be started by hand."""
+        ids = [entry.turn.deployment_id for entry in self._entries]
         if self._newest:
-            handed_over.append(self._newest.deployment_id)
-        known = {turn.workflow_id: turn for turn in await self._known(handed_over)}
+            ids.append(self._newest.deployment_id)
+        known = {turn.workflow_id: turn for turn in await self._read_turns(ids)}
         self._entries = [
             replace(entry, turn=known[entry.turn.workflow_id])
             for entry in self._entries
@@ -152,143 +112,89 @@ class ApplicationLane:
         ]
         self._newest = known.get(self._newest.workflow_id) if self._newest else None
 
-    async def _take_in(self) -> None:
-        """Start what is asked for and wants a turn indeed, the oldest first."""
+    async def _start_submitted(self) -> None:
+        """Start the submitted deployments that have not ended, the oldest first."""
         there = {entry.turn.deployment_id for entry in self._entries if not entry.turn.removal}
-        # The relay repeats itself until the deployment's own record.
-        asked = [one for one in dict.fromkeys(self._inbox) if one not in there]
+        # The relay submits a deployment again until its workflow has recorded the start.
+        submitted = [one for one in dict.fromkeys(self._inbox) if one not in there]
         self._inbox = []
-        turns = [turn for turn in await self._known(asked) if not turn.ended]
+        turns = [turn for turn in await self._read_turns(submitted) if not turn.ended]
         for turn in turns:
-            # Equal where a database was restored from a backup and counts on from there: it knows
-            # of the later one only.
+            # A database restored from a backup can give a sequence twice; it knows only the later.
             if self._newest is None or turn.sequence >= self._newest.sequence:
                 self._newest = turn
-        # Alone, it need not be told to proceed: that would cost it a round trip.
+        # A deployment that is alone proceeds at once, which saves it the signal.
         alone = turns == [self._newest] and not self._entries and not self._inbox
-        await asyncio.gather(*(self._admit(turn, alone=alone) for turn in turns))
+        await asyncio.gather(*(self._start(turn, proceed=alone) for turn in turns))
 
-    async def _known(self, asked: list[str]) -> list[Turn]:
-        """What the database says of them; of what it does not know, nothing."""
-        if not asked:
+    async def _read_turns(self, ids: list[str]) -> list[Turn]:
+        """Return the turns that the database knows."""
+        if not ids:
             return []
-        question = TurnsAsked(asked)
-        answer: TurnsKnown
+        submitted = TurnsInput(ids)
         try:
-            answer = await workflow.execute_local_activity_method(
-                TurnActivities.known, question, **policies.ASK_AT_ONCE.options()
+            known = await workflow.execute_local_activity_method(
+                TurnActivities.read, submitted, **policies.LOCAL_QUERY.options()
             )
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise
-            # The database is away: this asks until it is back, and no task waits meanwhile.
-            answer = await workflow.execute_activity_method(
-                TurnActivities.known, question, task_queue=names.CONTROL_QUEUE,
-                summary="ask turns", **policies.RECORD.options(),
+            # The database is away: a regular activity waits for it without holding a task.
+            known = await workflow.execute_activity_method(
+                TurnActivities.read, submitted, task_queue=names.CONTROL_QUEUE,
+                summary="read turns", **policies.RECORD.options(),
             )  # fmt: skip
-        return answer.turns
+        return known.turns
 
-    async def _hand_over(self) -> bool:
-        """Tell the children that the next run waits for them; False when all of them know."""
-        untold = [entry for entry in self._entries if not entry.adopted]
-        for entry in untold:
-            await self._adopt(entry)
-        return bool(untold)
-
-    async def _adopt(self, entry: _Entry) -> None:
-        await entry.signal("adopted", Adoption(workflow.info().workflow_id))
-        entry.adopted = True
-
-    def _continued(self) -> LaneInput:
-        children = [Adopted(one.turn, one.proceeding, one.cancelled) for one in self._entries]
-        return LaneInput(self._newest, children)
-
-    async def _wait(self) -> None:
-        """Wait until something happens; a child that was terminated tells nobody that it ended."""
-        adopted = [entry for entry in self._entries if entry.child is None]
-        try:
-            await workflow.wait_condition(
-                self._something_happened, timeout=policies.ASK_ADOPTED if adopted else None
-            )
-        except TimeoutError:
-            for entry in adopted:
-                await self._adopt(entry)
-
-    def _something_happened(self) -> bool:
-        return bool(self._inbox) or any(entry.done for entry in self._entries)
-
-    async def _admit(self, turn: Turn, *, alone: bool) -> None:
+    async def _start(self, turn: Turn, *, proceed: bool) -> None:
         if any(entry.turn.workflow_id == turn.workflow_id for entry in self._entries):
             return
         try:
-            child = await self._start(turn, proceed=alone)
+            child = await start_child(turn, proceed=proceed)
         except WorkflowAlreadyStartedError:
-            # The child of a lane that was terminated; or it has ended, and this is a repetition.
-            entry = _Entry(turn, None)
-            await self._adopt(entry)
-            if not entry.ended:
+            # Its lane was terminated; or it has ended, and the submission is a repetition.
+            entry = Entry(turn)
+            await entry.request_end_report()
+            if not entry.closed:
                 self._entries.append(entry)
         else:
-            self._entries.append(_Entry(turn, child, proceeding=alone))
-
-    async def _start(self, turn: Turn, *, proceed: bool) -> ChildWorkflowHandle[Any, Any]:
-        options: dict[str, Any] = {
-            "id": turn.workflow_id,
-            "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            "parent_close_policy": ParentClosePolicy.ABANDON,
-            "search_attributes": _attributes(turn),
-            "priority": policies.share_of(turn.slug),
-        }
-        if turn.removal:
-            removal = RemovalOrder(
-                turn.application_id, turn.slug, turn.server, turn.sequence, turn.volumes, proceed
-            )
-            summary = f"remove {turn.slug} from {turn.server}"
-            return await workflow.start_child_workflow(
-                RemovalWorkflow.run, removal, static_summary=summary, **options
-            )
-        order = DeploymentOrder(
-            turn.deployment_id, turn.application_id, turn.slug, turn.server, turn.sequence,
-            turn.reference, proceed,
-        )  # fmt: skip
-        summary = f"{turn.slug}@{turn.label} → {turn.server}"
-        return await workflow.start_child_workflow(
-            DeploymentWorkflow.run, order, static_summary=summary[:200], **options
-        )
+            self._entries.append(Entry(turn, child, proceeding=proceed))
 
     async def _order(self) -> None:
-        """Cancel what is superseded; once nothing older is left, let the newest proceed."""
+        """Cancel the superseded deployments; once they have ended, let the newest proceed."""
         newest = self._newest
         if newest is None:
             return
         older = [entry for entry in self._entries if entry.turn.workflow_id != newest.workflow_id]
         for entry in older:
-            finishing = entry.proceeding and newest.policy is Policy.QUEUE
-            if not (finishing or entry.cancelled or entry.done):
+            may_finish = entry.proceeding and newest.policy is Policy.QUEUE
+            if not (may_finish or entry.cancelled or entry.ended):
                 await entry.cancel(f"{SUPERSEDED_BY}{newest.name}")
-        if not all(entry.done for entry in older):
+        if not all(entry.ended for entry in older):
             return
         for entry in self._entries:
             if entry not in older and not entry.proceeding:
-                entry.proceeding = True
-                await entry.signal("proceed")
+                await entry.let_proceed()
 
+    async def _request_end_reports(self) -> bool:
+        """Ask the children to report their end to the next run; False if all were asked before."""
+        silent = [entry for entry in self._entries if not entry.reports_end]
+        for entry in silent:
+            await entry.request_end_report()
+        return bool(silent)
 
-def _has_ended(entry: _Entry) -> bool:
-    """Whether the child is done; how it ended is its own record's affair, never the lane's."""
-    if not entry.done:
-        return False
-    if entry.child is not None and entry.child.done() and not entry.child.cancelled():
-        entry.child.exception()
-    return True
+    def _input_of_next_run(self) -> LaneInput:
+        children = [RunningChild(one.turn, one.proceeding, one.cancelled) for one in self._entries]
+        return LaneInput(self._newest, children)
 
-
-def _attributes(turn: Turn) -> TypedSearchAttributes:
-    values = {
-        names.APPLICATION_ID: turn.application_id,
-        names.APPLICATION_NAME: turn.slug,
-        names.SERVER_NAME: turn.server,
-        names.REFERENCE: turn.reference[:255],
-        names.DEPLOYMENT_STATE: DeploymentState.CREATED.value,
-    }
-    return TypedSearchAttributes([SearchAttributePair(key, value) for key, value in values.items()])
+    async def _wait(self) -> None:
+        """Wait for a submission or an end; a terminated child of an earlier run reports none."""
+        of_earlier_runs = [entry for entry in self._entries if entry.child is None]
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._inbox) or any(entry.ended for entry in self._entries),
+                timeout=policies.CHILD_CHECK_INTERVAL if of_earlier_runs else None,
+            )
+        except TimeoutError:
+            for entry in of_earlier_runs:
+                await entry.request_end_report()

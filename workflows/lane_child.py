@@ -1,28 +1,35 @@
-"""What a lane and its children say to each other."""
+"""Signals between a lane and the workflows that it orders."""
 
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from workflows.shield import shield_until_done
+
 
 @dataclass(frozen=True)
-class Adoption:
-    """A lane that is not the child's parent waits for its end."""
+class EndListener:
+    """The workflow id of a lane that waits for the child's end without being its parent."""
 
     lane: str
 
 
 @dataclass(frozen=True)
 class ChildEnd:
-    """The workflow of a child that has ended."""
+    """The workflow id of a child that has ended."""
 
     child: str
 
 
 class LaneChild:
-    """A workflow that waits for its turn, and tells the lane of its end where Temporal does not."""
+    """A workflow that waits for its turn in a lane.
+
+    Temporal reports its end to the run of the lane that started it, and it does so to later runs.
+    """
 
     def __init__(self, *, may_proceed: bool) -> None:
         self._may_proceed = may_proceed
@@ -30,21 +37,29 @@ class LaneChild:
 
     @workflow.signal
     def proceed(self) -> None:
-        """The lane says that nothing older is in the way."""
+        """Nothing older is in the way any more."""
         self._may_proceed = True
 
     @workflow.signal
-    def adopted(self, adoption: Adoption) -> None:
-        """The run of the lane that started this has ended, or is about to."""
-        self._lane = adoption.lane
+    def report_end_to(self, listener: EndListener) -> None:
+        """The lane's run that started this workflow has ended, or is about to."""
+        self._lane = listener.lane
 
-    async def _turn(self) -> None:
-        """Wait until the lane lets this one proceed."""
+    async def _wait_for_turn(self) -> None:
         await workflow.wait_condition(lambda: self._may_proceed)
 
-    async def _tell_lane(self) -> None:
-        """Tell a lane that adopted this one that it has ended; one that has closed needs not."""
+    @asynccontextmanager
+    async def _reporting_end(self) -> AsyncIterator[None]:
+        """Report the end to the lane, however the work within ends."""
+        try:
+            yield
+        except (asyncio.CancelledError, FailureError):
+            await shield_until_done(self._report_end())
+            raise
+        await shield_until_done(self._report_end())
+
+    async def _report_end(self) -> None:
         if self._lane:
             lane = workflow.get_external_workflow_handle(self._lane)
-            with suppress(FailureError):
+            with suppress(FailureError):  # the lane has ended too
                 await lane.signal("child_ended", ChildEnd(workflow.info().workflow_id))

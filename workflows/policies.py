@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from temporalio.common import Priority, RetryPolicy
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
+
+
+class ActivityOptions(TypedDict):
+    """The arguments of `execute_activity` that a budget decides."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta | None
+    schedule_to_start_timeout: timedelta | None
+    retry_policy: RetryPolicy
+
 
 _BACKOFF: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -14,9 +24,8 @@ _BACKOFF: Final = RetryPolicy(
     maximum_interval=timedelta(seconds=30),
 )
 
-
 #: A registry that stays away for half a minute fails the deployment; its retry costs nothing.
-_ASK_SIX_TIMES: Final = RetryPolicy(
+_SIX_ATTEMPTS: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_attempts=6
 )
 
@@ -38,7 +47,7 @@ class Budget:
     waiting: timedelta | None = None
     retries: RetryPolicy = field(default_factory=lambda: _BACKOFF)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> ActivityOptions:
         return {
             "start_to_close_timeout": self.attempt,
             "schedule_to_close_timeout": self.total,
@@ -47,23 +56,23 @@ class Budget:
         }
 
 
-#: Records in the database: what happened must be written down, however long that takes.
+#: Records in the database: every change of state is written, however long the database is away.
 RECORD: Final = Budget(attempt=timedelta(seconds=20), total=None)
-#: The same within a lane's own task, for as long as a database takes that is there.
-ASK_AT_ONCE: Final = Budget(
+#: A query within the lane's own workflow task; longer, and the database counts as away.
+LOCAL_QUERY: Final = Budget(
     attempt=timedelta(seconds=2),
     total=timedelta(seconds=3),
     retries=RetryPolicy(maximum_attempts=1),
 )
 
-#: How often a deployment goes back to a step whose work is gone; more often, something removes it.
-MOST_TIMES_BACK: Final = 3
+#: How often steps are repeated because their work was gone; after that, something removes it.
+MAX_REPEATS: Final = 3
 
 _OFFLINE: Final = timedelta(minutes=5)
-#: What is left to the reconciler if nobody takes it must not keep the next deployment waiting.
+#: The reconciler can do these steps too, so they hold up the next deployment only for a minute.
 _AFTERWARDS: Final = timedelta(minutes=1)
 
-#: The first step on the server: nobody taking it within a minute means the server is offline.
+#: The first step on the server: if no worker takes it within a minute, the server is offline.
 PREFLIGHT: Final = Budget(
     attempt=timedelta(minutes=5), total=timedelta(minutes=10), waiting=timedelta(seconds=60)
 )
@@ -71,24 +80,24 @@ PULL: Final = Budget(
     attempt=timedelta(minutes=60),
     total=timedelta(minutes=90),
     waiting=timedelta(minutes=30),
-    retries=_ASK_SIX_TIMES,
+    retries=_SIX_ATTEMPTS,
 )
 #: Longer than the longest time a build may be given (four hours), and than waiting for a slot.
 BUILD: Final = Budget(
     attempt=timedelta(minutes=250),
     total=timedelta(hours=12),
     waiting=timedelta(hours=6),
-    retries=_ASK_SIX_TIMES,
+    retries=_SIX_ATTEMPTS,
 )
 RELEASE: Final = Budget(
     attempt=timedelta(minutes=60), total=timedelta(minutes=70), waiting=_OFFLINE
 )
 #: Longer than the longest stop grace (an hour): `recreate` stops what is live first.
 CREATE: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_OFFLINE)
-#: Longer than a gate is ever given (an hour), by an application or by its image's own check.
+#: Longer than the longest health gate (an hour), of an application or of its image.
 HEALTH: Final = Budget(attempt=timedelta(minutes=65), total=timedelta(minutes=75), waiting=_OFFLINE)
 SWITCH: Final = Budget(attempt=timedelta(minutes=3), total=timedelta(minutes=10), waiting=_OFFLINE)
-#: Longer than the longest drain time (an hour); what is left undone passes to the reconciler.
+#: Longer than the longest drain time (an hour).
 DRAIN: Final = Budget(
     attempt=timedelta(minutes=65), total=timedelta(minutes=70), waiting=_AFTERWARDS
 )
@@ -106,13 +115,13 @@ UNDO: Final = Budget(
 RECONCILE: Final = Budget(
     attempt=timedelta(minutes=10), total=timedelta(minutes=10), waiting=timedelta(minutes=1)
 )
-#: How often a lane asks for children that another run of it started: they say when they end, but
-#: not when they are terminated.
-ASK_ADOPTED: Final = timedelta(seconds=20)
-#: How often a deployment that waits for its turn asks whether it is still to have one.
-FIRST_ASK: Final = timedelta(seconds=5)
-LONGEST_ASK: Final = timedelta(minutes=10)
-#: GitHub may limit how often it is asked for as long as an hour.
+#: How often a lane checks the children of an earlier run: they report their end themselves, but a
+#: terminated one reports nothing.
+CHILD_CHECK_INTERVAL: Final = timedelta(seconds=20)
+#: How often a waiting deployment reads its record, which may have ended; the interval doubles.
+FIRST_RECORD_CHECK: Final = timedelta(seconds=5)
+LONGEST_RECORD_CHECK: Final = timedelta(minutes=10)
+#: GitHub's rate limit may last an hour.
 COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
 COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
 REMOVAL: Final = Budget(

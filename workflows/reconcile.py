@@ -1,4 +1,4 @@
-"""Three truths, each about its own thing, compared: the server, the database, Temporal."""
+"""The reconciliation of a server: its containers, the database and Temporal, compared."""
 
 from dataclasses import dataclass
 
@@ -7,44 +7,44 @@ from temporalio.exceptions import FailureError
 from temporalio.workflow import ActivityCancellationType
 
 from activities.comparison import ComparisonActivities
-from activities.inputs import ReconcileInput, RecordsInput, RecordsReconciled
+from activities.inputs import ComparisonInput, ReconcileInput
 from activities.reconcile import ReconcileActivities
 from workflows import policies
 from workflows.names import CONTROL_QUEUE, steps_queue
 
 
 @dataclass(frozen=True)
-class ReconcileOrder:
+class ReconcileRequest:
     server: str
 
 
 @workflow.defn(name="ReconcileWorkflow")
 class ReconcileWorkflow:
-    """Runs on a schedule, one per server; also what ends deployments that nobody else can end."""
+    """Corrects the server and the records; a schedule starts it for each server."""
 
     @workflow.run
-    async def run(self, order: ReconcileOrder) -> None:
-        await self._server(order)
-        compared: RecordsReconciled = await workflow.execute_activity_method(
+    async def run(self, request: ReconcileRequest) -> None:
+        await self._reconcile_server(request.server)
+        compared = await workflow.execute_activity_method(
             ComparisonActivities.compare,
-            RecordsInput(order.server),
+            ComparisonInput(request.server),
             task_queue=CONTROL_QUEUE,
             summary="compare records with Temporal",
             **policies.COMPARE.options(),
         )
-        if compared.changed:  # what just ended may have left something on the server
-            await self._server(order)
+        if compared.changed:  # a deployment that has ended just now may have left containers
+            await self._reconcile_server(request.server)
 
-    async def _server(self, order: ReconcileOrder) -> None:
+    async def _reconcile_server(self, server: str) -> None:
         try:
             await workflow.execute_activity_method(
                 ReconcileActivities.reconcile,
-                ReconcileInput(order.server),
-                task_queue=steps_queue(order.server),
+                ReconcileInput(server),
+                task_queue=steps_queue(server),
                 heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
                 cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                summary=f"reconcile {order.server}",
+                summary=f"reconcile {server}",
                 **policies.RECONCILE.options(),
             )
         except FailureError as error:
-            workflow.logger.warning("the server cannot be asked: %s", error)
+            workflow.logger.warning("server %s is not reconciled: %s", server, error)

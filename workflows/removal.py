@@ -13,12 +13,13 @@ from activities.record import RecordActivities
 from workflows import policies
 from workflows.failure import failure_of
 from workflows.lane_child import LaneChild
-from workflows.names import CONTROL_QUEUE, steps_queue
-from workflows.persistence import to_the_end
+from workflows.names import steps_queue
+from workflows.records import record
+from workflows.shield import shield_until_done
 
 
 @dataclass(frozen=True)
-class RemovalOrder:
+class RemovalRequest:
     application_id: str
     slug: str
     server: str
@@ -30,47 +31,36 @@ class RemovalOrder:
 
 @workflow.defn(name="RemovalWorkflow")
 class RemovalWorkflow(LaneChild):
-    """Takes an application's routes, containers, networks and, if asked, volumes away."""
+    """Removes an application's routes, containers, networks and, if requested, volumes."""
 
     @workflow.init
-    def __init__(self, order: RemovalOrder) -> None:
-        super().__init__(may_proceed=order.proceed)
+    def __init__(self, request: RemovalRequest) -> None:
+        super().__init__(may_proceed=request.proceed)
+        self._request = request
 
     @workflow.run
-    async def run(self, order: RemovalOrder) -> None:
-        try:
-            await self._remove_in_turn(order)
-        except (asyncio.CancelledError, FailureError):
-            await to_the_end(self._tell_lane())
-            raise
-        await to_the_end(self._tell_lane())
+    async def run(self, request: RemovalRequest) -> None:
+        async with self._reporting_end():
+            try:
+                await self._wait_for_turn()
+                await self._remove()
+            except (asyncio.CancelledError, FailureError) as error:
+                failure = failure_of(error, request.server, workflow.cancellation_reason())
+                await shield_until_done(self._record(failure.message))
+                raise
+            await shield_until_done(self._record(None))
 
-    async def _remove_in_turn(self, order: RemovalOrder) -> None:
-        try:
-            await self._turn()
-            await self._remove(order)
-        except (asyncio.CancelledError, FailureError) as error:
-            failure = failure_of(error, order.server, workflow.cancellation_reason())
-            await to_the_end(self._record(order, failure.message))
-            raise
-        await to_the_end(self._record(order, None))
-
-    async def _remove(self, order: RemovalOrder) -> None:
+    async def _remove(self) -> None:
         await workflow.execute_activity_method(
             HousekeepingActivities.remove_application,
-            RemovalInput(order.application_id),
-            task_queue=steps_queue(order.server),
+            RemovalInput(self._request.application_id),
+            task_queue=steps_queue(self._request.server),
             heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"remove {order.slug}",
+            summary=f"remove {self._request.slug}",
             **policies.REMOVAL.options(),
         )
 
-    async def _record(self, order: RemovalOrder, failure: str | None) -> None:
-        await workflow.execute_activity_method(
-            RecordActivities.removal,
-            RemovalRecord(order.application_id, failure),
-            task_queue=CONTROL_QUEUE,
-            summary="record removal",
-            **policies.RECORD.options(),
-        )
+    async def _record(self, failure: str | None) -> None:
+        ended = RemovalRecord(self._request.application_id, failure)
+        await record(RecordActivities.removal, ended, "record removal")

@@ -8,7 +8,7 @@ import pytest
 from examples.demo.image import PYTHON
 from tests.support.door import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
-from tests.support.outside import containers, step, story, swept, until
+from tests.support.outside import containers, progress_in_temporal, step, swept, until
 from tests.support.registry import PASSWORD, USER
 from tests.support.resetting import reset_to
 from tests.support.stack import free_ports
@@ -164,7 +164,7 @@ async def test_a_pull_shows_layers_and_bytes_while_it_runs(world: World) -> None
     detail = await until(lambda: pulling(world, deployment["id"]))
 
     async def temporal_shows_it() -> bool:
-        return "pull … 1 of 2 layers, " in await story(world.stack, deployment)
+        return "1 of 2 layers, " in await progress_in_temporal(world.stack, deployment)
 
     await until(temporal_shows_it)
     proxy.hurry.set()

@@ -72,7 +72,7 @@ ON_SERVERS: Mapping[str, Forged] = _steps(
 #: Those of the control worker.
 ON_CONTROL: Mapping[str, Forged] = {
     "record_started": Forged(_records(inputs.StartedRecord), RECORD),
-    "record_waiting": Forged(_records(inputs.WaitingRecord), RECORD),
+    "read_record": Forged(_records(inputs.StandingInput), RECORD),
     "record_succeeded": Forged(_records(inputs.SucceededRecord), RECORD),
     "record_failed": Forged(
         _records(lambda one: inputs.FailedRecord(one, Reason.UNHEALTHY, "forged", OUTSIDE)), RECORD
@@ -83,10 +83,10 @@ ON_CONTROL: Mapping[str, Forged] = {
 }
 #: Those that do what the database and the server say, whatever they are given.
 HARMLESS = {
-    "ask_turns": "ids, and its lane's own: it answers what the database knows, and writes nothing",
+    "read_turns": "ids, and its lane's own: it answers what the database knows, and writes nothing",
     "reconcile_server": "nothing: it asks the API what is expected on its own server",
     "compare_records": "the server's name: what is live there, that server told the API",
-    "tell_commit_status": "the deployment's id: GitHub is told how that stands in the database",
+    "report_commit_status": "the deployment's id: GitHub gets the state that the database has",
 }
 
 

@@ -34,12 +34,12 @@ async def _built(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     return {"built": stage.deployment(1)}
 
 
-async def _told(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
-    stage.world.builds = stage.world.tells = True
+async def _reported(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.world.builds = stage.world.reports_commit_status = True
     await stage.submit(stage.turn(1))
     await stage.ended(1)
     await stage.lane_ended()
-    return {"told": stage.deployment(1)}
+    return {"commit-status": stage.deployment(1)}
 
 
 async def _failed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
@@ -76,7 +76,7 @@ async def _cancelled(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
 
 
 async def _live_after_all(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
-    stage.world.switches_untold = True
+    stage.world.loses_switch_result = True
     await stage.submit(stage.turn(1))
     await stage.ended(1)
     await stage.lane_ended()
@@ -117,7 +117,7 @@ async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
 
 
 STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
-    _succeeded, _built, _told, _failed, _superseded, _cancelled, _live_after_all, _gone_back,
+    _succeeded, _built, _reported, _failed, _superseded, _cancelled, _live_after_all, _gone_back,
     _reset,
     _in_progress, _removed,
 )  # fmt: skip

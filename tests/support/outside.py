@@ -54,10 +54,13 @@ async def step(stack: Stack, deployment_id: str, name: str) -> dict[str, Any]:
     return dict(found[0]) if found else {}
 
 
-async def story(stack: Stack, deployment: Mapping[str, Any]) -> str:
-    """What Temporal's UI shows as the current details of a deployment."""
+async def progress_in_temporal(stack: Stack, deployment: Mapping[str, Any]) -> str:
+    """The heartbeat details of the running step, as Temporal's UI shows them."""
     handle = (await stack.temporal()).get_workflow_handle(deployment["workflow"]["id"])
-    return str((await handle.query("__temporal_workflow_metadata")).current_details)
+    pending = (await handle.describe()).raw_description.pending_activities
+    return " ".join(
+        one.data.decode() for each in pending for one in each.heartbeat_details.payloads
+    )
 
 
 async def until(check: Callable[[], Awaitable[T]], seconds: float = 300) -> T:

@@ -10,20 +10,26 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.inputs import (
+    CommitStatusInput,
+    CommitStatusResult,
     FailedRecord,
-    MayProceed,
-    Nothing,
+    FailedResult,
+    PreflightResult,
     RemovalInput,
     RemovalRecord,
+    RemovalRecordResult,
+    RemovalResult,
+    StandingInput,
+    StandingResult,
     StartedRecord,
-    StatusInput,
-    StatusTold,
+    StartedResult,
     StepInput,
     StepResult,
     SucceededRecord,
-    TurnsAsked,
-    TurnsKnown,
-    WaitingRecord,
+    SucceededResult,
+    TurnsInput,
+    TurnsResult,
+    UndoResult,
 )
 from aweigh.deployments.deployment import DeploymentState, Reason, Standing
 from aweigh.deployments.turn import Turn
@@ -68,11 +74,11 @@ class World:
     switches: list[int] = field(default_factory=list)
     #: Whether images are built here, not pulled.
     builds: bool = False
-    #: Whether GitHub is told of the deployments; what it was told, as the record was by then.
-    tells: bool = False
-    told: list[tuple[str, str]] = field(default_factory=list)
-    #: Whether a switch succeeds without anybody hearing of it.
-    switches_untold: bool = False
+    #: Whether GitHub takes commit statuses; the reports, each with the record at that time.
+    reports_commit_status: bool = False
+    reported: list[tuple[str, str]] = field(default_factory=list)
+    #: Whether a switch succeeds and its result is lost.
+    loses_switch_result: bool = False
 
     def known(self, asked: str) -> Turn | None:
         turn = self.turns.get(asked)
@@ -95,14 +101,23 @@ class World:
             if self.faults.get(key):
                 raise self.faults[key].pop(0)
         getattr(self, f"_{name}", lambda _: None)(given)
-        if name == "switch" and self.switches_untold:
-            raise ApplicationError("nobody tells", type=Reason.SERVER_OFFLINE, non_retryable=True)
-        return StepResult(
-            f"{name} done",
-            builds=self.builds and name == "preflight",
-            tells=self.tells and name == "preflight",
-            live=name == "undo" and self.live == given.deployment_id,
-        )
+        if name == "switch" and self.loses_switch_result:
+            raise ApplicationError(
+                "the result is lost", type=Reason.SERVER_OFFLINE, non_retryable=True
+            )
+        return self._result(name, given)
+
+    def _result(self, name: str, given: StepInput) -> StepResult:
+        detail = f"{name} done"
+        if name == "preflight":
+            return PreflightResult(
+                detail,
+                builds_image=self.builds,
+                reports_commit_status=self.reports_commit_status,
+            )
+        if name == "undo":
+            return UndoResult(detail, live=self.live == given.deployment_id)
+        return StepResult(detail)
 
     def _create(self, given: StepInput) -> None:
         self.containers.add(given.deployment_id)
@@ -157,11 +172,11 @@ def steps(world: World) -> list[Callable[..., Any]]:
 
 def removal(world: World) -> Callable[..., Any]:
     @activity.defn(name="remove_application")
-    async def remove_application(given: RemovalInput) -> Nothing:
+    async def remove_application(given: RemovalInput) -> RemovalResult:
         world.removed.append(given.application_id)
         world.containers.clear()
         world.live = None
-        return Nothing()
+        return RemovalResult()
 
     return remove_application
 
@@ -178,54 +193,55 @@ class FakeRecords:
     def _world(self, deployment: str) -> World:
         return self.worlds[deployment.split(".")[0]]
 
-    @activity.defn(name="ask_turns")
-    async def known(self, asked: TurnsAsked) -> TurnsKnown:
+    @activity.defn(name="read_turns")
+    async def read(self, submitted: TurnsInput) -> TurnsResult:
         world = self.worlds[slug_of_lane(activity.info().workflow_id or "")]
-        world.asked.extend(asked.deployments)
+        world.asked.extend(submitted.deployment_ids)
         if world.database_away:
             raise ApplicationError("the database does not answer", type=Reason.INTERNAL)
-        found = [turn for one in asked.deployments if (turn := world.known(one))]
-        return TurnsKnown(sorted(found, key=lambda turn: turn.sequence))
+        found = [turn for one in submitted.deployment_ids if (turn := world.known(one))]
+        return TurnsResult(sorted(found, key=lambda turn: turn.sequence))
 
     @activity.defn(name="record_started")
-    async def started(self, record: StartedRecord) -> MayProceed:
+    async def started(self, record: StartedRecord) -> StartedResult:
         world, key = self._world(record.deployment_id), (record.deployment_id, "record started")
         world.reached[key].set()
         if key in world.held:
             await world.held[key].wait()
         world.records[record.deployment_id].append("started")
         standing = self.standings.get(record.deployment_id, Standing())
-        return MayProceed(record.deployment_id not in self.ended_before, standing)
+        return StartedResult(record.deployment_id not in self.ended_before, standing)
 
-    @activity.defn(name="record_waiting")
-    async def waiting(self, record: WaitingRecord) -> Standing:
-        world, key = self._world(record.deployment_id), (record.deployment_id, "ask record")
+    @activity.defn(name="read_record")
+    async def standing(self, asked: StandingInput) -> StandingResult:
+        world, key = self._world(asked.deployment_id), (asked.deployment_id, "read record")
         world.reached[key].set()
         if key in world.held:
             await world.held[key].wait()
-        return self.standings.get(record.deployment_id, Standing(DeploymentState.CREATED))
+        waiting = Standing(DeploymentState.CREATED)
+        return StandingResult(self.standings.get(asked.deployment_id, waiting))
 
     @activity.defn(name="record_succeeded")
-    async def succeeded(self, record: SucceededRecord) -> Nothing:
+    async def succeeded(self, record: SucceededRecord) -> SucceededResult:
         self._world(record.deployment_id).records[record.deployment_id].append("succeeded")
-        return Nothing()
+        return SucceededResult()
 
     @activity.defn(name="record_failed")
-    async def failed(self, record: FailedRecord) -> Standing:
+    async def failed(self, record: FailedRecord) -> FailedResult:
         world = self._world(record.deployment_id)
         world.records[record.deployment_id].append("failed")
         world.failures[record.deployment_id] = record
-        return self.standings.get(record.deployment_id, Standing())
+        return FailedResult(self.standings.get(record.deployment_id, Standing()))
 
-    @activity.defn(name="tell_commit_status")
-    async def tell(self, given: StatusInput) -> StatusTold:
+    @activity.defn(name="report_commit_status")
+    async def report(self, given: CommitStatusInput) -> CommitStatusResult:
         world = self._world(given.deployment_id)
-        world.told.append((given.deployment_id, world.records[given.deployment_id][-1]))
-        return StatusTold("told")
+        world.reported.append((given.deployment_id, world.records[given.deployment_id][-1]))
+        return CommitStatusResult("reported")
 
     @activity.defn(name="record_removal")
-    async def removal(self, record: RemovalRecord) -> Nothing:
+    async def removal(self, record: RemovalRecord) -> RemovalRecordResult:
         world = self._world(record.application_id)
         world.records[record.application_id].append(record.failure or "removed")
         world.removals.append(record)
-        return Nothing()
+        return RemovalRecordResult()

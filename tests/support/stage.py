@@ -22,7 +22,7 @@ from aweigh.deployments.workflow_ids import lane_id
 from tests.support.scenery import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
 from worker.stack import TUNING
-from workflows.lane import ApplicationLane, Asked, LaneInput
+from workflows.lane import ApplicationLane, LaneInput, Submission
 from workflows.names import (
     CONTROL_QUEUE,
     SEARCH_ATTRIBUTES,
@@ -79,7 +79,7 @@ class Stage:
         await self.client.start_workflow(
             ApplicationLane.run, LaneInput(), id=self.lane_id,
             task_queue=CONTROL_QUEUE, start_signal="submit",
-            start_signal_args=[Asked(deployment_id)],
+            start_signal_args=[Submission(deployment_id)],
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING, priority=share_of(self.name),
         )  # fmt: skip
 
@@ -168,8 +168,8 @@ class Theatre:
 async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
     records = FakeRecords()
     activities = [
-        records.started, records.waiting, records.succeeded, records.failed, records.removal,
-        records.tell, records.known,
+        records.started, records.standing, records.succeeded, records.failed, records.removal,
+        records.report, records.read,
     ]  # fmt: skip
     async with Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, activities=activities,

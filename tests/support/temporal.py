@@ -8,7 +8,7 @@ from typing import Any, cast
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from workflows.lane import Asked
+from workflows.lane import Submission
 
 
 def rpc_error(status: RPCStatusCode) -> RPCError:
@@ -47,9 +47,9 @@ class FakeTemporal:
 
     async def start_workflow(self, _workflow: Any, _input: Any, **options: Any) -> None:
         self._fail(options["id"])
-        asked: Asked
-        (asked,) = options["start_signal_args"]
-        self.handed_over.append((options["id"], asked.deployment_id))
+        submission: Submission
+        (submission,) = options["start_signal_args"]
+        self.handed_over.append((options["id"], submission.deployment_id))
 
     def get_workflow_handle(self, workflow_id: str) -> "FakeHandle":
         return FakeHandle(self, workflow_id)

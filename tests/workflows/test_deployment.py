@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
-from activities.inputs import Progress
 from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage, Theatre
 from workflows.names import DEPLOYMENT_STATE
@@ -39,10 +38,10 @@ async def test_an_image_is_built_where_it_is_not_pulled(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("broken", "end"), [("", "succeeded"), ("health", "failed")])
-async def test_github_is_told_as_the_commit_is_known_and_at_the_end(
+async def test_the_commit_status_is_reported_at_the_start_and_at_the_end(
     stage: Stage, broken: str, end: str
 ) -> None:
-    stage.world.builds = stage.world.tells = True
+    stage.world.builds = stage.world.reports_commit_status = True
     stage.world.user_fault(broken, Reason.UNHEALTHY)
 
     await stage.submit(stage.turn(1))
@@ -50,31 +49,31 @@ async def test_github_is_told_as_the_commit_is_known_and_at_the_end(
 
     name = f"{stage.name}.1"
     async with asyncio.timeout(300):
-        while len(stage.world.told) < 2:
+        while len(stage.world.reported) < 2:
             await asyncio.sleep(0.01)
-    assert stage.world.told[-1] == (name, end)
+    assert stage.world.reported[-1] == (name, end)
 
 
-async def test_how_far_a_step_is_shows_until_it_ends(stage: Stage) -> None:
-    held = stage.world.hold("pull")
+async def test_the_current_details_tell_the_story_step_by_step(stage: Stage) -> None:
+    held = stage.world.hold("release")
     await stage.submit(stage.turn(1))
-    await stage.world.reached["", "pull"].wait()
+    await stage.world.reached["", "release"].wait()
     deployment = stage.deployment(1)
 
-    async def shown() -> str:
-        return str((await deployment.query("__temporal_workflow_metadata")).current_details)
+    async def story() -> list[str]:
+        metadata = await deployment.query("__temporal_workflow_metadata")
+        return str(metadata.current_details).splitlines()
 
-    await deployment.signal("progress", Progress("preflight", "of a step that ended"))
-    await deployment.signal("progress", Progress("pull", "1 of 2 layers"))
-    meanwhile = await shown()
+    meanwhile = await story()
     held.set()
     await stage.ended(1)
-    afterwards = await shown()
+    await stage.lane_ended()
+    afterwards = await story()
 
-    assert "- pull … 1 of 2 layers" in meanwhile
-    assert "of a step that ended" not in meanwhile
-    assert "- **pull** pull done" in afterwards
-    assert "layers" not in afterwards
+    begun = ["- **started** ", "- **preflight** preflight done", "- **pull** pull done"]
+    assert meanwhile == begun
+    assert afterwards[: len(begun) + 1] == [*begun, "- **release** release done"]
+    assert afterwards[-2:] == ["- **succeeded** ", "- **sweep** sweep done"]
 
 
 @pytest.mark.parametrize("step", ["fetch", "build"])
@@ -107,9 +106,9 @@ async def test_a_step_that_fails_for_good_undoes_everything(stage: Stage, step: 
     assert ("undo" in stage.world.steps_of(f"{stage.name}.1")) == (step != "preflight")
 
 
-async def test_one_that_is_live_though_nobody_heard_of_it_is_seen_through(stage: Stage) -> None:
-    """Its server worker died right after the switch, and stayed away."""
-    stage.world.switches_untold = True
+async def test_a_deployment_that_is_live_after_a_lost_switch_is_completed(stage: Stage) -> None:
+    """The server worker died right after the switch, before it could report it."""
+    stage.world.loses_switch_result = True
 
     await stage.submit(stage.turn(1))
     await stage.ended(1)

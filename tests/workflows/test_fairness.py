@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from tests.support.scenery import FakeRecords, World, steps
 from tests.support.stage import Stage, start_temporal
 from worker.control import WORKFLOWS, sandbox
-from workflows.deployment import DeploymentOrder, DeploymentWorkflow
+from workflows.deployment import DeploymentRequest, DeploymentWorkflow
 from workflows.names import CONTROL_QUEUE, pull_queue, steps_queue, waits_queue
 from workflows.policies import share_of
 
@@ -59,12 +59,12 @@ async def test_records_of_one_application_do_not_wait_for_hundreds_of_anothers(
     noisy, quiet = stages(environment, records)
     workflows = Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, workflow_runner=sandbox(),
-        activities=[records.known], no_remote_activities=True,
+        activities=[records.read], no_remote_activities=True,
     )  # fmt: skip
     # What each lane leads to: of the noisy one's, all but the newest are superseded.
     one_by_one = Worker(
         client, task_queue=CONTROL_QUEUE, max_concurrent_activities=1,
-        activities=[records.started, records.waiting, records.failed, records.succeeded],
+        activities=[records.started, records.standing, records.failed, records.succeeded],
     )  # fmt: skip
 
     async with workflows:
@@ -91,7 +91,7 @@ async def test_steps_of_one_application_do_not_wait_for_hundreds_of_anothers_on_
     control = Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, workflow_runner=sandbox(),
         activities=[
-            records.known, records.started, records.waiting, records.failed, records.succeeded,
+            records.read, records.started, records.standing, records.failed, records.succeeded,
         ],
     )  # fmt: skip
     queues = (steps_queue("noisy"), waits_queue("noisy"), pull_queue("noisy"))
@@ -102,9 +102,11 @@ async def test_steps_of_one_application_do_not_wait_for_hundreds_of_anothers_on_
 
     async with control:
         for sequence in range(1, backlog + 1):
+            request = DeploymentRequest(
+                f"noisy.{sequence}", "noisy", "noisy", "noisy", sequence, "", proceed=True
+            )
             await client.start_workflow(  # more at a time than its lane ever lets proceed
-                DeploymentWorkflow.run,
-                DeploymentOrder(f"noisy.{sequence}", "noisy", "noisy", "noisy", sequence, "", True),
+                DeploymentWorkflow.run, request,
                 id=noisy.turn(sequence).workflow_id, task_queue=CONTROL_QUEUE,
                 priority=share_of("noisy"),
             )  # fmt: skip

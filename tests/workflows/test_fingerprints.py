@@ -10,11 +10,15 @@ ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("fingerprints.json")
 WORKFLOWS = (
     "deployment",
+    "steps",
+    "announcements",
     "lane",
+    "lane_entry",
     "lane_child",
     "removal",
+    "records",
     "reconcile",
-    "persistence",
+    "shield",
     "commit_status",
 )
 
@@ -23,9 +27,11 @@ COMMANDS = {
     "execute_activity", "execute_activity_method", "execute_local_activity_method",
     "start_activity", "start_child_workflow",
     "execute_child_workflow", "signal", "cancel", "sleep", "wait_condition", "patched",
-    "upsert_search_attributes", "continue_as_new", "create_task", "shield",
-    "_do", "_record", "_attempt", "_tell", "_turn", "_adopt", "_tell_lane", "to_the_end",
-    "_known", "gather",
+    "upsert_search_attributes", "continue_as_new", "create_task", "shield", "gather",
+    "run", "_run", "_complete", "_attempt", "_undo", "_finish",
+    "record", "_record", "_record_failure", "show_state", "report_commit_status",
+    "_wait_for_turn", "_wait_for_turn_or_end", "_reporting_end", "_report_end",
+    "shield_until_done", "_read_turns", "start_child", "let_proceed", "request_end_report",
 }  # fmt: skip
 
 ADVICE = """The commands of workflows/{name}.py changed. Workflows that are running were started

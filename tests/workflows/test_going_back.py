@@ -6,7 +6,7 @@ from temporalio.client import WorkflowFailureError
 from aweigh.core.errors import GenerationGone, ImageGone, ProxyImageGone
 from aweigh.deployments.deployment import Reason
 from tests.support.stage import Stage
-from workflows.policies import MOST_TIMES_BACK
+from workflows.policies import MAX_REPEATS
 
 BEGINNING = ["preflight", "pull", "release", "create", "health", "switch"]
 END = ["drain", "remove", "sweep"]
@@ -77,13 +77,13 @@ async def test_temporal_shows_each_time_by_itself(stage: Stage) -> None:
 async def test_what_goes_again_and_again_ends_the_deployment(
     stage: Stage, kind: str, reason: Reason
 ) -> None:
-    for _ in range(MOST_TIMES_BACK + 2):
+    for _ in range(MAX_REPEATS + 2):
         stage.world.user_fault("switch", kind)
 
     steps = await deployed(stage)
 
     failure = stage.world.failures[f"{stage.name}.1"]
-    assert steps.count("switch") == MOST_TIMES_BACK + 1
+    assert steps.count("switch") == MAX_REPEATS + 1
     assert steps[-1] == "undo"
     assert (failure.reason, failure.message) == (reason, "switch broke")
     with pytest.raises(WorkflowFailureError):

@@ -47,15 +47,15 @@ async def test_with_the_queue_policy_the_running_one_finishes_and_the_newest_is_
     assert stage.world.failures[f"{stage.name}.2"].superseded_by == f"{stage.name}.3"
 
 
-async def test_a_waiting_one_is_superseded_while_it_asks_how_its_record_stands(
+async def test_a_waiting_deployment_is_superseded_while_it_reads_its_record(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policies, "FIRST_ASK", timedelta(milliseconds=10))
+    monkeypatch.setattr(policies, "FIRST_RECORD_CHECK", timedelta(milliseconds=10))
     held = stage.world.hold("health", f"{stage.name}.1")
-    asked = stage.world.hold("ask record", f"{stage.name}.2")
+    asked = stage.world.hold("read record", f"{stage.name}.2")
     for sequence in (1, 2):
         await stage.submit(stage.turn(sequence, policy=Policy.QUEUE))
-        step = "health" if sequence == 1 else "ask record"
+        step = "health" if sequence == 1 else "read record"
         await stage.world.reached[f"{stage.name}.{sequence}", step].wait()
 
     await stage.submit(stage.turn(3, policy=Policy.QUEUE))

@@ -92,7 +92,7 @@ async def test_a_child_that_is_terminated_after_the_handover_holds_nothing_up(
     await stage.lane_ended()
 
     assert stage.world.live == f"{stage.name}.2"
-    assert policies.ASK_ADOPTED.total_seconds() < 300
+    assert policies.CHILD_CHECK_INTERVAL.total_seconds() < 300
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.long)])

@@ -9,7 +9,13 @@ from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.inputs import MayProceed, Nothing
+from activities.inputs import (
+    FailedResult,
+    RemovalRecordResult,
+    StandingResult,
+    StartedResult,
+    SucceededResult,
+)
 from aweigh.deployments.deployment import Reason, Standing
 from aweigh.deployments.executions import Executions
 from aweigh.deployments.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
@@ -22,8 +28,9 @@ from tests.support.installation import events_of, new_application, new_deploymen
 
 #: What may be answered about a deployment that does not exist.
 NOTHING = (
-    MayProceed(False, Standing(message=NO_RECORD)), Standing(message=NO_RECORD), Standing(),
-    Nothing(),
+    StartedResult(False, Standing(message=NO_RECORD)),
+    StandingResult(Standing(message=NO_RECORD)), FailedResult(Standing()),
+    SucceededResult(), RemovalRecordResult(),
 )  # fmt: skip
 
 

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Wait for it, whatever is asked meanwhile: past the point of no return, or while giving up.
+async def shield_until_done(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await the work to its end, and drop every cancel that arrives meanwhile.
 
-    What it raises is raised here; a cancel is not.
+    Errors of the work are raised as usual.
     """
     task = asyncio.create_task(work)
     while not task.done():
