@@ -1,4 +1,4 @@
-"""`python -m cli.engine_check`: does a Docker engine answer where Aweigh looks? (exit code 0)"""
+"""`python -m cli.engine_check`: exit code 0 if the configured Docker engine answers."""
 
 import sys
 
@@ -11,7 +11,7 @@ from worker.process import CANNOT_START, load_settings
 
 
 def main() -> int:
-    """0: it answers; 1: it does not; 3: a setting is wrong, which no engine would change."""
+    """0: the engine answers; 1: it does not; 3: a setting is wrong, so starting one cannot help."""
     try:
         settings = load_settings()
     except StartupError as error:

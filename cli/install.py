@@ -1,11 +1,11 @@
-"""`aweigh install`: make what an installation keeps, or bring it to this version."""
+"""`aweigh install`: make an installation's files, or migrate them to this version."""
 
 import asyncio
 
 from sqlalchemy.engine import make_url
 
 from aweigh.core.settings import Settings
-from cli.up import say
+from cli.output import say
 from worker.installation import install
 from worker.process import run
 from worker.secrets import ADMIN
@@ -13,7 +13,7 @@ from worker.store import keys_file
 
 
 def install_here() -> None:
-    """Make what is missing, and say where it is."""
+    """Make the files that are missing, and print where they are."""
 
     async def main(settings: Settings, _stop: asyncio.Event) -> None:
         await install(settings)

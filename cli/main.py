@@ -1,7 +1,7 @@
 """The `aweigh` command.
 
-Each command imports what it needs when it runs: the processes of a stack start side by side, and
-none of them should wait for the libraries of the others.
+Each command imports its implementation when it runs: the processes of a stack start side by side,
+and none of them should wait for the libraries of the others.
 """
 
 from typing import Annotated
@@ -20,9 +20,9 @@ app.add_typer(proxy, name="proxy")
 @app.command()
 def up() -> None:
     """Start the local stack in the foreground; Ctrl-C stops it, applications stay up."""
-    from cli.up import up as start
+    from cli.up import up as run
 
-    start()
+    run()
 
 
 @app.command()
@@ -32,25 +32,25 @@ def down(
     ] = False,
     yes: Annotated[bool, typer.Option(help="With --purge: do not ask.")] = False,
 ) -> None:
-    """Stop what is left of the local stack."""
+    """Stop the local stack."""
     if yes and not purge:
         raise typer.BadParameter("--yes is for --purge: nothing else is asked")
-    from cli.down import down as stop
+    from cli.down import down as run
 
-    stop(purge=purge, yes=yes)
+    run(purge=purge, yes=yes)
 
 
 @app.command()
 def install() -> None:
-    """Make keys, database and tokens, or bring the database to this version; safe to repeat."""
-    from cli.install import install_here
+    """Make keys, database and tokens, or migrate the database to this version; safe to repeat."""
+    from cli.install import install_here as run
 
-    install_here()
+    run()
 
 
 @app.command()
 def api() -> None:
-    """Run the HTTP door and the relay."""
+    """Run the HTTP API and its relay to Temporal."""
     from worker.api import main as run
 
     run()
@@ -58,23 +58,23 @@ def api() -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Put a new key first, and seal every secret anew with it."""
-    from cli.keys import rotate_keys
+    """Add a new key, and seal every secret anew with it."""
+    from cli.keys import rotate_keys as run
 
-    rotate_keys()
+    run()
 
 
 @proxy.command()
 def recreate() -> None:
     """Apply changed settings of the proxy; it takes no requests for about a second."""
-    from cli.proxy import recreate_proxy
+    from cli.proxy import recreate_proxy as run
 
-    recreate_proxy()
+    run()
 
 
 @workers.command()
 def control() -> None:
-    """Run workflows, and the activities that touch the database."""
+    """Run workflows, and the activities that use the database."""
     from worker.control import main as run
 
     run()
@@ -82,7 +82,7 @@ def control() -> None:
 
 @workers.command()
 def server() -> None:
-    """Run the steps that touch this server's Docker engine."""
+    """Run the activities that use this server's Docker engine."""
     from worker.server import main as run
 
     run()

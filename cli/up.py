@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from aweigh.core.settings import Settings
+from cli.output import say
 from worker.process import run
 from worker.secrets import ADMIN, read_secret
 from worker.stack import Stack
@@ -57,8 +58,3 @@ def _greet(settings: Settings, seconds: float) -> None:
     else:
         say(f"  Admin token   in {settings.tokens / ADMIN}")
     say("Ctrl-C stops the stack; running applications stay up.")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

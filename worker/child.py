@@ -1,4 +1,4 @@
-"""A process of the local stack: how it is started, watched and ended."""
+"""A process of the local stack: how it is started, watched and stopped."""
 
 import asyncio
 import contextlib
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from worker.process import give_way
+from worker.process import lower_priority
 
 _PR_SET_PDEATHSIG: Final = 1
-#: Loaded before anything forks: a lock that another thread holds then stays held in the child.
+#: Loaded before any fork: a lock that another thread holds then stays held in the child.
 _LIBC: Final = ctypes.CDLL(None)
 
 
 class Starter:
-    """Starts processes beside the event loop, which a busy machine would hold up for 0.3 s each.
+    """Starts processes in a thread: on a busy machine each would block the event loop for 0.3 s.
 
-    The kernel takes the end of the thread that started them for the end of their parent; so it is
-    one thread, which lives as long as this does.
+    For the kernel, the parent of a process has died when the thread that started it ends; so there
+    is one thread, which lives as long as this object.
     """
 
     def __init__(self) -> None:
@@ -36,25 +36,25 @@ class Starter:
 
 @dataclass
 class Child:
-    """One process of the stack; started again when it dies, unless it says that it cannot start."""
+    """One process of the stack, and each that takes its place after a restart."""
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
     log: Path
-    #: Works off what the API takes in, and lets its callers come first.
-    gives_way: bool = False
+    #: Runs after the API where the machine is busy.
+    low_priority: bool = False
     started: float = field(default=0.0)
     _process: subprocess.Popen[bytes] | None = None
-    #: Kept as long as its process: see there.
+    #: Kept for as long as the process: its thread must not end.
     _starter: Starter | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Held until it is known which process it is: nothing that was started is left over.
+    #: Held until the process id is known, so that `end` misses no process that is being started.
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def pid(self) -> int | None:
-        """Of its process, while that runs."""
+        """The process id, while the process runs."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self, starter: Starter) -> None:
@@ -75,7 +75,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_last if self.gives_way else _die_with_parent,
+                preexec_fn=_prepare_at_low_priority if self.low_priority else _die_with_parent,
             )
 
     def _reap(self, process: subprocess.Popen[bytes], watch: int) -> None:
@@ -85,7 +85,7 @@ class Child:
         self._ended.set()
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended; 0: it was never started."""
+        """Return the exit code after the end; 0 if no process was ever started."""
         async with self._starting:
             if self._process is None:
                 return 0
@@ -93,7 +93,7 @@ class Child:
         return self._process.returncode
 
     async def end(self, grace: float) -> None:
-        """By force after the grace."""
+        """Stop the process, by force after the grace."""
         async with self._starting:
             self._send(signal.SIGTERM)
         try:
@@ -109,11 +109,11 @@ class Child:
                 os.killpg(pid, one)
 
 
-def _last() -> None:
+def _prepare_at_low_priority() -> None:
     _die_with_parent()
-    give_way()
+    lower_priority()
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel to end this child when the stack is killed, so that nothing is left over."""
+    """Ask the kernel to stop this process when the stack is killed."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

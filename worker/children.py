@@ -1,4 +1,4 @@
-"""The processes of a stack, noted down, so that those of a stack that was killed are found."""
+"""A file that lists the processes of a stack, so that a killed stack leaves none behind."""
 
 import asyncio
 import contextlib
@@ -11,55 +11,55 @@ from typing import Final
 from aweigh.core.errors import StartupError
 from aweigh.core.files import write_durably
 
-#: A part ends within half of this, whatever it does.
+#: Every process of the stack ends within half of this.
 STOP_SECONDS: Final = 20.0
-_NOTES: Final = "stack.children"
+_LIST: Final = "stack.children"
 
 
-def boot() -> str:
-    """Changes with every boot: a clone of this machine has another one."""
+def boot_id() -> str:
+    """The kernel's id of this boot; a clone of the machine has another one."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def note(data: Path, pids: Iterable[int]) -> None:
-    """Note which processes run, and when each began: its number alone may be another's later."""
-    lines = [f"{pid} {began}\n" for pid in pids if (began := _began(pid))]
-    write_durably(data / _NOTES, "".join(lines))
+def list_processes(data: Path, pids: Iterable[int]) -> None:
+    """Write which processes run, and when each was started: process ids are used again."""
+    lines = [f"{pid} {started}\n" for pid in pids if (started := _started(pid))]
+    write_durably(data / _LIST, "".join(lines))
 
 
 async def stop_left_over(data: Path, grace: float = STOP_SECONDS) -> int:
-    """End the noted processes that still run, by force after the grace; how many there were.
+    """Stop the listed processes that still run, by force after the grace; return their number.
 
     Raises:
-        StartupError: one does not end, even killed.
+        StartupError: a process is still there after SIGKILL.
     """
     found = left = _left_over(data)
     for how in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, how)
-                os.killpg(pid, signal.SIGCONT)  # one that stands still would not notice
+                os.killpg(pid, signal.SIGCONT)  # a stopped process handles no signal
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 while left := _left_over(data):
                     await asyncio.sleep(0.05)
     if left:
-        raise StartupError(f"processes of a stack that was killed do not end: {left}")
+        raise StartupError(f"processes of a killed stack do not end: {left}; end them yourself")
     return len(found)
 
 
 def _left_over(data: Path) -> list[int]:
-    notes = data / _NOTES
-    lines = notes.read_text().splitlines() if notes.exists() else []
-    noted = [(int(pid), began) for pid, began in (line.split(" ") for line in lines)]
-    return [pid for pid, began in noted if _began(pid) == began]
+    file = data / _LIST
+    lines = file.read_text().splitlines() if file.exists() else []
+    listed = [(int(pid), started) for pid, started in (line.split(" ") for line in lines)]
+    return [pid for pid, started in listed if _started(pid) == started]
 
 
-def _began(pid: int) -> str | None:
-    """When a process that has not ended began, as no other one of its number did."""
+def _started(pid: int) -> str | None:
+    """Boot and time at which a running process was started; None where none has this id."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     state, *fields = stat.rpartition(")")[2].split()
-    return None if state == "Z" else f"{boot()}/{fields[18]}"
+    return None if state == "Z" else f"{boot_id()}/{fields[18]}"

@@ -21,7 +21,7 @@ from aweigh.store.records import Records
 from aweigh.store.statuses import Statuses
 from worker.failures import PlainErrors
 from worker.github import open_github
-from worker.process import give_way, in_background, run, unless_stopped
+from worker.process import in_background, lower_priority, run, unless_stopped
 from worker.schedules import keep_scheduled
 from worker.store import open_store
 from worker.temporal import connect_patiently, prepare
@@ -94,5 +94,5 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
 
 def main() -> None:
-    give_way()
+    lower_priority()
     run(work)

@@ -1,10 +1,15 @@
 """The lock on an installation's data: whoever holds it may run the stack on it, or remove it."""
 
 import fcntl
+import os
+import signal
+import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-from aweigh.core.errors import StartupError
+from aweigh.core.errors import AweighError, StartupError
+
+_STOP_SECONDS: Final = 60
 
 
 def lock_file(data: Path) -> Path:
@@ -28,6 +33,20 @@ def hold(data: Path) -> IO[str]:
         ) from error
     lock.truncate(0)
     return lock
+
+
+def stop_stack(data: Path, pid: int) -> None:
+    """Stop the stack that holds the lock, as Ctrl-C does, and wait for its end.
+
+    Raises:
+        AweighError: it is still there after a minute.
+    """
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while running_stack(data) == pid:
+        if time.monotonic() > deadline:
+            raise AweighError(f"the stack (pid {pid}) does not stop; end it yourself")
+        time.sleep(0.1)
 
 
 def running_stack(data: Path) -> int | None:

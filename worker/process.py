@@ -88,10 +88,11 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoR
     os._exit(code)
 
 
-def give_way() -> None:
-    """Let callers of the API come first on a busy machine: this process works off what they ask.
+def lower_priority() -> None:
+    """Let the API go before this process on a busy machine.
 
-    Where Linux groups processes by session, niceness counts within one; a group has its own.
+    Where Linux groups processes by session, niceness counts within a session only, so that the
+    session's own is lowered too.
     """
     if os.environ.get(KEEPS_PRIORITY):
         return

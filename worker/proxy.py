@@ -4,7 +4,7 @@ from aweigh.containers.naming import SERVER_LOCK
 from aweigh.core.settings import Settings
 from aweigh.servers.api_client import Api
 from aweigh.servers.server import open_server
-from worker.children import boot
+from worker.children import boot_id
 from worker.secrets import identity_of, read_secret
 
 
@@ -15,7 +15,7 @@ async def recreate(settings: Settings) -> None:
         AweighError: the API does not answer, or the proxy cannot be had as it is wanted.
     """
     identity = identity_of(settings)
-    api = Api(settings.api_base, read_secret(settings.token_file), identity, boot())
+    api = Api(settings.api_base, read_secret(settings.token_file), identity, boot_id())
     try:
         instance = (await api.inventory()).instance
     finally:

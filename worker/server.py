@@ -28,13 +28,13 @@ from aweigh.core.tls import trusted
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
 from aweigh.servers.server import Server, open_server
-from worker.children import boot
+from worker.children import boot_id
 from worker.engine_events import Happened, follow
 from worker.failures import PlainErrors
 from worker.keeper import Keeper
 from worker.lookout import Lookout
 from worker.mender import Mender
-from worker.process import give_way, in_background, run, unless_stopped
+from worker.process import in_background, lower_priority, run, unless_stopped
 from worker.secrets import identity_of, read_secret
 from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
@@ -54,7 +54,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    identity, booted = identity_of(settings), boot()
+    identity, booted = identity_of(settings), boot_id()
     await in_thread(trusted)
     api = Api(settings.api_base, read_secret(settings.token_file), identity, booted)
     mask_logs(api.secrets.all)
@@ -202,5 +202,5 @@ async def _workers(
 
 
 def main() -> None:
-    give_way()
+    lower_priority()
     run(work)

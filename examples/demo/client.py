@@ -1,4 +1,4 @@
-"""What the demo has in common with every client of the API."""
+"""The demo as a client of the API."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,14 +12,14 @@ from aweigh.core.settings import Settings
 from aweigh.core.threads import in_thread
 from aweigh.core.tls import trusted
 
-#: Longest time that an answer is waited for.
+#: How long one call waits for the end of a deployment.
 DEPLOY_SECONDS: Final = 120
 _NAMES_TRIED: Final = 99
 
 
 @asynccontextmanager
 async def connected(settings: Settings, token: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the API.
+    """Open a client of the API.
 
     Raises:
         AweighError: the API did not answer.
@@ -39,8 +39,8 @@ async def connected(settings: Settings, token: str) -> AsyncIterator[httpx2.Asyn
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An application of the demo's."""
+class DemoApplication:
+    """An application that the demo creates."""
 
     name: str
     source: Mapping[str, Any]
@@ -57,23 +57,25 @@ class Wanted:
         }
 
 
-async def find_or_create(client: httpx2.AsyncClient, wanted: Wanted, server: str) -> dict[str, Any]:
-    """The application, under the first name that nobody else has or had.
+async def find_or_create(
+    client: httpx2.AsyncClient, wanted: DemoApplication, server: str
+) -> dict[str, Any]:
+    """Return the application, created under the first name that is free and was never used.
 
     Raises:
-        AweighError: the API refused it, or every name is taken.
+        AweighError: the API answered with an error, or no name is free.
     """
     names = [wanted.name, *(f"{wanted.name}-{number}" for number in range(2, _NAMES_TRIED + 1))]
     for name in names:
         answer = await client.get(f"/v1/applications/{name}")
         if answer.status_code == 404:
             answer = await client.post("/v1/applications", json=wanted.body(name, server))
-        if answer.status_code == 409:  # the name of a removed one, or somebody else's domain
+        if answer.status_code == 409:  # the name of a removed application, or another's domain
             continue
-        application = taken(answer)
+        application = body_of(answer)
         if wanted.is_ours(application["source"]) and not application["removing"]:
             return application
-    raise AweighError(f"every name from {names[0]} to {names[-1]} is or was taken")
+    raise AweighError(f"no name from {names[0]} to {names[-1]} is free")
 
 
 def host_of(slug: str) -> str:
@@ -81,16 +83,16 @@ def host_of(slug: str) -> str:
 
 
 def address_of(slug: str, settings: Settings) -> str:
-    """Where a browser on this machine finds the application."""
+    """The application's URL for a browser on this machine."""
     port = "" if settings.web_port == 80 else f":{settings.web_port}"
     return f"http://{host_of(slug)}{port}"
 
 
-def taken(answer: httpx2.Response) -> dict[str, Any]:
-    """The body of an answer.
+def body_of(answer: httpx2.Response) -> dict[str, Any]:
+    """Return the body of an answer; the deployment, where it says that one failed.
 
     Raises:
-        AweighError: what the API had against the question.
+        AweighError: the API answered with an error.
     """
     try:
         body: dict[str, Any] = answer.json()

@@ -10,7 +10,7 @@ from docker.errors import BuildError
 from docker.models.images import Image
 
 _TRIES: Final = 5
-#: The engine's cache named a layer that went with somebody else's image just then.
+#: The engine's cache names a layer that was removed with another image at that moment.
 _GONE: Final = "unable to find image"
 
 
@@ -35,7 +35,7 @@ def build_image(client: docker.DockerClient, name: str, files: Mapping[str, byte
 
 
 def tar_of(files: Mapping[str, bytes]) -> io.BytesIO:
-    """A tar of files that nobody owns."""
+    """Return a tar of these files."""
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         for file, data in files.items():

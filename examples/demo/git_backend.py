@@ -1,4 +1,4 @@
-"""`git http-backend`, which makes a web server out of a directory of repositories."""
+"""`git http-backend`: git's own CGI program, which serves a directory of repositories."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ class Answer(NamedTuple):
 
 
 def answer(root: Path, method: str, target: str, headers: Message, body: bytes) -> Answer:
-    """What git answers to a request for the repositories below `root`, which may only be read.
+    """Return git's answer to a request for a repository below `root`, which can only be read.
 
     https://git-scm.com/docs/git-http-backend
     """
@@ -29,10 +29,10 @@ def answer(root: Path, method: str, target: str, headers: Message, body: bytes) 
         "GIT_PROTOCOL": headers.get("Git-Protocol", ""), "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
     }  # fmt: skip
-    said = subprocess.run(  # it also fails where its answer is an error
+    output = subprocess.run(  # its exit code is an error's, too, where it answers with one
         ["git", "http-backend"], input=body, env=env, check=False, stdout=subprocess.PIPE
     ).stdout
-    head, _, content = said.partition(b"\r\n\r\n")
+    head, _, content = output.partition(b"\r\n\r\n")
     given = dict(line.split(": ", 1) for line in head.decode().splitlines())
     status = given.pop("Status", "200" if given else "500")
     return Answer(int(status.split()[0]), given, content)

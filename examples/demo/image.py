@@ -22,7 +22,7 @@ from examples.demo.context import build_image
 from examples.demo.interpreter import FLAGS, Interpreter, compile_modules, find_interpreter
 
 APPLICATION = Path(__file__).with_name("application.py")
-#: Of images that belong to no installation: those of tests and benchmarks.
+#: For images that belong to no installation: those of tests and benchmarks.
 BASE_REPOSITORY = "aweigh-demo"
 # A stable name for the interpreter, whose own path depends on the machine.
 PYTHON = "/usr/local/bin/python"

@@ -1,4 +1,4 @@
-"""The demo's push: a commit, a webhook as GitHub signs it, a build on this machine, live."""
+"""The demo's push: a commit, a webhook signed as by GitHub, a build on this machine, live."""
 
 import asyncio
 import time
@@ -16,7 +16,14 @@ from aweigh.core.errors import AweighError
 from aweigh.core.settings import Settings
 from aweigh.images.images import Images
 from examples.demo.builder.choice import Chosen, choose_builder
-from examples.demo.client import Wanted, address_of, connected, find_or_create, host_of, taken
+from examples.demo.client import (
+    DemoApplication,
+    address_of,
+    body_of,
+    connected,
+    find_or_create,
+    host_of,
+)
 from examples.demo.github import delivery
 from examples.demo.image import APPLICATION
 from examples.demo.names import DemoImages
@@ -25,12 +32,12 @@ from examples.demo.repository import Repository
 NAME: Final = "demo-push"
 #: The default builder is pulled first, which may take a while.
 _LONGEST_SECONDS: Final = 1800
-_LOOK_SECONDS: Final = 2
+_POLL_SECONDS: Final = 2
 
 
 @dataclass
 class PushDemo:
-    """One push to a repository that the stack may read, and nothing else in its network."""
+    """One push to the demo's repository, followed until it is live."""
 
     settings: Settings
     token: str
@@ -38,13 +45,13 @@ class PushDemo:
     say: Callable[[str], None]
 
     async def run(self) -> bool:
-        """Whether what was pushed is live.
+        """Whether the pushed commit is live.
 
         Raises:
-            AweighError: the stack, the engine or git refused something, or did not answer.
+            AweighError: the API, the engine or git failed or did not answer.
         """
         self.say("")
-        self.say("Now an application that is built here, whenever its repository is pushed to.")
+        self.say("Now an application that is built here at every push to its repository.")
         chosen = await self._choose()
         async with connected(self.settings, self.token) as client:
             application = await self._application(client, chosen)
@@ -70,15 +77,15 @@ class PushDemo:
             client.close()
 
     async def _application(self, client: httpx2.AsyncClient, chosen: Chosen) -> dict[str, Any]:
-        """The demo's application, told where its repository is this time."""
+        """The demo's application, updated with the repository's port of this run."""
         source = {
             "type": "git", "repository": self.repository.url, "build": {"builder": chosen.builder},
         }  # fmt: skip
-        wanted = Wanted(NAME, source, lambda given: _path(given) == _path(source))
+        wanted = DemoApplication(NAME, source, lambda given: _path(given) == _path(source))
         application = await find_or_create(client, wanted, self.settings.server)
         path = f"/v1/applications/{application['id']}"
-        taken(await client.patch(path, json={"source": source}))
-        settings = taken(await client.get(f"{path}/settings"))
+        body_of(await client.patch(path, json={"source": source}))
+        settings = body_of(await client.get(f"{path}/settings"))
         return application | {"webhook_secret": settings["webhook_secret"]}
 
     async def _push(
@@ -88,7 +95,7 @@ class PushDemo:
         chosen: Chosen,
         version: str,
     ) -> str:
-        """Push a commit and tell of it as GitHub does; the deployment's id."""
+        """Push a commit and send GitHub's webhook for it; return the deployment's id."""
         message = f"Say that it is {version}"
         before, after = await asyncio.to_thread(
             self.repository.push, _files(version, chosen), message
@@ -97,20 +104,20 @@ class PushDemo:
         payload = _payload(self.repository.url, before, after, message)
         request = delivery(payload, application["webhook_secret"])
         answer = await client.post("/v1/github/webhooks", **request)
-        deployments: list[str] = taken(answer)["deployments"]
+        deployments: list[str] = body_of(answer)["deployments"]
         if not deployments:
             raise AweighError(f"the push made no deployment: {answer.text}")
         return deployments[0]
 
     async def _follow(self, client: httpx2.AsyncClient, deployment_id: str) -> dict[str, Any]:
-        """The deployment when it has ended; says each step, and what is new of one that lasts."""
+        """Return the ended deployment; meanwhile print each step and its progress."""
         said: dict[str, str] = {}
         deadline = time.monotonic() + _LONGEST_SECONDS
         while time.monotonic() < deadline:
             answer = await client.get(
-                f"/v1/deployments/{deployment_id}", params={"wait": _LOOK_SECONDS}
+                f"/v1/deployments/{deployment_id}", params={"wait": _POLL_SECONDS}
             )
-            deployment = taken(answer)
+            deployment = body_of(answer)
             for step in deployment["steps"]:
                 line = f"  {step['name']:<10}{step['state']:<11}{step['detail']}".rstrip()
                 if said.get(step["name"]) != line:
@@ -121,7 +128,7 @@ class PushDemo:
         raise AweighError(f"the push is not live after {_LONGEST_SECONDS} s")
 
     async def _ask(self, client: httpx2.AsyncClient, slug: str) -> str:
-        """What the application says of itself, through the proxy."""
+        """The application's answer through the proxy."""
         url = f"http://127.0.0.1:{self.settings.web_port}/"
         return (await client.get(url, headers={"Host": host_of(slug)})).text.strip()
 
@@ -140,12 +147,12 @@ class PushDemo:
 
 
 def _path(source: Mapping[str, Any]) -> str:
-    """What stays of the repository's address: it has another port every time."""
+    """The repository's address without its port, which is another one in every run."""
     return urlsplit(str(source.get("repository", ""))).path
 
 
 def _files(version: str, chosen: Chosen) -> dict[str, str]:
-    """The sample application, changed in one line; buildpacks know Python by the last file."""
+    """The sample application with this version; buildpacks recognise Python by the last file."""
     program = APPLICATION.read_text()
     for default, own in (('"demo"', NAME), ('"unknown"', version)):
         program = program.replace(default, repr(own))

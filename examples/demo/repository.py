@@ -1,4 +1,4 @@
-"""The demo's own git repository, served on loopback for as long as the stack runs."""
+"""The demo's git repository, served on loopback while the stack runs."""
 
 import os
 import subprocess
@@ -19,9 +19,9 @@ _IDENTITY: Final = {
     "GIT_COMMITTER_NAME": "Demo", "GIT_COMMITTER_EMAIL": "demo@example.com",
     "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C",
 }  # fmt: skip
-_LOOK_SECONDS: Final = 0.05
-#: What GitHub says was there before a branch's first commit.
-NOTHING: Final = "0" * 40
+_POLL_SECONDS: Final = 0.05
+#: GitHub's `before` of a branch's first push.
+NO_COMMIT: Final = "0" * 40
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Repository:
 
     @property
     def target(self) -> str:
-        """What the server worker must be allowed to reach, and nothing else of this machine."""
+        """Address and port, for `AWEIGH_PRIVATE_TARGETS`."""
         return f"{_HOST}:{self.port}"
 
     def push(self, files: Mapping[str, str], message: str) -> tuple[str, str]:
-        """Commit these files to main; the commits before and after.
+        """Commit these files to main and push; return the commits before and after.
 
         Raises:
-            AweighError: git cannot do it.
+            AweighError: git failed.
         """
         work, bare = self.root / self.name, self.root / f"{self.name}.git"
         if not bare.exists():
@@ -59,7 +59,7 @@ class Repository:
         self._git("-C", str(work), "add", "--all")
         self._git("-C", str(work), "commit", "--quiet", "--allow-empty", "--message", message)
         self._git("-C", str(work), "push", "--quiet", "origin", "main")
-        return before or NOTHING, self._git("-C", str(work), "rev-parse", "HEAD")
+        return before or NO_COMMIT, self._git("-C", str(work), "rev-parse", "HEAD")
 
     def _git(self, *words: str) -> str:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -77,9 +77,9 @@ class Repository:
 
 @contextmanager
 def served(root: Path, name: str) -> Iterator[Repository]:
-    """The repository, readable on a port of its own; it is made when it is pushed to."""
+    """Serve the repository, read-only, on a free port; the first push creates it."""
     with ThreadingHTTPServer((_HOST, 0), _handler(root)) as server:
-        serving = threading.Thread(target=server.serve_forever, args=(_LOOK_SECONDS,), daemon=True)
+        serving = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         serving.start()
         try:
             yield Repository(root, name, server.server_port)
@@ -96,14 +96,14 @@ def _handler(root: Path) -> type[BaseHTTPRequestHandler]:
             self._answer(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
 
         def _answer(self, body: bytes) -> None:
-            said = git_backend.answer(root, self.command, self.path, self.headers, body)
-            self.send_response(said.status)
-            for name, value in said.headers.items():
+            reply = git_backend.answer(root, self.command, self.path, self.headers, body)
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(said.body)
+            self.wfile.write(reply.body)
 
         def log_message(self, *_: object) -> None:
-            """Nobody wants to read it between the lines of the demo."""
+            """Keep requests out of the demo's output."""
 
     return Handler

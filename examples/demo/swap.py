@@ -1,4 +1,4 @@
-"""The demo: a small application is deployed, then its next version under visible load."""
+"""The demo's swap: a small application is deployed, then its next version under load."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from aweigh.core.errors import AweighError
 from aweigh.core.settings import Settings
 from examples.demo.client import (
     DEPLOY_SECONDS,
-    Wanted,
+    DemoApplication,
     address_of,
+    body_of,
     connected,
     find_or_create,
     host_of,
-    taken,
 )
 from examples.demo.image import make_image
 from examples.demo.names import DemoImages
@@ -44,7 +44,7 @@ class SwapDemo:
         """Whether both deployments succeeded and no request was lost.
 
         Raises:
-            AweighError: the stack or the engine refused something, or did not answer.
+            AweighError: the API or the engine failed or did not answer.
         """
         async with connected(self.settings, self.token) as client:
             wanted = application_of(self.settings)
@@ -69,7 +69,7 @@ class SwapDemo:
             params={"wait": DEPLOY_SECONDS},
             json={"tag": tag},
         )
-        deployment = taken(answer)
+        deployment = body_of(answer)
         for step in deployment["steps"]:
             self.say(f"  {step['name']:<10}{step['state']:<11}{step['detail']}")
         self.say(f"  {deployment['state']} after {time.monotonic() - began:.1f} s")
@@ -125,10 +125,10 @@ class SwapDemo:
         return deployment["state"] == "succeeded" and report.failed == 0
 
 
-def application_of(settings: Settings) -> Wanted:
+def application_of(settings: Settings) -> DemoApplication:
     """The application of the demo's images."""
     repository = DemoImages(settings.prefix).application
-    return Wanted(
+    return DemoApplication(
         name=NAME,
         source={"type": "image", "image": repository, "tag": "v1"},
         is_ours=lambda source: source.get("image") == repository,
@@ -137,5 +137,5 @@ def application_of(settings: Settings) -> Wanted:
 
 async def _next_number(client: httpx2.AsyncClient, application: dict[str, Any]) -> int:
     query = {"application": application["id"], "limit": "1"}
-    items = taken(await client.get("/v1/deployments", params=query))["items"]
+    items = body_of(await client.get("/v1/deployments", params=query))["items"]
     return 1 + (items[0]["sequence"] if items else 0)

@@ -1,4 +1,4 @@
-"""The demo's push, as `up --demo` shows it."""
+"""The demo's push, as `scripts/up --demo` shows it."""
 
 import shutil
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from aweigh.core.settings import Settings
+from examples.demo.__main__ import allowances
 from examples.demo.builder.image import build_lifecycle
 from examples.demo.push import PushDemo
 from examples.demo.repository import served
 from tests.support.builder import LIFECYCLE
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, new_stack, stopped_afterwards
 
 pytestmark = pytest.mark.docker
 
@@ -28,8 +29,9 @@ async def test_every_push_of_the_demo_goes_live_and_opens_nothing_but_its_reposi
     build_lifecycle(LIFECYCLE)
     with served(tmp_path / "demo", "sample") as repository:
         shutil.copytree(LIFECYCLE, repository.root / "lifecycle")
-        opened = f'["{repository.target}"]'
-        async with running_stack(tmp_path, AWEIGH_PRIVATE_TARGETS=opened) as stack:
+        stack = new_stack(tmp_path)
+        stack.environment.update(allowances(settings_of(stack), repository))
+        async with stopped_afterwards(stack):
             demo = PushDemo(settings_of(stack), stack.token, repository, said.append)
 
             first, second = await demo.run(), await demo.run()

@@ -1,4 +1,4 @@
-"""Which builder the demo's push is built with: the default one, or a small one made here."""
+"""The builder of the demo's push: the default one, or a small one made on this machine."""
 
 import asyncio
 import subprocess
@@ -26,14 +26,14 @@ from examples.demo.image import base_image
 from examples.demo.names import DemoImages
 
 _ENVIRONMENT: Final = Path(__file__).parents[3] / "scripts" / "environment.sh"
-#: A registry that takes longer to answer is not one to pull a gigabyte from.
-_ASK_SECONDS: Final = 20
-_SAY_SECONDS: Final = 10
+#: A registry that takes longer to answer is too slow to pull a gigabyte from.
+_REGISTRY_SECONDS: Final = 20
+_PROGRESS_SECONDS: Final = 10
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A builder, and how an application that it builds finds its Python."""
+    """A builder, and the command of the Python in the images that it builds."""
 
     builder: str
     python: str
@@ -46,12 +46,14 @@ async def choose_builder(
     lifecycle: Path,
     say: Callable[[str], None],
 ) -> Chosen:
-    """The default builder where it is here or can be pulled; `lifecycle`: where one made here lies.
+    """Return the default builder, or make a small one where that cannot be pulled.
+
+    `lifecycle`: the directory of the lifecycle that a small builder takes; built if it is empty.
 
     Raises:
-        AweighError: it cannot be pulled, and none can be made.
+        AweighError: the default cannot be pulled, and a small one cannot be made.
     """
-    if await _can_be_had(images, DEFAULT_BUILDER):
+    if await _is_available(images, DEFAULT_BUILDER):
         return Chosen(DEFAULT_BUILDER, "python")
     say(f"{DEFAULT_BUILDER} cannot be pulled here, so a small builder is made.")
     if not has_lifecycle(lifecycle):
@@ -61,9 +63,9 @@ async def choose_builder(
     )
 
 
-async def _can_be_had(images: Images, image: str) -> bool:
+async def _is_available(images: Images, image: str) -> bool:
     try:
-        async with asyncio.timeout(_ASK_SECONDS):
+        async with asyncio.timeout(_REGISTRY_SECONDS):
             if await images.find(image):
                 return True
             await images.look_up(ImageReference.parse(image), None)
@@ -73,18 +75,18 @@ async def _can_be_had(images: Images, image: str) -> bool:
 
 
 async def _build_lifecycle(directory: Path, say: Callable[[str], None]) -> None:
-    """Build it beside where it belongs, and say every few seconds that it is still built."""
+    """Build the lifecycle, and print every few seconds that the build goes on."""
     say("Building the lifecycle of Cloud Native Buildpacks, once, which takes a minute or two ...")
     began = time.monotonic()
     building = asyncio.create_task(asyncio.to_thread(_compile, directory))
-    while not (await asyncio.wait({building}, timeout=_SAY_SECONDS))[0]:
+    while not (await asyncio.wait({building}, timeout=_PROGRESS_SECONDS))[0]:
         say(f"  still building after {time.monotonic() - began:.0f} s")
     await building
     say(f"  built after {time.monotonic() - began:.0f} s")
 
 
 def _compile(directory: Path) -> None:
-    """Raises: AweighError with what Go had to say."""
+    """Raises: AweighError with the last line that Go printed."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     try:
         with TemporaryDirectory(prefix="go-", dir=directory.parent) as caches:
@@ -97,7 +99,7 @@ def _compile(directory: Path) -> None:
 
 
 def _go() -> str:
-    """A Go that is new enough, installed as the scripts do it where there is none."""
+    """The path of a Go that is new enough, installed by scripts/environment.sh if necessary."""
     script = f'. "{_ENVIRONMENT}"; ensure_uv >&2; ensure_go >&2; command -v go'
     done = subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True)
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""A small builder image of one's own: the real lifecycle, and a few buildpacks.
+"""A small builder image: the real lifecycle, and a few buildpacks.
 
 For machines where no builder can be pulled: the lifecycle is built from its Go module, and both the
 build and the run image stand on a base image that is there already.
@@ -28,7 +28,7 @@ PHASES: Final = ("analyzer", "detector", "restorer", "builder", "exporter", "cre
 _USER: Final = 1000
 _HOME: Final = "home/cnb"
 _ROOT: Final = "root:x:0:0:root:/:/sbin/nologin\n"
-#: What lifecycle 0.20.8 says of itself in the `lifecycle.toml` of its releases.
+#: From the `lifecycle.toml` of lifecycle 0.20.8.
 _APIS: Final = {
     "buildpack": {"deprecated": [], "supported": ["0.7", "0.8", "0.9", "0.10", "0.11"]},
     "platform": {
@@ -43,12 +43,12 @@ def has_lifecycle(directory: Path) -> bool:
 
 
 def build_lifecycle(directory: Path, go: str = "go", caches: Path | None = None) -> None:
-    """Have the lifecycle's two programs in `directory`, built once for each version.
+    """Build the lifecycle's two programs into `directory`, unless they are there.
 
-    `caches`: where Go keeps more than a gigabyte of modules meanwhile; else in its usual places.
+    `caches`: where Go keeps more than a gigabyte of modules; its usual directories by default.
 
     Raises:
-        CalledProcessError: Go is too old, or cannot get the module; its `stderr` says why.
+        CalledProcessError: Go is too old or cannot download the module; see its `stderr`.
     """
     if has_lifecycle(directory):
         return
@@ -93,7 +93,7 @@ def make_builder(
     """Make `repository:builder` and the run image beside it; return the builder's name.
 
     `groups` are tried in order; the first whose buildpacks all detect something builds. `phases`:
-    those that its lifecycle is able to.
+    the phases that its lifecycle has.
     """
     run_image, builder = f"{repository}:run", f"{repository}:builder"
     order = tuple(groups)
@@ -157,7 +157,7 @@ def _cnb(
     order: tuple[tuple[Buildpack, ...], ...],
     phases: Iterable[str],
 ) -> bytes:
-    """What a builder has below `/cnb`, and the directories that the phases work in."""
+    """A tar of the builder's `/cnb`, and of the directories that the phases work in."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for directory in ("layers", "workspace", "platform", "platform/env"):

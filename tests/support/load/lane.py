@@ -1,4 +1,4 @@
-"""One flow at work: its schedule and its connections."""
+"""A running flow: its schedule and its connections."""
 
 from __future__ import annotations
 

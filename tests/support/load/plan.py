@@ -1,4 +1,4 @@
-"""What a load is to be: which requests, how often, to whom, and what counts as an answer."""
+"""The description of a load: requests, rates, address, and which answers are accepted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Load:
     versions: frozenset[str] | None = None
     """The X-Version an answer may have at first; `Run.allow` and `Run.forbid` change it."""
     accept: Callable[[str], bool] | None = None
-    """Asked, when an answer came, whether a version that is not among `versions` will do."""
+    """Called at each answer whose version is not among `versions`: whether it is accepted."""
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme != "http" or not urlsplit(self.url).hostname:

@@ -1,4 +1,4 @@
-"""What a load found out: counted while it runs, reported when asked."""
+"""The counters of a load, and the report made of them."""
 
 from __future__ import annotations
 

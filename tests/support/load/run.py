@@ -1,4 +1,4 @@
-"""A load at work."""
+"""A running load."""
 
 from __future__ import annotations
 

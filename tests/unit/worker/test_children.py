@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.children import note, stop_left_over
+from worker.children import list_processes, stop_left_over
 
 IGNORE = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
@@ -30,7 +30,7 @@ def process(begin: str = "") -> Iterator["subprocess.Popen[str]"]:
 @pytest.mark.parametrize(("begin", "signal"), [("", -15), (IGNORE, -9)])
 async def test_what_still_runs_is_ended(tmp_path: Path, begin: str, signal: int) -> None:
     with process(begin) as one, process() as other:
-        note(tmp_path, [one.pid])
+        list_processes(tmp_path, [one.pid])
 
         assert await stop_left_over(tmp_path, grace=0.5 if begin else 20) == 1
 
@@ -40,7 +40,7 @@ async def test_what_still_runs_is_ended(tmp_path: Path, begin: str, signal: int)
 
 async def test_another_process_of_the_same_number_is_left_alone(tmp_path: Path) -> None:
     with process() as one:
-        note(tmp_path, [one.pid])
+        list_processes(tmp_path, [one.pid])
         [notes] = tmp_path.iterdir()
         notes.write_text(notes.read_text().strip() + "1\n")
 
@@ -51,7 +51,7 @@ async def test_another_process_of_the_same_number_is_left_alone(tmp_path: Path) 
 
 async def test_what_has_ended_is_none_of_them(tmp_path: Path) -> None:
     with process() as one:
-        note(tmp_path, [one.pid])
+        list_processes(tmp_path, [one.pid])
         one.kill()
         one.wait()
 
