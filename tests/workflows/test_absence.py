@@ -1,4 +1,4 @@
-"""When nobody answers: bounded waiting, in real minutes (skipped ones stop at activities)."""
+"""Waiting for a server is bounded: tested in real minutes, as skipped time stops at activities."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.stage import Stage, Theatre
 pytestmark = pytest.mark.long
 
 
-async def test_a_server_that_does_not_answer_is_offline(house: Theatre) -> None:
+async def test_a_server_without_a_worker_is_offline(house: Theatre) -> None:
     async with house.stage(serving=False) as stage:
         await stage.submit(stage.turn(1))
         await stage.ended(1)
@@ -18,7 +18,7 @@ async def test_a_server_that_does_not_answer_is_offline(house: Theatre) -> None:
         assert stage.name in failure.message
 
 
-async def test_a_fault_that_stays_ends_with_its_own_reason(stage: Stage) -> None:
+async def test_a_lasting_error_fails_the_deployment_with_its_own_reason(stage: Stage) -> None:
     stage.world.world_fault("pull", Reason.REGISTRY_UNAVAILABLE, times=100)
 
     await stage.submit(stage.turn(1))

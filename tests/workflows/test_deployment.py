@@ -1,4 +1,4 @@
-"""One deployment, step by step, through everything that can go wrong."""
+"""One deployment, step by step, with a failure or a cancel at each."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ ORDER = ["preflight", "pull", "release", "create", "health", "switch", "drain", 
 BEFORE_THE_SWITCH = ["preflight", "pull", "release", "create", "health"]
 
 
-async def test_the_steps_run_in_order_and_the_record_says_succeeded(stage: Stage) -> None:
+async def test_the_steps_run_in_order_and_the_deployment_succeeds(stage: Stage) -> None:
     await stage.submit(stage.turn(1))
     await stage.ended(1)
     await stage.lane_ended()
@@ -25,7 +25,7 @@ async def test_the_steps_run_in_order_and_the_record_says_succeeded(stage: Stage
     assert await described.static_summary() == f"{stage.name}@v1 → {stage.name}"
 
 
-async def test_an_image_is_built_where_it_is_not_pulled(stage: Stage) -> None:
+async def test_a_release_from_source_is_built_instead_of_pulled(stage: Stage) -> None:
     stage.world.builds = True
 
     await stage.submit(stage.turn(1))
@@ -77,7 +77,7 @@ async def test_the_current_details_tell_the_story_step_by_step(stage: Stage) -> 
 
 
 @pytest.mark.parametrize("step", ["fetch", "build"])
-async def test_a_cancel_of_a_build_leaves_nothing(stage: Stage, step: str) -> None:
+async def test_a_cancelled_build_is_undone(stage: Stage, step: str) -> None:
     stage.world.builds = True
     stage.world.hold(step)
     await stage.submit(stage.turn(1))
@@ -91,7 +91,7 @@ async def test_a_cancel_of_a_build_leaves_nothing(stage: Stage, step: str) -> No
 
 
 @pytest.mark.parametrize("step", [*BEFORE_THE_SWITCH, "switch"])
-async def test_a_step_that_fails_for_good_undoes_everything(stage: Stage, step: str) -> None:
+async def test_a_permanent_failure_of_a_step_undoes_everything(stage: Stage, step: str) -> None:
     stage.world.user_fault(step, Reason.UNHEALTHY)
 
     await stage.submit(stage.turn(1))
@@ -121,7 +121,7 @@ async def test_a_deployment_that_is_live_after_a_lost_switch_is_completed(stage:
 
 
 @pytest.mark.parametrize("step", ORDER)
-async def test_a_step_that_the_world_hindered_is_tried_again(stage: Stage, step: str) -> None:
+async def test_a_transient_failure_of_a_step_is_retried(stage: Stage, step: str) -> None:
     stage.world.world_fault(step, Reason.ENGINE_UNAVAILABLE)
 
     await stage.submit(stage.turn(1))
@@ -132,7 +132,7 @@ async def test_a_step_that_the_world_hindered_is_tried_again(stage: Stage, step:
 
 
 @pytest.mark.parametrize("step", BEFORE_THE_SWITCH)
-async def test_a_cancel_before_the_switch_leaves_nothing(stage: Stage, step: str) -> None:
+async def test_a_cancel_before_the_switch_leaves_no_containers(stage: Stage, step: str) -> None:
     stage.world.hold(step)
     await stage.submit(stage.turn(1))
     await stage.world.reached["", step].wait()
@@ -146,7 +146,7 @@ async def test_a_cancel_before_the_switch_leaves_nothing(stage: Stage, step: str
         await stage.deployment(1).result()
 
 
-async def test_a_step_that_fails_as_it_is_cancelled_was_cancelled(stage: Stage) -> None:
+async def test_a_step_that_fails_during_a_cancel_counts_as_cancelled(stage: Stage) -> None:
     stage.world.fails_when_cancelled = True
     stage.world.world_fault("pull", Reason.REGISTRY_UNAVAILABLE)
     stage.world.hold("pull")
@@ -160,7 +160,7 @@ async def test_a_step_that_fails_as_it_is_cancelled_was_cancelled(stage: Stage) 
 
 
 @pytest.mark.parametrize("step", ["switch", "drain", "remove"])
-async def test_a_cancel_at_the_switch_or_after_it_comes_too_late(stage: Stage, step: str) -> None:
+async def test_a_cancel_during_or_after_the_switch_is_ignored(stage: Stage, step: str) -> None:
     held = stage.world.hold(step)
     await stage.submit(stage.turn(1))
     await stage.world.reached["", step].wait()
@@ -174,9 +174,7 @@ async def test_a_cancel_at_the_switch_or_after_it_comes_too_late(stage: Stage, s
 
 
 @pytest.mark.parametrize("step", ["drain", "remove"])
-async def test_what_cannot_be_done_after_the_switch_does_not_undo_it(
-    stage: Stage, step: str
-) -> None:
+async def test_a_failure_after_the_switch_does_not_undo_it(stage: Stage, step: str) -> None:
     stage.world.user_fault(step, Reason.INTERNAL)
 
     await stage.submit(stage.turn(1))
@@ -186,7 +184,9 @@ async def test_what_cannot_be_done_after_the_switch_does_not_undo_it(
     assert stage.world.live == f"{stage.name}.1"
 
 
-async def test_an_undo_that_cannot_be_done_is_never_called_cancelled(stage: Stage) -> None:
+async def test_a_cancelled_deployment_whose_undo_fails_is_not_recorded_as_cancelled(
+    stage: Stage,
+) -> None:
     stage.world.hold("create")
     stage.world.user_fault("undo", Reason.ENGINE_UNAVAILABLE)
     await stage.submit(stage.turn(1))
@@ -199,7 +199,7 @@ async def test_an_undo_that_cannot_be_done_is_never_called_cancelled(stage: Stag
 
 
 @pytest.mark.parametrize("cancels", [1, 2])
-async def test_a_cancel_while_it_gives_up_changes_nothing(stage: Stage, cancels: int) -> None:
+async def test_a_cancel_during_the_undo_changes_nothing(stage: Stage, cancels: int) -> None:
     stage.world.user_fault("create", Reason.START_FAILED)
     held = stage.world.hold("undo")
     await stage.submit(stage.turn(1))
@@ -219,7 +219,9 @@ async def test_a_cancel_while_it_gives_up_changes_nothing(stage: Stage, cancels:
     assert described.status is WorkflowExecutionStatus.FAILED
 
 
-async def test_one_that_is_superseded_while_it_gives_up_is_recorded(stage: Stage) -> None:
+async def test_a_deployment_superseded_during_its_undo_is_recorded_with_its_own_reason(
+    stage: Stage,
+) -> None:
     stage.world.user_fault("create", Reason.START_FAILED, f"{stage.name}.1")
     held = stage.world.hold("undo", f"{stage.name}.1")
     await stage.submit(stage.turn(1))
@@ -234,7 +236,7 @@ async def test_one_that_is_superseded_while_it_gives_up_is_recorded(stage: Stage
     assert stage.world.live == f"{stage.name}.2"
 
 
-async def test_an_undo_that_cannot_be_done_does_not_hide_why_it_was_needed(stage: Stage) -> None:
+async def test_a_failed_undo_does_not_hide_the_reason_of_the_deployment(stage: Stage) -> None:
     stage.world.user_fault("health", Reason.UNHEALTHY)
     stage.world.user_fault("undo", Reason.ENGINE_UNAVAILABLE)
     await stage.submit(stage.turn(1))
@@ -245,7 +247,9 @@ async def test_an_undo_that_cannot_be_done_does_not_hide_why_it_was_needed(stage
     assert failure.message == "health broke Undoing it failed: undo broke"
 
 
-async def test_one_that_ended_before_it_began_touches_nothing(house: Theatre, stage: Stage) -> None:
+async def test_a_deployment_that_ended_before_its_start_runs_no_step(
+    house: Theatre, stage: Stage
+) -> None:
     house.records.ended_before.add(f"{stage.name}.1")
 
     await stage.submit(stage.turn(1))
@@ -254,7 +258,7 @@ async def test_one_that_ended_before_it_began_touches_nothing(house: Theatre, st
     assert stage.world.ran == []
 
 
-async def test_a_terminated_deployment_does_not_hold_the_lane(stage: Stage) -> None:
+async def test_a_terminated_deployment_does_not_block_the_lane(stage: Stage) -> None:
     stage.world.hold("health", f"{stage.name}.1")
     await stage.submit(stage.turn(1))
     await stage.world.reached[f"{stage.name}.1", "health"].wait()
@@ -268,7 +272,7 @@ async def test_a_terminated_deployment_does_not_hold_the_lane(stage: Stage) -> N
     assert stage.world.live == f"{stage.name}.2"
 
 
-async def test_a_second_delivery_of_a_failed_deployment_runs_nothing(stage: Stage) -> None:
+async def test_a_failed_deployment_submitted_again_runs_no_step(stage: Stage) -> None:
     stage.world.user_fault("health", Reason.UNHEALTHY)
     await stage.submit(stage.turn(1))
     await stage.ended(1)

@@ -1,4 +1,4 @@
-"""The queries of docs/temporal.md are ones that Temporal takes, and find what they say."""
+"""Temporal accepts the queries of docs/temporal.md."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ QUERIES = re.findall(r"^\| [^|]+ \| `(\w+ .+)` \|$", PAGE.read_text(), re.MULTIL
 
 
 @pytest.mark.parametrize("query", QUERIES)
-async def test_a_documented_query_is_taken(stage: Stage, query: str) -> None:
+async def test_temporal_accepts_a_documented_query(stage: Stage, query: str) -> None:
     found = [one.id async for one in stage.client.list_workflows(query)]
 
     assert len(QUERIES) >= 8

@@ -1,4 +1,4 @@
-"""One application that queues a lot holds up no other's steps."""
+"""An application with a long queue does not delay another one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ backlogs = pytest.mark.parametrize("backlog", [60, pytest.param(500, marks=pytes
 
 @pytest.fixture
 async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    """A server of its own, whose control queue nobody else serves."""
+    """A Temporal server whose control queue only this module serves."""
     async with await start_temporal() as started:
         yield started
 
 
 async def queued(kind: str, *deployments: WorkflowHandle[Any, Any]) -> None:
-    """Wait until each of them has this activity, which nobody has taken yet."""
+    """Wait until each deployment has this activity pending."""
     async with asyncio.timeout(600):
         for one in deployments:
             while kind not in await pending(one):
@@ -52,7 +52,7 @@ def stages(environment: WorkflowEnvironment, records: FakeRecords) -> tuple[Stag
 
 
 @backlogs
-async def test_records_of_one_application_do_not_wait_for_hundreds_of_anothers(
+async def test_records_do_not_wait_for_hundreds_of_another_application(
     environment: WorkflowEnvironment, backlog: int
 ) -> None:
     client, records = environment.client, FakeRecords()
@@ -83,7 +83,7 @@ async def test_records_of_one_application_do_not_wait_for_hundreds_of_anothers(
 
 
 @backlogs
-async def test_steps_of_one_application_do_not_wait_for_hundreds_of_anothers_on_their_server(
+async def test_steps_do_not_wait_for_hundreds_of_another_application_on_the_same_server(
     environment: WorkflowEnvironment, backlog: int
 ) -> None:
     client, records = environment.client, FakeRecords()

@@ -1,4 +1,4 @@
-"""The order of commands in each workflow, so that no change alters running ones unnoticed."""
+"""The commands of each workflow are pinned: a changed order would break running workflows."""
 
 import ast
 import json

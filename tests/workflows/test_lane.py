@@ -30,7 +30,7 @@ async def test_a_newer_deployment_supersedes_a_running_one(stage: Stage) -> None
     assert stage.world.most_inside == 1
 
 
-async def test_with_the_queue_policy_the_running_one_finishes_and_the_newest_is_next(
+async def test_with_the_queue_policy_the_running_deployment_finishes_and_the_newest_is_next(
     stage: Stage,
 ) -> None:
     held = stage.world.hold("health", f"{stage.name}.1")
@@ -69,7 +69,7 @@ async def test_a_waiting_deployment_is_superseded_while_it_reads_its_record(
     assert stage.world.switches == [1, 3]
 
 
-async def test_one_that_is_superseded_while_its_start_is_recorded_does_nothing(
+async def test_a_deployment_superseded_during_the_record_of_its_start_runs_no_step(
     stage: Stage,
 ) -> None:
     recorded = stage.world.hold("record started", f"{stage.name}.1")
@@ -85,7 +85,9 @@ async def test_one_that_is_superseded_while_its_start_is_recorded_does_nothing(
     assert stage.world.failures[f"{stage.name}.1"].reason is Reason.SUPERSEDED
 
 
-async def test_sequence_counts_not_arrival(stage: Stage) -> None:
+async def test_the_sequence_decides_which_deployment_is_newest_not_the_arrival(
+    stage: Stage,
+) -> None:
     held = stage.world.hold("pull", f"{stage.name}.5")
     await stage.submit(stage.turn(5))
     await stage.world.reached[f"{stage.name}.5", "pull"].wait()
@@ -101,7 +103,9 @@ async def test_sequence_counts_not_arrival(stage: Stage) -> None:
     assert stage.world.live == f"{stage.name}.5"
 
 
-async def test_of_fifty_at_once_the_newest_is_live_and_at_most_two_switch(stage: Stage) -> None:
+async def test_of_fifty_deployments_at_once_the_newest_is_live_and_at_most_two_switch(
+    stage: Stage,
+) -> None:
     await asyncio.gather(*(stage.submit(stage.turn(number)) for number in range(1, 51)))
     await stage.ended(*range(1, 51))
 
@@ -127,7 +131,7 @@ async def test_repeated_submissions_change_nothing(stage: Stage) -> None:
     assert stage.world.steps_of(f"{stage.name}.1").count("pull") == 1
 
 
-async def test_nothing_is_lost_around_the_idle_close(stage: Stage) -> None:
+async def test_no_deployment_is_lost_while_an_idle_lane_closes(stage: Stage) -> None:
     """Signals at the moment the lane closes, with a fifth of them delivered twice."""
     chance = random.Random(7)  # noqa: S311 (a stress test, not a secret)
     for number in range(1, 31):
@@ -147,8 +151,8 @@ async def test_nothing_is_lost_around_the_idle_close(stage: Stage) -> None:
         assert [one for one in records if one != "started"] in (["succeeded"], ["failed"])
 
 
-async def test_a_terminated_lane_is_healed_by_the_next_delivery(stage: Stage) -> None:
-    """The newest child waits for the word to proceed, and nobody is left to say it."""
+async def test_the_next_submission_restores_a_terminated_lane(stage: Stage) -> None:
+    """The newest child waits for the signal to proceed, and no lane is left to send it."""
     held = stage.world.hold("undo", f"{stage.name}.1")
     stage.world.hold("health", f"{stage.name}.1")
     await stage.submit(stage.turn(1))
@@ -166,7 +170,7 @@ async def test_a_terminated_lane_is_healed_by_the_next_delivery(stage: Stage) ->
     assert stage.world.live == f"{stage.name}.2"
 
 
-async def test_a_removal_takes_its_turn_like_a_deployment(stage: Stage) -> None:
+async def test_a_removal_waits_for_its_turn_like_a_deployment(stage: Stage) -> None:
     stage.world.hold("health", f"{stage.name}.1")
     await stage.submit(stage.turn(1))
     await stage.world.reached[f"{stage.name}.1", "health"].wait()
@@ -190,23 +194,23 @@ async def test_a_failed_child_never_fails_the_lane(stage: Stage, reason: Reason)
     assert described.status is WorkflowExecutionStatus.COMPLETED
 
 
-def made_up(stage: Stage, deployment_id: str, sequence: int = 10**9) -> dict[str, Any]:
-    """A newer turn, as whoever reaches Temporal would write it."""
+def forged(stage: Stage, deployment_id: str, sequence: int = 10**9) -> dict[str, Any]:
+    """A newer turn, forged by someone who reaches Temporal."""
     return {
         "application_id": f"{stage.name}.app", "slug": stage.name, "server": stage.name,
         "sequence": sequence, "deployment_id": deployment_id,
     }  # fmt: skip
 
 
-async def test_made_up_turns_supersede_nothing(stage: Stage) -> None:
+async def test_forged_submissions_supersede_nothing(stage: Stage) -> None:
     held = stage.world.hold("health", f"{stage.name}.1")
     await stage.submit(stage.turn(1))
     await stage.world.reached[f"{stage.name}.1", "health"].wait()
 
     for deployment_id in (f"{stage.name}.2", f"{stage.name}.1", "", "x" * 10**5):
-        await stage.lane().signal("submit", made_up(stage, deployment_id))
+        await stage.lane().signal("submit", forged(stage, deployment_id))
     await stage.lane().signal("submit", {"deployment_id": [1]})
-    await stage.lane().signal("submit", made_up(stage, f"{stage.name}.3") | {"removal": True})
+    await stage.lane().signal("submit", forged(stage, f"{stage.name}.3") | {"removal": True})
     async with asyncio.timeout(300):
         while f"{stage.name}.3" not in stage.world.asked:
             await asyncio.sleep(0.01)
@@ -221,9 +225,9 @@ async def test_made_up_turns_supersede_nothing(stage: Stage) -> None:
     assert stage.world.removed == []
 
 
-async def test_a_lane_started_by_hand_believes_nothing_of_what_it_was_given(stage: Stage) -> None:
-    newest = made_up(stage, f"{stage.name}.made-up")
-    child = {"turn": made_up(stage, f"{stage.name}.child", 5), "proceeding": True}
+async def test_a_lane_started_by_hand_ignores_its_input(stage: Stage) -> None:
+    newest = forged(stage, f"{stage.name}.made-up")
+    child = {"turn": forged(stage, f"{stage.name}.child", 5), "proceeding": True}
 
     await stage.client.start_workflow(
         "ApplicationLane", {"newest": newest, "children": [child]}, id=stage.lane_id,
@@ -236,7 +240,7 @@ async def test_a_lane_started_by_hand_believes_nothing_of_what_it_was_given(stag
     assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
 
 
-async def test_what_comes_while_the_database_is_away_has_its_turn_when_it_is_back(
+async def test_deployments_submitted_while_the_database_is_away_run_once_it_is_back(
     stage: Stage,
 ) -> None:
     stage.world.database_away = True

@@ -52,7 +52,7 @@ async def fill(stage: Stage, sequence: int, times: int) -> None:
         await stage.submit(stage.turn(sequence, policy=Policy.QUEUE))
 
 
-async def test_a_running_child_is_handed_over_and_the_newest_waits_for_it(
+async def test_the_next_run_of_a_lane_waits_for_the_running_child_of_the_last(
     stages: list[Stage],
 ) -> None:
     stage = stages[0]
@@ -76,7 +76,7 @@ async def test_a_running_child_is_handed_over_and_the_newest_waits_for_it(
     assert stage.world.most_inside == 1
 
 
-async def test_a_child_that_is_terminated_after_the_handover_holds_nothing_up(
+async def test_a_child_terminated_after_its_lane_continued_as_new_blocks_nothing(
     stages: list[Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = stages[1]
@@ -96,7 +96,7 @@ async def test_a_child_that_is_terminated_after_the_handover_holds_nothing_up(
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.long)])
-async def test_deployments_without_a_pause_are_ordered_and_none_is_lost(
+async def test_deployments_without_a_pause_are_ordered_and_all_recorded(
     stages: list[Stage], count: int
 ) -> None:
     stage = stages[2]

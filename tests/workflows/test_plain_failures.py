@@ -152,7 +152,7 @@ async def test_an_error_of_any_class_is_one_sentence(
     assert ("cause" in ends) == ("activityFailureInfo" in ends)
 
 
-async def test_a_workflows_own_error_is_told_by_its_class(client: Client) -> None:
+async def test_an_error_in_workflow_code_is_reported_by_its_class(client: Client) -> None:
     """It fails the workflow's task, again and again, until the code is mended."""
     queue = f"broken-{secrets.token_hex(4)}"
     async with Worker(

@@ -1,4 +1,4 @@
-"""Budgets, against each other and against what an application may ask for."""
+"""The budgets fit each other and the limits that an application may set."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def test_a_build_may_take_as_long_as_its_application_allows() -> None:
     assert policies.BUILD.waiting + policies.BUILD.attempt <= (policies.BUILD.total or longest)
 
 
-def test_what_is_left_to_the_reconciler_keeps_the_next_waiting_for_minutes_only() -> None:
+def test_steps_left_to_the_reconciler_delay_the_next_deployment_by_minutes_only() -> None:
     left = (policies.DRAIN, policies.REMOVE, policies.SWEEP)
 
     assert sum((step.waiting or DEADLINE for step in left), timedelta()) <= timedelta(minutes=3)

@@ -1,4 +1,4 @@
-"""Resets of deployments that had ended: Temporal ends up saying what the record says."""
+"""A reset run of a deployment that had ended ends as the record says."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def _shown(stage: Stage, sequence: int) -> tuple[WorkflowExecutionStatus |
     return described.status, described.typed_search_attributes[DEPLOYMENT_STATE]
 
 
-async def test_a_reset_of_one_that_had_succeeded_succeeds_and_does_nothing(
+async def test_a_reset_of_a_deployment_that_had_succeeded_succeeds_without_a_step(
     house: Theatre, stage: Stage
 ) -> None:
     for sequence in (1, 2):
@@ -37,7 +37,7 @@ async def test_a_reset_of_one_that_had_succeeded_succeeds_and_does_nothing(
     assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded", "started"]
 
 
-async def test_a_reset_run_that_fails_says_succeeded_where_the_record_does(
+async def test_a_failing_reset_run_succeeds_where_the_record_does(
     house: Theatre, stage: Stage
 ) -> None:
     await stage.submit(stage.turn(1))
@@ -53,7 +53,7 @@ async def test_a_reset_run_that_fails_says_succeeded_where_the_record_does(
     assert await _shown(stage, 1) == (WorkflowExecutionStatus.COMPLETED, "succeeded")
 
 
-async def test_a_run_that_may_not_start_fails_as_the_record_says(
+async def test_a_run_that_may_not_start_fails_with_the_recorded_reason(
     house: Theatre, stage: Stage
 ) -> None:
     house.records.ended_before.add(f"{stage.name}.1")
@@ -70,7 +70,7 @@ async def test_a_run_that_may_not_start_fails_as_the_record_says(
     assert stage.world.ran == []
 
 
-async def test_a_reset_of_one_that_was_superseded_while_it_waited_ends_again(
+async def test_a_reset_of_a_deployment_that_was_superseded_before_its_turn_ends_again(
     house: Theatre, stage: Stage
 ) -> None:
     held = stage.world.hold("health", f"{stage.name}.1")

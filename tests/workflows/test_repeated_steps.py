@@ -1,4 +1,4 @@
-"""A step that finds gone what an earlier one made: the order goes on from there, a few times."""
+"""Steps are repeated, a few times, if a later step finds their work gone."""
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -22,7 +22,7 @@ async def deployed(stage: Stage) -> list[str]:
 
 @pytest.mark.parametrize("step", ["release", "create", "health", "switch"])
 @pytest.mark.parametrize("builds", [False, True])
-async def test_an_image_that_is_gone_is_had_again_in_the_step_that_is_for_it(
+async def test_a_missing_image_is_pulled_or_built_again(
     stage: Stage, step: str, builds: bool
 ) -> None:
     stage.world.builds = builds
@@ -30,14 +30,14 @@ async def test_an_image_that_is_gone_is_had_again_in_the_step_that_is_for_it(
 
     steps = await deployed(stage)
 
-    had = ["fetch", "build"] if builds else ["pull"]
-    order = [BEGINNING[0], *had, *BEGINNING[2:]]
+    provided = ["fetch", "build"] if builds else ["pull"]
+    order = [BEGINNING[0], *provided, *BEGINNING[2:]]
     assert steps == [*order[: order.index(step) + 1], *order[1:], *END]
     assert stage.world.records[f"{stage.name}.1"] == ["started", "succeeded"]
 
 
 @pytest.mark.parametrize("step", ["health", "switch"])
-async def test_containers_that_are_gone_are_made_and_asked_again(stage: Stage, step: str) -> None:
+async def test_missing_containers_are_created_and_checked_again(stage: Stage, step: str) -> None:
     stage.world.user_fault(step, GenerationGone.kind)
 
     steps = await deployed(stage)
@@ -46,7 +46,7 @@ async def test_containers_that_are_gone_are_made_and_asked_again(stage: Stage, s
     assert steps == [*BEGINNING[: BEGINNING.index(step) + 1], *again, *END]
 
 
-async def test_a_proxy_that_is_gone_is_had_again_by_preflight(stage: Stage) -> None:
+async def test_a_missing_proxy_is_installed_again_by_preflight(stage: Stage) -> None:
     stage.world.user_fault("switch", ProxyImageGone.kind)
 
     steps = await deployed(stage)
@@ -54,7 +54,7 @@ async def test_a_proxy_that_is_gone_is_had_again_by_preflight(stage: Stage) -> N
     assert steps == [*BEGINNING, "preflight", "create", "health", "switch", *END]
 
 
-async def test_temporal_shows_each_time_by_itself(stage: Stage) -> None:
+async def test_a_repeated_step_has_a_number_behind_its_activity_id(stage: Stage) -> None:
     stage.world.user_fault("switch", ImageGone.kind)
 
     await deployed(stage)
@@ -74,7 +74,7 @@ async def test_temporal_shows_each_time_by_itself(stage: Stage) -> None:
     ("kind", "reason"),
     [(ImageGone.kind, Reason.IMAGE_NOT_FOUND), (GenerationGone.kind, Reason.START_FAILED)],
 )
-async def test_what_goes_again_and_again_ends_the_deployment(
+async def test_work_that_keeps_disappearing_fails_the_deployment(
     stage: Stage, kind: str, reason: Reason
 ) -> None:
     for _ in range(MAX_REPEATS + 2):
@@ -90,8 +90,8 @@ async def test_what_goes_again_and_again_ends_the_deployment(
         await stage.deployment(1).result()
 
 
-async def test_a_cancel_meanwhile_is_not_forgotten(stage: Stage) -> None:
-    """The switch itself is not given up for it; what it finds gone is not made again either."""
+async def test_a_cancel_before_a_repetition_is_obeyed(stage: Stage) -> None:
+    """The cancel does not interrupt the switch, but nothing is created again after it."""
     stage.world.user_fault("switch", GenerationGone.kind)
     held = stage.world.hold("switch")
     await stage.submit(stage.turn(1))
