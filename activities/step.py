@@ -1,4 +1,4 @@
-"""What every step on a server has in common: its release, its report, its heartbeat, its errors."""
+"""A step on a server: its release, its reports, its heartbeat, its errors."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class OpenStep:
     name: StepName
     journal: Journal
     api: Api
-    #: What nobody may read: the release's, and what is fetched for it.
+    #: Masked wherever the step writes: secrets of the release, and those fetched for it.
     secrets: list[str] = field(default_factory=list)
     detail: str = ""
-    #: What the step's report shows beside the message of its failure; never in a history.
+    #: Shown in the step's report beside the message of its failure; never in a history.
     evidence: str = ""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -52,22 +52,22 @@ class OpenStep:
         self.journal.write(self.release.deployment, text, self.secrets)
 
     def log_output(self, lines: list[str]) -> None:
-        """Write what a program printed to the deployment's log, while that takes more."""
+        """Write the output of a program to the deployment's log, up to the log's limit."""
         self.journal.write_output(self.release.deployment, lines, self.secrets)
 
     def log_length(self) -> int:
         return self.journal.length(self.release.deployment)
 
     def lines_behind(self, length: int) -> list[str]:
-        """The lines that were written to the log since it was so long."""
+        """Return the lines written since the log had this length."""
         return self.journal.lines_behind(self.release.deployment, length)
 
     def progress(self, detail: str) -> None:
         """Show progress in the API and in Temporal's UI."""
         self.detail = detail
-        self.tell(StepState.RUNNING)
+        self.report(StepState.RUNNING)
 
-    def tell(self, state: StepState) -> None:
+    def report(self, state: StepState) -> None:
         """Report the step in the background: a step does not wait for the API."""
         report = self._report(state)
         if state is StepState.RUNNING:  # the evidence of a failure stays out of Temporal
@@ -75,7 +75,7 @@ class OpenStep:
         self.journal.report(self.release.deployment, self.name, report)
 
     async def pin(self, image: Image) -> None:
-        """Record the image the release is pinned to: other deployments build on it.
+        """Pin the release to the image, which later deployments reuse.
 
         Raises:
             Unavailable: the API is away.
@@ -85,7 +85,7 @@ class OpenStep:
         self.release = self.release.model_copy(update={"image": image})
 
     async def pin_commit(self, commit: str) -> None:
-        """Record the commit that is built: whatever the branch says by the next attempt.
+        """Pin the release to the commit, so that the next attempt builds the same.
 
         Raises:
             Unavailable: the API is away.
@@ -107,26 +107,26 @@ class OpenStep:
 
     @property
     def shown(self) -> str:
-        """The detail as others may see it."""
+        """The detail, masked."""
         return printable(mask_words(self.detail, self.secrets)[:LONGEST_MESSAGE])
 
 
 class Steps:
-    """Opens steps: nothing in a payload is trusted but ids."""
+    """Opens steps; of a payload it trusts only the ids."""
 
     def __init__(self, api: Api, journal: Journal) -> None:
         self._api = api
         self._journal = journal
-        # Nothing of a release changes but its image, here: one question per run is enough.
+        # Only its image changes during a run, and only here: one request per run is enough.
         self._releases: OrderedDict[tuple[str, str], Release] = OrderedDict()
 
     @asynccontextmanager
     async def open(
         self, name: StepName, step: StepInput, *, last: bool = False
     ) -> AsyncIterator[OpenStep]:
-        """Report the step from its start to its end, and say failures in Temporal's words.
+        """Report the step from its start to its end; raise its errors as application errors.
 
-        `last`: before it ends, everything reported so far is sent.
+        `last`: send all reports before the step ends.
         """
         secrets: list[str] = []
         run_id = activity.info().workflow_run_id or ""
@@ -135,17 +135,17 @@ class Steps:
             secrets += release.secrets
             await asyncio.to_thread(prepare, secrets)
             opened = OpenStep(release, name, self._journal, self._api, secrets, heartbeat=heartbeat)
-            opened.tell(StepState.RUNNING)
+            opened.report(StepState.RUNNING)
             try:
                 yield opened
             except (Exception, asyncio.CancelledError) as error:
-                if not _goes_on_elsewhere(error):
-                    _tell_failure(opened, error)
-                await self._journal.flush(step.deployment_id)  # it may be the deployment's end
+                if not _continues_elsewhere(error):
+                    _report_failure(opened, error)
+                await self._journal.flush(step.deployment_id)  # the deployment may end here
                 raise
             finally:
                 self._keep(opened.release, run_id)
-            opened.tell(StepState.SUCCEEDED)
+            opened.report(StepState.SUCCEEDED)
             if last:
                 await self._journal.flush(step.deployment_id)
 
@@ -156,12 +156,12 @@ class Steps:
                 yield heartbeat
 
     async def _release(self, name: StepName, step: StepInput, run_id: str) -> Release:
-        """The release, asked for once a run; a run that begins anew reopens what had ended.
+        """Request the release once per run; a reset run reopens a deployment that had failed.
 
-        The API answers a run that is the deployment's own: one of a workflow that its lane started.
+        The API answers only the runs of the workflow that the deployment's lane started.
 
         Raises:
-            StepFailed: the deployment has ended, or the run is not its own.
+            StepFailed: the deployment has ended, or the run belongs to another workflow.
             Unavailable: the API is away.
         """
         if known := self._releases.get((step.deployment_id, run_id)):
@@ -182,8 +182,8 @@ class Steps:
             self._releases.popitem(last=False)
 
 
-def _goes_on_elsewhere(error: BaseException) -> bool:
-    """Whether nothing went wrong: this worker is being stopped, and the next one takes it up."""
+def _continues_elsewhere(error: BaseException) -> bool:
+    """Whether this worker is shutting down, so that the next one takes over the step."""
     return isinstance(error, asyncio.CancelledError) and activity.is_worker_shutdown()
 
 
@@ -191,9 +191,9 @@ def _text(error: BaseException) -> str:
     return str(error) if isinstance(error, AweighError) else said_by(error, masks=True)
 
 
-def _tell_failure(opened: OpenStep, error: BaseException) -> None:
+def _report_failure(opened: OpenStep, error: BaseException) -> None:
     cancelled = isinstance(error, asyncio.CancelledError)
     opened.detail = "cancelled" if cancelled else _text(error)
     opened.log(f"{opened.name}: {opened.detail}")
     opened.detail = f"{opened.detail}\n{opened.evidence}".strip()
-    opened.tell(StepState.FAILED)
+    opened.report(StepState.FAILED)

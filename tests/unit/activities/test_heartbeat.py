@@ -77,7 +77,7 @@ async def test_the_evidence_of_a_failure_is_in_no_heartbeat(beats: Beats) -> Non
     async def fail(opened: OpenStep) -> None:
         opened.progress("1 of 2 layers")
         opened.detail = "it failed\nthe last lines of the log"
-        opened.tell(StepState.FAILED)
+        opened.report(StepState.FAILED)
         assert await beats.next() == ("1 of 2 layers",)
 
     await beats.during(fail)
