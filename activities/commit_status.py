@@ -14,20 +14,20 @@ from aweigh.core.errors import NotFound, RateLimited, Refused, Unavailable
 from aweigh.deployments.deployment import Reason
 
 if TYPE_CHECKING:
-    from aweigh.store.statuses import Statuses
+    from aweigh.github.status_reporter import StatusReporter
 
 _log = structlog.get_logger(__name__)
 
 
 class CommitStatusActivities:
-    def __init__(self, statuses: Statuses) -> None:
-        self._statuses = statuses
+    def __init__(self, reporter: StatusReporter) -> None:
+        self._reporter = reporter
 
     @activity.defn(name="report_commit_status")
     async def report(self, given: CommitStatusInput) -> CommitStatusResult:
         """Show the state of the deployment beside its commit, if the credentials allow it."""
         try:
-            return CommitStatusResult(await self._statuses.tell(given.deployment_id))
+            return CommitStatusResult(await self._reporter.report(given.deployment_id))
         except (NotFound, Refused) as error:
             _log.warning(
                 "commit status not reported", deployment=given.deployment_id, why=str(error)

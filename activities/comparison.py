@@ -10,11 +10,11 @@ from activities.errors import as_application_errors, caller
 from activities.inputs import ComparisonInput, ComparisonResult
 
 if TYPE_CHECKING:
-    from aweigh.store.comparison import Comparison
+    from aweigh.temporal.record_comparison import RecordComparison
 
 
 class ComparisonActivities:
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: RecordComparison) -> None:
         self._comparison = comparison
 
     @activity.defn(name="compare_records")

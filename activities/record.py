@@ -22,13 +22,13 @@ from activities.inputs import (
 from aweigh.deployments.deployment import Standing
 
 if TYPE_CHECKING:
-    from aweigh.store.records import Records
+    from aweigh.temporal.workflow_records import WorkflowRecords
 
 
 class RecordActivities:
     """Writes each change of state once, however often the activity is repeated."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: WorkflowRecords) -> None:
         self._records = records
 
     @activity.defn(name="record_started")

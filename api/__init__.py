@@ -1,1 +1,1 @@
-"""The HTTP door: starts deployments and reads their state; never touches Docker."""
+"""The HTTP API: admits deployments and answers their state; never touches Docker."""

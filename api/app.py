@@ -16,25 +16,26 @@ from api import (
     hooks,
     openapi,
     problems,
+    server_workers,
     tokens,
     webhooks,
-    worker,
 )
-from api.crowd import CrowdLimit
-from api.dependencies import Office
-from api.limits import BodyLimit
+from api.body_limit import BodyLimit
+from api.callers import CallerLimit
+from api.delivery_verification import Verification
+from api.dependencies import AppContext
+from api.followers import Followers
+from api.overload import OverloadLimit
+from api.rate_limits import FailureLimits
 from api.readiness import Readiness
 from api.relay import Relay
-from api.strangers import Strangers, StrangersLimit
-from api.verification import Verification
-from api.watch import Watch
 from aweigh import __version__
 from aweigh.core.settings import Settings
-from aweigh.deployments.executions import Executions
 from aweigh.github.app import GitHub
 from aweigh.store.database import Store
+from aweigh.temporal.executions import Executions
 
-#: Of the connections; the others are for calls that are answered at once.
+#: The share of connections for followers; the others serve calls that are answered at once.
 _FOLLOWERS_PERCENT: Final = 60
 
 
@@ -48,12 +49,12 @@ def create_app(
     relay = Relay(store, connect)
     verification = Verification()
     lists = ThreadPoolExecutor(1, "lists")
-    watch = Watch(store, settings.api_connections * _FOLLOWERS_PERCENT // 100)
-    strangers = Strangers(settings.api_failures_a_minute)
+    followers = Followers(store, settings.api_connections * _FOLLOWERS_PERCENT // 100)
+    failures = FailureLimits(settings.api_failures_a_minute)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        running = [asyncio.create_task(one.run()) for one in (relay, watch)]
+        running = [asyncio.create_task(one.run()) for one in (relay, followers)]
         try:
             yield
         finally:
@@ -62,26 +63,26 @@ def create_app(
             await asyncio.wait(running)
             verification.close()
             lists.shutdown(wait=False, cancel_futures=True)
-            strangers.close()
+            failures.close()
 
     app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit)
-    app.add_middleware(StrangersLimit)
-    app.add_middleware(CrowdLimit)
-    app.state.office = Office(
+    app.add_middleware(CallerLimit)
+    app.add_middleware(OverloadLimit)
+    app.state.context = AppContext(
         settings,
         store,
         relay,
         github,
         verification,
-        strangers,
+        failures,
         Readiness(store, relay),
         executions or Executions(connect),
-        watch,
+        followers,
         lists,
     )
     problems.install(app)
     openapi.install(app)
-    for room in (hooks, webhooks, applications, deployments, tokens, worker, health):
-        app.include_router(room.router)
+    for module in (hooks, webhooks, applications, deployments, tokens, server_workers, health):
+        app.include_router(module.router)
     return app

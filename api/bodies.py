@@ -1,4 +1,4 @@
-"""Bodies of deliveries: a sender that stops halfway does not block the others."""
+"""Bodies of deliveries, bounded in memory; a stalled sender does not block the others."""
 
 import asyncio
 from collections import Counter
@@ -11,20 +11,20 @@ from fastapi import HTTPException, Request
 from aweigh.core.caller import caller_at
 from aweigh.core.errors import Unavailable
 
-#: Bytes of each body that are not counted. GitHub's deliveries hardly ever have more, and so there
-#: is always room for them; the number of connections bounds how many there are.
+#: The bytes of each body that are not counted. GitHub's deliveries rarely exceed it, so they always
+#: fit; the number of connections bounds their sum.
 SMALL: Final = 64 * 1024
-#: What exceeds that, in all bodies, and in those of one caller, who may be GitHub.
+#: The counted bytes of all bodies, and of one caller's, which may be GitHub.
 _MOST: Final = 150 * 1024**2
 _MOST_OF_ONE: Final = 100 * 1024**2
-#: For a body, and within that for room while bodies that have arrived take all of it.
+#: The time for a body to arrive, and within it the wait for memory of bodies being verified.
 _BODY_SECONDS: Final = 30.0
 _PATIENCE: Final = 5.0
-_CROWDED: Final = "too many large deliveries come at once; send it again"
+_CROWDED: Final = "too many large deliveries arrive at once; send it again"
 
 
 def is_small(headers: Mapping[str, str]) -> bool:
-    """Whether a body says of itself that it is no longer than most."""
+    """Whether the `Content-Length` of a body is within the uncounted bytes."""
     length = headers.get("content-length", "0")
     return "transfer-encoding" not in headers and length.isdecimal() and int(length[:20]) <= SMALL
 
@@ -43,30 +43,30 @@ class _Body:
         return data
 
     def give_up(self) -> None:
-        """Make its reader fail, because the body takes too long to arrive."""
+        """Fail its reader: the body takes too long to arrive."""
         self.was_given_up = True
         self.data.clear()
         self._time.reschedule(asyncio.get_running_loop().time())
 
 
 class Bodies:
-    """So many bytes in all; for more, the oldest body that has not arrived has to go."""
+    """Bounds the bytes of all bodies; at the bound, the oldest unfinished body is dropped."""
 
     def __init__(self, most: int = _MOST, most_of_one: int = _MOST_OF_ONE) -> None:
         self._most = most
         self._most_of_one = most_of_one
         self._held: Counter[str] = Counter()
-        #: Those of them that are counted, the oldest first.
+        #: The counted bodies that have not arrived, the oldest first.
         self._arriving: dict[_Body, None] = {}
         self._freed = asyncio.Event()
 
     @asynccontextmanager
     async def of(self, request: Request) -> AsyncIterator[bytes]:
-        """The body of a request, which has its room until the block ends.
+        """Yield the body of a request; its bytes count until the block ends.
 
         Raises:
-            Unavailable: others need the room, or have all of it.
-            HTTPException: it does not arrive.
+            Unavailable: other bodies use all memory, or this one was dropped for them.
+            HTTPException: the body does not arrive in time.
         """
         time = asyncio.timeout(_BODY_SECONDS)
         body = _Body(caller_at(request.client.host if request.client else ""), time)
@@ -93,9 +93,9 @@ class Bodies:
         return body.take()
 
     async def _make_room(self, body: _Body, more: int) -> None:
-        """Count a body for so many bytes more."""
+        """Count more bytes for a body, once they fit."""
         self._arriving.setdefault(body)
-        while not body.was_given_up and (victims := self._in_the_way(body, more)) is not None:
+        while not body.was_given_up and (victims := self._victims(body, more)) is not None:
             if victims:
                 victims[0].give_up()
                 self._free(victims[0])
@@ -107,10 +107,10 @@ class Bodies:
         self._held[body.caller] += more
 
     async def _until_freed(self) -> None:
-        """Wait for a body that has arrived and is being looked at.
+        """Wait until a body that has arrived is verified.
 
         Raises:
-            Unavailable: that takes too long.
+            Unavailable: it takes too long.
         """
         self._freed.clear()
         try:
@@ -119,8 +119,8 @@ class Bodies:
         except TimeoutError as error:
             raise Unavailable(_CROWDED) from error
 
-    def _in_the_way(self, body: _Body, more: int) -> list[_Body] | None:
-        """Those others that have not arrived, the oldest first; None where there is room."""
+    def _victims(self, body: _Body, more: int) -> list[_Body] | None:
+        """Return the bodies to drop, the oldest first; None if the bytes fit."""
         others = [one for one in self._arriving if one is not body]
         if self._held[body.caller] + more > self._most_of_one:
             return [one for one in others if one.caller == body.caller]

@@ -1,4 +1,4 @@
-"""What path functions are given: the store, the relay, and who is asking."""
+"""The dependencies of path functions: the context, and the authenticated caller."""
 
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -8,51 +8,52 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.callers import bearer_of
+from api.delivery_verification import Verification
+from api.followers import Followers
+from api.rate_limits import FailureLimits
 from api.readiness import Readiness
 from api.relay import Relay
-from api.strangers import Strangers, bearer_of
-from api.verification import Verification
-from api.watch import Watch
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.core import grammar
 from aweigh.core.model import Written
 from aweigh.core.settings import Settings
-from aweigh.deployments.executions import Executions
 from aweigh.github.app import GitHub
 from aweigh.store import servers
 from aweigh.store.database import Store
 from aweigh.store.tokens import Bearer, Scope
+from aweigh.temporal.executions import Executions
 
 
 @dataclass(frozen=True)
-class Office:
-    """Everything behind the doors."""
+class AppContext:
+    """The collaborators of the API's path functions."""
 
     settings: Settings
     store: Store
     relay: Relay
     github: GitHub
     verification: Verification
-    strangers: Strangers
+    failures: FailureLimits
     readiness: Readiness
     executions: Executions
-    watch: Watch
-    #: One thread, for answers that hold much: the event loop is everybody's.
+    followers: Followers
+    #: One thread for long answers, which would block the event loop.
     lists: Executor
 
 
-async def _office(request: Request) -> Office:  # else FastAPI would call it in a thread
-    office: Office = request.app.state.office
-    return office
+async def _context(request: Request) -> AppContext:  # async: FastAPI would call it in a thread
+    context: AppContext = request.app.state.context
+    return context
 
 
-#: The `next` of the page before.
+#: The `next` of the previous page.
 _Next = Annotated[str, Written(grammar.ENTITY_ID, "is not the `next` of a page")]
 Cursor = Annotated[_Next | None, Query()]
 
-Doors = Annotated[Office, Depends(_office)]
+Context = Annotated[AppContext, Depends(_context)]
 
-#: For the document alone: who calls was asked before the body was read.
+#: For the OpenAPI document only: the middleware has authenticated the caller.
 _bearer = HTTPBearer(auto_error=False)
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -67,9 +68,11 @@ def _scope(needed: Scope) -> Callable[[Request, _Credentials], Coroutine[Any, An
 def _allowed(request: Request, needed: Scope) -> Bearer:
     found = bearer_of(request)
     if found is None:
-        raise HTTPException(401, "A valid token is needed: Authorization: Bearer awg_…")
+        raise HTTPException(401, "A valid token is required: Authorization: Bearer awg_…")
     if not found.scope.allows(needed):
-        raise HTTPException(403, f"This token has the scope {found.scope}, not {needed}.")
+        raise HTTPException(
+            403, f"This call requires the scope {needed}; the token has {found.scope}."
+        )
     return found
 
 
@@ -79,11 +82,11 @@ Admin = Annotated[Bearer, Depends(_scope(Scope.ADMIN))]
 ServerToken = Annotated[Bearer, Depends(_scope(Scope.SERVER))]
 
 
-async def _holder(request: Request, office: Doors, bearer: ServerToken) -> str:
-    """The server whose name this worker holds."""
+async def _holder(request: Request, context: Context, bearer: ServerToken) -> str:
+    """Return the server whose name this worker holds."""
     server = bearer.server or ""
     identity, boot = (request.headers.get(one, "") for one in (IDENTITY_HEADER, BOOT_HEADER))
-    async with office.store.read() as tx:
+    async with context.store.read() as tx:
         await servers.check_holder(tx, server, identity, boot)
     return server
 

@@ -1,4 +1,4 @@
-"""Deployments: read, followed, cancelled, tried again."""
+"""Deployments: read, followed, cancelled, retried."""
 
 import re
 from dataclasses import replace
@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.dependencies import Cursor, Deployer, Doors, Office, Reader
-from api.following import follow, pieces
+from api.dependencies import AppContext, Context, Cursor, Deployer, Reader
 from api.idempotency import KeyHeader, key_of
+from api.log_stream import chunks, follow
 from api.ranges import ranged
 from api.schemas import deployment_answer
-from api.waiting import Wait, answer_for, answer_to
+from api.wait import Wait, answer_for, answer_to
 from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import DeploymentState, Trigger
 from aweigh.store import admission, applications, deployments, idempotency, logs, outbox
@@ -30,49 +30,49 @@ _OFFSET: Final = re.compile(r"[0-9]{1,18}")
 
 @router.get("")
 async def list_deployments(
-    office: Doors,
+    context: Context,
     _: Reader,
     application: str | None = None,
     state: DeploymentState | None = None,
     before: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = _PAGE,
 ) -> dict[str, Any]:
-    async with office.store.read() as tx:
+    async with context.store.read() as tx:
         wanted = (await applications.find_row(tx, application)).id if application else None
         found = await deployments.page(
             tx, application_id=wanted, state=state, before=before, limit=limit
         )
-    items = [deployment_answer(one, office.settings) for one in found]
+    items = [deployment_answer(one, context.settings) for one in found]
     return {"items": items, "next": items[-1].id if len(items) == limit else None}
 
 
 @router.get("/{deployment}")
-async def read_deployment(office: Doors, _: Reader, deployment: str, wait: Wait = 0) -> Response:
-    answer = await answer_for(office, deployment, wait)
+async def read_deployment(context: Context, _: Reader, deployment: str, wait: Wait = 0) -> Response:
+    answer = await answer_for(context, deployment, wait)
     if not wait:
         answer.status_code = 200
     return answer
 
 
 @router.get("/{deployment}/steps")
-async def read_steps(office: Doors, _: Reader, deployment: str) -> dict[str, Any]:
-    async with office.store.read() as tx:
+async def read_steps(context: Context, _: Reader, deployment: str) -> dict[str, Any]:
+    async with context.store.read() as tx:
         found = await deployments.find(tx, deployment)
-    return {"items": deployment_answer(found, office.settings).steps, "next": None}
+    return {"items": deployment_answer(found, context.settings).steps, "next": None}
 
 
 @router.get("/{deployment}/log")
-async def read_log(office: Doors, _: Reader, request: Request, deployment: str) -> Response:
+async def read_log(context: Context, _: Reader, request: Request, deployment: str) -> Response:
     """Text, with byte ranges; a stream of events with `Accept: text/event-stream`."""
-    async with office.store.read() as tx:
+    async with context.store.read() as tx:
         await deployments.find_row(tx, deployment)
         length = await logs.length(tx, deployment)
     if _streams(request):
         last = _OFFSET.fullmatch(request.headers.get("last-event-id", ""))
-        office.watch.check_place()
-        events = follow(office.watch, deployment, int(last[0]) if last else 0)
+        context.followers.check_capacity()
+        events = follow(context.followers, deployment, int(last[0]) if last else 0)
         return StreamingResponse(events, media_type="text/event-stream")
-    read = partial(pieces, office.watch, deployment)
+    read = partial(chunks, context.followers, deployment)
     return ranged(length, request.headers.get("range"), read)
 
 
@@ -81,50 +81,50 @@ def _streams(request: Request) -> bool:
 
 
 @router.post("/{deployment}/cancel", status_code=202)
-async def cancel(office: Doors, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
-    """Ask for its end; it is `cancelled` once nothing of it exists any more."""
-    return await _cancel(office, deployment, wait)
+async def cancel(context: Context, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
+    """Request the cancellation; it is `cancelled` once nothing of it exists any more."""
+    return await _cancel(context, deployment, wait)
 
 
 @router.delete("/{deployment}", status_code=202)
-async def delete(office: Doors, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
-    return await _cancel(office, deployment, wait)
+async def delete(context: Context, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
+    return await _cancel(context, deployment, wait)
 
 
-async def _cancel(office: Office, deployment_id: str, wait: int) -> Response:
-    async with office.store.write(urgent=True) as tx:
+async def _cancel(context: AppContext, deployment_id: str, wait: int) -> Response:
+    async with context.store.write(urgent=True) as tx:
         row = await deployments.find_row(tx, deployment_id, lock=True)
         if DeploymentState(row.state).ended:
             raise Conflict(f"{deployment_id} has ended already ({row.state})")
         await outbox.put(tx, outbox.CANCEL, deployment_id)
-    office.relay.wake()
-    return await answer_for(office, deployment_id, wait, wanted=DeploymentState.FAILED)
+    context.relay.wake()
+    return await answer_for(context, deployment_id, wait, wanted=DeploymentState.FAILED)
 
 
 @router.post("/{deployment}/retry", status_code=202)
 async def retry(
-    office: Doors,
+    context: Context,
     bearer: Deployer,
     deployment: str,
     idempotency_key: KeyHeader = None,
     wait: Wait = 0,
 ) -> Response:
-    """A new deployment of the same release; what was built or pulled is not made again."""
+    """Deploy the same release again; its image is not built or pulled again."""
     order = Order(trigger=Trigger.RETRY, actor=bearer.name, retry_of=deployment)
-    return await _again(office, order, idempotency_key, wait)
+    return await _again(context, order, idempotency_key, wait)
 
 
 @router.post("/{deployment}/rollback", status_code=202)
 async def rollback(
-    office: Doors,
+    context: Context,
     bearer: Deployer,
     deployment: str,
     idempotency_key: KeyHeader = None,
     wait: Wait = 0,
 ) -> Response:
-    """Make this older release live again, by a new deployment."""
+    """Deploy this older release again."""
     order = Order(trigger=Trigger.ROLLBACK, actor=bearer.name, retry_of=deployment)
-    return await _again(office, order, idempotency_key, wait)
+    return await _again(context, order, idempotency_key, wait)
 
 
 _NEEDED: Final = {
@@ -133,7 +133,9 @@ _NEEDED: Final = {
 }
 
 
-async def _again(office: Office, order: Order, idempotency_key: str | None, wait: int) -> Response:
+async def _again(
+    context: AppContext, order: Order, idempotency_key: str | None, wait: int
+) -> Response:
     key = key_of(order.trigger, idempotency_key, deployment=order.retry_of)
 
     async def admit(tx: Transaction) -> Deployment:
@@ -143,19 +145,19 @@ async def _again(office: Office, order: Order, idempotency_key: str | None, wait
             tx, application.row.id, key, lambda: _admit_again(tx, application, row, order)
         )
 
-    admitted = await office.store.admit(admit)
-    office.relay.wake()
-    return await answer_to(office, admitted, wait)
+    admitted = await context.store.admit(admit)
+    context.relay.wake()
+    return await answer_to(context, admitted, wait)
 
 
 async def _admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
 ) -> Deployment:
     """Raises: Conflict."""
-    if known := await admission.asked_already(tx, application, order):
+    if known := await admission.find_duplicate(tx, application, order):
         return known
     needed = _NEEDED[order.trigger]
     if earlier.state != needed:
-        raise Conflict(f"{earlier.id} is {earlier.state}; a {order.trigger} needs {needed}")
+        raise Conflict(f"{earlier.id} is {earlier.state}; a {order.trigger} requires {needed}")
     order = replace(order, tag=earlier.tag)
     return await admission.admit_again(tx, application, earlier, order)

@@ -9,10 +9,10 @@ from starlette.datastructures import QueryParams
 
 from api import hook_body
 from api.bodies import is_small
-from api.dependencies import Doors
+from api.callers import accept_caller, is_known_caller
+from api.dependencies import Context
 from api.idempotency import KeyHeader, key_of
-from api.strangers import let_in, was_here
-from api.waiting import Wait, answer_to
+from api.wait import Wait, answer_to
 from aweigh.core.errors import Invalid
 from aweigh.deployments.deployment import Trigger
 from aweigh.store import admission, applications
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/events", tags=["hooks"])
 
 @router.post("/{deploy_hook}", status_code=202)
 async def deploy_hook(
-    office: Doors,
+    context: Context,
     request: Request,
     deploy_hook: str,
     x_deploy_secret: Annotated[str, Header()] = "",
@@ -35,18 +35,18 @@ async def deploy_hook(
 ) -> Response:
     """Deploy, at `tag` if one is given: in the JSON body or the query.
 
-    The answer's `ignored` names fields of the body that mean nothing here.
+    The answer's `ignored` names the fields of the body that were ignored.
     """
 
     async def check_caller() -> None:
-        async with office.store.read() as tx:
-            await applications.find_by_hook(tx, deploy_hook, x_deploy_secret)
-        let_in(request)
+        async with context.store.read() as tx:
+            await applications.check_hook(tx, deploy_hook, x_deploy_secret)
+        accept_caller(request)
 
-    # Who asks comes before what is asked, so that a stranger learns nothing from a 422; and before
-    # the write, so that strangers keep no admission waiting. Who was here before is let through
-    # to the admission, which asks him anyway; but not with much to read, for he may be out.
-    if not (known := was_here(request) and is_small(request.headers)):
+    # The caller is authenticated before its request is validated, so that a 422 tells strangers
+    # nothing, and before the write, so that strangers delay no admission. A known caller goes on to
+    # the admission, which authenticates it anyway; but not with a large body: it may be revoked.
+    if not (known := is_known_caller(request) and is_small(request.headers)):
         await check_caller()
     body = await request.body()
     try:
@@ -60,31 +60,31 @@ async def deploy_hook(
     order = Order(trigger=Trigger.HOOK, actor="hook", tag=asked.tag)
 
     async def admit(tx: Transaction) -> Deployment:
-        # The secret may have been rotated since the caller showed it.
+        # The secret may have been rotated since the caller presented it.
         application = await applications.find_by_hook(tx, deploy_hook, x_deploy_secret, lock=True)
-        let_in(request)
+        accept_caller(request)
         return await admission.admit_once(tx, application, order, key)
 
-    admitted = await office.store.admit(admit)
-    office.relay.wake()
-    return _told(await answer_to(office, admitted, wait), asked.ignored)
+    admitted = await context.store.admit(admit)
+    context.relay.wake()
+    return _with_ignored(await answer_to(context, admitted, wait), asked.ignored)
 
 
 def _refuse_unknown(query: QueryParams) -> None:
-    """A misspelt `tag` would deploy what is live, and CI would take that for its own.
+    """Refuse a misspelt `tag`: it would deploy what is live, and CI would report success.
 
     Raises:
         Invalid
     """
     for name in query:
         if name not in ("tag", "wait"):
-            raise Invalid(f"query.{name}", "is not known here; there are `tag` and `wait`")
+            raise Invalid(f"query.{name}", "is unknown; use `tag` or `wait`")
         if len(query.getlist(name)) > 1:
             raise Invalid(f"query.{name}", "is given more than once")
 
 
-def _told(answer: Response, ignored: tuple[str, ...]) -> Response:
-    """Return the answer with the names of the fields that were not looked at."""
+def _with_ignored(answer: Response, ignored: tuple[str, ...]) -> Response:
+    """Return the answer with the names of the ignored fields."""
     if not ignored:
         return answer
     body = json.loads(bytes(answer.body)) | {"ignored": list(ignored)}

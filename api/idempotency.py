@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a call that is repeated makes what the first one made."""
+"""`Idempotency-Key`: a repeated call returns what the first one made."""
 
 import hashlib
 import json
@@ -13,15 +13,15 @@ from aweigh.store.idempotency import Key
 KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
-def key_of(door: str, value: str | None, **asked: str | bool | None) -> Key | None:
-    """The caller's key, with a hash of what it asked for.
+def key_of(endpoint: str, value: str | None, **asked: str | bool | None) -> Key | None:
+    """Return the caller's key with a hash of the request.
 
     Raises:
-        Invalid: it is not a key.
+        Invalid: the key is invalid.
     """
     if value is None:
         return None
     if not grammar.matches(grammar.IDEMPOTENCY_KEY, value):
         raise Invalid("Idempotency-Key", "holds 1 to 255 printable ASCII characters, no spaces")
     body = json.dumps(asked, sort_keys=True)
-    return Key(door=door, value=value, body_hash=hashlib.sha256(body.encode()).hexdigest())
+    return Key(endpoint=endpoint, value=value, body_hash=hashlib.sha256(body.encode()).hexdigest())

@@ -1,4 +1,4 @@
-"""The document of this API: besides what FastAPI derives, how each call can fail, and as what."""
+"""The OpenAPI document: what FastAPI derives, and how each call can fail."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -7,23 +7,23 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 PROBLEM: Final = "application/problem+json"
-#: Every status that a problem can have, in the words of RFC 9110.
+#: Every status that a problem can have.
 _MEANINGS: Final[dict[int, str]] = {
     401: "No valid token, or no valid signature",
     403: "The token's scope does not cover this call",
-    404: "There is nothing of that name, or the secret is another one",
-    405: "The path is not called by this method",
+    404: "No such resource, or the secret is wrong",
+    405: "The method is not allowed for this path",
     408: "The request did not arrive in time",
-    409: "Another state, application or worker stands against it",
+    409: "The call conflicts with a state, another application or another worker",
     410: "The deployment has ended",
     413: "The body is too large",
     422: "A field, parameter or header is invalid",
-    424: "The deployment ended otherwise than asked for; the problem holds it",
+    424: "The deployment did not end as requested; the problem contains it",
     429: "Too many calls from this address failed",
-    503: "The database is away, or there is too much to do; try again",
+    503: "The database does not answer, or the API is overloaded; try again",
 }
 _HOOK: Final = "/v1/events/{deploy_hook}"
-#: Read by hand, so that who asks is checked first.
+#: Parsed by hand, after the caller is authenticated.
 _HOOK_BODY: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"tag": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
@@ -34,7 +34,7 @@ _CHANGES: Final = ("post", "put", "patch", "delete")
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field; never its value."""
+    """The error of one field; never its value."""
 
     field: str
     message: str
@@ -54,7 +54,7 @@ class Problem(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Have the document complete wherever it is asked for."""
+    """Complete the document."""
     derived = app.openapi
 
     def complete() -> dict[str, Any]:
@@ -67,7 +67,7 @@ def install(app: FastAPI) -> None:
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which never occur
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, never sent
         schemas.pop(unused, None)
     template = "#/components/schemas/{model}"
     described = Problem.model_json_schema(ref_template=template)
@@ -104,9 +104,9 @@ def _complete_log(method: str, responses: dict[str, Any]) -> None:
             "description": "The log, or its lines as events",
             "content": text | events,
         }
-        responses["206"] = {"description": "The bytes asked for", "content": text}
+        responses["206"] = {"description": "The requested bytes", "content": text}
         responses["416"] = {"description": "The log is shorter", "content": text}
-    else:  # a server worker's report: the length there is
+    else:  # a server worker's report: the current length
         responses["409"]["content"]["application/json"] = {"schema": {"type": "object"}}
 
 

@@ -1,4 +1,4 @@
-"""Errors leave as application/problem+json (RFC 9457), from here alone."""
+"""Errors as application/problem+json (RFC 9457): the only place that makes them."""
 
 from http import HTTPStatus
 from typing import Any
@@ -32,7 +32,7 @@ _KINDS: dict[type[AweighError], tuple[HTTPStatus, str]] = {
 }
 
 
-#: Stable names; the phrases of HTTP have changed with the versions of Python.
+#: Stable names: HTTP's phrases change with the versions of Python.
 _HTTP: dict[int, str] = {
     401: "unauthorized",
     403: "forbidden",
@@ -60,7 +60,7 @@ def unauthorized() -> JSONResponse:
     return problem(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
-        "A valid token is needed: Authorization: Bearer awg_…",
+        "A valid token is required: Authorization: Bearer awg_…",
     )
 
 
@@ -69,21 +69,21 @@ def too_large() -> JSONResponse:
 
 
 def _fields(errors: Any) -> list[dict[str, str]]:
-    """Which field, and what is wrong with it; never the value, which may be a secret."""
+    """Return the invalid fields with their errors, never their values, which may be secret."""
     return [_field(error["type"], error["loc"], str(error["msg"])) for error in errors]
 
 
 def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, str]:
-    if kind == "json_invalid":  # its place is an offset
+    if kind == "json_invalid":  # its location is an offset
         return {"field": "body", "message": "is not JSON"}
-    if kind == "tuple_type":  # a word of Python's, not of JSON's
+    if kind == "tuple_type":  # JSON has lists, not tuples
         message = "Input should be a list"
     field = place_of(place[1:] if place[:1] == ("body",) else place) or "body"
     return _wrong(field, message.removeprefix("Value error, "))
 
 
 def _wrong(field: str, message: str) -> dict[str, str]:
-    """Both may repeat a name from the body, of which half a character could not be sent back."""
+    """Escape what cannot be encoded: both texts may contain a name from the body."""
     return {"field": _sendable(field), "message": _sendable(message)}
 
 
@@ -97,7 +97,7 @@ def _invalid(errors: list[dict[str, str]]) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Register the one handler for each kind of error."""
+    """Register a handler for each kind of error."""
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(ValidationError, _value)
     app.add_exception_handler(HTTPException, _http)
@@ -110,7 +110,7 @@ async def _request(request: Request, error: Any) -> JSONResponse:
     errors = error.errors()
     sent_as = request.headers.get("content-type", "").partition(";")[0]
     if any(one["loc"] == ("body",) for one in errors) and not sent_as.endswith("json"):
-        message = "is not sent as JSON: give the header Content-Type: application/json"
+        message = "is not sent as JSON: set the header Content-Type: application/json"
         return _invalid([{"field": "body", "message": message}])
     return _invalid(_fields(errors))
 
@@ -120,7 +120,7 @@ async def _value(_: Request, error: Any) -> JSONResponse:
 
 
 async def _http(_: Request, error: Any) -> JSONResponse:
-    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for an unreadable body
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's status for an unreadable body
         return _invalid([{"field": "body", "message": "is not JSON"}])
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return too_large()
@@ -141,7 +141,7 @@ async def _ours(request: Request, error: Any) -> JSONResponse:
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """Nobody is there to be answered, and nothing has failed here."""
+    """The client has disconnected: nobody receives the answer, and nothing has failed."""
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
@@ -150,4 +150,8 @@ async def _unexpected(_: Request, __: Exception) -> JSONResponse:
 
 
 def _internal() -> JSONResponse:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.")
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "An unexpected error occurred; see the log of the API.",
+    )

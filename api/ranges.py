@@ -12,7 +12,7 @@ _TYPE = "text/plain; charset=utf-8"
 def ranged(
     length: int, wanted: str | None, read: Callable[[int, int], AsyncIterator[bytes]]
 ) -> Response:
-    """The whole of it, or the one range asked for; anything else in the header is ignored.
+    """Answer the whole text, or the one requested range; any other header is ignored.
 
     `read` gives the bytes from the first offset up to the second.
     """
@@ -29,13 +29,13 @@ def ranged(
 
 
 def _bounds(wanted: str, size: int) -> tuple[int, int] | None:
-    """First and last byte; the last lies before the first where there is nothing to give."""
+    """Return first and last byte; the last is below the first if the range is empty."""
     found = _RANGE.fullmatch(wanted)
     if not found or found["first"] == found["last"] == "":
         return None
     if not found["first"]:
         return max(size - int(found["last"]), 0), size - 1
     first, last = int(found["first"]), int(found["last"] or size)
-    if found["last"] and last < first:  # not a range at all
+    if found["last"] and last < first:  # not a valid range
         return None
     return first, min(last, size - 1)

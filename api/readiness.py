@@ -1,4 +1,4 @@
-"""Whether the database and Temporal answer, for any number of callers at once."""
+"""Readiness: whether the database and Temporal answer, for any number of concurrent callers."""
 
 import asyncio
 
@@ -10,25 +10,25 @@ from aweigh.store.tables import MetaRow
 
 
 class Readiness:
-    """Asked by anybody, as often as he likes: whoever asks at the same time shares one look."""
+    """Concurrent callers share one check, so that anybody may ask as often as they like."""
 
     def __init__(self, store: Store, relay: Relay) -> None:
         self._store = store
         self._relay = relay
-        self._looking: asyncio.Task[bool] | None = None
+        self._checking: asyncio.Task[bool] | None = None
 
-    async def ask(self) -> bool:
-        """Whether Temporal answers.
+    async def check(self) -> bool:
+        """Return whether Temporal answers.
 
         Raises:
-            Unavailable: the database does not.
+            Unavailable: the database does not answer.
         """
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-            self._looking.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(self._looking)
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
+            self._checking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._checking)
 
-    async def _look(self) -> bool:
+    async def _check(self) -> bool:
         async with self._store.read() as tx:
             await tx.session.scalar(select(MetaRow.value).limit(1))
         return await self._relay.reaches_temporal()

@@ -1,4 +1,4 @@
-"""The relay: alone in talking to Temporal, and the only way from the database to a workflow."""
+"""The relay: the only part of the API that starts workflows, from the rows of the outbox."""
 
 import asyncio
 import contextlib
@@ -15,30 +15,30 @@ from aweigh.core.errors import AweighError
 from aweigh.deployments.deployment import DeploymentState, Reason
 from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.secrets.error_text import said_by
-from aweigh.store import deployments, lifecycle, outbox, overtaking
+from aweigh.store import deployments, lanes, lifecycle, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, OutboxRow
 from workflows import names, policies
 from workflows.lane import ApplicationLane, LaneInput, Submission
 
-#: Rows are also polled for: a hand-over may have to be repeated, and another API process may have
-#: ended before it handed over what it had written.
-_LOOK_SECONDS: Final = 1.0
+#: Rows are polled, too: a hand-over may have to be repeated, and another API process may have ended
+#: before it handed over what it had written.
+_POLL_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 5.0
 _PATIENCE: Final = timedelta(seconds=5)
-#: Whoever asks whether this process is ready waits a second, as a rule.
+#: Readiness probes usually wait a second.
 _PROBE_SECONDS: Final = 0.5
 _AT_ONCE: Final = 50
-#: Handed over side by side, and how long each lets calls go before it.
-_FEW: Final = 4
-_WAY_SECONDS: Final = 0.2
-#: Deployments that may be on their way into their lanes, and how long to wait when they all are.
-_PLACES: Final = 8
-#: The same while calls come ten times a second or faster: all that follows a hand-over, on this
-#: machine, would take the processor from them.
-_PLACES_WHILE_CALLED: Final = 2
+#: Concurrent hand-overs, and how long each gives way to calls.
+_CONCURRENT: Final = 4
+_GIVE_WAY_SECONDS: Final = 0.2
+#: Deployments handed over without a record so far, and the pause once there are so many.
+_IN_TRANSIT: Final = 8
+#: The same while calls arrive ten times a second or faster: the work that follows a hand-over would
+#: take the processor from them.
+_IN_TRANSIT_WHILE_CALLED: Final = 2
 _CALLED_SECONDS: Final = 0.1
-_PLACE_SECONDS: Final = 0.1
+_IN_TRANSIT_SECONDS: Final = 0.1
 _LONGEST_ERROR: Final = 500
 
 _log = structlog.get_logger(__name__)
@@ -53,14 +53,14 @@ class Relay:
         self._wake = asyncio.Event()
         self.connected = False
         self._error = ""
-        self._few = asyncio.Semaphore(_FEW)
+        self._concurrent = asyncio.Semaphore(_CONCURRENT)
 
     def wake(self) -> None:
-        """Something was written that wants handing over now."""
+        """Hand over now: a row was written."""
         self._wake.set()
 
     async def reaches_temporal(self) -> bool:
-        """Whether Temporal answers now, whatever there is to hand over."""
+        """Whether Temporal answers now."""
         with contextlib.suppress(RPCError, RuntimeError, TimeoutError):
             async with asyncio.timeout(_PROBE_SECONDS):
                 client = await self._connect()
@@ -70,46 +70,46 @@ class Relay:
     async def run(self) -> None:
         while True:
             self._wake.clear()
-            pause = _LOOK_SECONDS
+            pause = _POLL_SECONDS
             try:
                 pause = await self._hand_over_due()
             except (RPCError, RuntimeError, AweighError) as error:
-                self._say(connected=False, error=said_by(error, masks=False))
-            except Exception:  # noqa: BLE001 (everything that was accepted waits for this loop)
-                _log.exception("the relay goes on after an error")
+                self._log_state(connected=False, error=said_by(error, masks=False))
+            except Exception:  # noqa: BLE001 (every accepted deployment waits for this loop)
+                _log.exception("the relay failed; it continues")
             if pause:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
 
-    def _say(self, *, connected: bool, error: str = "") -> None:
-        """Log what changed: an absence may last for hours."""
+    def _log_state(self, *, connected: bool, error: str = "") -> None:
+        """Log changes only: an outage may last for hours."""
         if (connected, error) != (self.connected, self._error):
             _log.log(20 if connected else 30, "temporal", connected=connected, error=error)
         self.connected, self._error = connected, error
 
     async def _hand_over_due(self) -> float:
-        """Seconds until it is worth looking again; none when there may be more."""
+        """Return the seconds until the next poll; 0 if more rows may be due."""
         async with self._store.read() as tx:
             unanswered = await outbox.unanswered(tx)
             called = self._store.was_called(_CALLED_SECONDS)
-            places = (_PLACES_WHILE_CALLED if called else _PLACES) - unanswered
+            places = (_IN_TRANSIT_WHILE_CALLED if called else _IN_TRANSIT) - unanswered
             due = await outbox.due(tx, _AT_ONCE, fresh=places > 0)
-            overtaken = await overtaking.overtaken(tx, due)
-        rows = _within(places, [row for row in due if row.subject not in overtaken])
-        if rows or overtaken:
-            await self._hand_over_all(rows, overtaken)
+            superseded = await lanes.superseded(tx, due)
+        rows = _within(places, [row for row in due if row.subject not in superseded])
+        if rows or superseded:
+            await self._hand_over_all(rows, superseded)
         if places <= 0:
-            await asyncio.sleep(_PLACE_SECONDS)
+            await asyncio.sleep(_IN_TRANSIT_SECONDS)
             return 0.0
-        if len(due) == _AT_ONCE or len(rows) < len(due) - len(overtaken):
+        if len(due) == _AT_ONCE or len(rows) < len(due) - len(superseded):
             return 0.0
-        return _LOOK_SECONDS if due or unanswered else _IDLE_SECONDS
+        return _POLL_SECONDS if due or unanswered else _IDLE_SECONDS
 
-    async def _hand_over_all(self, rows: list[OutboxRow], overtaken: Mapping[str, str]) -> None:
+    async def _hand_over_all(self, rows: list[OutboxRow], superseded: Mapping[str, str]) -> None:
         client = await self._connect()
         results = await asyncio.gather(
-            *(self._in_turn(client, row) for row in rows), return_exceptions=True
+            *(self._hand_over_when_idle(client, row) for row in rows), return_exceptions=True
         )
         errors = {
             row.id: result
@@ -119,20 +119,20 @@ class Relay:
         async with self._store.write() as tx:
             await outbox.handed_over(tx, [row.id for row in rows if row.id not in errors])
             await outbox.postpone(tx, list(errors))
-            if overtaken:
-                await overtaking.record(tx, overtaken)
+            if superseded:
+                await lanes.supersede(tx, superseded)
         away = any(isinstance(error, RPCError) for error in errors.values())
-        self._say(
+        self._log_state(
             connected=not away,
             error="; ".join(said_by(error, masks=False) for error in errors.values())[
                 :_LONGEST_ERROR
             ],
         )
 
-    async def _in_turn(self, client: Client, row: OutboxRow) -> None:
-        """Few at a time, and when no call waits: what was taken can wait, whoever calls cannot."""
-        async with self._few:
-            await self._store.give_way(_WAY_SECONDS)
+    async def _hand_over_when_idle(self, client: Client, row: OutboxRow) -> None:
+        """Hand over when no call waits: accepted deployments can wait, callers cannot."""
+        async with self._concurrent:
+            await self._store.give_way(_GIVE_WAY_SECONDS)
             await self._hand_over(client, row)
 
     async def _hand_over(self, client: Client, row: OutboxRow) -> None:
@@ -153,7 +153,7 @@ class Relay:
             )
 
     async def _lane_of(self, row: OutboxRow) -> str | None:
-        """The slug of the application whose lane is told; None when there is nothing to tell."""
+        """Return the slug of the lane to signal; None if the deployment has ended."""
         async with self._store.read() as tx:
             if row.kind == outbox.REMOVE:
                 return (await tx.session.get_one(ApplicationRow, row.subject)).slug
@@ -169,16 +169,16 @@ class Relay:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            # Temporal has no such workflow running: nothing of it exists that would have to go.
+            # Temporal runs no such workflow: nothing of the deployment exists on a server.
             async with self._store.write() as tx:
                 row = await deployments.find_row(tx, deployment_id, lock=True)
                 if row.state == DeploymentState.CREATED:
-                    message = "The deployment was cancelled before it began."
+                    message = "The deployment was cancelled before its workflow started."
                     await lifecycle.failed(tx, deployment_id, Reason.CANCELLED, message)
 
 
 def _within(places: int, rows: list[OutboxRow]) -> list[OutboxRow]:
-    """All that is about something known, and as many new deployments as there are places."""
+    """Return the rows of deployments handed over before, and as many new ones as fit."""
     taken = []
     for row in rows:
         if outbox.is_fresh(row):

@@ -1,4 +1,4 @@
-"""The shapes of the HTTP contract: others program against them; fields are only ever added."""
+"""The shapes of the HTTP contract. Others program against them: fields are only ever added."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from aweigh.store.tables import ApplicationRow
 
 
 def _printable(name: str) -> str:
-    """Names are shown in terminals and in Temporal's UI."""
+    """Accept printable names only: terminals and Temporal's UI show them."""
     if not name.isprintable():
         raise ValueError("holds characters that cannot be printed")
     return name
@@ -35,7 +35,7 @@ class NewApplication(ApplicationSettings):
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
     server: Text = "local"
-    #: Without one the name gives it.
+    #: The default is made from the name.
     slug: Annotated[str, _Slug] | None = None
 
     def settings(self) -> ApplicationSettings:
@@ -54,12 +54,12 @@ class DeploymentRequest(BaseModel):
     @classmethod
     def _commit(cls, commit: str | None, info: ValidationInfo) -> str | None:
         if commit and info.data.get("tag"):
-            raise ValueError("cannot be given beside a tag")
+            raise ValueError("cannot be combined with a tag")
         return commit
 
 
 class Answer(BaseModel):
-    """Shapes are built from our own rows: what they hold was validated on its way in."""
+    """Answers are built from rows whose values were validated before they were written."""
 
 
 class LiveAnswer(Answer):
@@ -69,7 +69,7 @@ class LiveAnswer(Answer):
 
 
 def row_answer(row: ApplicationRow) -> dict[str, Any]:
-    """What is known of an application whatever its settings are."""
+    """Return what an answer shows of an application without its settings."""
     return {
         "id": row.id,
         "slug": row.slug,
@@ -83,7 +83,7 @@ def row_answer(row: ApplicationRow) -> dict[str, Any]:
 
 
 def application_answer(application: Application, live: LiveAnswer | None) -> dict[str, Any]:
-    """An application as it is shown: of what is secret, only that it is there."""
+    """Return an application with the presence of its secrets instead of their values."""
     settings = application.settings.model_dump(mode="json")
     _hide(settings["source"])
     return {
@@ -94,7 +94,7 @@ def application_answer(application: Application, live: LiveAnswer | None) -> dic
 
 
 def _hide(source: dict[str, Any]) -> None:
-    """Of what is secret, only that it is there."""
+    """Remove secret values, so that only their presence shows."""
     if source.get("registry"):
         source["registry"].pop("password")
     if credentials := source.get("credentials"):

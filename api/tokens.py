@@ -1,4 +1,4 @@
-"""Tokens: listed, made, taken back."""
+"""Tokens: listed, issued, revoked."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
-from api.dependencies import Admin, Doors
+from api.dependencies import Admin, Context
 from aweigh.core.errors import Conflict
 from aweigh.core.model import Written
 from aweigh.store import tokens
@@ -30,27 +30,27 @@ class NewToken(BaseModel):
 
 
 @router.get("")
-async def list_tokens(office: Doors, _: Admin) -> dict[str, Any]:
-    async with office.store.read() as tx:
+async def list_tokens(context: Context, _: Admin) -> dict[str, Any]:
+    async with context.store.read() as tx:
         found = await tokens.all_of(tx)
     items = [{"name": one.name, "scope": one.scope, "server": one.server} for one in found]
     return {"items": items, "next": None}
 
 
 @router.post("", status_code=201)
-async def make_token(office: Doors, _: Admin, new: NewToken) -> dict[str, str]:
-    """A new token, shown this once."""
-    async with office.store.write(urgent=True) as tx:
-        if await tokens.named(tx, new.name):
-            raise Conflict(f"there is a token {new.name!r} already")
+async def issue_token(context: Context, _: Admin, new: NewToken) -> dict[str, str]:
+    """Issue a token; only this answer shows it."""
+    async with context.store.write(urgent=True) as tx:
+        if await tokens.exists(tx, new.name):
+            raise Conflict(f"a token {new.name!r} exists already")
         token = await tokens.issue(tx, Bearer(name=new.name, scope=Scope(new.scope)))
     return {"name": new.name, "scope": new.scope, "token": token}
 
 
 @router.delete("/{name}", status_code=204, response_class=Response)
-async def take_token_back(office: Doors, bearer: Admin, name: str) -> None:
-    """It stops working at once."""
+async def revoke_token(context: Context, bearer: Admin, name: str) -> None:
+    """Revoke a token; it stops working at once."""
     if name == bearer.name:
-        raise Conflict("a token cannot take itself back")
-    async with office.store.write(urgent=True) as tx:
-        await tokens.take_back(tx, name)
+        raise Conflict("a token cannot revoke itself")
+    async with context.store.write(urgent=True) as tx:
+        await tokens.revoke(tx, name)

@@ -107,28 +107,28 @@ class RepositoryToken(Message):
     token: str
 
 
-class Followers(Message):
-    """The applications whose branches are looked at."""
+class PolledApplications(Message):
+    """The applications whose branches are polled."""
 
     applications: tuple[str, ...]
 
 
 class Branch(Message):
-    """What a look at an application's branch needs."""
+    """What a poll of an application's branch needs."""
 
     source: GitSource
-    #: The application's highest: what was seen counts for as long as no other is given.
+    #: The application's highest: the head that was found is valid until another is given.
     sequence: int
     #: Heads at which there is nothing to do.
     known: tuple[str, ...]
     #: What a new head is compared with, for the paths it changes.
     before: str | None
-    #: When this was asked for: what is seen then is no older.
+    #: The time of this answer: a head that is found then is not older.
     asked_at: datetime | None = None
 
 
 class Head(Message):
-    """Where a branch was seen, and what that changes; no paths: it is not known which."""
+    """The head of a polled branch, and the paths it changes; None: they are unknown."""
 
     repository: Text
     branch: Text
@@ -138,12 +138,12 @@ class Head(Message):
     #: Whether its message asks for no deployment.
     skips: bool = False
     paths: tuple[Text, ...] | None = None
-    #: Of the branch that was looked at.
+    #: The time of the answer that the poll began with.
     asked_at: datetime | None = None
 
 
-class Looked(Message):
-    """What was made of a head: a deployment, or none and why."""
+class PollOutcome(Message):
+    """The outcome of a found head: a deployment, or why there is none."""
 
     deployment: str | None
     why_ignored: str | None

@@ -1,4 +1,4 @@
-"""`aweigh api`: the HTTP door and the relay."""
+"""`aweigh api`: the HTTP API and the relay."""
 
 import asyncio
 from functools import partial
@@ -23,7 +23,7 @@ from worker.temporal import connect, tls_of
 
 
 class _Connection:
-    """One Temporal client, made when it is first needed."""
+    """One Temporal client, connected on first use."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -36,7 +36,7 @@ class _Connection:
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    tls_of(settings)  # a file that cannot be read ends it here, not at the first deployment
+    tls_of(settings)  # an unreadable file stops the start, not the first deployment
     connections = allow_many_files(settings.api_connections)
     settings = settings.model_copy(update={"api_connections": connections})
     store = await open_store(settings)

@@ -14,11 +14,11 @@ from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.core.settings import Settings
-from aweigh.deployments.executions import Executions
-from aweigh.store.comparison import Comparison
+from aweigh.github.status_reporter import StatusReporter
 from aweigh.store.lanes import Lanes
-from aweigh.store.records import Records
-from aweigh.store.statuses import Statuses
+from aweigh.temporal.executions import Executions
+from aweigh.temporal.record_comparison import RecordComparison
+from aweigh.temporal.workflow_records import WorkflowRecords
 from worker.failures import PlainErrors
 from worker.github import open_github
 from worker.process import in_background, lower_priority, run, unless_stopped
@@ -38,9 +38,9 @@ WORKFLOWS = (
 
 
 def sandbox() -> SandboxedWorkflowRunner:
-    """Our own modules are passed through: loading them for each run took most of its time.
+    """Pass the project's modules through: loading them for each run took most of its time.
 
-    What the sandbox would refuse in them is refused by the linter (workflows/ruff.toml).
+    The linter refuses in them what the sandbox would refuse (workflows/ruff.toml).
     """
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "aweigh", "activities", "workflows"
@@ -60,7 +60,7 @@ def activities_of(
     ]  # fmt: skip
 
 
-async def _given(client: Client) -> Client:
+async def _connected(client: Client) -> Client:
     return client
 
 
@@ -68,13 +68,13 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     store = await open_store(settings)
     client = await unless_stopped(connect_patiently(settings), stop)
     await unless_stopped(prepare(client, settings), stop)
-    executions = Executions(lambda: _given(client))
-    records = RecordActivities(Records(store, executions))
+    executions = Executions(lambda: _connected(client))
+    records = RecordActivities(WorkflowRecords(store, executions))
     turns = TurnActivities(Lanes(store))
     keep_logs = timedelta(days=settings.keep_logs_days)
     github = await open_github(settings)
-    statuses = CommitStatusActivities(Statuses(store, github, settings.workflow_page))
-    comparison = ComparisonActivities(Comparison(store, executions, keep_logs))
+    statuses = CommitStatusActivities(StatusReporter(store, github, settings.workflow_page))
+    comparison = ComparisonActivities(RecordComparison(store, executions, keep_logs))
     worker = Worker(
         client,
         task_queue=CONTROL_QUEUE,

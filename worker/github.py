@@ -1,4 +1,4 @@
-"""What the processes of the control side need to speak with GitHub."""
+"""The GitHub client of the API and the control worker."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from worker.secrets import read_secret
 
 
 async def open_github(settings: Settings) -> GitHub:
-    """Raises: StartupError: a file of the GitHub App cannot be read, or is not what it must be."""
+    """Raises: StartupError: a file of the GitHub App is unreadable or invalid."""
     await in_thread(partial(trusted, as_environment_says=True))
     return GitHub(settings.github_api_url, _app(settings))
 

@@ -28,11 +28,11 @@ from aweigh.core.tls import trusted
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
 from aweigh.servers.server import Server, open_server
+from worker.branch_poller import BranchPoller
 from worker.children import boot_id
 from worker.engine_events import Happened, follow
 from worker.failures import PlainErrors
 from worker.keeper import Keeper
-from worker.lookout import Lookout
 from worker.mender import Mender
 from worker.process import in_background, lower_priority, run, unless_stopped
 from worker.secrets import identity_of, read_secret
@@ -64,7 +64,9 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     server = await unless_stopped(_open_patiently(settings, instance, identity), stop)
     journal = Journal(settings.server_data / "journal", api, settings.log_bytes)
     reconciler = ReconcileActivities(server, api, journal)
-    lookout = Lookout(api, server.workshop.git.targets, settings.server_data / "looks")
+    branch_poller = BranchPoller(
+        api, server.workshop.git.targets, settings.server_data / "branch-polls"
+    )
     client = await unless_stopped(connect_patiently(settings), stop)
     async with (
         in_background(journal.ship()),
@@ -77,7 +79,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         ),
         in_background(_reconcile_once(reconciler)),
         in_background(_follow_the_engine(server, Keeper(server, api), Mender(server, reconciler))),
-        in_background(lookout.run(settings.branch_look_seconds)),
+        in_background(branch_poller.run(settings.branch_poll_seconds)),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)

@@ -129,8 +129,8 @@ class Settings(BaseSettings):
     private_targets: tuple[WrittenTarget, ...] = ()
     """Private networks, or addresses with a port, where repositories may stand; none by default."""
 
-    branch_look_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """Seconds between looks at followed branches, for pushes that were never delivered; 0: none."""
+    branch_poll_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+    """Seconds between polls of followed branches, which find undelivered pushes; 0: never."""
 
     github_api_url: HttpsUrl = "https://api.github.com"
     """GitHub's REST API; of a GitHub Enterprise Server, `https://<host>/api/v3`."""

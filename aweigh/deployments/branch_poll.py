@@ -1,4 +1,7 @@
-"""Looks at the branch an application follows: they find pushes whose delivery never came."""
+"""What polls of the branch that an application follows have found so far.
+
+Polls find pushes whose delivery never arrived.
+"""
 
 from typing import Self
 
@@ -7,30 +10,28 @@ from pydantic import BaseModel
 from aweigh.deployments.source import GitSource
 
 
-class Look(BaseModel):
-    """What looks have made of a branch so far."""
-
+class BranchPoll(BaseModel):
     repository: str
     branch: str
-    #: The last head that needs no deployment (any more): where the first look found the branch,
-    #: what was deployed since, or what the settings or its own message leave out.
+    #: The last head that needs no deployment (any more): where the first poll found the branch, a
+    #: commit deployed since, or one that the settings or its own message exclude.
     settled: str
-    #: The head that a look deployed: a delivery that tells of it later makes no second deployment.
-    taken: str | None = None
+    #: The head that a poll deployed: a late delivery of it makes no second deployment.
+    deployed: str | None = None
 
     @classmethod
     def read(cls, text: str | None, source: GitSource) -> Self | None:
-        """None where no look has been at this branch of this repository."""
-        look = cls.model_validate_json(text) if text else None
-        return look if look and look.is_at(source) else None
+        """None if this branch of this repository was never polled."""
+        poll = cls.model_validate_json(text) if text else None
+        return poll if poll and poll._is_of(source) else None
 
     @classmethod
     def first(cls, source: GitSource, head: str) -> Self:
         return cls(repository=source.repository, branch=source.branch, settled=head)
 
-    def at(self, head: str, *, taken: str | None = None) -> Self:
-        """The same, once nothing is left to be deployed at this head."""
-        return self.model_copy(update={"settled": head, "taken": taken})
+    def settle(self, head: str, *, deployed: str | None = None) -> Self:
+        """Return the poll with nothing left to deploy at this head."""
+        return self.model_copy(update={"settled": head, "deployed": deployed})
 
-    def is_at(self, source: GitSource) -> bool:
+    def _is_of(self, source: GitSource) -> bool:
         return (self.repository, self.branch) == (source.repository, source.branch)

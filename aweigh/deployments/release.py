@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from aweigh.core.model import Text
 from aweigh.core.text import printable
 from aweigh.deployments.application import ApplicationSettings
-from aweigh.deployments.source import GitSource
+from aweigh.deployments.source import GitSource, ImageSource
 from aweigh.images.reference import ImageReference
 from aweigh.secrets.hidden import hidden_values
 
@@ -52,14 +52,19 @@ class Release(BaseModel):
 
     @property
     def label(self) -> str:
-        """What is deployed, in a few characters: `v2.0.1`, `main (3f2a91c)`, `sha256:9f86d08`."""
-        source = self.settings.source
-        if isinstance(source, GitSource):
-            commit = (self.commit or "")[:_SHORT_COMMIT]
-            asked = self.image.reference.partition("#")[2]
-            if asked == self.commit:  # by a push of the branch, else by a person
-                asked = "" if self.ref else source.branch
-            return printable(f"{asked} ({commit})" if asked and commit else asked or commit)
-        reference = ImageReference.parse(self.image.reference)
-        algorithm, _, digest = (reference.digest or "").partition(":")
-        return reference.tag or f"{algorithm}:{digest[:_SHORT_COMMIT]}"
+        return label_of(self.settings.source, self.image.reference, self.ref, self.commit)
+
+
+def label_of(
+    source: GitSource | ImageSource, reference: str, ref: str | None, commit: str | None
+) -> str:
+    """Return what is deployed, in few characters: `v2.0.1`, `main (3f2a91c)`, `sha256:9f86d08`."""
+    if isinstance(source, GitSource):
+        short = (commit or "")[:_SHORT_COMMIT]
+        asked = reference.partition("#")[2]
+        if asked == commit:  # by a push of the branch, else by a person
+            asked = "" if ref else source.branch
+        return printable(f"{asked} ({short})" if asked and short else asked or short)
+    image = ImageReference.parse(reference)
+    algorithm, _, digest = (image.digest or "").partition(":")
+    return image.tag or f"{algorithm}:{digest[:_SHORT_COMMIT]}"

@@ -1,4 +1,4 @@
-"""GitHub's REST API, as far as it is needed: tokens of an App's installations, and statuses.
+"""GitHub's REST API: tokens of an App's installations, and commit statuses.
 
 https://docs.github.com/en/rest
 """
@@ -21,23 +21,23 @@ from aweigh.core.tls import trusted
 from aweigh.github.commit_status import CommitStatus
 from aweigh.secrets.value import mask
 
-#: What a token may do: no more than it is fetched for.
+#: The permissions of a token: only those that its use requires.
 READ: Final[Mapping[str, str]] = {"contents": "read"}
-TELL: Final[Mapping[str, str]] = {"statuses": "write"}
+WRITE_STATUS: Final[Mapping[str, str]] = {"statuses": "write"}
 
 _SECONDS: Final = 10.0
-#: GitHub takes a JWT of at most ten minutes, and its clock may be behind.
+#: GitHub accepts a JWT of at most ten minutes, and its clock may be behind.
 _JWT_SECONDS: Final = 540
 _CLOCK_SECONDS: Final = 60
 #: A token must outlive the fetch it is made for.
 _FRESH_SECONDS: Final = 300
-#: What GitHub asks for where a limit names no time.
+#: The pause that GitHub asks for if a rate limit names no time.
 _PAUSE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """A GitHub App: its installations give access to repositories without anybody's password."""
+    """A GitHub App: its installations give access to repositories without a user's password."""
 
     id: str
     private_key: str = field(repr=False)
@@ -68,25 +68,25 @@ class GitHub:
         await self._client.aclose()
 
     def is_home_of(self, repository: str) -> bool:
-        """Whether a repository stands there, so that its credentials may be shown there."""
+        """Whether the repository is on this host, so that its credentials may be sent to it."""
         url = urlsplit(repository)
         return url.hostname == self._home and url.path.count("/") == 2
 
     async def token(
         self, credentials: Credentials, repository: str, permissions: Mapping[str, str]
     ) -> str:
-        """What opens a repository to these credentials.
+        """Return a token for a repository by these credentials.
 
         Raises:
-            Refused: there is no such thing, or the App is not installed there.
-            Unavailable: GitHub is away, or asked too often.
+            Refused: the credentials give none, or the App is not installed there.
+            Unavailable: GitHub does not answer, or limits the rate of calls.
         """
         if isinstance(credentials, Token):
             return credentials.secret
         if not isinstance(credentials, Installation):
-            raise Refused("a deploy key opens a repository to git only")
+            raise Refused("a deploy key gives access by git only, not by the API")
         if not self.is_home_of(repository):  # the token would be sent to another server
-            raise Refused(f"{repository} is not a repository of the GitHub that the App is of")
+            raise Refused(f"{repository} is not on the GitHub host of this installation's App")
         key = (credentials.installation, repository, repr(permissions))
         known, expires = self._tokens.get(key, ("", 0.0))
         if time.time() > expires - _FRESH_SECONDS:
@@ -117,13 +117,13 @@ class GitHub:
     async def set_status(
         self, credentials: Credentials, repository: str, commit: str, status: CommitStatus
     ) -> None:
-        """Show the status beside the commit.
+        """Set the status of a commit.
 
         Raises:
-            Refused: the credentials do not allow it, or the commit is not known there.
-            Unavailable: GitHub is away, or asked too often.
+            Refused: the credentials do not allow it, or GitHub does not know the commit.
+            Unavailable: GitHub does not answer, or limits the rate of calls.
         """
-        token = await self.token(credentials, repository, TELL)
+        token = await self.token(credentials, repository, WRITE_STATUS)
         path = f"/repos/{_owner_and_name(repository)}/statuses/{commit}"
         await self._ask("POST", path, f"the status of {commit[:12]}", token, asdict(status))
 
@@ -135,8 +135,8 @@ class GitHub:
             answer = await self._client.request(method, path, headers=headers, json=body)
         except httpx2.HTTPError as error:
             raise Unavailable(f"GitHub does not answer ({type(error).__name__})") from error
-        if (pause := _told_to_wait(answer)) is not None:
-            raise RateLimited(f"GitHub limits how often it is asked for {what}", pause)
+        if (pause := _rate_limit_pause(answer)) is not None:
+            raise RateLimited(f"GitHub rate limit reached for {what}", pause)
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unavailable(f"GitHub answered {answer.status_code}")
         if not answer.is_success:
@@ -145,8 +145,8 @@ class GitHub:
         return answer.json()
 
 
-def _told_to_wait(answer: httpx2.Response) -> float | None:
-    """Seconds until GitHub may be asked again, where it answered that it is asked too often.
+def _rate_limit_pause(answer: httpx2.Response) -> float | None:
+    """Return the seconds until GitHub may be called again; None if no rate limit was reached.
 
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
@@ -168,4 +168,4 @@ def _message(answer: httpx2.Response) -> str:
     try:
         return one_line(str(answer.json()["message"]), 200)
     except (ValueError, KeyError, TypeError):
-        return "without saying why"
+        return "no reason given"

@@ -1,4 +1,4 @@
-"""How a deployment stands, as GitHub shows it beside the commit.
+"""The commit status of a deployment, as GitHub shows it.
 
 https://docs.github.com/en/rest/commits/statuses
 """
@@ -9,9 +9,9 @@ from typing import Final
 
 from aweigh.deployments.deployment import DeploymentState, Reason
 
-#: GitHub refuses a longer one.
+#: GitHub rejects a longer one.
 _LONGEST_DESCRIPTION: Final = 140
-#: The deployment did not come to its end: that says nothing of the commit.
+#: These deployments were stopped: the commit itself did not fail.
 _WITHDRAWN: Final = frozenset({Reason.CANCELLED, Reason.SUPERSEDED})
 
 
@@ -26,7 +26,7 @@ class StatusState(StrEnum):
 class CommitStatus:
     state: StatusState
     description: str
-    #: Tells the statuses of one commit apart: one of each application.
+    #: Identifies the status: one for each application of a commit.
     context: str
     target_url: str
 
@@ -34,7 +34,7 @@ class CommitStatus:
 def commit_status(
     state: DeploymentState, reason: str | None, message: str | None, *, slug: str, url: str
 ) -> CommitStatus:
-    """What GitHub is told of a deployment in this state; `url` is where people look."""
+    """Return the status for a deployment in this state; `url` is its page for people."""
     match state:
         case DeploymentState.SUCCEEDED:
             shown, text = StatusState.SUCCESS, "Live."

@@ -1,7 +1,7 @@
-"""What may be asked of a delivery before anybody knows who sent it, and what that may cost.
+"""Checks of a delivery before its sender is known, at a bounded cost.
 
-The body is a stranger's until a signature says otherwise, and may be of 25 MB. It is not parsed as
-a whole before; the repository it names, which leads to the secrets to try, is looked for.
+The body is untrusted until its signature is verified, and may have 25 MB. Before that it is not
+parsed as a whole; only the named repository is searched for, which leads to the secrets to try.
 """
 
 import binascii
@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from aweigh.github.push import Event
 
-#: With every secret a body is hashed once more; so many bytes, and so many secrets, at most.
+#: Each secret hashes the body once more: the most bytes to hash, and the most secrets.
 MOST_HASHED: Final = 128 * 1024**2
 MOST_SECRETS: Final = 256
-#: About as many values as a body has commas. A million take a parser 60 ms; of the largest pushes,
-#: whose values are paths, none has more.
+#: A body has about as many values as commas. A million take a parser 60 ms; the largest pushes,
+#: whose values are paths, have fewer.
 MOST_VALUES: Final = 1_000_000
 
 _SIGNATURE: Final = re.compile(r"sha256=[0-9a-f]{64}")
@@ -30,8 +30,8 @@ _NAME: Final = b'"repository"'
 _OPENED: Final = re.compile(rb"\s{0,8}:\s{0,8}(?=\{)")
 #: GitHub's description of a repository takes 7 KB.
 _DESCRIPTION: Final = 64 * 1024
-#: Objects of that name that are looked into, and places where the name stands: it may also be that
-#: of a file.
+#: The most objects of that name that are parsed, and the most occurrences of the name, which may
+#: also be a file's.
 _MOST_OBJECTS: Final = 8
 _MOST_PLACES: Final = 50_000
 
@@ -41,20 +41,20 @@ def is_signature(text: str) -> bool:
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Whether the raw bytes bear the signature that this secret gives them, in constant time."""
+    """Whether this secret signed the raw bytes; in constant time."""
     expected = "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
     return hmac.compare_digest(expected.encode(), signature.encode())
 
 
 def signing(body: bytes, signature: str, secrets: Iterable[str]) -> frozenset[str]:
-    """Which of the secrets signed these raw bytes; each is tried once, and not too many are."""
+    """Return the secrets that signed the raw bytes; each is tried once, up to a bound."""
     most = max(1, min(MOST_SECRETS, MOST_HASHED // max(len(body), 1)))
     tried = islice(dict.fromkeys(secrets), most)
     return frozenset(one for one in tried if is_signed(body, signature, one))
 
 
 def payload_of(body: bytes, content_type: str) -> bytes:
-    """The JSON of a delivery, which stands in a form unless the webhook was told otherwise."""
+    """Return the JSON of a delivery, which is sent in a form unless the webhook says otherwise."""
     if not content_type.startswith(_FORM):
         return body
     fields = dict(field.partition(b"=")[::2] for field in body.split(b"&", _MOST_FIELDS))
@@ -68,14 +68,14 @@ def _unquoted(text: bytes) -> bytes:
 
 
 def is_readable(payload: bytes) -> bool:
-    """Whether a parser would be done with it soon; it holds up everybody else meanwhile."""
+    """Whether parsing is quick enough: it delays all other work meanwhile."""
     return payload.count(b",") <= MOST_VALUES
 
 
 def named_repositories(payload: bytes) -> tuple[Event, ...]:
-    """What the body says it is about, found without parsing the rest of it.
+    """Return the repositories that the body names, without parsing the rest of it.
 
-    Only a signature makes it true. A quote within a string is escaped, so that no text in a
+    Unverified until the signature is. Quotes within strings are escaped, so that no text in a
     delivery, such as a commit's message, is taken for the name.
     """
     found: dict[tuple[str, str | None], Event] = {}
@@ -86,7 +86,7 @@ def named_repositories(payload: bytes) -> tuple[Event, ...]:
 
 
 def _places(payload: bytes) -> Iterator[int]:
-    """Where an object begins that has the name `repository`."""
+    """Yield the offsets of objects with the name `repository`."""
     at = 0
     for _ in range(_MOST_PLACES):
         at = payload.find(_NAME, at)

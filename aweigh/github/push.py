@@ -1,4 +1,4 @@
-"""A push, as GitHub tells of it, and what an application makes of it.
+"""A push, as GitHub describes it, and whether an application deploys it.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
@@ -15,7 +15,7 @@ from aweigh.github.skip import asks_to_skip
 
 _BRANCH: Final = "refs/heads/"
 _TAG: Final = "refs/tags/"
-#: So many commits does one payload name at most; of a longer push, not every path is known.
+#: The most commits in one payload: not all paths of a longer push are known.
 _MOST_COMMITS: Final = 2048
 
 CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
@@ -30,15 +30,15 @@ class Commit(BaseModel):
 
 
 def _address(url: str) -> str:
-    repository_key(url)  # of an address that is none there is no key
+    repository_key(url)  # raises for an invalid address
     return url
 
 
 class Repository(BaseModel):
     clone_url: Annotated[str, AfterValidator(_address)]
-    #: What stays when it is renamed.
+    #: Stays the same when the repository is renamed.
     id: int | None = None
-    #: GitHub's own clock, by which pushes are ordered.
+    #: By GitHub's clock, which orders pushes.
     pushed_at: datetime | None = None
 
     @property
@@ -47,7 +47,7 @@ class Repository(BaseModel):
 
     @property
     def identity(self) -> str | None:
-        """Its id with its host, where there may be others with ids of their own."""
+        """Its id with its host: ids are unique within one host."""
         return None if self.id is None else f"{self.key.partition('/')[0]}#{self.id}"
 
 
@@ -60,10 +60,10 @@ class Installed(BaseModel):
 
 
 class Event(BaseModel):
-    """What every event of a repository has."""
+    """The fields of every event of a repository."""
 
     repository: Repository
-    #: Of a GitHub App, in its own deliveries.
+    #: The App's installation, in deliveries of the App.
     installation: Installed | None = None
 
 
@@ -80,12 +80,12 @@ class Push(Event):
     _skips: bool = False
 
     def model_post_init(self, context: Any) -> None:
-        # Now, while it is parsed in a thread: a message may have megabytes.
+        # Computed while it is parsed in a thread: a message may have megabytes.
         self._skips = self.head_commit is not None and asks_to_skip(self.head_commit.message)
 
     @property
     def skips(self) -> bool:
-        """Whether its head asks for no deployment."""
+        """Whether the message of its head commit asks for no deployment."""
         return self._skips
 
     @property
@@ -95,13 +95,13 @@ class Push(Event):
 
     @property
     def commit(self) -> str:
-        """What is built; the `after` of an annotated tag is the tag itself."""
-        told = self.head_commit.id if self.head_commit and self.tag is not None else None
-        return told or self.after
+        """The commit to build; the `after` of an annotated tag is the tag's own object."""
+        tagged = self.head_commit.id if self.head_commit and self.tag is not None else None
+        return tagged or self.after
 
     @property
     def paths(self) -> frozenset[str] | None:
-        """Every path it changes; None where that is not known."""
+        """All changed paths; None if they are unknown."""
         if self.forced or not self.commits or len(self.commits) >= _MOST_COMMITS:
             return None
         return frozenset(
@@ -109,9 +109,9 @@ class Push(Event):
         )
 
     def touches(self, patterns: tuple[str, ...]) -> bool:
-        """Whether it changes anything that one of the patterns names, as far as is known.
+        """Whether it changes, or may change, a path that matches one of the patterns.
 
-        Kept: a push may change hundreds of thousands of files, and is asked within a transaction.
+        Cached: a push may change hundreds of thousands of files, and a transaction asks again.
         """
         if patterns not in self._touches:
             paths = self.paths
@@ -122,7 +122,7 @@ class Push(Event):
 
 
 class Newest(BaseModel):
-    """The newest push an application has taken."""
+    """The newest push that an application has deployed."""
 
     pushed_at: datetime
     before: str
@@ -135,9 +135,9 @@ class Newest(BaseModel):
 
 
 def why_ignored(push: Push, source: GitSource, newest: Newest | None, *, skips: bool) -> str | None:
-    """Why a push makes no deployment; None where it makes one.
+    """Return why a push is not deployed; None if it is.
 
-    A tag is deployed whatever its commit says: tools that make releases write `[skip ci]` there.
+    A tag is deployed whatever its commit's message says: release tools write `[skip ci]` there.
     """
     if why := _why_not_followed(push, source):
         return why
@@ -173,15 +173,15 @@ def _concerns(push: Push, source: GitSource) -> bool:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """A pattern is a directory, or one of a shell's, whose `*` crosses directories."""
+    """A pattern is a directory, or a shell pattern whose `*` matches across directories."""
     return path.startswith(pattern.rstrip("/") + "/") or fnmatchcase(path, pattern)
 
 
 def _is_older(push: Push, newest: Newest) -> bool:
     at = push.repository.pushed_at
-    if push.tag is not None:  # on whichever commit: it is wanted because it was pushed
+    if push.tag is not None:  # a pushed tag is deployed, whatever its commit
         return at is not None and at < newest.pushed_at
-    if at is None or at == newest.pushed_at:  # within one second: the chain of commits tells
+    if at is None or at == newest.pushed_at:  # within one second, the chain of commits decides
         follows = push.before == newest.after  # also where a force-push goes back to `before`
         return not follows and push.commit in (newest.before, newest.after)
     return at < newest.pushed_at

@@ -1,4 +1,4 @@
-"""What a commit's message says of whether it wants to be deployed, as GitHub reads it.
+"""Whether a commit's message asks for no deployment, by GitHub's rules.
 
 https://docs.github.com/en/actions/managing-workflow-runs/skipping-workflow-runs
 """
@@ -6,27 +6,27 @@ https://docs.github.com/en/actions/managing-workflow-runs/skipping-workflow-runs
 import re
 from typing import Final
 
-#: Anywhere in the message; GitHub's five, and no others.
+#: GitHub's five markers, anywhere in the message.
 _MARKER: Final = re.compile(
     r"\[(?:(?:skip|no) ci|ci skip|skip actions|actions skip)\]", re.IGNORECASE
 )
 _TRAILER: Final = re.compile(r"[A-Za-z0-9-]+[ \t]*:")
 _SKIP_CHECKS: Final = re.compile(r"skip-checks[ \t]*:[ \t]*true[ \t\r]*", re.IGNORECASE)
-#: Lines that git itself writes: beside them, git takes prose among trailers.
+#: Lines that git itself writes: beside them, git accepts prose among trailers.
 _BY_GIT: Final = ("Signed-off-by: ", "(cherry picked from commit ")
 
 
 def asks_to_skip(message: str) -> bool:
-    """Whether a commit asks that its push does nothing, by a marker or by `skip-checks: true`."""
+    """Whether a commit asks for no deployment, by a marker or by `skip-checks: true`."""
     if _MARKER.search(message):
         return True
     return any(_SKIP_CHECKS.fullmatch(line) for line in _trailers(message))
 
 
 def _trailers(message: str) -> list[str]:
-    """The lines of the last paragraph, if git takes it for trailers: it is not the title.
+    """Return the trailers: the lines of the last paragraph, if git reads it as such.
 
-    GitHub asks for two empty lines before it, of which git keeps one unless told otherwise.
+    GitHub requires two empty lines before it, of which git keeps one by default.
     """
     lines = message.rstrip().split("\n")
     first = len(lines)
@@ -38,7 +38,7 @@ def _trailers(message: str) -> list[str]:
     prose, by_git, continues = 0, False, False
     for line in lines[first:]:
         if line[:1].isspace() and continues:
-            trailers[-1] += line  # a value may go on over several lines
+            trailers[-1] += line  # a value may continue on further lines
         elif line.startswith(_BY_GIT) or _TRAILER.match(line):
             trailers.append(line)
             by_git, continues = by_git or line.startswith(_BY_GIT), True

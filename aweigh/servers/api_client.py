@@ -12,13 +12,13 @@ from aweigh.contract import (
     Branch,
     Fence,
     Findings,
-    Followers,
     Head,
     Inventory,
     Lease,
     Lifted,
     LogLength,
-    Looked,
+    PolledApplications,
+    PollOutcome,
     Removal,
     RepositoryToken,
     StepReport,
@@ -169,14 +169,14 @@ class Api:
         _refuse(answer)
         return _read(Lifted, answer).deployment
 
-    async def followers(self) -> tuple[str, ...]:
-        """The applications whose branches are looked at. Raises: Conflict, Unavailable."""
+    async def polled_applications(self) -> tuple[str, ...]:
+        """Return the applications whose branches are polled. Raises: Conflict, Unavailable."""
         answer = await self._ask("GET", "/branches")
         _refuse(answer)
-        return _read(Followers, answer).applications
+        return _read(PolledApplications, answer).applications
 
     async def branch(self, application_id: str) -> Branch | None:
-        """What a look needs; None: not now. Raises: Conflict (GitHub refuses), Unavailable."""
+        """Return what a poll needs; None: not now. Raises: Conflict (GitHub), Unavailable."""
         answer = await self._ask("GET", f"/branches/{_part(application_id)}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
@@ -185,12 +185,12 @@ class Api:
         self.secrets.add(application_id, branch.source.secrets)
         return branch
 
-    async def looked(self, application_id: str, head: Head) -> Looked:
+    async def report_head(self, application_id: str, head: Head) -> PollOutcome:
         """Raises: Conflict (the application is gone), Unavailable."""
         body = head.model_dump(mode="json")
         answer = await self._ask("PUT", f"/branches/{_part(application_id)}/head", json=body)
         _refuse(answer)
-        return _read(Looked, answer)
+        return _read(PollOutcome, answer)
 
     async def inventory(self, application_id: str | None = None) -> Inventory:
         """What is expected here, or of one application; of a removed one only when asked for it.

@@ -1,4 +1,4 @@
-"""How a deployment is admitted: all that is written before its workflow hears of it."""
+"""Admission: everything that is written before a deployment's workflow starts."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,8 @@ from aweigh.core.errors import Conflict, Invalid
 from aweigh.core.ids import new_id
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind, Trigger
-from aweigh.deployments.release import Image
+from aweigh.deployments.release import Image, label_of
 from aweigh.deployments.source import GitSource, ImageSource, PullPolicy
-from aweigh.images.reference import tag_and_digest
 from aweigh.store import applications, claims, deployments, idempotency, outbox, releases
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
@@ -22,7 +21,7 @@ from aweigh.store.tables import DeploymentRow, ReleaseRow
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Who asks for a deployment, why, and with what."""
+    """A request for a deployment: who, why, and of what."""
 
     trigger: Trigger
     actor: str
@@ -33,10 +32,10 @@ class Order:
 
 
 async def admit(tx: Transaction, application: Application, order: Order) -> Deployment:
-    """Write everything a new deployment of the current settings is made of.
+    """Admit a deployment of the current settings.
 
-    Without a tag the live image is taken again, by content; not with `pull: always`, which says
-    that the tag moves.
+    Without a tag, the live image is deployed again, by content; with `pull: always`, whose tag may
+    move, it is resolved anew.
 
     Raises:
         Conflict: the application is being removed.
@@ -53,14 +52,13 @@ async def _admit_image(
 ) -> Deployment:
     settings = application.settings
     if order.commit or order.rebuild:
-        raise Invalid("commit" if order.commit else "rebuild", "is for git applications")
+        raise Invalid("commit" if order.commit else "rebuild", "applies to git applications only")
     image = Image(reference=str(source.reference))
     if order.tag is not None:
         try:
-            tag_and_digest(order.tag)
+            source = source.with_tag(order.tag)
         except ValueError as error:
             raise Invalid("tag", "is not an image tag or digest") from error
-        source = source.with_tag(order.tag)
         settings = settings.model_copy(update={"source": source})
         image = Image(reference=str(source.reference))
     elif source.pull is not PullPolicy.ALWAYS:
@@ -68,41 +66,41 @@ async def _admit_image(
         image = live if live and live.reference == image.reference else image
     release = releases.new(tx, application.row, settings, image)
     await tx.insert(release)
-    return await _new_deployment(tx, application, release, order)
+    return await _new_deployment(tx, application, release, settings, order)
 
 
 async def _admit_build(
     tx: Transaction, application: Application, source: GitSource, order: Order
 ) -> Deployment:
-    """A deployment of a commit, or of what a branch or tag stands for when it is fetched.
+    """Admit a deployment of a commit, or of a branch or tag, which is resolved when it is fetched.
 
     Raises:
         Conflict: the application is being removed.
-        Invalid: the tag or commit is none.
+        Invalid: the tag or the commit is invalid.
     """
     if order.tag is not None and not is_ref(order.tag):
         raise Invalid("tag", "is not a git tag, branch or commit")
     if order.commit is not None and not is_commit(order.commit):
         raise Invalid("commit", "is not a full commit id (40 or 64 hexadecimal digits)")
-    asked = order.tag or order.commit  # none: the branch, whatever it says when it is built
+    asked = order.tag or order.commit  # None: the branch's head when it is built
     image = Image(reference=f"{source.repository}#{asked or source.branch}")
     release = releases.new(tx, application.row, application.settings, image)
     release.commit = order.commit or (asked if asked and is_commit(asked) else None)
-    # What GitHub itself told of is taken as it is, wherever the branch or the tag goes.
-    told = order.trigger in (Trigger.PUSH, Trigger.TAG, Trigger.POLL)
-    release.ref, release.rebuild = None if told else asked, order.rebuild
+    # A pushed commit is built as it is, wherever the branch or the tag moves.
+    pushed = order.trigger in (Trigger.PUSH, Trigger.TAG, Trigger.POLL)
+    release.ref, release.rebuild = None if pushed else asked, order.rebuild
     await tx.insert(release)
-    return await _new_deployment(tx, application, release, order)
+    return await _new_deployment(tx, application, release, application.settings, order)
 
 
 async def admit_once(
     tx: Transaction, application: Application, order: Order, key: Key | None
 ) -> Deployment:
-    """A new deployment, or the one that an earlier call with this key made.
+    """Admit a deployment, or return the one that an earlier call with this key made.
 
     Raises:
         Conflict: the application is being removed.
-        Invalid: the tag is not one, or the key was used with another body.
+        Invalid: the tag is invalid, or the key was used with another body.
     """
     return await idempotency.once(
         tx, application.row.id, key, lambda: admit(tx, application, order)
@@ -112,33 +110,33 @@ async def admit_once(
 async def admit_again(
     tx: Transaction, application: Application, earlier: DeploymentRow, order: Order
 ) -> Deployment:
-    """A new deployment of an earlier one's release: a retry or a rollback; nothing is rebuilt.
+    """Admit a deployment of an earlier release: a retry or a rollback; nothing is rebuilt.
 
     Raises:
         Conflict: the application is being removed, another one holds a domain or a host port
-            that the release needs, or it has a capability that was withdrawn since.
+            that the release needs, or the release has a capability that was withdrawn since.
     """
     release = await tx.session.get_one(ReleaseRow, earlier.release_id)
     settings = releases.settings_of(tx, release)
     _refuse_withdrawn(application, settings)
     await claims.take(tx, application.row, settings)
-    return await _new_deployment(tx, application, release, order)
+    return await _new_deployment(tx, application, release, settings, order)
 
 
 def _refuse_withdrawn(application: Application, settings: ApplicationSettings) -> None:
-    """Only `admin` gives capabilities; to deploy an old release must not bring one back."""
+    """Only `admin` grants capabilities: an old release must not bring one back."""
     withdrawn = set(settings.capabilities) - set(application.settings.capabilities)
     if withdrawn:
         raise Conflict(
-            f"the release has {', '.join(sorted(withdrawn))}, which {application.row.slug} may no "
-            "longer have; give it back in `capabilities`, or deploy another release"
+            f"the release needs {', '.join(sorted(withdrawn))}, which {application.row.slug} no "
+            "longer has; add it to `capabilities` again, or deploy another release"
         )
 
 
-async def asked_already(
+async def find_duplicate(
     tx: Transaction, application: Application, order: Order
 ) -> Deployment | None:
-    """The newest deployment, if it is this very one again and has not ended: a double click."""
+    """Return the newest deployment if it is open and answers the same order: a double click."""
     query = select(DeploymentRow).where(
         DeploymentRow.application_id == application.row.id,
         DeploymentRow.sequence == application.row.last_sequence,
@@ -150,10 +148,10 @@ async def asked_already(
     return await deployments.whole(tx, row) if row else None
 
 
-async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> Deployment | None:
-    """Count on from a server's highest sequence, and deploy the same release again from there.
+async def lift_sequence(tx: Transaction, row: DeploymentRow, highest: int) -> Deployment | None:
+    """Continue from a server's highest sequence, and admit the same release again.
 
-    None when a newer deployment is known than the one that was refused, or a removal: that wins.
+    None if there is a newer deployment than the refused one, or a removal: that one wins.
     """
     application = await applications.find(tx, row.application_id, lock=True)
     if application.removing or row.sequence < application.row.last_sequence:
@@ -164,16 +162,22 @@ async def lift(tx: Transaction, row: DeploymentRow, highest: int) -> Deployment 
 
 
 async def _new_deployment(
-    tx: Transaction, application: Application, release: ReleaseRow, order: Order
+    tx: Transaction,
+    application: Application,
+    release: ReleaseRow,
+    settings: ApplicationSettings,
+    order: Order,
 ) -> Deployment:
     row = application.row
     if application.removing:
-        raise Conflict(f"{row.slug} is being removed; it cannot be deployed")
+        raise Conflict(f"{row.slug} cannot be deployed: it is being removed")
     sequence = await applications.next_sequence(tx, row)
     deployment = DeploymentRow(
         id=new_id("dep"), application_id=row.id, release_id=release.id, server=row.server,
         sequence=sequence, state=DeploymentState.CREATED, trigger=order.trigger,
         actor=order.actor, tag=order.tag, retry_of=order.retry_of, attempts=0, created_at=tx.now,
+        policy=settings.policy,
+        label=label_of(settings.source, release.image_reference, release.ref, release.commit),
     )  # fmt: skip
     await tx.insert(deployment)
     await tx.insert(deployments.event_of(tx, deployment, EventKind.CREATED))

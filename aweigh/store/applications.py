@@ -1,4 +1,4 @@
-"""Applications: their settings, what they claim on a server, and their end."""
+"""Applications: their settings, their secrets and their deploy hooks."""
 
 import hmac
 from collections.abc import Iterable
@@ -11,18 +11,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import set_committed_value
 
 from aweigh.builds.source.repository import repository_key
-from aweigh.contract import Removal
 from aweigh.core import grammar
 from aweigh.core.errors import BAD_DATA, Conflict, NotFound
 from aweigh.core.ids import new_id, new_secret
 from aweigh.deployments.application import ApplicationSettings
-from aweigh.deployments.deployment import EventKind
 from aweigh.deployments.source import GitSource
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.vault import Owner
-from aweigh.store import claims, outbox, releases
+from aweigh.store import claims, releases
 from aweigh.store.database import Transaction, locking
-from aweigh.store.tables import ApplicationRow, EventRow
+from aweigh.store.tables import ApplicationRow
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +52,7 @@ SEALED_VALUES: Final = len(_SEALED)
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """An application as the doors work with it."""
+    """An application with its settings, opened."""
 
     row: ApplicationRow
     settings: ApplicationSettings
@@ -67,12 +65,13 @@ class Application:
 def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
     owner = Owner(kind=_SETTINGS, id=row.id)
     row.settings = tx.vault.seal(owner, releases.settings_text(settings))
+    row.claims = claims.text_of(settings)
     source = settings.source
     repository = repository_key(source.repository) if isinstance(source, GitSource) else None
     if repository != row.repository:
         row.repository, row.repository_id = repository, None
     if not (isinstance(source, GitSource) and source.auto_deploy):
-        row.branch_look = None  # what is pushed until it follows again was not meant to be deployed
+        row.branch_poll = None  # pushes before it follows a branch again are not to be deployed
     row.updated_at = tx.now
 
 
@@ -87,7 +86,7 @@ def secret_of(tx: Transaction, row: ApplicationRow) -> str:
 
 
 def webhook_secret_of(tx: Transaction, row: ApplicationRow) -> str | None:
-    """None for an application that is older than webhooks; a rotation gives it one."""
+    """None for an application that is older than webhooks; a rotation makes one."""
     if not row.webhook_secret:
         return None
     return tx.vault.open(Owner(kind=_WEBHOOK, id=row.id), row.webhook_secret)
@@ -96,7 +95,7 @@ def webhook_secret_of(tx: Transaction, row: ApplicationRow) -> str | None:
 async def create(
     tx: Transaction, *, name: str, server: str, settings: ApplicationSettings, slug: str = ""
 ) -> Application:
-    """Make an application with a new hook and secret; without a slug its name gives one.
+    """Create an application with a new hook and secrets; the slug defaults to one of its name.
 
     Raises:
         Conflict: the slug, a domain or a host port is taken.
@@ -116,46 +115,34 @@ async def create(
     tx.session.add(row)
     try:
         await tx.session.flush()
-    except IntegrityError as error:  # two callers at once: the database decides
+    except IntegrityError as error:  # two concurrent callers: the database decides
         raise Conflict(f"the slug {slug!r} was just taken by another application") from error
     await claims.take(tx, row, settings)
     return Application(row=row, settings=settings)
 
 
 async def next_sequence(tx: Transaction, row: ApplicationRow) -> int:
-    """Take the next number for a deployment or a removal; the row is locked by whoever asks."""
+    """Take the next sequence for a deployment or a removal; the caller holds the row's lock."""
     sequence = row.last_sequence + 1
-    # By a statement of its own: finding out what has changed costs the session more than this.
+    # A separate statement costs less than the session's search for changes.
     await tx.session.execute(_COUNT_ON, {"application": row.id, "sequence": sequence})
     set_committed_value(row, "last_sequence", sequence)
     return sequence
 
 
 def rotate_secret(tx: Transaction, row: ApplicationRow) -> None:
-    """A new deploy hook and new secrets; the old ones stop working with this transaction."""
+    """Replace deploy hook and secrets; the old ones stop working with this transaction."""
     row.hook = new_secret("hook")
     row.webhook_secret = tx.vault.seal(Owner(kind=_WEBHOOK, id=row.id), new_secret("awws"))
     row.secret = tx.vault.seal(Owner(kind=_SECRET, id=row.id), new_secret("awds"))
 
 
 def reseal(tx: Transaction, row: ApplicationRow) -> None:
-    """Seal everything of it with the current key."""
+    """Seal all its secrets again, with the current key."""
     for kind, column in _SEALED:
         owner, sealed = Owner(kind=kind, id=row.id), getattr(row, column)
         if sealed:
             setattr(row, column, tx.vault.seal(owner, tx.vault.open(owner, sealed)))
-
-
-async def settle(tx: Transaction, row: ApplicationRow) -> None:
-    """Give up the claims that neither its settings nor its releases in use need.
-
-    What is live keeps its routes until something else is, and what is in flight may be live next.
-    """
-    try:
-        wanted = [_opened(tx, row).settings, *await releases.in_use(tx, row)]
-    except BAD_DATA:
-        return  # then they are kept: no end of a deployment may depend on this
-    await claims.keep(tx, row, wanted)
 
 
 async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
@@ -164,7 +151,7 @@ async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Appli
 
 
 async def find_row(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> ApplicationRow:
-    """An application without its settings, which it may be impossible to read.
+    """Return an application's row; its settings may be unreadable.
 
     Raises:
         NotFound
@@ -183,19 +170,19 @@ async def find_row(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> A
 
 
 def readable(tx: Transaction, rows: Iterable[ApplicationRow]) -> list[Application]:
-    """Those whose settings can be read; one that cannot keeps nobody from the others."""
+    """Return the applications whose settings can be read; log and skip the others."""
     found = []
     for row in rows:
         try:
             found.append(_opened(tx, row))
         except BAD_DATA as error:
-            _log.error("an application's settings cannot be read", application=row.id,
+            _log.error("the settings of an application cannot be read", application=row.id,
                        error=said_by(error, masks=False))  # fmt: skip
     return found
 
 
 async def locked_row(tx: Transaction, application_id: str) -> ApplicationRow:
-    """An application's row, removed or not, held until the transaction ends."""
+    """Return an application's row, removed or not, locked until the transaction ends."""
     row = await tx.locked(select(ApplicationRow).where(ApplicationRow.id == application_id))
     if row is None:
         raise NotFound(f"there is no application {application_id!r}")
@@ -205,19 +192,44 @@ async def locked_row(tx: Transaction, application_id: str) -> ApplicationRow:
 async def find_by_hook(
     tx: Transaction, hook: str, secret: str, *, lock: bool = False
 ) -> Application:
-    """The application behind a deploy hook.
-
-    An unknown hook and a wrong secret cost and say the same.
+    """Return the application of a deploy hook.
 
     Raises:
         NotFound: there is no such hook with this secret.
-        Unreadable: its secret, or its settings.
+        Unreadable: its secret or its settings.
+    """
+    return _opened(tx, await check_hook(tx, hook, secret, lock=lock))
+
+
+async def check_hook(
+    tx: Transaction, hook: str, secret: str, *, lock: bool = False
+) -> ApplicationRow:
+    """Return the row of a deploy hook; an unknown hook and a wrong secret cost and say the same.
+
+    Raises:
+        NotFound: there is no such hook with this secret.
+        Unreadable: its secret.
     """
     asked = hook if grammar.matches(grammar.HOOK, hook) else ""
     row = await tx.session.scalar(_BY_HOOK_LOCKED if lock else _BY_HOOK, {"hook": asked})
     known = secret_of(tx, row) if row else tx.vault.open_decoy()
     if not hmac.compare_digest(known.encode(), secret.encode()) or row is None:
-        raise NotFound("there is no such deploy hook, or its secret is another one")
+        raise NotFound("unknown deploy hook, or wrong deploy secret")
+    return row
+
+
+async def lock(tx: Transaction, known: Application) -> Application:
+    """Return an application that was read before, now locked.
+
+    Its settings are opened again only if they have changed.
+
+    Raises:
+        NotFound
+        Unreadable
+    """
+    row = await find_row(tx, known.row.id, lock=True)
+    if row.settings == known.row.settings:
+        return Application(row=row, settings=known.settings)
     return _opened(tx, row)
 
 
@@ -234,65 +246,4 @@ async def change(tx: Transaction, application: Application, settings: Applicatio
         raise Conflict(f"{application.row.slug} is being removed")
     seal_settings(tx, application.row, settings)
     await claims.take(tx, application.row, settings)
-    await settle(tx, application.row)
-
-
-async def ask_removal(tx: Transaction, row: ApplicationRow, *, volumes: bool) -> None:
-    """Take a sequence for the removal, which goes through the lane like a deployment."""
-    row.removal_sequence = await next_sequence(tx, row)
-    row.removal_volumes = volumes
-    row.removal_message = None
-    await outbox.put(tx, outbox.REMOVE, row.id)
-
-
-async def open_removal(
-    tx: Transaction, application_id: str, sequence: int | None
-) -> ApplicationRow | None:
-    """The application that this removal is still about, locked.
-
-    None when it is gone already, or another removal was asked for since: that one's record counts.
-    """
-    row = await locked_row(tx, application_id)
-    superseded = sequence is not None and sequence != row.removal_sequence
-    return None if row.removed_at or superseded else row
-
-
-async def asked_removal(tx: Transaction, server: str, application_id: str) -> Removal:
-    """The removal of an application from a server that was asked for and is not done.
-
-    Raises:
-        NotFound
-    """
-    row = None
-    if grammar.matches(grammar.ENTITY_ID, application_id):
-        row = await tx.session.get(ApplicationRow, application_id)
-    wanted = row and row.server == server and row.removed_at is None
-    if row is None or not wanted or row.removal_sequence is None:
-        raise NotFound(f"no removal of {application_id!r} is asked for on server {server}")
-    return Removal(
-        application=row.id, slug=row.slug, sequence=row.removal_sequence,
-        volumes=row.removal_volumes,
-    )  # fmt: skip
-
-
-async def removed(tx: Transaction, application_id: str, sequence: int | None = None) -> None:
-    """The removal is done on the server: free its claims; the slug stays used."""
-    row = await open_removal(tx, application_id, sequence)
-    if row is None:
-        return
-    row.removed_at = tx.now
-    row.live = None
-    await claims.give_up(tx, row.id)
-    await outbox.close(tx, outbox.REMOVE, row.id)
-    tx.session.add(EventRow(kind=EventKind.DELETED, application_id=row.id, at=tx.now))
-
-
-async def removal_failed(
-    tx: Transaction, application_id: str, message: str, sequence: int | None = None
-) -> None:
-    """The removal has ended without success; what was said of its end first stays said."""
-    row = await open_removal(tx, application_id, sequence)
-    if row is None or row.removal_message:
-        return
-    row.removal_message = message
-    await outbox.close(tx, outbox.REMOVE, row.id)
+    await claims.settle(tx, application.row)

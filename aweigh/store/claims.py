@@ -1,32 +1,53 @@
-"""Claims: (server, host, path) and (server, protocol, host port) belong to one application."""
+"""Claims: (server, host, path) and (server, protocol, host port) belong to one application.
 
-from collections.abc import Collection, Iterable, Sequence
+Applications and releases keep the claims that their settings need in plain text beside the sealed
+settings, so that no end of a deployment depends on opening them.
+"""
 
-from sqlalchemy import delete, select
+import json
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from aweigh.core.errors import Conflict
 from aweigh.deployments.application import ApplicationSettings, Domain, Port
+from aweigh.deployments.deployment import OPEN
 from aweigh.store.database import Transaction
-from aweigh.store.tables import ApplicationRow, DomainClaim, PortClaim
+from aweigh.store.tables import (
+    ApplicationRow,
+    DeploymentRow,
+    DomainClaim,
+    PortClaim,
+    ReleaseRow,
+)
+
+
+def text_of(settings: ApplicationSettings) -> str:
+    """Return the claims that these settings need, as `settle` reads them."""
+    return json.dumps(
+        {
+            "domains": [[one.host, one.path] for one in settings.domains],
+            "ports": [[one.protocol, one.host] for one in settings.ports],
+        }
+    )
 
 
 async def take(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
-    """Hold the domains and host ports of these settings, beside what it holds already.
+    """Claim the domains and host ports of these settings; the application keeps its other claims.
 
     Raises:
-        Conflict: another application holds one of them; none is taken then.
+        Conflict: another application holds one of them; nothing is claimed then.
     """
     try:
         async with tx.session.begin_nested():
             await _take_domains(tx, row, settings.domains)
             await _take_ports(tx, row, settings.ports)
-    except IntegrityError as error:  # two callers at once: the database decides
+    except IntegrityError as error:  # two concurrent callers: the database decides
         raise Conflict("a domain or a host port was just taken by another application") from error
 
 
-# Claims are taken in one order, whatever order they are given in: two callers that want the same
-# ones must not wait for each other.
+# Claims are taken in sorted order: two callers that need the same ones must not deadlock.
 
 
 async def _take_domains(tx: Transaction, row: ApplicationRow, domains: Sequence[Domain]) -> None:
@@ -66,11 +87,28 @@ async def _name_of(tx: Transaction, application_id: str) -> str:
     return f"{row.slug} ({row.id})"
 
 
-async def keep(tx: Transaction, row: ApplicationRow, wanted: Iterable[ApplicationSettings]) -> None:
-    """Give up what none of these settings names."""
-    settings = list(wanted)
-    domains = {(one.host, one.path) for each in settings for one in each.domains}
-    ports = {(one.protocol, one.host) for each in settings for one in each.ports}
+async def settle(tx: Transaction, row: ApplicationRow) -> None:
+    """Give up the claims that neither the settings nor a release in use needs.
+
+    The live release keeps its routes until another one is live, and a release in flight may be
+    live next.
+    """
+    in_use = select(DeploymentRow.release_id).where(
+        DeploymentRow.application_id == row.id,
+        or_(DeploymentRow.id == row.live, DeploymentRow.state.in_(OPEN)),
+    )
+    query = select(ReleaseRow.claims).where(ReleaseRow.id.in_(in_use))
+    needed = [row.claims, *await tx.session.scalars(query)]
+    texts = [text for text in needed if text is not None]
+    if len(texts) == len(needed):  # the needs of rows older than this column are unknown
+        await _keep(tx, row, [json.loads(text) for text in texts])
+
+
+async def _keep(
+    tx: Transaction, row: ApplicationRow, needed: Sequence[dict[str, list[list[str | int]]]]
+) -> None:
+    domains = {tuple(domain) for one in needed for domain in one["domains"]}
+    ports = {tuple(port) for one in needed for port in one["ports"]}
     of_domains = select(DomainClaim).where(DomainClaim.application_id == row.id)
     for domain in await tx.session.scalars(of_domains):
         if (domain.host, domain.path) not in domains:
@@ -82,7 +120,7 @@ async def keep(tx: Transaction, row: ApplicationRow, wanted: Iterable[Applicatio
 
 
 async def holders(tx: Transaction, application_ids: Collection[str]) -> set[str]:
-    """Which of these applications hold anything."""
+    """Return the ids of those applications that hold a claim."""
     held: set[str] = set()
     for table in (DomainClaim, PortClaim):
         query = select(table.application_id).where(table.application_id.in_(application_ids))
@@ -91,6 +129,6 @@ async def holders(tx: Transaction, application_ids: Collection[str]) -> set[str]
 
 
 async def give_up(tx: Transaction, application_id: str) -> None:
-    """Everything it holds."""
+    """Give up all claims of an application."""
     for table in (DomainClaim, PortClaim):
         await tx.session.execute(delete(table).where(table.application_id == application_id))

@@ -16,42 +16,42 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from aweigh.secrets.vault import Vault
-from aweigh.store.absence import Absence
-from aweigh.store.grouping import Group
-from aweigh.store.sqlite import SqliteConnection, connect
 from aweigh.store.tables import Base
-from aweigh.store.turns import Turns
+from aweigh.store.transactions.errors import ErrorTranslator
+from aweigh.store.transactions.group_commit import GroupCommit
+from aweigh.store.transactions.sqlite import SqliteConnection, connect
+from aweigh.store.transactions.write_lock import WriteLock
 
 Row = TypeVar("Row")
 T = TypeVar("T")
 
-#: Seconds that a writer waits for the SQLite lock before the call is answered with 503.
+#: Seconds that a writer waits for SQLite's write lock before the call is answered with 503.
 PATIENCE: Final = 5.0
-#: Seconds after which a caller who can try again rather hears 503: with what is done before and
-#: after, nobody is answered later than after a second.
+#: Seconds after which a caller that can retry is answered with 503: together with the work before
+#: and after, every call is answered within a second.
 SOON: Final = 0.5
 _PAUSE: Final = 0.005
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """One transaction: its session, its single point in time, and the key to sealed values."""
+    """One transaction: its session, its point in time, and the vault for sealed values."""
 
     session: AsyncSession
     vault: Vault
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def locked(self, query: Select[Row]) -> Row | None:
-        """The row, held until the transaction ends, as it is by then.
+        """Return the current row, locked until the transaction ends.
 
-        One that the session knows already would else be given as it was when it was first read.
+        The session would otherwise return a row that it knows as it was when first read.
         """
         return await self.session.scalar(locking(query))
 
     async def insert(self, *rows: Base) -> None:
-        """Write new rows of a table now; a fifth of what it costs to have the session find them.
+        """Write new rows of one table now, at a fifth of the cost of the session's unit of work.
 
-        The session does not know them afterwards: what is changed in them is not written.
+        The session does not track them: later changes to these objects are not written.
         """
         if rows:
             await self.session.execute(
@@ -60,7 +60,7 @@ class Transaction:
 
 
 def locking(query: Select[Row]) -> Select[Row]:
-    """The same query for a row that is to be held, as it is by then."""
+    """Return the query for a row that is to be locked, with its current values."""
     return query.with_for_update().execution_options(populate_existing=True)
 
 
@@ -70,7 +70,7 @@ def _columns(row: Base) -> dict[str, Any]:
 
 @cache
 def _insert_into(table: str) -> Insert:
-    # Kept, since SQLAlchemy finds what it compiled by going through a statement once in its life.
+    # Cached: SQLAlchemy computes a statement's cache key once in the statement's life.
     return insert(Base.metadata.tables[table])
 
 
@@ -80,25 +80,25 @@ class Store:
     def __init__(self, url: str, vault: Vault, patience: float = PATIENCE) -> None:
         self.url = make_url(url)
         self._engine = _engine(self.url, patience)
-        # One moment, however many questions; in SQLite every transaction sees one anyway.
+        # All statements of a reader see one snapshot; in SQLite they do so anyway.
         one_moment = {} if sqlite_path(self.url) else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**one_moment)
         self._vault = vault
         path = sqlite_path(self.url)
-        self._turns = Turns(Path(path), patience) if path else None
-        self._absence = Absence()
+        self._write_lock = WriteLock(Path(path), patience) if path else None
+        self._errors = ErrorTranslator()
         write = partial(self.write, urgent=True, short=True)
-        self._group: Group[Transaction] = Group(write, self._alone)
+        self._group: GroupCommit[Transaction] = GroupCommit(write, self._savepoint)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """A consistent view; nothing done in it is kept.
+        """A consistent view; nothing written in it is kept.
 
         Raises:
             Unavailable: the database is locked or gone.
-            Invalid: a value holds characters that a database does not take.
+            Invalid: a value holds characters that a database does not accept.
         """
-        with self._absence.in_our_words():
+        with self._errors.translate():
             async with AsyncSession(self._reader, expire_on_commit=False) as session:
                 yield Transaction(session, self._vault)
 
@@ -108,17 +108,17 @@ class Store:
     ) -> AsyncIterator[Transaction]:
         """All or nothing: committed at the end of the block, rolled back on any error.
 
-        What is urgent, since somebody waits for the answer, goes before what is not. `short`: no
-        statement of it reads or writes more than a few rows by their keys.
+        An urgent transaction, for whose answer a caller waits, goes first. `short`: each of its
+        statements reads or writes only a few rows by their keys.
 
         Raises:
             Unavailable: the database is locked or gone; nothing was written.
-            Invalid: a value holds characters that a database does not take.
+            Invalid: a value holds characters that a database does not accept.
         """
         engine = self._engine.execution_options(write=True, short=short)
-        with self._absence.in_our_words():
+        with self._errors.translate():
             async with (
-                self._turns.take(urgent=urgent) if self._turns else nullcontext(),
+                self._write_lock.hold(urgent=urgent) if self._write_lock else nullcontext(),
                 AsyncSession(engine, expire_on_commit=False) as session,
                 session.begin(),
             ):
@@ -127,32 +127,33 @@ class Store:
     async def admit(
         self, work: Callable[[Transaction], Awaitable[T]], *, patience: float = SOON
     ) -> T:
-        """Write what a caller waits for, in one commit with others who wait; each for himself.
+        """Write for a waiting caller, in one commit with other waiting calls; each fails alone.
 
-        Where so many wait that it would take longer than `patience`, that is said at once.
+        A call whose estimated wait exceeds `patience` is refused at once.
 
         Raises:
-            Unavailable: the database is locked or gone, or too many wait; nothing was written.
-            Invalid: a value holds characters that a database does not take.
+            Unavailable: the database is locked or gone, or too many calls wait; nothing was
+                written.
+            Invalid: a value holds characters that a database does not accept.
         """
-        if self._turns:
+        if self._write_lock:
             return await self._group.run(work, patience)
         async with self.write(urgent=True) as tx:
             return await work(tx)
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether so many wait to be admitted that another one would be refused."""
-        return self._group.is_crowded(SOON)
+    def is_overloaded(self) -> bool:
+        """Whether so many calls wait for their admission that another one would be refused."""
+        return self._group.is_overloaded(SOON)
 
     def was_called(self, seconds: float) -> bool:
-        """Whether a call that waits for its admission came within the last seconds."""
+        """Whether a call for admission arrived within the last seconds."""
         return self._group.seconds_since_call < seconds
 
     @asynccontextmanager
-    async def _alone(self, tx: Transaction) -> AsyncIterator[None]:
-        """A part of a transaction that is undone by itself on any error."""
-        with self._absence.in_our_words():
+    async def _savepoint(self, tx: Transaction) -> AsyncIterator[None]:
+        """A part of a transaction that any error rolls back by itself."""
+        with self._errors.translate():
             async with tx.session.begin_nested():
                 yield
 
@@ -165,12 +166,12 @@ class Store:
 
     async def close(self) -> None:
         await self._engine.dispose()
-        if self._turns:
-            self._turns.close()
+        if self._write_lock:
+            self._write_lock.close()
 
 
 def sqlite_path(url: URL) -> str | None:
-    """The file of an SQLite database; none for another kind."""
+    """The file of an SQLite database; None for another kind."""
     return url.database if url.get_backend_name() == "sqlite" else None
 
 
@@ -200,13 +201,13 @@ def _listen(engine: AsyncEngine, path: Path) -> None:
 
     @event.listens_for(sync_engine, "checkout")
     def _checkout(_connection: Any, record: Any, _proxy: Any) -> None:
-        # SQLite goes on writing into a file that was deleted; the pool then asks for a new
-        # connection, which finds that there is none.
+        # SQLite keeps writing into a deleted file. The pool then opens a new connection, which
+        # fails because the file is missing.
         _refuse_gone(path, record.info)
 
     @event.listens_for(sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        # IMMEDIATE: a writer waits for the lock at the start, where nothing is half done.
+        # IMMEDIATE: a writer waits for the lock at the start, before it has written anything.
         options = connection.get_execution_options()
         driver = cast("SqliteConnection", connection.connection.driver_connection)
         driver.at_once = False
@@ -215,7 +216,7 @@ def _listen(engine: AsyncEngine, path: Path) -> None:
 
     @event.listens_for(sync_engine, "commit")
     def _commit(connection: Connection) -> None:
-        # Nobody must be told that what stands in a deleted file was taken.
+        # A commit into a deleted file must not be reported as a success.
         _refuse_gone(path, connection.info)
 
 

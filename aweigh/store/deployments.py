@@ -1,15 +1,22 @@
-"""Deployments: what is known of them."""
+"""Deployments: their rows, answers about them, and their progress for many followers."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final, TypeVar
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from aweigh.core import grammar
 from aweigh.core.errors import NotFound
-from aweigh.deployments.deployment import OPEN, EventKind, StepName
+from aweigh.deployments.deployment import (
+    OPEN,
+    DeploymentState,
+    EventKind,
+    StepName,
+    StepState,
+)
 from aweigh.deployments.release import Image, Release
 from aweigh.store import releases
 from aweigh.store.database import Transaction
@@ -17,11 +24,12 @@ from aweigh.store.tables import (
     ApplicationRow,
     DeploymentRow,
     EventRow,
+    LogChunk,
     ReleaseRow,
     StepRow,
 )
 
-#: How late what a server worker kept during an absence of the API may come.
+#: How late a report may arrive that a server worker kept while the API was away.
 LATE: Final = timedelta(days=1)
 Row = TypeVar("Row", ApplicationRow, ReleaseRow)
 _LANE: Final = (
@@ -33,7 +41,7 @@ _LANE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A deployment with everything an answer shows of it."""
+    """A deployment with everything that an answer shows."""
 
     row: DeploymentRow
     application: ApplicationRow
@@ -54,7 +62,7 @@ async def live_image(tx: Transaction, row: ApplicationRow) -> Image | None:
 
 
 async def live_images(tx: Transaction, rows: Iterable[ApplicationRow]) -> Mapping[str, Image]:
-    """The images that are live, by the ids of their deployments."""
+    """Return the live images by the ids of their deployments."""
     query = select(DeploymentRow.id, ReleaseRow).join(
         ReleaseRow, ReleaseRow.id == DeploymentRow.release_id
     )
@@ -85,7 +93,7 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
 
 
 async def lane_of(tx: Transaction, deployment_id: str) -> str | None:
-    """The slug of the application whose lane it belongs to; None once it has ended."""
+    """Return the slug of the deployment's application; None once the deployment has ended."""
     return await tx.session.scalar(_LANE, {"deployment": deployment_id})
 
 
@@ -100,7 +108,7 @@ async def whole(tx: Transaction, row: DeploymentRow) -> Deployment:
 
 
 async def _complete(tx: Transaction, rows: Sequence[DeploymentRow]) -> list[Deployment]:
-    """A page is asked for in as many questions as a single one."""
+    """A page takes as many queries as a single deployment."""
     applications = await _by_id(tx, ApplicationRow, {row.application_id for row in rows})
     made = await _by_id(tx, ReleaseRow, {row.release_id for row in rows})
     query = select(StepRow).where(StepRow.deployment_id.in_([row.id for row in rows]))
@@ -125,16 +133,16 @@ async def _by_id(tx: Transaction, kind: type[Row], ids: Collection[str]) -> Mapp
 
 
 def _began(step: StepRow) -> tuple[datetime, int]:
-    """When a step began; of two that began together, the one a deployment does first."""
+    """Sort steps by their start; at the same time, by their order in a deployment."""
     return step.started_at, list(StepName).index(StepName(step.name))
 
 
-async def still_tells(tx: Transaction, row: DeploymentRow) -> bool:
-    """Whether its server worker may still have something to say of a deployment."""
+async def accepts_reports(tx: Transaction, row: DeploymentRow) -> bool:
+    """Whether its server worker may still report on a deployment."""
     if row.finished_at is None or row.finished_at > tx.now - LATE:
         return True
     query = select(func.max(StepRow.started_at)).where(StepRow.deployment_id == row.id)
-    newest = await tx.session.scalar(query)  # of a reset of what has been live for long
+    newest = await tx.session.scalar(query)  # a reset of a deployment that succeeded long ago
     return newest is not None and newest > tx.now - LATE
 
 
@@ -146,7 +154,7 @@ async def page(
     before: str | None,
     limit: int,
 ) -> list[Deployment]:
-    """Newest first; `before` is the id of the last one of the page before."""
+    """Return a page, newest first; `before` is the last id of the previous page."""
     query = select(DeploymentRow).order_by(DeploymentRow.id.desc()).limit(limit)
     if application_id:
         query = query.where(DeploymentRow.application_id == application_id)
@@ -158,7 +166,7 @@ async def page(
 
 
 async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
-    """What the deployment makes live, with its secrets: for its server worker only."""
+    """Return what the deployment makes live, with its secrets: for its server worker only."""
     application = await tx.session.get_one(ApplicationRow, row.application_id)
     release = await tx.session.get_one(ReleaseRow, row.release_id)
     return Release(
@@ -167,3 +175,72 @@ async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
         ref=release.ref, commit=release.commit, rebuild=release.rebuild,
         settings=releases.settings_of(tx, release),
     )  # fmt: skip
+
+
+async def open_on(tx: Transaction, server: str) -> list[tuple[str, str]]:
+    """Return the ids of a server's open deployments, each with the slug of its application.
+
+    Other columns of a row may be unreadable.
+    """
+    query = (
+        select(DeploymentRow.id, ApplicationRow.slug)
+        .join(ApplicationRow, ApplicationRow.id == DeploymentRow.application_id)
+        .where(DeploymentRow.server == server, DeploymentRow.state.in_(OPEN))
+    )
+    return [(deployment, slug) for deployment, slug in await tx.session.execute(query)]
+
+
+async def failed_among(tx: Transaction, server: str, ids: Collection[str]) -> list[str]:
+    query = select(DeploymentRow.id).where(
+        DeploymentRow.server == server, DeploymentRow.id.in_(ids),
+        DeploymentRow.state == DeploymentState.FAILED,
+    )  # fmt: skip
+    return list(await tx.session.scalars(query))
+
+
+#: The ids in one query; SQLite accepts some thousands.
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The part of a deployment that changes while callers follow it."""
+
+    state: str
+    finished_at: datetime | None
+    #: The offset of the newest chunk of its log.
+    newest_chunk: int | None
+    #: Whether a step is recorded as running.
+    has_running_step: bool
+
+
+async def progress(tx: Transaction, deployment_ids: Collection[str]) -> Mapping[str, Progress]:
+    """Return the progress of each deployment that exists."""
+    left = iter(deployment_ids)
+    found: dict[str, Progress] = {}
+    while some := list(islice(left, _AT_ONCE)):
+        found.update(await _progress(tx, some))
+    return found
+
+
+async def _progress(tx: Transaction, deployment_ids: list[str]) -> Mapping[str, Progress]:
+    chunk = select(func.max(LogChunk.offset)).where(LogChunk.deployment_id == DeploymentRow.id)
+    running = exists().where(
+        StepRow.deployment_id == DeploymentRow.id, StepRow.state == StepState.RUNNING
+    )
+    query = select(
+        DeploymentRow.id,
+        DeploymentRow.state,
+        DeploymentRow.finished_at,
+        chunk.scalar_subquery().label("newest_chunk"),
+        running.label("has_running_step"),
+    ).where(DeploymentRow.id.in_(deployment_ids))
+    return {
+        row.id: Progress(
+            state=row.state,
+            finished_at=row.finished_at,
+            newest_chunk=row.newest_chunk,
+            has_running_step=bool(row.has_running_step),
+        )
+        for row in await tx.session.execute(query)
+    }

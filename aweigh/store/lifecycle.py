@@ -1,29 +1,28 @@
-"""The records of a deployment's life, each one transaction, each safe to repeat."""
+"""The state changes of a deployment, each in one transaction and safe to repeat."""
 
 from contextlib import suppress
 
 from sqlalchemy import select
 
-from aweigh.contract import StepReport
-from aweigh.core.errors import Conflict, UnknownRun
+from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import (
-    OPEN,
     DeploymentState,
     EventKind,
     Reason,
+    Standing,
     StepState,
     Trigger,
     message_of_superseded,
 )
 from aweigh.deployments.source import GitSource
-from aweigh.store import applications, claims, outbox, runs
+from aweigh.store import applications, claims, outbox
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import event_of, find_row, record_event, release_of, still_tells
-from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, ReleaseRow, StepRow
+from aweigh.store.deployments import event_of, find_row, record_event, release_of
+from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, StepRow
 
 
 async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
-    """`created` → `started`; whether the deployment may go on (it may have ended before)."""
+    """`created` → `started`; whether the deployment may proceed (it may have ended before)."""
     row = await find_row(tx, deployment_id, lock=True)
     await outbox.close(tx, outbox.DEPLOY, row.id)
     if row.state == DeploymentState.CREATED:
@@ -32,26 +31,26 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.attempts = 1
         row.run_id = run_id
         record_event(tx, row, EventKind.STARTED)
-    elif row.state != DeploymentState.SUCCEEDED:  # there, a reset finds nothing left to do
+    elif row.state != DeploymentState.SUCCEEDED:  # after a success, a reset has nothing left to do
         with suppress(Conflict):
-            await _reopen(tx, row, run_id)  # a reset from its very beginning
+            await reopen(tx, row, run_id)  # a reset to the first workflow task
     return row.state == DeploymentState.STARTED and row.run_id == run_id
 
 
-async def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
-    """A workflow reset by hand runs a failed deployment again: one more attempt of it.
+async def reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
+    """Reopen a failed deployment for another attempt, after a reset of its workflow.
 
     Raises:
-        Conflict: the run may not speak for it; or another application holds by now what the
+        Conflict: the run may not record anything; or another application now holds what the
             release needs.
     """
     if row.run_id == run_id:
         return
-    await runs.refuse_reopening(tx, row, run_id)
+    await _check_reopening(tx, row, run_id)
     if row.state == DeploymentState.FAILED:
         await _claim_again(tx, row)
         row.state = DeploymentState.STARTED
-        row.started_at = tx.now  # its deadline counts from here
+        row.started_at = tx.now  # the deadline counts from here
         row.attempts += 1
         row.reason = row.message = row.finished_at = row.superseded_by = None
         record_event(tx, row, EventKind.STARTED)
@@ -61,10 +60,10 @@ async def _reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
 
 
 async def _claim_again(tx: Transaction, row: DeploymentRow) -> None:
-    """Hold what its release needs, which was given up when it failed.
+    """Claim again what the release needs and gave up when the deployment failed.
 
     Raises:
-        Conflict: another application holds it, or this one is removed.
+        Conflict: another application holds it, or this one was removed.
     """
     application = await applications.locked_row(tx, row.application_id)
     if application.removed_at:
@@ -73,12 +72,12 @@ async def _claim_again(tx: Transaction, row: DeploymentRow) -> None:
 
 
 async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
-    """The deployment is live: the record that follows the switch, whatever was recorded before."""
+    """Record that the deployment is live, whatever was recorded before the switch."""
     row = await find_row(tx, deployment_id, lock=True)
     if row.state == DeploymentState.SUCCEEDED:
         return
     if row.state == DeploymentState.FAILED:
-        with suppress(Conflict):  # it is live all the same
+        with suppress(Conflict):  # it is live regardless
             await _claim_again(tx, row)
     row.run_id = run_id
     row.state = DeploymentState.SUCCEEDED
@@ -89,27 +88,27 @@ async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
     if application.removed_at is None and await _is_newest(tx, application, row):
         application.live, application.live_since = row.id, tx.now
         if row.tag or row.trigger == Trigger.ROLLBACK:
-            await _take_tag(tx, row)
+            await _adopt_tag(tx, row)
     await _ended(tx, row)
 
 
 async def _is_newest(tx: Transaction, application: ApplicationRow, row: DeploymentRow) -> bool:
-    """Not so for a record that comes late, after that of a newer deployment."""
+    """False for a late record, after that of a newer deployment."""
     if application.live is None:
         return True
     return row.sequence > (await find_row(tx, application.live)).sequence
 
 
-async def _take_tag(tx: Transaction, row: DeploymentRow) -> None:
-    """A tag that is live becomes the application's own, unless the image was changed meanwhile."""
+async def _adopt_tag(tx: Transaction, row: DeploymentRow) -> None:
+    """Make the live tag the application's own, unless its image has changed meanwhile."""
     application = await applications.find(tx, row.application_id, lock=True)
     source = (await release_of(tx, row)).settings.source
     own = application.settings.source
     if isinstance(source, GitSource) or isinstance(own, GitSource):
-        return  # a deployed tag or commit does not change which branch is followed
+        return  # a deployed tag or commit does not change the followed branch
     if own.reference.repository == source.reference.repository:
-        taken = own.model_copy(update={"image": source.image, "tag": source.tag})
-        settings = application.settings.model_copy(update={"source": taken})
+        adopted = own.model_copy(update={"image": source.image, "tag": source.tag})
+        settings = application.settings.model_copy(update={"source": adopted})
         applications.seal_settings(tx, application.row, settings)
 
 
@@ -122,11 +121,11 @@ async def failed(
     run_id: str | None = None,
     superseded_by: str | None = None,
 ) -> None:
-    """The deployment did not become live; one that ended already stays as it ended."""
+    """Record that the deployment failed; an ended one keeps its state."""
     row = await find_row(tx, deployment_id, lock=True)
     if run_id:
         try:
-            await _reopen(tx, row, run_id)
+            await reopen(tx, row, run_id)
         except Conflict:
             return
     if DeploymentState(row.state).ended:
@@ -136,9 +135,9 @@ async def failed(
 
 
 def supersede(tx: Transaction, row: DeploymentRow, newer: str) -> EventRow:
-    """End one that nothing has come of so far, and that nothing is to come of.
+    """Supersede a deployment that has not started; return its event, not written yet.
 
-    What it holds is still to be given up, and the event of it to be written.
+    The caller settles the application's claims.
     """
     return _fail(tx, row, Reason.SUPERSEDED, message_of_superseded(newer), newer)
 
@@ -161,49 +160,47 @@ async def _ended(tx: Transaction, row: DeploymentRow) -> None:
     )
     for step in await tx.session.scalars(query):
         step.state, step.finished_at = StepState(row.state), tx.now
-    await applications.settle(tx, await applications.locked_row(tx, row.application_id))
+    await claims.settle(tx, await applications.locked_row(tx, row.application_id))
 
 
-async def report_step(
-    tx: Transaction, deployment_id: str, name: str, report: StepReport, *, known: bool = True
-) -> None:
-    """Take a server worker's word on one step; a run id not seen before reopens a failed one.
+async def standing(tx: Transaction, deployment_id: str) -> Standing:
+    """Return the recorded state; after a success, with what is live now."""
+    row = await find_row(tx, deployment_id)
+    state = DeploymentState(row.state)
+    if state is DeploymentState.SUCCEEDED:
+        return Standing(
+            state, None, f"The deployment has succeeded already. {await _live_now(tx, row)}"
+        )
+    return Standing(state, Reason(row.reason) if row.reason else None, row.message or "")
 
-    `known`: that the run is the deployment's own is known, also if no record has named it yet.
+
+async def _check_reopening(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
+    """Refuse a run that may not record anything for the deployment.
 
     Raises:
-        UnknownRun: it must be asked about first.
-        Conflict: the deployment ended, and this report is of the run that ended or an earlier one;
-            or it cannot be opened again.
+        Conflict: a newer run replaced this one; the deployment ended before any run; or it
+            succeeded and is no longer live.
     """
-    row = await find_row(tx, deployment_id, lock=True)
-    anew = report.run_id not in (row.run_id, *row.earlier_runs.splitlines())
-    if anew and not known:
-        raise UnknownRun(f"{deployment_id} has no run {report.run_id}")
-    await _reopen(tx, row, report.run_id)
-    if not (anew or await still_tells(tx, row)):
-        raise Conflict(f"{deployment_id} ended long ago")
-    if row.state == DeploymentState.FAILED and report.state is StepState.RUNNING:
-        raise Conflict(f"{deployment_id} has ended as {row.state} / {row.reason}")
-    step = await tx.session.get(StepRow, (deployment_id, name))
-    if step is None:
-        step = StepRow(deployment_id=deployment_id, name=name, started_at=tx.now)
-        tx.session.add(step)
-    step.started_at = report.started_at or step.started_at
-    step.state = report.state
-    step.attempts = max(report.attempt, 1)
-    step.detail = report.detail
-    ended = report.state is not StepState.RUNNING
-    step.finished_at = (report.finished_at or tx.now) if ended else None
-    if row.state in OPEN:  # what has ended stays what it was
-        await _pin(tx, row, report)
+    state = DeploymentState(row.state)
+    if row.run_id is None and state.ended:
+        raise Conflict(f"{row.id} was closed before its workflow started: nothing can be resumed")
+    if run_id in row.earlier_runs.splitlines():
+        raise Conflict(f"{row.id} continues in run {row.run_id}; {run_id} is an earlier run")
+    if state is DeploymentState.SUCCEEDED and not await _is_live(tx, row):
+        raise Conflict(f"{row.id} has succeeded already. {await _live_now(tx, row)}")
 
 
-async def _pin(tx: Transaction, row: DeploymentRow, report: StepReport) -> None:
-    release = await tx.session.get_one(ReleaseRow, row.release_id)
-    if report.commit:
-        release.commit = report.commit
-    if report.image and report.image.id:
-        release.image_reference = report.image.reference
-        release.image_id = report.image.id
-        release.image_digest = report.image.digest or release.image_digest
+async def _is_live(tx: Transaction, row: DeploymentRow) -> bool:
+    return (await tx.session.get_one(ApplicationRow, row.application_id)).live == row.id
+
+
+async def _live_now(tx: Transaction, row: DeploymentRow) -> str:
+    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    if application.live == row.id:
+        return "It is live."
+    if application.removed_at:
+        return f"{application.slug} has been removed since."
+    if application.live is None:
+        return "Nothing is live now. To make it live again, roll back to it."
+    newer = await find_row(tx, application.live)
+    return f"#{newer.sequence} is live now. To make this one live again, roll back to it."

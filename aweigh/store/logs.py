@@ -21,19 +21,19 @@ async def length(tx: Transaction, deployment_id: str) -> int:
 
 @dataclass(frozen=True)
 class Appended:
-    """The length the log has now, and whether the data is part of it."""
+    """The current length of the log, and whether the data is part of it."""
 
     length: int
     taken: bool
 
 
 async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) -> Appended:
-    """Append what follows `offset`, if that is the exact end.
+    """Append the data if `offset` is the exact end of the log.
 
     Raises:
         NotFound: there is no such deployment.
     """
-    await find_row(tx, deployment_id, lock=True)  # one at a time: the end must not move
+    await find_row(tx, deployment_id, lock=True)  # one writer at a time: the end must not move
     have = await length(tx, deployment_id)
     if offset != have or not data:
         return Appended(have, taken=not data)
@@ -42,7 +42,7 @@ async def append(tx: Transaction, deployment_id: str, offset: int, data: bytes) 
 
 
 async def read(tx: Transaction, deployment_id: str, start: int, most: int) -> bytes:
-    """At most so many bytes from `start` on; empty behind the end."""
+    """Return at most `most` bytes from `start` on; empty behind the end."""
     first = (
         select(func.max(LogChunk.offset))
         .where(LogChunk.deployment_id == deployment_id, LogChunk.offset <= start)

@@ -11,8 +11,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from aweigh.core.errors import StartupError
-from aweigh.store.absence import said_by
 from aweigh.store.database import sqlite_path
+from aweigh.store.transactions.errors import driver_message
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -29,7 +29,7 @@ async def migrate(database_url: str | URL, revision: str = "head") -> None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         await asyncio.to_thread(_upgrade, url, revision)
     except (SQLAlchemyError, CommandError, OSError) as error:
-        raise StartupError(f"the database cannot be used: {said_by(error)}") from error
+        raise StartupError(f"the database cannot be used: {driver_message(error)}") from error
 
 
 def _upgrade(url: URL, revision: str) -> None:

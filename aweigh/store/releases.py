@@ -1,20 +1,19 @@
-"""Releases: an image pinned by content, and a snapshot of the settings it runs with."""
+"""Releases: an image pinned by content, and a snapshot of the settings that it runs with."""
 
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import or_, select
 
 from aweigh.core.errors import Unreadable
 from aweigh.core.ids import new_id
 from aweigh.core.model import place_of
 from aweigh.deployments.application import ApplicationSettings
-from aweigh.deployments.deployment import OPEN
 from aweigh.deployments.release import Image
 from aweigh.secrets.value import REVEAL
 from aweigh.secrets.vault import Owner
+from aweigh.store import claims
 from aweigh.store.database import Transaction
-from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
+from aweigh.store.tables import ApplicationRow, ReleaseRow
 
 _SETTINGS: Final = "releases.settings"
 
@@ -26,17 +25,18 @@ def settings_text(settings: ApplicationSettings) -> str:
 def new(
     tx: Transaction, row: ApplicationRow, settings: ApplicationSettings, image: Image
 ) -> ReleaseRow:
-    """A release that is still to be written."""
+    """Return a new release, not written yet."""
     release_id = new_id("rel")
     sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
     return ReleaseRow(
-        id=release_id, application_id=row.id, settings=sealed, created_at=tx.now,
+        id=release_id, application_id=row.id, settings=sealed, claims=claims.text_of(settings),
+        created_at=tx.now,
         image_reference=image.reference, image_id=image.id, image_digest=image.digest,
     )  # fmt: skip
 
 
 def reseal(tx: Transaction, release: ReleaseRow) -> None:
-    """Seal its settings with the current key."""
+    """Seal its settings again, with the current key."""
     owner = Owner(kind=_SETTINGS, id=release.id)
     release.settings = tx.vault.seal(owner, tx.vault.open(owner, release.settings))
 
@@ -54,23 +54,13 @@ def settings_of(tx: Transaction, release: ReleaseRow) -> ApplicationSettings:
 
 
 def settings_in(text: str, owner: str) -> ApplicationSettings:
-    """Settings as they are stored.
+    """Parse stored settings.
 
     Raises:
-        Unreadable: they are not valid; names their owner, and none of their values.
+        Unreadable: they are invalid; the message names their owner and none of their values.
     """
     try:
         return ApplicationSettings.model_validate_json(text)
     except ValidationError as error:
         places = ", ".join(sorted({place_of(one["loc"]) for one in error.errors()}))
-        raise Unreadable(f"the stored settings of {owner} are not valid: {places}") from None
-
-
-async def in_use(tx: Transaction, row: ApplicationRow) -> list[ApplicationSettings]:
-    """The settings of the application's releases that are live or in flight."""
-    used = select(DeploymentRow.release_id).where(
-        DeploymentRow.application_id == row.id,
-        or_(DeploymentRow.id == row.live, DeploymentRow.state.in_(OPEN)),
-    )
-    releases = await tx.session.scalars(select(ReleaseRow).where(ReleaseRow.id.in_(used)))
-    return [settings_of(tx, one) for one in releases]
+        raise Unreadable(f"the stored settings of {owner} are invalid: {places}") from None

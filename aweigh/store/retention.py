@@ -1,4 +1,4 @@
-"""What is kept of deployments that ended long ago: the record with its steps, no more."""
+"""Retention: of a deployment that ended long ago, only the record with its steps is kept."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, LogChun
 
 
 async def forget(tx: Transaction, older_than: timedelta) -> None:
-    """Remove logs and events of deployments that ended so long ago and are not live."""
+    """Remove logs and events of deployments that ended earlier and are not live."""
     old = select(DeploymentRow.id).where(
         DeploymentRow.state.in_([DeploymentState.SUCCEEDED, DeploymentState.FAILED]),
         DeploymentRow.finished_at < tx.now - older_than,

@@ -1,4 +1,4 @@
-"""The tables. Values that may hold a secret are sealed by the vault before they come here."""
+"""The tables. Values that may hold a secret are sealed by the vault before they are written."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time in both databases; SQLite itself forgets the zone."""
+    """An aware UTC time in both databases; SQLite does not store the time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -57,18 +57,20 @@ class MetaRow(Base):
 class ApplicationRow(Base):
     __tablename__ = "applications"
     id: Mapped[str] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(unique=True)  # kept by removed ones: never used again
+    slug: Mapped[str] = mapped_column(unique=True)  # never reused, not even after the removal
     name: Mapped[str]
     server: Mapped[str]
     settings: Mapped[str] = mapped_column(Text)  # sealed
+    #: What they claim on the server, readable without the vault.
+    claims: Mapped[str | None] = mapped_column(Text)
     hook: Mapped[str] = mapped_column(unique=True)
     secret: Mapped[str] = mapped_column(Text)  # sealed
     webhook_secret: Mapped[str | None] = mapped_column(Text)  # sealed
     repository: Mapped[str | None] = mapped_column(String(600), index=True)
-    #: What its host calls it whatever its name, as the last delivery told that was signed for it.
+    #: Its host's own id of the repository, which outlives a rename; from the last signed delivery.
     repository_id: Mapped[str | None] = mapped_column(String(300), index=True)
     newest_push: Mapped[str | None] = mapped_column(Text)
-    branch_look: Mapped[str | None] = mapped_column(Text)
+    branch_poll: Mapped[str | None] = mapped_column(Text)
     last_sequence: Mapped[int] = mapped_column(default=0)
     live: Mapped[str | None]
     live_since: Mapped[datetime | None]
@@ -105,6 +107,8 @@ class ReleaseRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
     settings: Mapped[str] = mapped_column(Text)  # sealed
+    #: What they claim on the server, readable without the vault.
+    claims: Mapped[str | None] = mapped_column(Text)
     image_reference: Mapped[str] = mapped_column(String(600))
     image_id: Mapped[str | None]
     image_digest: Mapped[str | None]
@@ -128,6 +132,9 @@ class DeploymentRow(Base):
     trigger: Mapped[str]
     actor: Mapped[str]
     tag: Mapped[str | None]
+    #: Of the release's settings: what the lane needs, readable without the vault.
+    policy: Mapped[str] = mapped_column(server_default="supersede")
+    label: Mapped[str] = mapped_column(String(300), server_default="")
     retry_of: Mapped[str | None]
     superseded_by: Mapped[str | None]
     run_id: Mapped[str | None]
@@ -168,7 +175,7 @@ class EventRow(Base):
 
 
 class OutboxRow(Base):
-    """Something the relay must tell Temporal, again and again until the row is closed."""
+    """A hand-over that the relay repeats to Temporal until the row is closed."""
 
     __tablename__ = "outbox"
     __table_args__ = (UniqueConstraint("kind", "subject"),)
@@ -184,7 +191,7 @@ class OutboxRow(Base):
 class IdempotencyRow(Base):
     __tablename__ = "idempotency"
     application_id: Mapped[str] = mapped_column(primary_key=True)
-    door: Mapped[str] = mapped_column(primary_key=True)
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     body_hash: Mapped[str]
     deployment_id: Mapped[str]
@@ -214,7 +221,7 @@ class ServerRow(Base):
     created_at: Mapped[datetime]
 
 
-#: Where values stand that are sealed with the installation's keys.
+#: The columns whose values are sealed with the installation's keys.
 SEALED_COLUMNS = (
     ApplicationRow.settings, ApplicationRow.secret, ApplicationRow.webhook_secret,
     ReleaseRow.settings,

@@ -1,4 +1,4 @@
-"""API tokens: high-entropy secrets of which only a digest is kept."""
+"""API tokens: high-entropy secrets, of which only a digest is stored."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from aweigh.store.tables import TokenRow
 
 
 class Scope(StrEnum):
-    """What a token may do; each includes the ones before it, but `server` stands alone."""
+    """The permissions of a token: each includes those before it, except `server`."""
 
     READ = "read"
     DEPLOY = "deploy"
@@ -29,7 +29,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Bearer:
-    """Who holds a token."""
+    """The holder of a token."""
 
     name: str
     scope: Scope
@@ -37,7 +37,7 @@ class Bearer:
 
 
 async def issue(tx: Transaction, bearer: Bearer) -> str:
-    """A new token; one of the same name stops working."""
+    """Return a new token; an existing one of the same name stops working."""
     await tx.session.execute(delete(TokenRow).where(TokenRow.name == bearer.name))
     token = new_secret("awg")
     tx.session.add(
@@ -52,23 +52,23 @@ async def issue(tx: Transaction, bearer: Bearer) -> str:
 async def authenticate(tx: Transaction, token: str) -> Bearer | None:
     if not grammar.matches(grammar.TOKEN, token):
         return None
-    # Looked up by digest: how long that takes tells nothing about the token.
+    # A lookup by digest leaks nothing about the token through its duration.
     row = await tx.session.scalar(select(TokenRow).where(TokenRow.hash == digest(token)))
     return Bearer(name=row.name, scope=Scope(row.scope), server=row.server) if row else None
 
 
 async def all_of(tx: Transaction) -> list[Bearer]:
-    """Everybody who holds a token."""
+    """Return the holders of all tokens."""
     rows = await tx.session.scalars(select(TokenRow).order_by(TokenRow.name))
     return [Bearer(name=row.name, scope=Scope(row.scope), server=row.server) for row in rows]
 
 
-async def take_back(tx: Transaction, name: str) -> None:
+async def revoke(tx: Transaction, name: str) -> None:
     """Raises: NotFound."""
-    if not await named(tx, name):
+    if not await exists(tx, name):
         raise NotFound(f"there is no token {name!r}")
     await tx.session.execute(delete(TokenRow).where(TokenRow.name == name))
 
 
-async def named(tx: Transaction, name: str) -> bool:
+async def exists(tx: Transaction, name: str) -> bool:
     return bool(await tx.session.scalar(select(TokenRow.id).where(TokenRow.name == name)))

@@ -46,7 +46,7 @@ async def stack(
     async with running_stack(
         directory,
         **building(builder),
-        AWEIGH_BRANCH_LOOK_SECONDS="3600",  # and whenever the server worker starts
+        AWEIGH_BRANCH_POLL_SECONDS="3600",  # and whenever the server worker starts
         AWEIGH_GITHUB_API_URL=api.url,
         AWEIGH_GITHUB_APP_ID=APP_ID,
         AWEIGH_GITHUB_APP_KEY_FILE=str(directory / "key.pem"),

@@ -13,11 +13,11 @@ from temporalio.client import Client
 
 from api.app import create_app
 from aweigh.core.settings import Settings
-from aweigh.deployments.executions import Executions
 from aweigh.github.app import GitHub
 from aweigh.store import tokens
 from aweigh.store.database import Store
 from aweigh.store.tokens import Bearer, Scope
+from aweigh.temporal.executions import Executions
 from tests.support.installation import IMAGE, SERVER
 
 BEARERS = {

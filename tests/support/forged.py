@@ -15,15 +15,15 @@ from activities.record import RecordActivities
 from activities.step import Steps
 from activities.turns import TurnActivities
 from aweigh.deployments.deployment import Reason
-from aweigh.deployments.executions import Executions
+from aweigh.github.status_reporter import StatusReporter
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
 from aweigh.servers.server import Server
-from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes
-from aweigh.store.records import Records
-from aweigh.store.statuses import Statuses
+from aweigh.temporal.executions import Executions
+from aweigh.temporal.record_comparison import RecordComparison
+from aweigh.temporal.workflow_records import WorkflowRecords
 from worker import control, server
 
 
@@ -129,9 +129,9 @@ def on_control(store: Store) -> dict[str, Any]:
     strangers = cast(Executions, Strangers())
     return named(
         control.activities_of(
-            RecordActivities(Records(store, strangers)),
+            RecordActivities(WorkflowRecords(store, strangers)),
             TurnActivities(Lanes(store)),
-            ComparisonActivities(Comparison(store, strangers, timedelta(days=1))),
-            CommitStatusActivities(Statuses(store, cast(Any, None), str)),
+            ComparisonActivities(RecordComparison(store, strangers, timedelta(days=1))),
+            CommitStatusActivities(StatusReporter(store, cast(Any, None), str)),
         )
     )

@@ -266,7 +266,7 @@ def new_stack(directory: Path, **settings: str) -> Stack:
         "AWEIGH_PREFIX": name,
         "AWEIGH_TEMPORAL_ADDRESS": f"127.0.0.1:{ports[-1]}",
         **{key: str(port) for key, port in zip(_PORTS, ports, strict=False)},
-        "AWEIGH_BRANCH_LOOK_SECONDS": "0",  # tests push what nothing but they shall deploy
+        "AWEIGH_BRANCH_POLL_SECONDS": "0",  # tests push what nothing but they shall deploy
         # The machine may be small and full; tests that are about the reserve set their own.
         "AWEIGH_DISK_RESERVE_BYTES": str(200 * 1024**2),
         "AWEIGH_DISK_RESERVE_PERCENT": "0",

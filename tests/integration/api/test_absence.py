@@ -158,5 +158,5 @@ async def test_an_error_of_ours_has_the_same_form_and_tells_nothing(door: Door) 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
         "type": "urn:aweigh:problem:internal", "title": "Internal Server Error", "status": 500,
-        "detail": "Something went wrong here.",
+        "detail": "An unexpected error occurred; see the log of the API.",
     }  # fmt: skip

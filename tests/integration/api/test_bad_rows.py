@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from aweigh.secrets.vault import Owner
-from aweigh.store import applications
+from aweigh.store import applications, removals
 from tests.integration.api.test_github_app import (
     api,
     deliver,
@@ -61,8 +61,8 @@ async def test_it_can_be_removed_and_its_deployments_be_read(door: Door, column:
     [listed] = (await door.get("/v1/deployments", params={"application": "bad"}))["items"]
     assert listed["id"] == deployment
     async with door.store.write() as tx:
-        removal = await applications.asked_removal(tx, SERVER, bad["id"])
-        await applications.removed(tx, removal.application, removal.sequence)
+        removal = await removals.find_requested(tx, SERVER, bad["id"])
+        await removals.succeeded(tx, removal.application, removal.sequence)
     assert (await door.get("/v1/applications"))["items"] == []
     await door.create("other", domains=[{"host": "a.example"}], port=80)
 
@@ -115,7 +115,7 @@ async def test_settings_that_are_not_valid_are_named_without_their_values(door: 
     answer = await door.call("GET", f"/v1/applications/{bad['id']}")
 
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:aweigh:problem:unreadable")
-    assert answer.json()["detail"] == "the stored settings of bad are not valid: replicas"
+    assert answer.json()["detail"] == "the stored settings of bad are invalid: replicas"
 
 
 @pytest.mark.parametrize("column", ["secret", "webhook_secret"])

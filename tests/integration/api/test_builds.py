@@ -54,7 +54,7 @@ async def test_a_tag_and_a_commit_at_once_are_refused(door: Door) -> None:
     )
 
     assert answer.status_code == 422
-    assert "cannot be given beside a tag" in answer.text
+    assert "cannot be combined with a tag" in answer.text
 
 
 async def test_what_is_not_said_of_a_build_stays(door: Door) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aweigh.core.settings import Settings
-from aweigh.store import applications
+from aweigh.store import removals
 from examples.demo.client import find_or_create
 from examples.demo.swap import application_of
 from tests.support.api_door import Door
@@ -18,7 +18,7 @@ async def found(door: Door) -> dict[str, Any]:
 
 async def remove(door: Door, application: dict[str, Any]) -> None:
     async with door.store.write() as tx:
-        await applications.removed(tx, application["id"])
+        await removals.succeeded(tx, application["id"])
 
 
 async def test_the_demo_finds_what_it_made(door: Door) -> None:

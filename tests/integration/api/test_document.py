@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 
-from api import worker
+from api import server_workers
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from tests.integration.api.test_wrong_types import SETTINGS, changed, places
 from tests.support.api_door import Door, open_door
@@ -31,7 +31,7 @@ async def door(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Door]:
     """One whose document has the calls of server workers too, and who may fail often."""
-    for route in worker.router.routes:
+    for route in server_workers.router.routes:
         monkeypatch.setattr(route, "include_in_schema", True)
     async with (
         open_store(databases.new()) as store,

@@ -8,7 +8,7 @@ import pytest
 from dirty_equals import IsPartialDict
 
 from aweigh.deployments.deployment import Reason
-from aweigh.store import applications, lifecycle, outbox
+from aweigh.store import lifecycle, outbox, removals
 from tests.support.api_door import Door
 from tests.support.installation import start, succeed
 
@@ -122,16 +122,16 @@ async def test_a_capability_that_was_withdrawn_is_not_brought_back(door: Door, v
     answer = await post(door, f"/v1/deployments/{made}/{verb}")
 
     assert answer.status_code == 409, answer.text
-    assert "the release has NET_RAW, which shop may no longer have" in answer.json()["detail"]
+    assert "the release needs NET_RAW, which shop no longer has" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
     ("state", "verb", "detail"),
     [
-        ("created", "retry", "is created; a retry needs failed"),
-        ("succeeded", "retry", "is succeeded; a retry needs failed"),
-        ("created", "rollback", "is created; a rollback needs succeeded"),
-        ("failed", "rollback", "is failed; a rollback needs succeeded"),
+        ("created", "retry", "is created; a retry requires failed"),
+        ("succeeded", "retry", "is succeeded; a retry requires failed"),
+        ("created", "rollback", "is created; a rollback requires succeeded"),
+        ("failed", "rollback", "is failed; a rollback requires succeeded"),
     ],
 )
 async def test_what_cannot_be_tried_again_says_why(
@@ -188,7 +188,7 @@ async def test_a_removal_that_failed_can_be_asked_for_again(door: Door) -> None:
     shop = await door.create()
     await door.call("DELETE", SHOP)
     async with door.store.write() as tx:
-        await applications.removal_failed(tx, shop["id"], "The server is offline.")
+        await removals.failed(tx, shop["id"], "The server is offline.")
     assert (await door.get(SHOP))["removal_message"] == "The server is offline."
 
     answer = await door.call("DELETE", SHOP)
@@ -203,7 +203,7 @@ async def test_a_removed_application_is_gone_and_its_history_stays(door: Door) -
     await succeed(door.store, made)
     await door.call("DELETE", SHOP)
     async with door.store.write() as tx:
-        await applications.removed(tx, shop["id"])
+        await removals.succeeded(tx, shop["id"])
 
     assert (await door.call("GET", SHOP)).status_code == 404
     assert (await door.hook(shop)).status_code == 404

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from api.following import follow
-from api.watch import Watch
+from api.followers import Followers
+from api.log_stream import follow
 from aweigh.store import logs
 from aweigh.store.database import Store, Transaction
 from tests.support.api_door import Door, open_door
@@ -59,8 +59,8 @@ async def door(store: CountingStore, tmp_path: Path) -> AsyncIterator[Door]:
 
 
 @pytest.fixture
-def watch(door: Door) -> Watch:
-    found: Watch = door.app.state.office.watch
+def watch(door: Door) -> Followers:
+    found: Followers = door.app.state.context.followers
     return found
 
 
@@ -77,7 +77,7 @@ async def next_line(following: AsyncIterator[bytes]) -> str:
 
 
 async def test_followers_of_one_log_share_what_is_read(
-    door: Door, watch: Watch, store: CountingStore, url: str
+    door: Door, watch: Followers, store: CountingStore, url: str
 ) -> None:
     deployment = await door.deploy(await door.create())
     await append(store, deployment, b"one\n")
@@ -97,7 +97,7 @@ async def test_followers_of_one_log_share_what_is_read(
 
 
 async def test_callers_who_wait_are_woken_by_one_look(
-    door: Door, watch: Watch, store: CountingStore, url: str
+    door: Door, watch: Followers, store: CountingStore, url: str
 ) -> None:
     deployment = await door.deploy(await door.create())
     path = f"/v1/deployments/{deployment}?wait=900"
@@ -114,7 +114,7 @@ async def test_callers_who_wait_are_woken_by_one_look(
     assert watch.followers == 0
 
 
-async def test_too_many_followers_are_told_to_come_again(door: Door, watch: Watch) -> None:
+async def test_too_many_followers_are_told_to_come_again(door: Door, watch: Followers) -> None:
     deployment = await door.deploy(await door.create())
     path = f"/v1/deployments/{deployment}"
     async with AsyncExitStack() as stack:
@@ -126,12 +126,12 @@ async def test_too_many_followers_are_told_to_come_again(door: Door, watch: Watc
         read = await door.call("GET", f"{path}/log")
 
     assert (followed.status_code, followed.headers["retry-after"]) == (503, "1")
-    assert "600 callers follow deployments" in followed.json()["detail"]
+    assert "600 callers follow deployments already" in followed.json()["detail"]
     assert (waited.status_code, read.status_code) == (202, 200)
 
 
 async def test_followers_go_on_when_the_database_was_away(
-    door: Door, watch: Watch, store: CountingStore, url: str
+    door: Door, watch: Followers, store: CountingStore, url: str
 ) -> None:
     deployment = await door.deploy(await door.create())
     file = Path(url.partition("///")[2])

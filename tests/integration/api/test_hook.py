@@ -107,7 +107,7 @@ async def test_another_word_for_a_tag_deploys_nothing(door: Door, body: dict[str
 
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
-        {"field": next(iter(body)), "message": "is not known here: a tag is given as `tag`"}
+        {"field": next(iter(body)), "message": "is unknown; give the tag as `tag`"}
     ]
     assert (await door.get("/v1/deployments"))["items"] == []
 

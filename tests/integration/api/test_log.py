@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.following import follow
+from api.log_stream import follow
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import StepState
-from aweigh.store import deployments, lifecycle, logs
+from aweigh.store import deployments, logs, steps
 from tests.support.api_door import Door
 from tests.support.events import events
 from tests.support.installation import succeed
@@ -161,7 +161,7 @@ async def test_a_stream_goes_on_behind_the_last_event(
 async def test_a_log_that_is_read_piece_by_piece_is_the_same(
     door: Door, deployment: str, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr("api.following._PIECE", piece)
+    monkeypatch.setattr("api.log_stream._CHUNK", piece)
     await append(door, deployment, TEXT[:9])
     await append(door, deployment, TEXT[9:])
     await end(door, deployment)
@@ -213,7 +213,7 @@ async def lines_of(following: AsyncIterator[bytes], count: int) -> list[str]:
 async def test_lines_are_told_as_they_come(door: Door, deployment: str) -> None:
     await append(door, deployment, b"one\ntw")
 
-    async with aclosing(follow(door.app.state.office.watch, deployment, 0)) as following:
+    async with aclosing(follow(door.app.state.context.followers, deployment, 0)) as following:
         assert await lines_of(following, 1) == ["one"]
         await append(door, deployment, b"o\nthree\n")
         assert await lines_of(following, 2) == ["two", "three"]
@@ -226,7 +226,7 @@ async def test_lines_are_told_as_they_come(door: Door, deployment: str) -> None:
 async def test_lines_that_come_behind_the_end_are_waited_for(door: Door, deployment: str) -> None:
     await end(door, deployment, seconds_ago=2)
 
-    async with aclosing(follow(door.app.state.office.watch, deployment, 0)) as following:
+    async with aclosing(follow(door.app.state.context.followers, deployment, 0)) as following:
         await append(door, deployment, b"late\n")
         assert await lines_of(following, 2) == ["late", "succeeded"]
 
@@ -237,13 +237,13 @@ async def test_a_step_that_still_runs_keeps_the_stream_open_for_a_while(
     await end(door, deployment, seconds_ago=30)
     report = StepReport(state=StepState.RUNNING, run_id="run-1", attempt=1)
     async with door.store.write() as tx:
-        await lifecycle.report_step(tx, deployment, "sweep", report)
+        await steps.report(tx, deployment, "sweep", report)
 
-    async with aclosing(follow(door.app.state.office.watch, deployment, 0)) as following:
+    async with aclosing(follow(door.app.state.context.followers, deployment, 0)) as following:
         await append(door, deployment, b"swept\n")
         assert await lines_of(following, 1) == ["swept"]
     await end_earlier(door, deployment)
-    async with aclosing(follow(door.app.state.office.watch, deployment, 6)) as following:
+    async with aclosing(follow(door.app.state.context.followers, deployment, 6)) as following:
         assert await lines_of(following, 1) == ["succeeded"]
 
 

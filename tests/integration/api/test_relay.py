@@ -11,7 +11,7 @@ from temporalio.service import RPCStatusCode
 from api.relay import Relay
 from aweigh.deployments.deployment import Trigger
 from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id
-from aweigh.store import admission, applications, deployments, outbox
+from aweigh.store import admission, applications, deployments, outbox, removals
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 from tests.support.installation import (
@@ -69,7 +69,7 @@ async def test_a_removal_is_handed_to_the_same_lane(
     application = await new_application(store)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=True)
+        await removals.request(tx, found.row, volumes=True)
     relay.wake()
     await until(lambda: temporal.handed_over)
 
@@ -108,7 +108,7 @@ async def test_what_comes_while_rows_are_handed_over_is_handed_over_too(
 async def test_more_than_it_takes_at_once_are_handed_over_in_one_go(
     store: Store, temporal: FakeTemporal, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.relay._PLACES", 1000)
+    monkeypatch.setattr("api.relay._IN_TRANSIT", 1000)
     async with store.write() as tx:
         for number in range(120):
             application = await create_application(tx, f"shop-{number}")
@@ -227,7 +227,7 @@ async def test_an_application_row_is_enough_to_remove_it(
     application = await new_application(store)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
         (await tx.session.get_one(ApplicationRow, application)).settings = "v1:00000000:lost"
     relay.wake()
 

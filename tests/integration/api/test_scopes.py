@@ -78,7 +78,7 @@ async def test_a_call_is_for_those_who_may(door: Door, needed: str, method: str,
         answer = await door.call(method, path, scope=scope, **BODY)
         assert answer.status_code == 403
         assert answer.json()["detail"] == (
-            f"This token has the scope {BEARERS[scope].scope}, not {needed}."
+            f"This call requires the scope {needed}; the token has {BEARERS[scope].scope}."
         )
     for scope in ALLOWED[needed]:
         answer = await door.call(method, path, scope=scope, **BODY)

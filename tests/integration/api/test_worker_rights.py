@@ -9,14 +9,14 @@ from typing import Any, cast
 import httpx2
 import pytest
 
-from api import worker
+from api import server_workers
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.deployments.deployment import Reason
-from aweigh.deployments.executions import Executions
 from aweigh.deployments.workflow_ids import Expected, deployment_workflow, removal_workflow
 from aweigh.github.app import App, GitHub
-from aweigh.store import applications, deployments, lifecycle, logs, releases, servers
+from aweigh.store import applications, deployments, lifecycle, logs, releases, removals, servers
 from aweigh.store.tables import ReleaseRow
+from aweigh.temporal.executions import Executions
 from tests.support.api_door import Door, open_door
 from tests.support.github_api import APP_ID, GitHubApi, github_api
 from tests.support.installation import Databases, open_store, start, succeed
@@ -98,8 +98,8 @@ async def subjects(door: Door) -> Subjects:
         row = await deployments.find_row(tx, made["long_ended"])
         row.finished_at = tx.now - timedelta(days=2)
         found = await applications.find(tx, apps["removed"]["id"], lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
-        await applications.removed(tx, apps["removed"]["id"], 2)
+        await removals.request(tx, found.row, volumes=False)
+        await removals.succeeded(tx, apps["removed"]["id"], 2)
         await servers.ensure(tx, "eu-1")
         row = await deployments.find_row(tx, made["others"])
         row.server = "eu-1"
@@ -161,7 +161,7 @@ def test_every_route_of_a_server_worker_is_in_the_table() -> None:
     listed = {(method, path.partition("?")[0]) for method, path, _, _ in TABLE.values()}
     routes = {
         (method, route.path.removeprefix("/v1/worker"))
-        for route in worker.router.routes
+        for route in server_workers.router.routes
         for method in route.methods  # type: ignore[attr-defined]
     }
 

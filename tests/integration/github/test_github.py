@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from aweigh.builds.source.repository import DeployKey, Installation, Token
 from aweigh.core.errors import RateLimited, Refused, Unavailable
-from aweigh.github.app import READ, TELL, App, GitHub
+from aweigh.github.app import READ, WRITE_STATUS, App, GitHub
 from aweigh.github.commit_status import CommitStatus, StatusState
 from tests.support.github_api import APP_ID, GitHubApi, github_api
 
@@ -47,7 +47,7 @@ async def test_a_token_is_fetched_once_while_it_is_fresh(api: GitHubApi) -> None
         first = await github.token(OURS, SHOP, READ)
 
         assert await github.token(OURS, SHOP, READ) == first
-        assert await github.token(OURS, SHOP, TELL) != first
+        assert await github.token(OURS, SHOP, WRITE_STATUS) != first
         assert await github.token(OURS, "http://127.0.0.1/acme/other.git", READ) != first
 
 

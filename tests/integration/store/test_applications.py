@@ -5,7 +5,7 @@ import pytest
 from aweigh.core.errors import Conflict, NotFound
 from aweigh.secrets.value import REVEAL
 from aweigh.secrets.vault import SealBroken
-from aweigh.store import applications
+from aweigh.store import applications, removals
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow
 from tests.support.installation import (
@@ -58,9 +58,9 @@ async def test_a_slug_is_given_once(store: Store) -> None:
 async def test_a_slug_is_never_used_again(store: Store) -> None:
     made = await new_application(store)
     async with store.write() as tx:
-        await applications.ask_removal(tx, await applications.find_row(tx, made), volumes=False)
+        await removals.request(tx, await applications.find_row(tx, made), volumes=False)
     async with store.write() as tx:
-        await applications.removed(tx, made)
+        await removals.succeeded(tx, made)
 
     async with store.write() as tx:
         with pytest.raises(NotFound):
@@ -149,7 +149,7 @@ async def test_the_hook_opens_with_its_secret_only(store: Store) -> None:
         assert (await applications.find_by_hook(tx, hook, secret)).row.id == made
         refusals = [(hook, "wrong"), (hook, ""), ("hook_unknown", secret), ("h\0k", "s\xff")]
         for refused in refusals:
-            with pytest.raises(NotFound, match="no such deploy hook, or its secret"):
+            with pytest.raises(NotFound, match="unknown deploy hook, or wrong deploy secret"):
                 await applications.find_by_hook(tx, *refused)
 
 

@@ -6,12 +6,12 @@ from typing import cast
 from sqlalchemy import text
 
 from aweigh.contract import Findings
-from aweigh.deployments.executions import Executions
 from aweigh.deployments.verdict import WorkflowStatus
-from aweigh.store import servers
-from aweigh.store.comparison import Compared, Comparison
+from aweigh.store import inventory, servers
 from aweigh.store.database import Store
 from aweigh.store.deployments import find_row
+from aweigh.temporal.executions import Executions
+from aweigh.temporal.record_comparison import ComparisonResult, RecordComparison
 from tests.support.installation import SERVER, new_application, new_deployment, start
 
 
@@ -27,10 +27,10 @@ class Closed:
         return WorkflowStatus.CLOSED
 
 
-async def compared(store: Store, executions: Closed) -> Compared:
+async def compared(store: Store, executions: Closed) -> ComparisonResult:
     async with store.write() as tx:
-        await servers.tell(tx, SERVER, Findings(run_id="run-r"))
-    return await Comparison(store, cast(Executions, executions), timedelta(days=90)).run(
+        await servers.keep_findings(tx, SERVER, Findings(run_id="run-r"))
+    return await RecordComparison(store, cast(Executions, executions), timedelta(days=90)).run(
         SERVER, "run-r"
     )
 
@@ -48,11 +48,11 @@ async def test_an_application_that_cannot_be_read_hides_no_other(store: Store) -
         await tx.session.execute(change, {"id": broken})
 
     async with store.read() as tx:
-        inventory = await servers.inventory(tx, SERVER, 2)
+        found = await inventory.of_server(tx, SERVER, 2)
 
-    assert [one.id for one in inventory.applications] == [good]
-    assert [one.id for one in inventory.applications[0].deployments] == [whole]
-    assert inventory.skipped == {bad: (broken,)}
+    assert [one.id for one in found.applications] == [good]
+    assert [one.id for one in found.applications[0].deployments] == [whole]
+    assert found.skipped == {bad: (broken,)}
 
 
 async def test_a_record_that_cannot_be_compared_keeps_no_other(store: Store) -> None:
@@ -63,5 +63,5 @@ async def test_a_record_that_cannot_be_compared_keeps_no_other(store: Store) -> 
 
     result = await compared(store, Closed(failing="/first/"))
 
-    assert result == Compared(1, (begun[0],))
+    assert result == ComparisonResult(1, (begun[0],))
     assert [await state(store, one) for one in begun] == ["started", "failed"]

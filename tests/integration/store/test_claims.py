@@ -8,7 +8,7 @@ import pytest
 from aweigh.contract import StepReport
 from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import DeploymentState, Reason, StepState, Trigger
-from aweigh.store import admission, applications, deployments, lifecycle
+from aweigh.store import admission, applications, deployments, lifecycle, removals, steps
 from aweigh.store.admission import Order
 from aweigh.store.database import Store
 from tests.support.installation import (
@@ -37,9 +37,9 @@ async def change(store: Store, application_id: str, **fields: Any) -> None:
 async def remove(store: Store, application_id: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application_id, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
     async with store.write() as tx:
-        await applications.removed(tx, application_id)
+        await removals.succeeded(tx, application_id)
 
 
 async def test_a_domain_that_is_taken_is_named_with_its_holder(store: Store) -> None:
@@ -130,12 +130,12 @@ async def test_claims_are_held_until_the_removal_is_done(store: Store) -> None:
     made = await new_application(store, domains=[SHOP], ports=[port(8080)])
     async with store.write() as tx:
         found = await applications.find(tx, made, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
 
     with pytest.raises(Conflict):
         await new_application(store, "blog", domains=[SHOP])
     async with store.write() as tx:
-        await applications.removed(tx, made)
+        await removals.succeeded(tx, made)
 
     assert await new_application(store, "blog", domains=[SHOP], ports=[port(8080)])
 
@@ -176,7 +176,7 @@ async def test_a_removed_application_gives_its_claims_back_once(store: Store) ->
     blog = await new_application(store, "blog", domains=[SHOP])
 
     async with store.write() as tx:
-        await applications.removed(tx, made)
+        await removals.succeeded(tx, made)
 
     with pytest.raises(Conflict, match=blog):
         await new_application(store, "third", domains=[SHOP])
@@ -277,7 +277,7 @@ async def test_a_failed_one_is_not_opened_again_while_another_has_its_domain(sto
     async with store.write() as tx:
         report = StepReport(state=StepState.RUNNING, run_id="run-2", attempt=1)
         with pytest.raises(Conflict, match=blog):
-            await lifecycle.report_step(tx, made, "create", report)
+            await steps.report(tx, made, "create", report)
 
     async with store.read() as tx:
         row = await deployments.find_row(tx, made)

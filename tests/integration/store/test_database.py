@@ -13,8 +13,8 @@ from sqlalchemy import make_url, select, text
 from aweigh.core.errors import Invalid, Unavailable
 from aweigh.store.database import Store, Transaction
 from aweigh.store.migrate import migrate
-from aweigh.store.sqlite import SqliteConnection
 from aweigh.store.tables import MetaRow
+from aweigh.store.transactions.sqlite import SqliteConnection
 from tests.support.installation import Databases, open_store
 from tests.support.postgres import Postgres
 

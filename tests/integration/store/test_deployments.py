@@ -9,10 +9,10 @@ from aweigh.contract import StepReport
 from aweigh.core.errors import Conflict, Invalid, NotFound
 from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
 from aweigh.deployments.release import Image, Release
-from aweigh.store import admission, applications, deployments
+from aweigh.store import admission, applications, deployments, removals, steps
 from aweigh.store.admission import Order
 from aweigh.store.database import Store
-from aweigh.store.lifecycle import failed, report_step, succeeded
+from aweigh.store.lifecycle import failed, succeeded
 from tests.support.installation import (
     IMAGE,
     events_of,
@@ -34,7 +34,7 @@ async def release_of(store: Store, deployment_id: str) -> Release:
 async def pin(store: Store, deployment_id: str, image: Image) -> None:
     report = StepReport(state=StepState.RUNNING, run_id="run-1", attempt=1, image=image)
     async with store.write() as tx:
-        await report_step(tx, deployment_id, "pull", report)
+        await steps.report(tx, deployment_id, "pull", report)
 
 
 async def go_live(store: Store, application_id: str, image_id: str, **order: Any) -> str:
@@ -199,9 +199,9 @@ async def test_an_application_that_is_being_removed_is_not_deployed(store: Store
     application = await new_application(store)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
 
-    with pytest.raises(Conflict, match="shop is being removed; it cannot be deployed"):
+    with pytest.raises(Conflict, match="shop cannot be deployed: it is being removed"):
         await new_deployment(store, application)
 
     assert await events_of(store, None) == []
@@ -213,7 +213,7 @@ async def test_a_removal_takes_a_sequence_like_a_deployment(store: Store) -> Non
 
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=True)
+        await removals.request(tx, found.row, volumes=True)
 
     async with store.read() as tx:
         row = (await applications.find(tx, application)).row

@@ -14,14 +14,14 @@ from aweigh.store.database import Store
 from aweigh.store.idempotency import Key
 from tests.support.installation import new_application, new_deployment
 
-KEY = Key(door="hook", value="build-7", body_hash="0")
+KEY = Key(endpoint="hook", value="build-7", body_hash="0")
 
 
 async def deploy(store: Store, application_id: str, key: Key = KEY) -> str:
     """What the hook does in its transaction."""
     async with store.write() as tx:
         application = await applications.find(tx, application_id, lock=True)
-        if known := await idempotency.remembered(tx, application_id, key):
+        if known := await idempotency.find(tx, application_id, key):
             return known
         order = Order(trigger=Trigger.HOOK, actor="hook")
         made = (await admission.admit(tx, application, order)).id
@@ -49,7 +49,7 @@ async def test_a_key_with_another_body_is_refused(store: Store) -> None:
     application = await new_application(store)
     await deploy(store, application)
 
-    with pytest.raises(Invalid, match="within 7 days with another body") as caught:
+    with pytest.raises(Invalid, match="with another body within 7 days") as caught:
         await deploy(store, application, replace(KEY, body_hash="1"))
 
     assert caught.value.field == "Idempotency-Key"
@@ -75,7 +75,7 @@ async def test_a_key_is_kept_for_seven_days(store: Store, days: float, known: bo
 
     async with store.write() as tx:
         later = replace(tx, now=tx.now + timedelta(days=days))
-        found = await idempotency.remembered(later, application, KEY)
+        found = await idempotency.find(later, application, KEY)
 
     assert found == (made if known else None)
 

@@ -2,16 +2,16 @@
 
 from aweigh.contract import Inventory, KnownApplication, KnownDeployment
 from aweigh.deployments.deployment import DeploymentState, Reason, Trigger
-from aweigh.store import admission, applications, lifecycle, servers
+from aweigh.store import admission, applications, inventory, lifecycle, removals
 from aweigh.store.database import Store
 from tests.support.installation import SERVER, new_application, new_deployment, start, succeed
 
 
-async def inventory(
+async def inventory_of(
     store: Store, keep: int = 2, server: str = SERVER, application: str | None = None
 ) -> Inventory:
     async with store.read() as tx:
-        return await servers.inventory(tx, server, keep, application)
+        return await inventory.of_server(tx, server, keep, application)
 
 
 async def test_every_application_is_told_with_its_deployments(store: Store) -> None:
@@ -20,7 +20,7 @@ async def test_every_application_is_told_with_its_deployments(store: Store) -> N
     await succeed(store, ended)
     await start(store, begun)
 
-    assert await inventory(store) == Inventory(
+    assert await inventory_of(store) == Inventory(
         instance="0123456789abcdef",
         applications=(
             KnownApplication(
@@ -43,7 +43,7 @@ async def test_images_of_the_last_releases_and_of_what_is_in_flight_stay(store: 
     async with store.write() as tx:
         await lifecycle.failed(tx, made[4], Reason.UNHEALTHY, "no")
 
-    (known,) = (await inventory(store)).applications
+    (known,) = (await inventory_of(store)).applications
 
     assert set(known.keep) == {4, 2, 3, 6}
 
@@ -55,22 +55,22 @@ async def test_a_removed_application_is_told_as_removed_when_it_is_asked_for(
     await succeed(store, await new_deployment(store, application))
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
-        await applications.removed(tx, application)
+        await removals.request(tx, found.row, volumes=False)
+        await removals.succeeded(tx, application)
 
-    (known,) = (await inventory(store, application=application)).applications
+    (known,) = (await inventory_of(store, application=application)).applications
 
     assert (known.removed, known.live, known.highest_sequence) == (True, None, 2)
-    assert [one.id for one in (await inventory(store)).applications] == [blog]
+    assert [one.id for one in (await inventory_of(store)).applications] == [blog]
 
 
 async def test_one_application_can_be_asked_for(store: Store) -> None:
     shop, blog = await new_application(store), await new_application(store, "blog")
 
-    (known,) = (await inventory(store, application=blog)).applications
+    (known,) = (await inventory_of(store, application=blog)).applications
 
     assert known.id == blog
-    assert (await inventory(store, server="eu-1", application=shop)).applications == ()
+    assert (await inventory_of(store, server="eu-1", application=shop)).applications == ()
 
 
 async def test_what_is_told_does_not_grow_with_what_has_ended(store: Store) -> None:
@@ -85,7 +85,7 @@ async def test_what_is_told_does_not_grow_with_what_has_ended(store: Store) -> N
             made = await admission.admit(tx, found, order)
             await lifecycle.failed(tx, made.id, Reason.UNHEALTHY, "no")
 
-    (known,) = (await inventory(store)).applications
+    (known,) = (await inventory_of(store)).applications
 
     assert [one.sequence for one in known.deployments] == [*range(123, 23, -1), 2, 1]
     assert known.live_deployment == KnownDeployment(
@@ -101,4 +101,4 @@ async def test_what_is_told_does_not_grow_with_what_has_ended(store: Store) -> N
 async def test_another_servers_applications_are_not_told(store: Store) -> None:
     await new_application(store)
 
-    assert (await inventory(store, server="eu-1")).applications == ()
+    assert (await inventory_of(store, server="eu-1")).applications == ()

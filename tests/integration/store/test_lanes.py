@@ -1,15 +1,26 @@
 """What a lane is told of the turns that somebody asked it for."""
 
 import pytest
+from cryptography.fernet import Fernet
 
 from aweigh.deployments.application import Policy
+from aweigh.deployments.deployment import Trigger
 from aweigh.deployments.turn import Turn
 from aweigh.deployments.workflow_ids import lane_id
-from aweigh.store import applications
+from aweigh.secrets.vault import Owner, Vault
+from aweigh.store import admission, applications, deployments, lanes, outbox, removals
+from aweigh.store.admission import Order
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes
-from aweigh.store.tables import DeploymentRow, ReleaseRow
-from tests.support.installation import IMAGE, new_application, new_deployment, start, succeed
+from aweigh.store.tables import DeploymentRow
+from tests.support.installation import (
+    IMAGE,
+    new_application,
+    new_deployment,
+    settings_of,
+    start,
+    succeed,
+)
 
 SHOP = lane_id("shop")
 
@@ -17,7 +28,7 @@ SHOP = lane_id("shop")
 async def ask_removal(store: Store, application: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=True)
+        await removals.request(tx, found.row, volumes=True)
 
 
 async def test_a_deployment_is_known_with_all_that_its_lane_needs(store: Store) -> None:
@@ -39,7 +50,7 @@ async def test_a_removal_is_known_until_it_is_done(store: Store) -> None:
     await ask_removal(store, application)
     [asked] = await Lanes(store).turns(SHOP, [""])
     async with store.write() as tx:
-        await applications.removed(tx, application)
+        await removals.succeeded(tx, application)
     [done] = await Lanes(store).turns(SHOP, [""])
 
     assert asked == Turn(
@@ -85,12 +96,54 @@ async def test_a_lane_is_told_of_its_own_application_only(store: Store) -> None:
     assert await Lanes(store).turns(SHOP, [""]) == []
 
 
-async def test_one_that_cannot_be_read_keeps_no_other_from_its_turn(store: Store) -> None:
+class SealedVault(Vault):
+    """A vault that opens nothing."""
+
+    def __init__(self) -> None:
+        super().__init__({"0a0b0c0d": Fernet(Fernet.generate_key())})
+
+    def open(self, owner: Owner, sealed: str) -> str:
+        raise AssertionError(f"{owner} was opened")
+
+
+async def test_a_turn_is_handed_over_without_opening_any_secret(url: str, store: Store) -> None:
+    application = await new_application(store, policy="queue", domains=[{"host": "a.example"}])
+    older, newer = [await new_deployment(store, application, tag=tag) for tag in ("v2", "v3")]
+    sealed = Store(url, SealedVault())
+
+    turns = await Lanes(sealed).turns(SHOP, [older, newer])
+    async with sealed.write() as tx:
+        due = await outbox.due(tx)
+        await lanes.supersede(tx, await lanes.superseded(tx, due))
+    [ended, _] = await Lanes(sealed).turns(SHOP, [older, newer])
+    await sealed.close()
+
+    assert [(turn.policy, turn.label) for turn in turns] == [
+        (Policy.QUEUE, "v2"), (Policy.QUEUE, "v3"),
+    ]  # fmt: skip
+    assert ended.ended
+
+
+async def test_a_retry_keeps_the_policy_of_its_release(store: Store) -> None:
+    application = await new_application(store, policy="queue")
+    made = await new_deployment(store, application)
+    async with store.write() as tx:
+        found = await applications.find(tx, application, lock=True)
+        await applications.change(tx, found, settings_of(policy="supersede"))
+        row = await deployments.find_row(tx, made)
+        order = Order(trigger=Trigger.RETRY, actor="ci", retry_of=made)
+        again = (await admission.admit_again(tx, found, row, order)).id
+
+    [turn] = await Lanes(store).turns(SHOP, [again])
+
+    assert turn.policy is Policy.QUEUE
+
+
+async def test_an_unreadable_deployment_keeps_no_other_from_its_turn(store: Store) -> None:
     application = await new_application(store)
     broken, made = [await new_deployment(store, application) for _ in range(2)]
     async with store.write() as tx:
-        row = await tx.session.get_one(DeploymentRow, broken)
-        (await tx.session.get_one(ReleaseRow, row.release_id)).settings = "v1:00000000:lost"
+        (await tx.session.get_one(DeploymentRow, broken)).state = "unknown"
 
     [turn] = await Lanes(store).turns(SHOP, [broken, made])
 

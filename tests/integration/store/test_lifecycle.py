@@ -7,7 +7,7 @@ import pytest
 
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
-from aweigh.store import admission, applications, deployments, lifecycle
+from aweigh.store import admission, applications, deployments, lifecycle, removals, steps
 from aweigh.store.admission import Order
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, DeploymentRow
@@ -174,8 +174,8 @@ async def test_a_late_record_does_not_bring_a_removed_application_back(
     late = await new_deployment(store, application, tag="v2")
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
-        await applications.removed(tx, application)
+        await removals.request(tx, found.row, volumes=False)
+        await removals.succeeded(tx, application)
 
     await succeed(store, late)
 
@@ -277,7 +277,7 @@ async def test_an_end_closes_the_steps_that_still_ran(store: Store, deployment: 
     await start(store, deployment)
     report = StepReport(state=StepState.RUNNING, run_id="run-1", attempt=1)
     async with store.write() as tx:
-        await lifecycle.report_step(tx, deployment, "create", report)
+        await steps.report(tx, deployment, "create", report)
 
     await fail(store, deployment)
 

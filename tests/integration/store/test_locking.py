@@ -7,7 +7,7 @@ import pytest
 from aweigh.contract import Lease, StepReport
 from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import DeploymentState, Reason, StepState
-from aweigh.store import applications, deployments, lifecycle, servers
+from aweigh.store import applications, deployments, lifecycle, servers, steps
 from aweigh.store.database import Store
 from aweigh.store.tables import ServerRow
 from tests.support.installation import (
@@ -45,7 +45,7 @@ async def test_a_deployment_that_ended_meanwhile_is_not_taken_for_a_running_one(
 
         report = StepReport(state=StepState.RUNNING, run_id="run-1", attempt=1)
         with pytest.raises(Conflict, match="has ended as failed / unhealthy"):
-            await lifecycle.report_step(tx, made, "pull", report)
+            await steps.report(tx, made, "pull", report)
         assert known.state == DeploymentState.FAILED
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from aweigh.deployments.deployment import Reason
-from aweigh.store import applications, lifecycle, outbox
+from aweigh.store import applications, lifecycle, outbox, removals
 from aweigh.store.database import Store, Transaction
 from tests.support.installation import (
     Databases,
@@ -105,12 +105,12 @@ async def test_asking_again_makes_it_due_at_once_and_once(store: Store, deployme
 async def test_a_removal_is_due_until_it_is_done(store: Store, application: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
     await hand_over(store)
     assert await due(store, 31) == [(outbox.REMOVE, application)]
 
     async with store.write() as tx:
-        await applications.removed(tx, application)
+        await removals.succeeded(tx, application)
 
     assert await due(store, 3600) == []
 
@@ -120,9 +120,9 @@ async def test_a_removal_that_failed_says_why_and_can_be_asked_for_again(
 ) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
     async with store.write() as tx:
-        await applications.removal_failed(tx, application, "The server is offline.")
+        await removals.failed(tx, application, "The server is offline.")
     assert await due(store, 3600) == []
     async with store.read() as tx:
         row = (await applications.find(tx, application)).row
@@ -130,7 +130,7 @@ async def test_a_removal_that_failed_says_why_and_can_be_asked_for_again(
 
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
         assert found.row.removal_message is None
 
     assert await due(store) == [(outbox.REMOVE, application)]

@@ -5,7 +5,7 @@ import pytest
 from aweigh.contract import StepReport
 from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, Standing, StepState
-from aweigh.store import deployments, lifecycle, runs
+from aweigh.store import deployments, lifecycle, steps
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow
 from tests.support.installation import events_of, new_application, new_deployment, start, succeed
@@ -31,7 +31,7 @@ async def report(
 ) -> None:
     async with store.write() as tx:
         said = StepReport(state=state, run_id=run_id, attempt=1)
-        await lifecycle.report_step(tx, deployment_id, "create", said)
+        await steps.report(tx, deployment_id, "create", said)
 
 
 async def row_of(store: Store, deployment_id: str) -> DeploymentRow:
@@ -172,13 +172,13 @@ async def live_and_older(store: Store) -> tuple[str, str]:
 
 async def said_of(store: Store, deployment_id: str) -> Standing:
     async with store.read() as tx:
-        return await runs.standing(tx, deployment_id)
+        return await lifecycle.standing(tx, deployment_id)
 
 
 async def test_nothing_is_recorded_of_a_reset_of_one_that_is_live_no_more(store: Store) -> None:
     older, _ = await live_and_older(store)
 
-    with pytest.raises(Conflict, match=r"had succeeded before\. #2 is live now"):
+    with pytest.raises(Conflict, match=r"has succeeded already\. #2 is live now"):
         await report(store, older, "run-3")
     started = await start(store, older, "run-3")
     await fail(store, older, "run-3")

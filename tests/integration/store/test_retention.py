@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from aweigh.deployments.deployment import Reason
-from aweigh.deployments.executions import Executions
 from aweigh.store import lifecycle, logs, retention
-from aweigh.store.comparison import Comparison
 from aweigh.store.database import Store
+from aweigh.temporal.executions import Executions
+from aweigh.temporal.record_comparison import RecordComparison
 from tests.support.installation import (
     SERVER,
     events_of,
@@ -66,6 +66,6 @@ async def test_the_reconciler_removes_them(store: Store, deployments: dict[str, 
     await succeed(store, deployments["running"])
     nobody_asks = cast(Executions, None)
 
-    await Comparison(store, nobody_asks, timedelta(0)).run(SERVER, "run-r")
+    await RecordComparison(store, nobody_asks, timedelta(0)).run(SERVER, "run-r")
 
     assert list(await kept(store, deployments)) == ["running"]

@@ -67,7 +67,7 @@ async def test_nobody_passes_for_the_holder_of_a_name_that_was_never_leased(stor
 async def test_a_server_that_is_not_there_is_named(store: Store) -> None:
     async with store.read() as tx:
         with pytest.raises(Invalid, match="no server 'moon'") as caught:
-            await servers.known(tx, "moon")
+            await servers.check_exists(tx, "moon")
 
     assert caught.value.field == "server"
 

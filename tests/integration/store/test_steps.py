@@ -8,7 +8,7 @@ import pytest
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import StepState
 from aweigh.deployments.release import Image
-from aweigh.store import deployments, lifecycle
+from aweigh.store import deployments, steps
 from aweigh.store.database import Store
 from aweigh.store.deployments import Deployment
 from tests.support.installation import IMAGE, new_application, new_deployment, start
@@ -27,7 +27,7 @@ async def deployment(store: Store) -> str:
 async def report(store: Store, deployment_id: str, name: str, **fields: Any) -> None:
     said = StepReport(**{"state": StepState.RUNNING, "run_id": "run-1", "attempt": 1} | fields)
     async with store.write() as tx:
-        await lifecycle.report_step(tx, deployment_id, name, said)
+        await steps.report(tx, deployment_id, name, said)
 
 
 async def found(store: Store, deployment_id: str) -> Deployment:

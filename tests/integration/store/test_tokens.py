@@ -54,12 +54,12 @@ async def test_a_new_token_of_a_name_replaces_the_old_one(store: Store) -> None:
 async def test_a_token_that_was_taken_back_stops_working(store: Store) -> None:
     token = await issue(store, CI)
     async with store.write() as tx:
-        await tokens.take_back(tx, "ci")
+        await tokens.revoke(tx, "ci")
 
     async with store.write() as tx:
         assert await tokens.authenticate(tx, token) is None
         with pytest.raises(NotFound, match="there is no token 'ci'"):
-            await tokens.take_back(tx, "ci")
+            await tokens.revoke(tx, "ci")
 
 
 async def test_all_holders_are_listed_by_name(store: Store) -> None:

@@ -17,12 +17,12 @@ from activities.inputs import (
     SucceededResult,
 )
 from aweigh.deployments.deployment import Reason, Standing
-from aweigh.deployments.executions import Executions
 from aweigh.deployments.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
-from aweigh.store import applications
+from aweigh.store import applications, removals
 from aweigh.store.database import Store
-from aweigh.store.records import NO_RECORD, Records
 from aweigh.store.tables import ApplicationRow, Base
+from aweigh.temporal.executions import Executions
+from aweigh.temporal.workflow_records import NO_RECORD, WorkflowRecords
 from tests.support.forged import ON_CONTROL, on_control
 from tests.support.installation import events_of, new_application, new_deployment, start, succeed
 
@@ -53,7 +53,7 @@ async def subjects(store: Store) -> dict[str, str]:
     await start(store, made["running"])
     async with store.write() as tx:
         found = await applications.find(tx, gone, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=True)
+        await removals.request(tx, found.row, volumes=True)
     return {"shop": shop, "gone": gone, **made}
 
 
@@ -88,7 +88,7 @@ async def test_the_workflow_that_a_lane_started_may_record(
     store: Store, subjects: dict[str, str]
 ) -> None:
     workflow = deployment_workflow("shop", 3, subjects["waiting"])
-    records = Records(store, cast(Executions, Temporal(workflow, "run-2")))
+    records = WorkflowRecords(store, cast(Executions, Temporal(workflow, "run-2")))
     run = Run(workflow_id=workflow.id, run_id="run-2")
 
     assert await records.started(subjects["waiting"], run) is None
@@ -103,11 +103,11 @@ async def test_a_workflow_of_another_deployment_may_not(
 ) -> None:
     """Also one that says so itself, and has a run of its own that is known."""
     own = deployment_workflow("shop", 2, subjects["running"])
-    records = Records(store, cast(Executions, Temporal(own, run_id)))
+    records = WorkflowRecords(store, cast(Executions, Temporal(own, run_id)))
     before = await everything(store)
 
     for subject in ("live", "waiting"):
-        with pytest.raises(Exception, match="Nothing is recorded"):
+        with pytest.raises(Exception, match="Record refused"):
             await records.failed(
                 subjects[subject], Reason.UNHEALTHY, "forged", superseded_by=None,
                 run=Run(workflow_id=own.id, run_id=run_id),
@@ -120,11 +120,11 @@ async def test_a_removal_is_recorded_for_its_own_workflow_only(
     store: Store, subjects: dict[str, str]
 ) -> None:
     own = removal_workflow("gone", 1)
-    records = Records(store, cast(Executions, Temporal(own, "run-3")))
+    records = WorkflowRecords(store, cast(Executions, Temporal(own, "run-3")))
     other = removal_workflow("gone", 2)
 
     for run in (Run(workflow_id=other.id, run_id="run-3"), Run(workflow_id=own.id, run_id="x")):
-        with pytest.raises(Exception, match="Nothing is recorded"):
+        with pytest.raises(Exception, match="Record refused"):
             await records.removal(subjects["gone"], None, run)
     await records.removal(subjects["shop"], None, Run(workflow_id=own.id, run_id="run-3"))
     await records.removal(subjects["gone"], None, Run(workflow_id=own.id, run_id="run-3"))

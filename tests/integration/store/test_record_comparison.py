@@ -9,13 +9,13 @@ import pytest
 
 from aweigh.contract import Findings
 from aweigh.deployments.deployment import Reason
-from aweigh.deployments.executions import Executions
 from aweigh.deployments.verdict import WorkflowStatus
 from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
-from aweigh.store import applications, deployments, lifecycle, outbox, servers
-from aweigh.store.comparison import Comparison
+from aweigh.store import applications, deployments, lifecycle, outbox, removals, servers
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow
+from aweigh.temporal.executions import Executions
+from aweigh.temporal.record_comparison import RecordComparison
 from tests.support.installation import SERVER, new_application, new_deployment
 
 
@@ -44,7 +44,7 @@ async def application(store: Store) -> str:
 async def ask_removal(store: Store, application_id: str) -> None:
     async with store.write() as tx:
         found = await applications.find(tx, application_id, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
         rows = await outbox.due(tx)
         await outbox.handed_over(tx, [row.id for row in rows])
 
@@ -52,8 +52,10 @@ async def ask_removal(store: Store, application_id: str) -> None:
 async def compare(store: Store, executions: FakeExecutions, verified: Collection[str] = ()) -> int:
     if verified:
         async with store.write() as tx:
-            await servers.tell(tx, SERVER, Findings(run_id="run-r", verified=tuple(verified)))
-    comparison = Comparison(store, cast(Executions, executions), timedelta(days=90))
+            await servers.keep_findings(
+                tx, SERVER, Findings(run_id="run-r", verified=tuple(verified))
+            )
+    comparison = RecordComparison(store, cast(Executions, executions), timedelta(days=90))
     return (await comparison.run(SERVER, "run-r")).changed
 
 
@@ -153,7 +155,7 @@ async def test_a_failed_one_that_is_live_on_its_server_has_succeeded(store: Stor
 
 async def test_a_removal_that_is_done_is_not_compared(store: Store, application: str) -> None:
     async with store.write() as tx:
-        await applications.removed(tx, application, 1)
+        await removals.succeeded(tx, application, 1)
 
     assert await compare(store, FakeExecutions()) == 0
     assert await due(store) == []
@@ -165,13 +167,13 @@ async def test_the_end_of_a_removal_that_was_superseded_is_not_that_of_the_secon
     await ask_removal(store, application)
 
     async with store.write() as tx:
-        await applications.removal_failed(tx, application, "Superseded.", 1)
-        await applications.removed(tx, application, 1)
+        await removals.failed(tx, application, "Superseded.", 1)
+        await removals.succeeded(tx, application, 1)
 
     row = await row_of(store, application)
     assert (row.removal_sequence, row.removal_message, row.removed_at) == (2, None, None)
     async with store.write() as tx:
-        await applications.removed(tx, application, 2)
+        await removals.succeeded(tx, application, 2)
     assert (await row_of(store, application)).removed_at
 
 
@@ -179,14 +181,14 @@ async def test_an_end_that_names_no_removal_is_that_of_the_only_one(
     store: Store, application: str
 ) -> None:
     async with store.write() as tx:
-        await applications.removal_failed(tx, application, "The server is offline.")
+        await removals.failed(tx, application, "The server is offline.")
 
     assert (await row_of(store, application)).removal_message == "The server is offline."
 
 
 async def test_what_a_removal_said_of_its_own_end_stays(store: Store, application: str) -> None:
     async with store.write() as tx:
-        await applications.removal_failed(tx, application, "The server is offline.", 1)
-        await applications.removal_failed(tx, application, "It was terminated.", 1)
+        await removals.failed(tx, application, "The server is offline.", 1)
+        await removals.failed(tx, application, "It was terminated.", 1)
 
     assert (await row_of(store, application)).removal_message == "The server is offline."

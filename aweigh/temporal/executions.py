@@ -1,4 +1,4 @@
-"""Workflow executions as Temporal tells of them, for whoever compares."""
+"""Workflow executions, as Temporal describes them."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,7 +12,7 @@ from aweigh.deployments.verdict import WorkflowStatus
 from aweigh.deployments.workflow_ids import CONTROL_QUEUE, Expected
 
 _PATIENCE: Final = timedelta(seconds=5)
-#: A workflow task that failed this often will go on failing: its code or its history is wrong.
+#: A workflow task that failed this often keeps failing: its code or its history is wrong.
 _HOPELESS_ATTEMPTS: Final = 10
 
 
@@ -21,11 +21,11 @@ class Executions:
         self._connect = connect
 
     async def is_run_of(self, expected: Expected, run_id: str) -> bool:
-        """Whether a run that is going on is one of the workflow that may act for its subject.
+        """Whether a run is open and belongs to the workflow that may act for its subject.
 
-        Whoever reaches Temporal can start a workflow of that id and type; but not as a child of
-        the application's lane, where the relay hands over only what the database asks for. A
-        workflow that was reset is still its lane's child.
+        Any client of Temporal can start a workflow of that id and type, but not as a child of the
+        application's lane, which starts only what the database asks for. A workflow that was reset
+        is still its lane's child.
 
         Raises:
             Unavailable: Temporal does not answer.
@@ -41,7 +41,7 @@ class Executions:
         )  # fmt: skip
 
     async def status(self, workflow_id: str) -> WorkflowStatus:
-        """Raises: RPCError when Temporal does not answer."""
+        """Raises: RPCError: Temporal does not answer."""
         found = await self._describe(workflow_id)
         if found is None:
             return WorkflowStatus.UNKNOWN
@@ -51,7 +51,7 @@ class Executions:
         return WorkflowStatus.STUCK if attempts >= _HOPELESS_ATTEMPTS else WorkflowStatus.RUNNING
 
     async def terminate(self, workflow_id: str, why: str) -> None:
-        """End it; one that has ended is fine."""
+        """Terminate a workflow; a closed one is left as it is."""
         try:
             handle = (await self._connect()).get_workflow_handle(workflow_id)
             await handle.terminate(reason=why, rpc_timeout=_PATIENCE)

@@ -1,14 +1,14 @@
-"""Who sent a delivery: found out beside the event loop, outside of transactions, few at a time."""
+"""Verifies deliveries: in threads, outside of transactions, a few at a time."""
 
 import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from api.bodies import Bodies
 from aweigh.core.errors import BAD_DATA, Invalid
@@ -22,25 +22,30 @@ from aweigh.store.tables import ApplicationRow
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Read = TypeVar("Read", bound=BaseModel)
-
-#: Each is busy with one body; more would take the processors from everything else.
+#: Each works on one body; more would take the processors from all other work.
 _THREADS: Final = 2
+#: Parses a payload once: a push, or else any event of a repository.
+_EVENT: Final[TypeAdapter[Push | Event]] = TypeAdapter(
+    Annotated[Push | Event, Field(union_mode="left_to_right")]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """A delivery, and whose secrets signed it."""
+    """A delivery, parsed, and the owners of the secrets that signed it."""
 
     event: Event | None
-    push: Push | None
     digest: str
     application_ids: frozenset[str]
     by_app: bool
 
+    @property
+    def push(self) -> Push | None:
+        return self.event if isinstance(self.event, Push) else None
+
 
 class Verification:
-    """What strangers' deliveries may take of this process: threads, and memory for their bodies."""
+    """Bounds what unverified deliveries use of this process: threads, and memory for bodies."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, "verification")
@@ -49,7 +54,7 @@ class Verification:
     async def verify(
         self, store: Store, body: bytes, content_type: str, signature: str, app_secret: str
     ) -> Verified | None:
-        """None where no secret of the App or of an application of its repository signed it."""
+        """Return None if no secret of the App or of an application of the repository signed it."""
         payload = await self._run(lambda: delivery.payload_of(body, content_type))
         named = await self._run(lambda: delivery.named_repositories(payload))
         async with store.read() as tx:
@@ -69,45 +74,44 @@ class Verification:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-#: Stands for the App among the ids of applications.
+#: The App's key among the ids of applications.
 _APP: Final = ""
 
 
 def _signing(
     tx: Transaction, body: bytes, signature: str, app_secret: str, rows: list[ApplicationRow]
 ) -> frozenset[str]:
-    """The ids of whose secret signed it, each secret being tried once."""
+    """Return the owners of the secrets that signed the body; each secret is tried once."""
     secrets = {_APP: app_secret} if app_secret else {}
     for row in rows:
         try:
             secret = applications.webhook_secret_of(tx, row)
-        except BAD_DATA as error:  # and the deliveries of its neighbours go on
-            _log.error("an application's webhook_secret cannot be read", application=row.id,
+        except BAD_DATA as error:  # the deliveries of other applications go on
+            _log.error("the webhook_secret of an application cannot be read", application=row.id,
                        error=said_by(error, masks=False))  # fmt: skip
             continue
         if secret:
             secrets[row.id] = secret
-    tried = secrets.values() or [tx.vault.open_decoy()]  # costs what a wrong signature costs
+    tried = secrets.values() or [tx.vault.open_decoy()]  # takes as long as a wrong signature
     signed = delivery.signing(body, signature, tried)
     return frozenset(owner for owner, secret in secrets.items() if secret in signed)
 
 
 def _verified(body: bytes, payload: bytes, signing: frozenset[str]) -> Verified:
-    """Raises: Invalid: reading it would hold up everybody else."""
+    """Raises: Invalid: parsing it would delay all other work."""
     if not delivery.is_readable(payload):
         raise Invalid("body", f"holds more than {delivery.MOST_VALUES} values")
     return Verified(
-        event=_read(Event, payload),
-        push=_read(Push, payload),
+        event=_parse(payload),
         digest=hashlib.sha256(body).hexdigest(),
         application_ids=signing - {_APP},
         by_app=_APP in signing,
     )
 
 
-def _read(kind: type[Read], payload: bytes) -> Read | None:
-    """None where the payload is something else."""
+def _parse(payload: bytes) -> Event | None:
+    """Return None if the payload is not an event of a repository."""
     try:
-        return kind.model_validate_json(payload)
+        return _EVENT.validate_json(payload)
     except ValidationError:
         return None

@@ -1,4 +1,4 @@
-"""Looks at branches: what a server worker needs for one, and what is made of what it saw."""
+"""Branch polls: what a server worker needs for one, and what becomes of the head it found."""
 
 from datetime import timedelta
 from typing import Final
@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from aweigh.builds.build import Buildpacks
 from aweigh.contract import Branch, Head
 from aweigh.core.errors import NotFound
-from aweigh.deployments.branch_poll import Look
+from aweigh.deployments.branch_poll import BranchPoll
 from aweigh.deployments.deployment import OPEN, Trigger
 from aweigh.deployments.source import GitSource
 from aweigh.github.push import Commit, Newest, Push, Repository, why_ignored
@@ -19,13 +19,13 @@ from aweigh.store.database import Transaction
 from aweigh.store.pushes import Taken
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
 
-#: How far GitHub's clock, by which pushes are ordered, may lie behind this one.
-_CLOCKS: Final = timedelta(seconds=10)
+#: How far GitHub's clock, which orders pushes, may lag behind this one.
+_CLOCK_SKEW: Final = timedelta(seconds=10)
 _NO_COMMIT: Final = "0" * 40
 
 
 async def followers(tx: Transaction, server: str) -> list[str]:
-    """The ids of the applications on a server that are built from a repository."""
+    """Return the ids of a server's applications that are built from a repository."""
     query = select(ApplicationRow.id).where(
         ApplicationRow.server == server, ApplicationRow.repository.is_not(None),
         ApplicationRow.removed_at.is_(None), ApplicationRow.removal_sequence.is_(None),
@@ -34,44 +34,44 @@ async def followers(tx: Transaction, server: str) -> list[str]:
 
 
 async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
-    """What a look at the application's branch needs, with the source's secrets.
+    """Return what a poll of the application's branch needs, with the source's secrets.
 
     Raises:
-        NotFound: there is nothing to look for, or a deployment goes on.
+        NotFound: the application follows no branch, or has an open deployment.
     """
     application, source = await _follower(tx, server, application_id)
     row = application.row
-    if await _is_at_work(tx, row):
-        raise NotFound(f"a deployment of {row.slug} goes on; a later look will tell")
-    look = Look.read(row.branch_look, source)
+    if await _has_open_deployment(tx, row):
+        raise NotFound(f"{row.slug} has an open deployment; the next poll finds the branch")
+    poll = BranchPoll.read(row.branch_poll, source)
     since = await _commits(tx, row, since=await _newest_followed(tx, row))
     return Branch(
-        source=source.model_copy(update={"build": Buildpacks()}),  # no build's secrets
+        source=source.model_copy(update={"build": Buildpacks()}),  # without the build's secrets
         sequence=row.last_sequence,
-        known=(look.settled, *since) if look else (),
-        before=look.settled if look else None,
+        known=(poll.settled, *since) if poll else (),
+        before=poll.settled if poll else None,
         asked_at=tx.now,
     )
 
 
 async def take(tx: Transaction, server: str, application_id: str, head: Head) -> Taken:
-    """One deployment of a head that no delivery told of, unless something has changed since.
+    """Deploy a head that no delivery named, unless the application has changed since the poll.
 
     Raises:
-        NotFound: there is nothing to look for any more.
+        NotFound: the application follows no branch any more.
     """
     application, source = await _follower(tx, server, application_id, lock=True)
     row = application.row
     seen = (head.repository, head.branch, head.sequence)
     if seen != (source.repository, source.branch, row.last_sequence):
-        return Taken(slug=row.slug, why_ignored="something has changed since the look")
-    look = Look.read(row.branch_look, source)
-    if look is None:
-        row.branch_look = Look.first(source, head.commit).model_dump_json()
-        return Taken(slug=row.slug, why_ignored="it is where the first look found the branch")
+        return Taken(slug=row.slug, why_ignored="the application has changed since the poll")
+    poll = BranchPoll.read(row.branch_poll, source)
+    if poll is None:
+        row.branch_poll = BranchPoll.first(source, head.commit).model_dump_json()
+        return Taken(slug=row.slug, why_ignored="the first poll found the branch at this commit")
     why = why_ignored(_as_push(head), source, None, skips=head.skips)
-    moved = look.at(head.commit, taken=look.taken if why else head.commit)
-    row.branch_look = moved.model_dump_json()
+    moved = poll.settle(head.commit, deployed=poll.deployed if why else head.commit)
+    row.branch_poll = moved.model_dump_json()
     if why:
         return Taken(slug=row.slug, why_ignored=why)
     row.newest_push = _newest(row, head)
@@ -81,9 +81,9 @@ async def take(tx: Transaction, server: str, application_id: str, head: Head) ->
 
 
 def _newest(row: ApplicationRow, head: Head) -> str | None:
-    """Deliveries that come late shall not put in its place what was pushed before the look."""
+    """A late delivery of a push before the poll must not replace this head."""
     known = Newest.model_validate_json(row.newest_push) if row.newest_push else None
-    at = head.asked_at - _CLOCKS if head.asked_at else None
+    at = head.asked_at - _CLOCK_SKEW if head.asked_at else None
     if at is None or (known and known.pushed_at > at):
         return row.newest_push
     before = head.before or _NO_COMMIT
@@ -102,7 +102,7 @@ async def _follower(
     return application, source
 
 
-async def _is_at_work(tx: Transaction, row: ApplicationRow) -> bool:
+async def _has_open_deployment(tx: Transaction, row: ApplicationRow) -> bool:
     query = select(DeploymentRow.id).where(
         DeploymentRow.application_id == row.id, DeploymentRow.state.in_(OPEN)
     )
@@ -110,7 +110,7 @@ async def _is_at_work(tx: Transaction, row: ApplicationRow) -> bool:
 
 
 async def _newest_followed(tx: Transaction, row: ApplicationRow) -> int:
-    """The sequence of the newest deployment that the branch itself asked for; 0: none did."""
+    """Return the sequence of the newest deployment by a push or a poll; 0 if there is none."""
     query = select(func.max(DeploymentRow.sequence)).where(
         DeploymentRow.application_id == row.id,
         DeploymentRow.trigger.in_((Trigger.PUSH, Trigger.POLL)),
@@ -119,7 +119,7 @@ async def _newest_followed(tx: Transaction, row: ApplicationRow) -> int:
 
 
 async def _commits(tx: Transaction, row: ApplicationRow, *, since: int) -> list[str]:
-    """The commits of the deployments from one sequence on, by whomever they were asked for."""
+    """Return the commits of the deployments from one sequence on, whatever their trigger."""
     query = select(ReleaseRow.commit).join(DeploymentRow, DeploymentRow.release_id == ReleaseRow.id)
     query = query.where(
         DeploymentRow.application_id == row.id, DeploymentRow.sequence >= since,

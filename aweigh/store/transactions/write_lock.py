@@ -1,8 +1,8 @@
-"""Whose turn it is to write into SQLite, which takes one writer at a time.
+"""The write lock of an SQLite database, which takes one writer at a time.
 
-Within a process, urgent writers come before all others, who are not left waiting for ever; between
-processes a lock on the database's directory is looked at often by urgent writers and seldom by
-others. SQLite's own waiting would sleep for up to a tenth of a second at a time, in no order.
+Within a process, urgent writers come before others, which do not starve. Between processes, urgent
+writers try the lock on the database's directory often and others seldom. SQLite's own busy handler
+sleeps for up to a tenth of a second at a time and keeps no order.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from sqlalchemy.exc import DisconnectionError
 
 from aweigh.core.errors import Unavailable
 
-#: Between two looks at the lock. Whoever is not urgent becomes so by waiting.
+#: Seconds between two attempts to lock. A writer that has waited long counts as urgent.
 _URGENT_PAUSE: Final = 0.0005
 _PAUSE: Final = 0.01
 _LONG: Final = 1.0
-_TAKEN: Final = "the database does not answer: others wait for it too"
+_TAKEN: Final = "the database is busy: other writers hold it"
 
 
 class _Waiter:
@@ -32,11 +32,11 @@ class _Waiter:
         self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def is_long_here(self) -> bool:
+    def has_waited_long(self) -> bool:
         return time.monotonic() - self.since > _LONG
 
 
-class Turns:
+class WriteLock:
     def __init__(self, path: Path, patience: float) -> None:
         self._directory = path.parent
         self._patience = patience
@@ -46,8 +46,8 @@ class Turns:
         self._others: deque[_Waiter] = deque()
 
     @asynccontextmanager
-    async def take(self, *, urgent: bool) -> AsyncIterator[None]:
-        """Raises: Unavailable: others have held the database for too long."""
+    async def hold(self, *, urgent: bool) -> AsyncIterator[None]:
+        """Raises: Unavailable: other writers have held the database for too long."""
         try:
             async with asyncio.timeout(self._patience):
                 since = await self._within_process(self._urgent if urgent else self._others)
@@ -71,7 +71,7 @@ class Turns:
             self._lock = None
 
     async def _within_process(self, queue: deque[_Waiter]) -> float:
-        """Since when it was waited."""
+        """Wait for this process's turn; return the time when the wait began."""
         waiter = _Waiter()
         if not self._taken:
             self._taken = True
@@ -82,13 +82,13 @@ class Turns:
         except asyncio.CancelledError:
             if waiter in queue:
                 queue.remove(waiter)
-            elif not waiter.turn.cancelled():  # it was given the turn in this very moment
+            elif not waiter.turn.cancelled():  # the turn was passed to it just now
                 self._pass_on()
             raise
         return waiter.since
 
     def _pass_on(self) -> None:
-        starving = bool(self._others) and self._others[0].is_long_here
+        starving = bool(self._others) and self._others[0].has_waited_long
         for queue in (self._others, self._urgent) if starving else (self._urgent, self._others):
             if queue:
                 queue.popleft().turn.set_result(None)

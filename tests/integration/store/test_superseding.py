@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select, update
 
-from aweigh.store import applications, deployments, outbox, overtaking
+from aweigh.store import applications, deployments, lanes, outbox, removals
 from aweigh.store.database import Store
 from aweigh.store.tables import DomainClaim, OutboxRow
 from tests.support.installation import (
@@ -22,7 +22,7 @@ async def shop(store: Store) -> str:
 
 async def overtaken(store: Store) -> dict[str, str]:
     async with store.read() as tx:
-        return dict(await overtaking.overtaken(tx, await outbox.due(tx)))
+        return dict(await lanes.superseded(tx, await outbox.due(tx)))
 
 
 async def test_all_but_the_newest_are_overtaken_by_it(store: Store, shop: str) -> None:
@@ -46,7 +46,7 @@ async def test_a_removal_overtakes_what_is_older(store: Store, shop: str) -> Non
     made = await new_deployment(store, shop)
     async with store.write() as tx:
         found = await applications.find(tx, shop, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
 
     assert await overtaken(store) == {made: "the removal of the application"}
 
@@ -60,7 +60,7 @@ async def test_it_ends_as_its_lane_would_have_ended_it(store: Store, shop: str) 
     by = await overtaken(store)
     async with store.write() as tx:
         await outbox.put(tx, outbox.CANCEL, older)
-        await overtaking.record(tx, by)
+        await lanes.supersede(tx, by)
 
     async with store.read() as tx:
         row = await deployments.find_row(tx, older)
@@ -81,7 +81,7 @@ async def test_one_that_was_handed_over_meanwhile_is_left_alone(store: Store, sh
         of_older = select(OutboxRow.id).where(OutboxRow.subject == older)
         await outbox.handed_over(tx, list(await tx.session.scalars(of_older)))
     async with store.write() as tx:
-        await overtaking.record(tx, by)
+        await lanes.supersede(tx, by)
 
     async with store.read() as tx:
         assert (await deployments.find_row(tx, older)).state == "created"

@@ -1,4 +1,4 @@
-"""Looks at the branches that applications follow, for pushes whose delivery never came."""
+"""Polls the branches that applications follow, for pushes whose delivery never arrived."""
 
 import asyncio
 import shutil
@@ -16,14 +16,14 @@ from aweigh.core.threads import in_thread
 from aweigh.servers.api_client import Api
 
 _AT_ONCE: Final = 4
-#: For one repository: the others shall not wait for it.
+#: For one repository, so that it does not delay the others.
 _LONGEST_SECONDS: Final = 60.0
 
 _log = structlog.get_logger(__name__)
 
 
-class Lookout:
-    """What it fetches lies below `scratch` meanwhile."""
+class BranchPoller:
+    """Fetches into `scratch`, which is emptied at the start."""
 
     def __init__(self, api: Api, targets: Targets, scratch: Path) -> None:
         self._api = api
@@ -33,29 +33,29 @@ class Lookout:
         self._failing: set[str] = set()
 
     async def run(self, every: int) -> None:
-        """Look again and again, so many seconds apart; 0: never."""
-        await in_thread(lambda: shutil.rmtree(self._scratch, ignore_errors=True))  # of a crash
+        """Poll at this interval, in seconds; 0: never."""
+        await in_thread(lambda: shutil.rmtree(self._scratch, ignore_errors=True))  # left by a crash
         while every:
-            await self.look()
+            await self.poll()
             await asyncio.sleep(every)
 
-    async def look(self) -> None:
-        """Have what was pushed deployed; what is in the way of one branch is in no other's way."""
+    async def poll(self) -> None:
+        """Deploy heads that were never delivered; the failure of one branch affects no other."""
         try:
-            applications = await self._api.followers()
+            applications = await self._api.polled_applications()
         except AweighError as error:
-            _log.warning("the followed branches are not known", error=str(error))
+            _log.warning("the branches to poll are unknown", error=str(error))
             return
-        await asyncio.gather(*(self._look_at(one) for one in applications))
+        await asyncio.gather(*(self._poll_one(one) for one in applications))
 
-    async def _look_at(self, application: str) -> None:
+    async def _poll_one(self, application: str) -> None:
         try:
             async with self._free, asyncio.timeout(_LONGEST_SECONDS):
                 await self._compare(application)
             self._failing.discard(application)
         except (AweighError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             if application not in self._failing:
-                _log.warning("a branch cannot be looked at", application=application,
+                _log.warning("a branch cannot be polled", application=application,
                              error=str(error) or "it took too long")  # fmt: skip
             self._failing.add(application)
 
@@ -66,11 +66,11 @@ class Lookout:
         if branch is None or head is None or head in branch.known:
             return
         change = await history.change(branch.source, branch.before, head)
-        seen = Head(
+        found = Head(
             repository=branch.source.repository, branch=branch.source.branch,
             sequence=branch.sequence, before=branch.before, commit=head,
             skips=change.skips, paths=change.paths, asked_at=branch.asked_at,
         )  # fmt: skip
-        looked = await self._api.looked(application, seen)
+        outcome = await self._api.report_head(application, found)
         _log.info("a branch has moved", application=application, commit=head,
-                  deployment=looked.deployment, why=looked.why_ignored)  # fmt: skip
+                  deployment=outcome.deployment, why=outcome.why_ignored)  # fmt: skip

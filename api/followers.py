@@ -1,7 +1,7 @@
-"""Who follows which deployment: all of them are woken by one look, and share what is read.
+"""Followers of deployments: one query wakes all of them, and they share what is read.
 
-What this process takes in wakes its followers at once; what others write (the control worker,
-another API) is found by one question for all followed deployments together.
+A change that this process writes wakes its followers at once. Changes by others (the control
+worker, another API) are found by one query for all followed deployments.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ import structlog
 
 from aweigh.core.errors import Unavailable
 from aweigh.store.database import Store
-from aweigh.store.progress import Progress, progress
+from aweigh.store.deployments import Progress, progress
 
 T = TypeVar("T")
 
-#: Between two looks: by the age of the youngest follower, so that one hears of an end hardly later
-#: than it comes, and all may wait for long.
+#: Seconds between two polls, by the age of the youngest follower: a short deployment is reported
+#: without delay, and long waits are cheap.
 _SHORTEST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
 _PAUSE_BY_AGE: Final = 0.05
-#: Each follower that was woken has to be written to before the next are woken.
+#: All woken followers are answered before the next poll wakes others.
 _PAUSE_BY_FOLLOWER: Final = 0.0002
 _READERS: Final = 4
 
@@ -33,11 +33,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class Followed:
-    """A deployment that somebody follows."""
+    """A deployment with at least one follower."""
 
     followers: int = 0
     youngest: float = 0.0
-    #: Counts the changes, so that nobody is given what was read before one.
+    #: Counts the changes: what was read before one is not shared after it.
     generation: int = 0
     progress: Progress | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +48,7 @@ class Followed:
         self.changed = asyncio.Event()
 
 
-class Watch:
+class Followers:
     def __init__(self, store: Store, most: int) -> None:
         self.store = store
         self._most = most
@@ -63,10 +63,12 @@ class Watch:
     def is_full(self) -> bool:
         return self.followers >= self._most
 
-    def check_place(self) -> None:
-        """Raises: Unavailable: too many follow deployments."""
+    def check_capacity(self) -> None:
+        """Raises: Unavailable: there are too many followers."""
         if self.is_full:
-            raise Unavailable(f"{self.followers} callers follow deployments; try again later")
+            raise Unavailable(
+                f"{self.followers} callers follow deployments already; try again later"
+            )
 
     @contextmanager
     def follow(self, deployment_id: str) -> Iterator[Followed]:
@@ -84,13 +86,13 @@ class Watch:
                 del self._followed[deployment_id]
 
     def touch(self, deployment_id: str) -> None:
-        """Something was written of it."""
+        """Wake the followers: this process changed the deployment."""
         if deployment_id in self._followed:
             self._touched.add(deployment_id)
             self._wake.set()
 
     async def share(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
-        """What is read just now under this key, once for all who ask meanwhile."""
+        """Return what is being read under this key, once for all concurrent callers."""
         task: asyncio.Task[T] | None = self._shared.get(key)
         if task is None:
             task = asyncio.create_task(self._read(read))
@@ -101,7 +103,7 @@ class Watch:
     def _forget(self, key: Hashable, done: asyncio.Task[Any]) -> None:
         self._shared.pop(key, None)
         if not done.cancelled():
-            done.exception()  # whoever asked may be gone
+            done.exception()  # the callers may be gone
 
     async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
         async with self.reading():
@@ -109,24 +111,24 @@ class Watch:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """Few read at a time, so that followers leave connections to everybody else."""
+        """Limit concurrent reads, so that followers leave database connections to other calls."""
         async with self._reading:
             yield
 
     async def run(self) -> None:
-        """Look, wake, pause; for as long as the process runs."""
+        """Poll, wake and pause, for as long as the process runs."""
         while True:
             if not self._followed:
                 await self._wake.wait()
             self._wake.clear()
             woken = 0
             try:
-                woken = await self._look()
+                woken = await self._poll()
             except Unavailable as error:
                 _log.warning("followers wait for the database", error=str(error))
                 await asyncio.sleep(_LONGEST_PAUSE)
-            except Exception:  # noqa: BLE001 (everybody who follows anything waits for this loop)
-                _log.exception("the watch goes on after an error")
+            except Exception:  # noqa: BLE001 (all followers wait for this loop)
+                _log.exception("polling for followers failed; it continues")
                 await asyncio.sleep(_LONGEST_PAUSE)
             await asyncio.sleep(_SHORTEST_PAUSE + woken * _PAUSE_BY_FOLLOWER)
             with suppress(TimeoutError):
@@ -138,8 +140,8 @@ class Watch:
         pause = (time.monotonic() - youngest) * _PAUSE_BY_AGE
         return min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE) - _SHORTEST_PAUSE
 
-    async def _look(self) -> int:
-        """How many were woken."""
+    async def _poll(self) -> int:
+        """Wake the followers of changed deployments; return their number."""
         touched, self._touched = self._touched, set()
         async with self.store.read() as tx:
             found = await progress(tx, list(self._followed))

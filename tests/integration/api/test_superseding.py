@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from api.relay import Relay
 from aweigh.deployments.deployment import Reason
-from aweigh.store import applications, deployments, lifecycle, outbox
+from aweigh.store import applications, deployments, lifecycle, outbox, removals
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow, DomainClaim, OutboxRow
 from tests.support.installation import (
@@ -86,7 +86,7 @@ async def test_a_removal_overtakes_too(
     made = await new_deployment(store, application)
     async with store.write() as tx:
         found = await applications.find(tx, application, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
     relay()
     row = await ended(store, made)
 
@@ -191,7 +191,7 @@ async def test_few_are_on_their_way_at_a_time_and_fewer_while_calls_come_in(
     removed = await new_application(store, "removed")
     async with store.write() as tx:
         found = await applications.find(tx, removed, lock=True)
-        await applications.ask_removal(tx, found.row, volumes=False)
+        await removals.request(tx, found.row, volumes=False)
     await until(lambda: len(temporal.handed_over) > places)
     assert temporal.handed_over[-1][1] == "", "which waits for no place"
 

@@ -17,7 +17,7 @@ from tests.support.api_door import Door
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import delivery, push
 from tests.support.installation import start, succeed
-from worker.lookout import Lookout
+from worker.branch_poller import BranchPoller
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ async def api(door: Door) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def lookout(api: Api, tmp_path: Path) -> Lookout:
+def poller(api: Api, tmp_path: Path) -> BranchPoller:
     targets = Targets((PrivateTarget.parse("127.0.0.1/32"),))
-    return Lookout(api, targets, tmp_path / "looks")
+    return BranchPoller(api, targets, tmp_path / "polls")
 
 
 async def follow(door: Door, git: GitServer, name: str = "shop", **source: Any) -> dict[str, Any]:
@@ -72,43 +72,43 @@ async def made(door: Door) -> list[tuple[str, str]]:
 
 
 async def test_a_push_that_was_never_delivered_is_deployed_once(
-    door: Door, git: GitServer, lookout: Lookout
+    door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     app = await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     assert await made(door) == []  # where the branch stood before anybody looked
 
     missed = git.push("shop", {"number": "2"})
     for _ in range(2):
-        await lookout.look()
+        await poller.poll()
     late = await deliver(door, git, app, missed)
     await made(door)
-    await lookout.look()
+    await poller.poll()
 
     assert await made(door) == [("poll", missed)]
-    assert late["ignored"][0]["reason"] == "a look at the branch took it already"
+    assert late["ignored"][0]["reason"] == "a poll of the branch has deployed this commit"
 
 
 async def test_a_push_that_was_delivered_is_left_alone(
-    door: Door, git: GitServer, lookout: Lookout
+    door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     app = await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     pushed = git.push("shop", {"number": "2"})
     await deliver(door, git, app, pushed)
 
-    await lookout.look()
+    await poller.poll()
     assert await made(door) == [("push", pushed)]
-    await lookout.look()
+    await poller.poll()
 
     assert await made(door) == [("push", pushed)]
 
 
 async def test_what_was_deployed_by_hand_is_left_alone_also_after_a_rollback(
-    door: Door, git: GitServer, lookout: Lookout
+    door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     app = await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     path, commits = f"/v1/applications/{app['id']}/deployments", []
     for number in range(2):
         commits.append(git.push("shop", {"number": str(number)}))
@@ -118,7 +118,7 @@ async def test_what_was_deployed_by_hand_is_left_alone_also_after_a_rollback(
     await door.call("POST", f"/v1/deployments/{first}/rollback")
     await made(door)
 
-    await lookout.look()
+    await poller.poll()
 
     assert answer.status_code == 202
     by_hand = [("manual", commit) for commit in commits]
@@ -126,12 +126,12 @@ async def test_what_was_deployed_by_hand_is_left_alone_also_after_a_rollback(
 
 
 async def test_pushes_that_are_delivered_after_a_look_go_by_when_they_were_made(
-    door: Door, git: GitServer, lookout: Lookout
+    door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     app = await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     older, newer = (git.push("shop", {"number": number}) for number in "12")
-    await lookout.look()
+    await poller.poll()
     await made(door)
 
     late = [await deliver(door, git, app, commit) for commit in (older, newer)]
@@ -140,7 +140,7 @@ async def test_pushes_that_are_delivered_after_a_look_go_by_when_they_were_made(
 
     assert [one["ignored"][0]["reason"] for one in late] == [
         "a newer push was taken already",
-        "a look at the branch took it already",
+        "a poll of the branch has deployed this commit",
     ]
     assert await made(door) == [("poll", newer), ("push", newest)]
 
@@ -160,59 +160,59 @@ async def test_pushes_that_are_delivered_after_a_look_go_by_when_they_were_made(
 async def test_what_a_push_would_not_deploy_is_left_alone(
     door: Door,
     git: GitServer,
-    lookout: Lookout,
+    poller: BranchPoller,
     source: dict[str, Any],
     files: dict[str, str],
     message: str,
     deploys: bool,
 ) -> None:
     await follow(door, git, **source)
-    await lookout.look()
+    await poller.poll()
     missed = git.push("shop", files, message=message)
 
     for _ in range(2):
-        await lookout.look()
+        await poller.poll()
 
     assert await made(door) == ([("poll", missed)] if deploys else [])
 
 
 async def test_what_is_pushed_while_it_does_not_follow_is_never_deployed(
-    door: Door, git: GitServer, lookout: Lookout
+    door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     app = await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     for follows in (False, True):
         change = {"source": {"auto_deploy": follows}}
         answer = await door.call("PATCH", f"/v1/applications/{app['id']}", json=change)
         assert answer.status_code == 200, answer.text
         git.push("shop", {"number": str(follows)})
-    await lookout.look()
+    await poller.poll()
     assert await made(door) == []
 
     missed = git.push("shop", {"number": "2"})
-    await lookout.look()
+    await poller.poll()
 
     assert await made(door) == [("poll", missed)]
 
 
 async def test_one_repository_that_is_gone_keeps_nobody_else_waiting(
-    door: Door, git: GitServer, lookout: Lookout
+    door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     await follow(door, git, "gone")
     await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     missed = git.push("shop", {"number": "2"})
 
-    await lookout.look()
+    await poller.poll()
 
     assert await made(door) == [("poll", missed)]
 
 
 async def test_what_was_seen_before_something_else_happened_counts_no_more(
-    door: Door, git: GitServer, lookout: Lookout, api: Api
+    door: Door, git: GitServer, poller: BranchPoller, api: Api
 ) -> None:
     app = await follow(door, git)
-    await lookout.look()
+    await poller.poll()
     branch = await api.branch(app["id"])
     assert branch
     pushed = git.push("shop", {"number": "2"})
@@ -222,11 +222,11 @@ async def test_what_was_seen_before_something_else_happened_counts_no_more(
         before=branch.before, commit="1" * 40,
     )  # fmt: skip
 
-    looked = await api.looked(app["id"], seen)
+    looked = await api.report_head(app["id"], seen)
 
     assert (looked.deployment, looked.why_ignored) == (
         None,
-        "something has changed since the look",
+        "the application has changed since the poll",
     )
     assert await made(door) == [("push", pushed)]
 

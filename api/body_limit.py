@@ -1,4 +1,4 @@
-"""How large a body may be."""
+"""The largest accepted body, by endpoint."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,18 +9,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import too_large
 
-#: No other body of this API comes near it; the logs of server workers travel in smaller chunks.
+#: Far more than any body of this API needs; server workers send logs in smaller chunks.
 _LARGEST: Final = 1024 * 1024
 #: GitHub sends nothing that is larger.
 _LARGEST_BY_PATH: Final[Mapping[str, int]] = {"/v1/github/webhooks": 25 * 1024 * 1024}
-#: Digits of a length that are looked at; more of them would be too many anyway.
+#: The digits of a length that are parsed; a longer number is too large anyway.
 _DIGITS: Final = 20
 
 
 class BodyLimit:
-    """Refuses a body that says of itself that it is too large before it is read.
+    """Refuses a body whose `Content-Length` is too large before it is read.
 
-    Of one that does not say, Starlette counts the bytes.
+    Without a length, Starlette counts the bytes.
     """
 
     def __init__(self, app: ASGIApp) -> None:

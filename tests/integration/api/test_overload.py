@@ -31,7 +31,7 @@ async def test_a_call_that_would_wait_too_long_is_refused_before_it_is_looked_at
     taken = await asyncio.gather(*calls)
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert refused.json()["detail"] == "too many calls wait to be taken; try again"
+    assert refused.json()["detail"] == "too many calls are waiting; try again"
     assert [one["slug"] for one in others["items"]] == ["shop"]
     assert {one.status_code for one in taken} == {202}
     assert (await door.hook(shop)).status_code == 202

@@ -11,8 +11,8 @@ from sqlalchemy import event, make_url, select
 
 from aweigh.core.errors import Invalid, Unavailable
 from aweigh.store.database import Store, Transaction
-from aweigh.store.grouping import Group
 from aweigh.store.tables import MetaRow
+from aweigh.store.transactions.group_commit import GroupCommit
 from tests.support.installation import Databases, open_store
 
 
@@ -65,7 +65,7 @@ async def test_what_is_urgent_is_written_first(store: Store) -> None:
 async def test_nobody_waits_for_ever_behind_what_is_urgent(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aweigh.store.turns._LONG", 0.0)
+    monkeypatch.setattr("aweigh.store.transactions.write_lock._LONG", 0.0)
     order: list[str] = []
     async with store.write():
         tasks = await writers(store, order)
@@ -179,7 +179,7 @@ async def test_whoever_would_wait_too_long_is_told_at_once() -> None:
     async def work(_: None) -> str:
         return "done"
 
-    group: Group[None] = Group(slow, lambda _: nullcontext())
+    group: GroupCommit[None] = GroupCommit(slow, lambda _: nullcontext())
     calls = [asyncio.create_task(group.run(work, 0.05)) for _ in range(100)]
 
     _, waiting = await asyncio.wait(calls, timeout=5)
@@ -190,5 +190,5 @@ async def test_whoever_would_wait_too_long_is_told_at_once() -> None:
 
     assert ends.count("done") == len(waiting)
     assert {str(one) for one in ends if isinstance(one, Unavailable)} == {
-        "too many calls wait to be taken; try again"
+        "too many calls are waiting; try again"
     }

@@ -1,4 +1,4 @@
-"""A deployment's log as server-sent events, from any byte on, until the deployment is over."""
+"""The log of a deployment: its bytes in chunks, or as server-sent events until its end."""
 
 import asyncio
 import io
@@ -13,38 +13,39 @@ from typing import Final
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from api.watch import Watch
+from api.followers import Followers
 from aweigh.core.errors import Unavailable
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import logs
-from aweigh.store.progress import Progress, progress
+from aweigh.store.deployments import Progress, progress
 
 _KEEPALIVE_SECONDS: Final = 15.0
-#: Between two looks at whether an ended deployment is over: nothing is written when it is.
+#: Seconds between two checks whether an ended deployment's log is complete: no write tells it.
 _SETTLING_SECONDS: Final = 0.5
-#: Of a log that is in memory at a time, and is written into events in one go: far longer than the
-#: longest line.
-_PIECE: Final = 256 * 1024
+#: The bytes of a log that are read at a time: far more than the longest line.
+_CHUNK: Final = 256 * 1024
 #: A server worker sends its last lines within this time of the deployment's end.
 _SETTLED: Final = timedelta(seconds=3)
-#: A step that is still said to run so long after the end is nobody's any more.
-_FORSAKEN: Final = timedelta(seconds=60)
+#: A step still recorded as running this long after the end was abandoned.
+_ABANDONED: Final = timedelta(seconds=60)
 
 
-async def pieces(watch: Watch, deployment_id: str, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes of a log from `start` up to `end`, of which few are in memory at a time."""
+async def chunks(
+    followers: Followers, deployment_id: str, start: int, end: int
+) -> AsyncIterator[bytes]:
+    """Yield the bytes of a log from `start` up to `end`, a chunk at a time."""
     while start < end:
-        async with watch.reading(), watch.store.read() as tx:
-            data = await logs.read(tx, deployment_id, start, min(end - start, _PIECE))
+        async with followers.reading(), followers.store.read() as tx:
+            data = await logs.read(tx, deployment_id, start, min(end - start, _CHUNK))
         if not data:
-            return  # it was swept away meanwhile
+            return  # the retention removed it meanwhile
         start += len(data)
         yield data
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """What follows an offset: complete lines as events, and what is known behind them."""
+    """The complete lines behind an offset as events, and the state of the log behind them."""
 
     events: bytes
     offset: int
@@ -53,30 +54,30 @@ class _Batch:
     over: bool
 
 
-async def follow(watch: Watch, deployment_id: str, offset: int) -> AsyncIterator[bytes]:
-    """One event a line, `id` being the offset behind it; `end` with the state closes it."""
-    told = time.monotonic()
-    with watch.follow(deployment_id) as followed:
+async def follow(followers: Followers, deployment_id: str, offset: int) -> AsyncIterator[bytes]:
+    """Yield an event for each line, its `id` the offset behind it; `end` carries the state."""
+    sent = time.monotonic()
+    with followers.follow(deployment_id) as followed:
         while True:
             changed, start = followed.changed, offset
             try:
-                batch = await watch.share(
+                batch = await followers.share(
                     (deployment_id, start, followed.generation),
-                    partial(_read, watch, deployment_id, start),
+                    partial(_read, followers, deployment_id, start),
                 )
-            except Unavailable:  # it will be back, and every reader would only come again
+            except Unavailable:  # the database comes back; readers would only reconnect
                 yield KEEPALIVE_COMMENT
                 await asyncio.sleep(_SETTLING_SECONDS)
                 continue
             offset = batch.offset
             if batch.events:
-                told = time.monotonic()
+                sent = time.monotonic()
                 yield batch.events
             elif batch.over:
                 yield format_sse_event(data_str=json.dumps(batch.state), event="end")
                 return
-            if time.monotonic() - told > _KEEPALIVE_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - sent > _KEEPALIVE_SECONDS:
+                sent = time.monotonic()
                 yield KEEPALIVE_COMMENT
             if not (batch.more or batch.over):
                 ended = DeploymentState(batch.state).ended
@@ -86,11 +87,11 @@ async def follow(watch: Watch, deployment_id: str, offset: int) -> AsyncIterator
                         await changed.wait()
 
 
-async def _read(watch: Watch, deployment_id: str, offset: int) -> _Batch:
-    async with watch.store.read() as tx:
+async def _read(followers: Followers, deployment_id: str, offset: int) -> _Batch:
+    async with followers.store.read() as tx:
         found = (await progress(tx, [deployment_id]))[deployment_id]
-        data = await logs.read(tx, deployment_id, offset, _PIECE)
-    more = len(data) == _PIECE
+        data = await logs.read(tx, deployment_id, offset, _CHUNK)
+    more = len(data) == _CHUNK
     over = _is_over(found, tx.now) and not more
     lines = data[: data.rfind(b"\n") + 1]
     complete = data if over or (more and not lines) else lines
@@ -116,4 +117,4 @@ def _events(complete: bytes, offset: int) -> bytes:
 def _is_over(found: Progress, now: datetime) -> bool:
     if not DeploymentState(found.state).ended or found.finished_at is None:
         return False
-    return now - found.finished_at > (_FORSAKEN if found.runs else _SETTLED)
+    return now - found.finished_at > (_ABANDONED if found.has_running_step else _SETTLED)

@@ -1,8 +1,7 @@
-"""What a server worker may read and report: no more than its server needs now.
+"""What a server worker may read and report: only what its server needs now.
 
-That is: the deployments in flight or live on its server, what it kept of ended ones while the API
-was away, the removals that go on, and the branches its applications follow. Nothing of an
-application that was removed.
+That is: deployments in flight or live on its server, late reports on ended ones, open removals, and
+the branches that its applications follow; nothing of a removed application.
 """
 
 from typing import Annotated
@@ -11,18 +10,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import SecretStr
 
-from api.dependencies import Doors, Office, ServerName, ServerToken
+from api.dependencies import AppContext, Context, ServerName, ServerToken
 from api.problems import problem
 from aweigh.builds.source.repository import Installation, Token
 from aweigh.contract import (
     Fence,
     Findings,
-    Followers,
     Head,
     Inventory,
     Lease,
     Lifted,
-    Looked,
+    PolledApplications,
+    PollOutcome,
     Removal,
     RepositoryToken,
     StepReport,
@@ -33,7 +32,16 @@ from aweigh.deployments.source import GitSource
 from aweigh.deployments.workflow_ids import deployment_workflow, removal_workflow
 from aweigh.github.app import READ
 from aweigh.secrets.value import REVEAL
-from aweigh.store import admission, applications, deployments, lifecycle, logs, looks, servers
+from aweigh.store import (
+    admission,
+    branch_polls,
+    deployments,
+    inventory,
+    logs,
+    removals,
+    servers,
+    steps,
+)
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 
@@ -43,7 +51,7 @@ router = APIRouter(prefix="/v1/worker", tags=["server workers"], include_in_sche
 async def _own(
     tx: Transaction, server: str, deployment_id: str, *, lock: bool = False
 ) -> DeploymentRow:
-    """Raises: NotFound: it is another server's, or its application was removed."""
+    """Raises: NotFound: it is on another server, or its application was removed."""
     row = await deployments.find_row(tx, deployment_id, lock=lock)
     application = await tx.session.get_one(ApplicationRow, row.application_id)
     if row.server != server or application.removed_at:
@@ -56,21 +64,21 @@ def _in_flight(row: DeploymentRow) -> bool:
 
 
 @router.post("/lease")
-async def lease(office: Doors, bearer: ServerToken, asked: Lease) -> dict[str, str]:
-    async with office.store.write() as tx:
+async def lease(context: Context, bearer: ServerToken, asked: Lease) -> dict[str, str]:
+    async with context.store.write() as tx:
         await servers.lease(tx, bearer.server or "", asked)
     return {"server": bearer.server or ""}
 
 
 @router.get("/releases/{deployment}")
 async def read_release(
-    office: Doors, server: ServerName, deployment: str, run: str | None = None
+    context: Context, server: ServerName, deployment: str, run: str | None = None
 ) -> Response:
-    """With its secrets, while it is in flight or live; to a step only if its run is the known one.
+    """Return the release with its secrets while it is in flight or live.
 
-    A run that no record has named yet reports its step first.
+    A step receives it only if its run is on record; a new run reports its step first.
     """
-    async with office.store.read() as tx:
+    async with context.store.read() as tx:
         row = await _own(tx, server, deployment)
         application = await tx.session.get_one(ApplicationRow, row.application_id)
         if not (_in_flight(row) or application.live == row.id):
@@ -82,9 +90,9 @@ async def read_release(
 
 
 @router.post("/releases/{deployment}/repository-token")
-async def repository_token(office: Doors, server: ServerName, deployment: str) -> Response:
-    """What opens its repository, where an installation of the GitHub App does, while in flight."""
-    async with office.store.read() as tx:
+async def repository_token(context: Context, server: ServerName, deployment: str) -> Response:
+    """Return a token of the GitHub App for the repository of a deployment in flight."""
+    async with context.store.read() as tx:
         row = await _own(tx, server, deployment)
         if not _in_flight(row):
             raise NotFound(f"{deployment} is not in flight; deploy again")
@@ -92,7 +100,7 @@ async def repository_token(office: Doors, server: ServerName, deployment: str) -
     if not (isinstance(source, GitSource) and isinstance(source.credentials, Installation)):
         raise NotFound(f"{deployment} needs no such token")
     try:
-        token = await office.github.token(source.credentials, source.repository, READ)
+        token = await context.github.token(source.credentials, source.repository, READ)
     except Refused as error:
         return problem(422, "refused", str(error))
     return JSONResponse(RepositoryToken(token=token).model_dump())
@@ -100,115 +108,117 @@ async def repository_token(office: Doors, server: ServerName, deployment: str) -
 
 @router.put("/releases/{deployment}/steps/{name}")
 async def report_step(
-    office: Doors, server: ServerName, deployment: str, name: StepName, report: StepReport
+    context: Context, server: ServerName, deployment: str, name: StepName, report: StepReport
 ) -> Response:
-    """Taken of a run that is known; another one must be of the workflow that the lane started."""
+    """Record a step of a known run; a new run must be of the workflow that the lane started."""
     try:
         try:
-            await _take_report(office, server, deployment, name, report, known=False)
+            await _record_step(context, server, deployment, name, report, known=False)
         except UnknownRun as error:
-            await _refuse_stranger(office, deployment, report.run_id, error)
-            await _take_report(office, server, deployment, name, report, known=True)
+            await _check_run(context, deployment, report.run_id, error)
+            await _record_step(context, server, deployment, name, report, known=True)
     except (Conflict, UnknownRun) as error:
         return problem(410, "ended", str(error))
     return JSONResponse({})
 
 
-async def _take_report(
-    office: Office, server: str, deployment: str, name: str, report: StepReport, *, known: bool
+async def _record_step(
+    context: AppContext, server: str, deployment: str, name: str, report: StepReport, *, known: bool
 ) -> None:
-    async with office.store.write() as tx:
+    async with context.store.write() as tx:
         await _own(tx, server, deployment, lock=True)
-        await lifecycle.report_step(tx, deployment, name, report, known=known)
-    office.watch.touch(deployment)
+        await steps.report(tx, deployment, name, report, known=known)
+    context.followers.touch(deployment)
 
 
-async def _refuse_stranger(
-    office: Office, deployment: str, run_id: str, unknown: UnknownRun
+async def _check_run(
+    context: AppContext, deployment: str, run_id: str, unknown: UnknownRun
 ) -> None:
     """Raises: UnknownRun, Unavailable."""
-    async with office.store.read() as tx:
+    async with context.store.read() as tx:
         row = await deployments.find_row(tx, deployment)
         slug = (await tx.session.get_one(ApplicationRow, row.application_id)).slug
     expected = deployment_workflow(slug, row.sequence, row.id)
-    if not await office.executions.is_run_of(expected, run_id):
+    if not await context.executions.is_run_of(expected, run_id):
         raise unknown
 
 
 @router.put("/releases/{deployment}/log")
 async def append_log(
-    office: Doors,
+    context: Context,
     server: ServerName,
     request: Request,
     deployment: str,
     offset: Annotated[int, Query(ge=0)],
 ) -> Response:
-    """Append at exactly the end; 409 answers the length there is, 410 that nothing is awaited."""
+    """Append at the exact end; 409 answers the current length, 410 that the log is closed."""
     data = await request.body()
-    async with office.store.write() as tx:
+    async with context.store.write() as tx:
         row = await _own(tx, server, deployment, lock=True)
-        if not await deployments.still_tells(tx, row):
+        if not await deployments.accepts_reports(tx, row):
             return problem(410, "ended", f"{deployment} ended long ago")
         appended = await logs.append(tx, deployment, offset, data)
-    office.watch.touch(deployment)
+    context.followers.touch(deployment)
     return JSONResponse({"length": appended.length}, 200 if appended.taken else 409)
 
 
 @router.put("/releases/{deployment}/fence")
-async def lift_counter(office: Doors, server: ServerName, deployment: str, fence: Fence) -> Lifted:
-    """A server has seen a higher sequence: if that is news, count on from there."""
-    async with office.store.write() as tx:
+async def lift_counter(
+    context: Context, server: ServerName, deployment: str, fence: Fence
+) -> Lifted:
+    """Continue from a higher sequence that the server has seen, if the database lacks it."""
+    async with context.store.write() as tx:
         row = await _own(tx, server, deployment, lock=True)
         if not _in_flight(row):
             raise NotFound(f"{deployment} is not in flight")
-        made = await admission.lift(tx, row, fence.highest)
-    office.relay.wake()
+        made = await admission.lift_sequence(tx, row, fence.highest)
+    context.relay.wake()
     return Lifted(deployment=made.id if made else None)
 
 
 @router.get("/removals/{application}")
-async def read_removal(office: Doors, server: ServerName, application: str, run: str) -> Removal:
-    """What is to be removed, for the run of the workflow that the lane started for it."""
-    async with office.store.read() as tx:
-        removal = await applications.asked_removal(tx, server, application)
+async def read_removal(context: Context, server: ServerName, application: str, run: str) -> Removal:
+    """Return what is to be removed, for the run of the workflow that the lane started."""
+    async with context.store.read() as tx:
+        removal = await removals.find_requested(tx, server, application)
     expected = removal_workflow(removal.slug, removal.sequence)
-    if not await office.executions.is_run_of(expected, run):
-        raise NotFound(f"no removal of {application!r} goes on in run {run}")
+    if not await context.executions.is_run_of(expected, run):
+        raise NotFound(f"run {run} is not the run of an open removal of {application!r}")
     return removal
 
 
 @router.put("/findings")
-async def take_findings(office: Doors, server: ServerName, found: Findings) -> JSONResponse:
-    """What is live on the server, for the reconciler's comparison with the records."""
-    async with office.store.write() as tx:
-        await servers.tell(tx, server, found)
+async def store_findings(context: Context, server: ServerName, found: Findings) -> JSONResponse:
+    """Store what is live on the server, for the comparison with the records."""
+    async with context.store.write() as tx:
+        await servers.keep_findings(tx, server, found)
     return JSONResponse({})
 
 
 @router.get("/inventory")
 async def read_inventory(
-    office: Doors, server: ServerName, application: str | None = None
+    context: Context, server: ServerName, application: str | None = None
 ) -> Inventory:
-    """Of the whole server, or of one application there, which may have been removed."""
-    async with office.store.read() as tx:
-        return await servers.inventory(tx, server, office.settings.keep_releases, application)
+    """Return the inventory of a server, or of one application, which may be removed."""
+    async with context.store.read() as tx:
+        return await inventory.of_server(tx, server, context.settings.keep_releases, application)
 
 
 @router.get("/branches")
-async def read_followers(office: Doors, server: ServerName) -> Followers:
-    async with office.store.read() as tx:
-        return Followers(applications=tuple(await looks.followers(tx, server)))
+async def read_polled_applications(context: Context, server: ServerName) -> PolledApplications:
+    async with context.store.read() as tx:
+        return PolledApplications(applications=tuple(await branch_polls.followers(tx, server)))
 
 
 @router.get("/branches/{application}")
-async def read_branch(office: Doors, server: ServerName, application: str) -> Response:
-    """What a look needs; 404 where there is none to be had now."""
-    async with office.store.read() as tx:
-        branch = await looks.branch(tx, server, application)
+async def read_branch(context: Context, server: ServerName, application: str) -> Response:
+    """Return what a poll needs; 404 if the branch is not to be polled now."""
+    async with context.store.read() as tx:
+        branch = await branch_polls.branch(tx, server, application)
     credentials = branch.source.credentials
     if isinstance(credentials, Installation):
         try:
-            token = await office.github.token(credentials, branch.source.repository, READ)
+            token = await context.github.token(credentials, branch.source.repository, READ)
         except Refused as error:
             return problem(422, "refused", str(error))
         opened = {"credentials": Token(token=SecretStr(token))}
@@ -217,8 +227,10 @@ async def read_branch(office: Doors, server: ServerName, application: str) -> Re
 
 
 @router.put("/branches/{application}/head")
-async def report_head(office: Doors, server: ServerName, application: str, head: Head) -> Looked:
-    async with office.store.write() as tx:
-        taken = await looks.take(tx, server, application, head)
-    office.relay.wake()
-    return Looked(deployment=taken.deployment, why_ignored=taken.why_ignored)
+async def report_head(
+    context: Context, server: ServerName, application: str, head: Head
+) -> PollOutcome:
+    async with context.store.write() as tx:
+        taken = await branch_polls.take(tx, server, application, head)
+    context.relay.wake()
+    return PollOutcome(deployment=taken.deployment, why_ignored=taken.why_ignored)
