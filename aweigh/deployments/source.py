@@ -87,10 +87,11 @@ class ImageSource(Value):
         """The same repository at another tag, digest, or `tag@digest`.
 
         Raises:
-            ValueError: it is none of them.
+            ValueError: it is neither a tag nor a digest.
         """
+        tag_and_digest(tag)
         repository = ImageReference.parse(self.image).repository
-        return ImageSource.model_validate({**dict(self), "image": repository, "tag": tag})
+        return self.model_copy(update={"image": repository, "tag": tag})
 
 
 class GitSource(Value):

@@ -53,15 +53,14 @@ async def _admit_image(
     settings = application.settings
     if order.commit or order.rebuild:
         raise Invalid("commit" if order.commit else "rebuild", "applies to git applications only")
-    image = Image(reference=str(source.reference))
     if order.tag is not None:
         try:
             source = source.with_tag(order.tag)
         except ValueError as error:
             raise Invalid("tag", "is not an image tag or digest") from error
         settings = settings.model_copy(update={"source": source})
-        image = Image(reference=str(source.reference))
-    elif source.pull is not PullPolicy.ALWAYS:
+    image = Image(reference=str(source.reference))
+    if order.tag is None and source.pull is not PullPolicy.ALWAYS:
         live = await deployments.live_image(tx, application.row)
         image = live if live and live.reference == image.reference else image
     release = releases.new(tx, application.row, settings, image)
