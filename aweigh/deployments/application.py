@@ -1,6 +1,6 @@
 """The settings of an application, validated where they are parsed.
 
-The same classes are parsed at the HTTP door, in the encrypted snapshot of a release, and by the
+The same classes are parsed by the HTTP API, in the encrypted snapshot of a release, and by the
 server worker, so a value that breaks a grammar is refused in all three places.
 """
 
@@ -16,15 +16,15 @@ from aweigh.deployments.variable import GivenVariable
 from aweigh.routing.public_address import host_name, path_prefix
 
 Protocol = Literal["tcp", "udp"]
-#: Seconds that a health gate is given at most, whoever asks for it.
+#: The longest deadline of a health gate, in seconds.
 LONGEST_GATE: Final = 3600
-#: What the engine gives every container, Aweigh to none that does not ask: packets and hardware
-#: addresses of one's own making, and device files in volumes that others may read.
+#: Granted by the engine to every container, by Aweigh on request only: raw packets, and device
+#: files in volumes that others may read.
 Capability = Literal["MKNOD", "NET_RAW"]
 
 
 class Strategy(StrEnum):
-    """How a release replaces the live one; `auto` chooses (see `chosen_strategy`)."""
+    """How a release replaces the live one; for `auto` see `chosen_strategy`."""
 
     AUTO = "auto"
     ROLLING = "rolling"
@@ -32,7 +32,7 @@ class Strategy(StrEnum):
 
 
 class Policy(StrEnum):
-    """What a newer deployment does to a running one."""
+    """Whether a newer deployment supersedes a running one or waits for its end."""
 
     SUPERSEDE = "supersede"
     QUEUE = "queue"
@@ -54,7 +54,7 @@ MountTarget = Annotated[str, AfterValidator(_mount_target)]
 
 
 class Domain(Value):
-    """A public address: requests for this host and path prefix are routed to the application."""
+    """A public address: requests for its host and path prefix are routed to the application."""
 
     host: Annotated[str, AfterValidator(host_name)]
     path: Annotated[str, AfterValidator(path_prefix)] = "/"
@@ -66,7 +66,7 @@ class Domain(Value):
 
 
 class Port(Value):
-    """A port of the server that leads to a port of the container, past the proxy."""
+    """A port of the server that is published to a port of the container, without the proxy."""
 
     host: PortNumber
     container: PortNumber
@@ -78,7 +78,7 @@ class Port(Value):
 
 
 class Volume(Value):
-    """`source` is a path of the server (bind mount) or the name of a volume of the application."""
+    """`source` is a path on the server (bind mount) or the name of a volume of the application."""
 
     source: str
     target: MountTarget
@@ -104,14 +104,14 @@ class Volume(Value):
 
 
 class HealthCheck(Value):
-    """What proves a container healthy, asked from outside, within `deadline` seconds."""
+    """The probe from outside that must find a container healthy within `deadline` seconds."""
 
     type: Literal["http", "tcp", "image", "uptime"]
     path: str = "/"
     status: Annotated[int, Field(ge=100, le=599)] | None = None  # none: any 2xx or 3xx
     port: PortNumber | None = None
     seconds: Annotated[int, Field(ge=1, le=600)] = 5  # of `uptime`
-    #: None: a minute, or as long as the image's own HEALTHCHECK takes to give up.
+    #: None: a minute, or the time until the image's own HEALTHCHECK fails.
     deadline: Annotated[int, Field(ge=1, le=LONGEST_GATE)] | None = None
 
     @field_validator("path")
@@ -135,7 +135,7 @@ class Resources(Value):
 
 
 class ApplicationSettings(Value):
-    """Everything that makes up how an application runs, apart from its name and server."""
+    """The settings of an application, apart from its name and server."""
 
     source: Source
     env: dict[str, GivenVariable] = Field(default_factory=dict)
@@ -216,12 +216,12 @@ class ApplicationSettings(Value):
 
     @property
     def dropped_capabilities(self) -> tuple[str, ...]:
-        """What no container of it has: all that it could ask for and does not."""
+        """The capabilities that its containers drop: those that the settings do not request."""
         return tuple(one for one in get_args(Capability) if one not in self.capabilities)
 
 
 def chosen_strategy(settings: ApplicationSettings, image_volumes: tuple[str, ...] = ()) -> Strategy:
-    """`recreate` where two releases at a time would be wrong, else `rolling`.
+    """Return `recreate` if two releases must not run at a time, else `rolling`.
 
     `image_volumes` are the paths of the image's own volumes, which become the application's.
     """

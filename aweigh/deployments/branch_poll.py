@@ -1,7 +1,4 @@
-"""What polls of the branch that an application follows have found so far.
-
-Polls find pushes whose delivery never arrived.
-"""
+"""The state of branch polls, which find pushes whose delivery never arrived."""
 
 from typing import Self
 

@@ -6,7 +6,7 @@ from typing import Final
 
 
 class DeploymentState(StrEnum):
-    """Where a deployment stands; there are no other states."""
+    """The states of a deployment."""
 
     CREATED = "created"
     STARTED = "started"
@@ -18,7 +18,7 @@ class DeploymentState(StrEnum):
         return self not in OPEN
 
 
-#: In flight: what a server may be working on.
+#: The states in flight: a server may be working on the deployment.
 OPEN: Final = (DeploymentState.CREATED, DeploymentState.STARTED)
 
 
@@ -59,7 +59,7 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
-#: What the removal of its application is called where a newer deployment has its id.
+#: Names the removal of an application in place of a newer deployment's id.
 REMOVAL: Final = "the removal of the application"
 
 
@@ -69,16 +69,16 @@ def message_of_superseded(newer: str) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a deployment's record stands when a run of its workflow asks: Temporal says the same."""
+    """The recorded state of a deployment, with which a late run of its workflow ends, too."""
 
     state: DeploymentState = DeploymentState.FAILED
-    #: None: the record names none, or there is no record.
+    #: None if the record has none, or there is no record.
     reason: Reason | None = None
     message: str = ""
 
 
 class Trigger(StrEnum):
-    """What asked for a deployment."""
+    """The cause of a deployment."""
 
     HOOK = "hook"
     PUSH = "push"
@@ -90,7 +90,7 @@ class Trigger(StrEnum):
 
 
 class StepName(StrEnum):
-    """The steps a deployment goes through, in order; `undo` only when it fails."""
+    """The steps of a deployment, in order; `undo` only after a failure."""
 
     PREFLIGHT = "preflight"
     FETCH = "fetch"
@@ -107,7 +107,7 @@ class StepName(StrEnum):
 
 
 class StepState(StrEnum):
-    """Where one step stands."""
+    """The states of a step."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -115,7 +115,7 @@ class StepState(StrEnum):
 
 
 class EventKind(StrEnum):
-    """Something that happened and that people may be told of."""
+    """The events of a deployment, for notifications."""
 
     CREATED = "deployment.created"
     STARTED = "deployment.started"

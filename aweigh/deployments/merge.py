@@ -15,14 +15,14 @@ from aweigh.deployments.source import Source
 from aweigh.secrets.value import REVEAL
 
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
-#: Where a source holds what opens it.
+#: The fields of a source with its credentials.
 _CREDENTIALS = {"image": "registry", "git": "credentials"}
-#: Where settings hold variables.
+#: The fields of settings with variables.
 _VARIABLES = (("env",), ("source", "build", "env"), ("source", "build", "args"))
 
 
 def merged(settings: ApplicationSettings, change: dict[str, Any]) -> ApplicationSettings:
-    """Return the settings with a change made to them.
+    """Return the settings with a change applied.
 
     Raises:
         Invalid: a part that is fixed would change.
@@ -40,7 +40,7 @@ def merged(settings: ApplicationSettings, change: dict[str, Any]) -> Application
 def _kept(
     settings: ApplicationSettings, known: dict[str, Any], change: dict[str, Any]
 ) -> dict[str, Any]:
-    """What stays of a source to be merged with its change."""
+    """Return the part of a source that its change is merged with."""
     if _is_other("type", known, change):
         return {}
     held = _CREDENTIALS[known["type"]]
@@ -54,7 +54,7 @@ def _kept(
 
 
 def _origin(known: dict[str, Any], change: dict[str, Any], held: str) -> str | None:
-    """Where the changed source would be read from; None if it is wrong, which is told later."""
+    """Return the origin of the changed source; None if it is invalid, which is reported later."""
     changed = _merge(known | {held: None}, {**change, held: None}, ("source",))
     try:
         return _SOURCE.validate_python(changed).origin
@@ -63,14 +63,14 @@ def _origin(known: dict[str, Any], change: dict[str, Any], held: str) -> str | N
 
 
 def _is_other(kind: str, known: Any, change: Any) -> bool:
-    """Whether something of another kind takes the place of what is there."""
+    """Whether the change replaces a value by one of another kind."""
     if not isinstance(known, dict) or not isinstance(change, dict):
         return False
     return bool(change.get(kind, known.get(kind)) != known.get(kind))
 
 
 def _merge(target: Any, patch: Any, place: tuple[str, ...] = ()) -> Any:
-    """RFC 7396: objects are merged, null takes away, everything else replaces."""
+    """RFC 7396: objects are merged, null removes, everything else replaces."""
     if not isinstance(patch, dict):
         return patch
     if place[:-1] in _VARIABLES:

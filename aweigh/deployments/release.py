@@ -11,12 +11,12 @@ from aweigh.deployments.source import GitSource, ImageSource
 from aweigh.images.reference import ImageReference
 from aweigh.secrets.hidden import hidden_values
 
-#: Digits of a commit or digest that people read: as many as git shows.
+#: The digits of a commit or digest in a label: as many as git shows.
 _SHORT_COMMIT: Final = 7
 
 
 class Image(BaseModel):
-    """An image: what was asked for and, once known, what it is by content."""
+    """An image: the requested reference and, once known, its content."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -26,7 +26,7 @@ class Image(BaseModel):
 
 
 class Release(BaseModel):
-    """What one deployment makes live on one server."""
+    """The release of one deployment on one server."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -36,17 +36,17 @@ class Release(BaseModel):
     server: str
     sequence: int
     image: Image
-    #: Of a git source: the branch, tag or commit that was asked for, and the commit once known.
-    #: A push asks for its branch, at the commit that GitHub says it had.
+    #: Of a git source: the requested branch, tag or commit, and the commit once known. A push has
+    #: no ref: it is built at the pushed commit.
     ref: str | None = None
     commit: str | None = None
-    #: The image is made anew, even if one of the same content is there.
+    #: The image is built anew, even if one of the same content exists.
     rebuild: bool = False
     settings: ApplicationSettings
 
     @property
     def secrets(self) -> list[str]:
-        """Every value that no log of its deployment may show."""
+        """All values that no log of its deployment may show."""
         shown = (self.slug, self.server, self.ref or "", self.commit or "")
         return hidden_values(self.settings, *shown)
 

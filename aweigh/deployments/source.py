@@ -1,4 +1,4 @@
-"""Where an application comes from."""
+"""The source of an application: an image, or a git repository."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ from aweigh.secrets.value import Secret
 
 
 class PullPolicy(StrEnum):
-    """When the registry is asked: `if_missing` takes an image of that name from the server."""
+    """When an image is pulled; `if_missing` uses an image of that name on the server."""
 
     IF_MISSING = "if_missing"
     ALWAYS = "always"
@@ -36,7 +36,7 @@ class Registry(Value):
 
 
 class ImageSource(Value):
-    """An image that somebody else builds."""
+    """An image that is built elsewhere."""
 
     type: Literal["image"] = "image"
     image: str
@@ -64,7 +64,7 @@ class ImageSource(Value):
 
     @property
     def origin(self) -> str:
-        """Whom the credentials are for."""
+        """The host that the credentials are for."""
         return self.reference.registry
 
     @property
@@ -84,7 +84,7 @@ class ImageSource(Value):
         return ImageReference(repository=parsed.repository, tag=tag, digest=digest)
 
     def with_tag(self, tag: str) -> "ImageSource":
-        """The same repository at another tag, digest, or `tag@digest`.
+        """Return the same repository at another tag, digest, or `tag@digest`.
 
         Raises:
             ValueError: it is neither a tag nor a digest.
@@ -95,7 +95,7 @@ class ImageSource(Value):
 
 
 class GitSource(Value):
-    """A repository whose image is built on the application's own server."""
+    """A repository whose image is built on the application's server."""
 
     type: Literal["git"] = "git"
     repository: str
@@ -103,7 +103,7 @@ class GitSource(Value):
     subdirectory: Annotated[str, AfterValidator(directory)] = ""
     auto_deploy: bool = True
     paths: tuple[Text, ...] = ()
-    #: Patterns of tags whose push deploys, whatever `auto_deploy` says of the branch.
+    #: Patterns of tags whose push deploys, independently of `auto_deploy`.
     tags: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
     submodules: bool = False
     lfs: bool = False
@@ -145,13 +145,13 @@ class GitSource(Value):
 
     @property
     def origin(self) -> str:
-        """Whom the credentials are for: scheme, user, host and port."""
+        """The scheme, user, host and port that the credentials are for."""
         url = urlsplit(self.repository)
         return f"{url.scheme}://{url.netloc}"
 
     @property
     def hidden_variables(self) -> list[str]:
-        """The values of variables and arguments of its builds that no log may show."""
+        """The values of build variables and arguments that no log may show."""
         return self.build.hidden_variables
 
     @property
@@ -166,7 +166,7 @@ def _type(source: Any) -> str:
     )
 
 
-#: A source that names no type is an image.
+#: A source without a type is an image.
 Source = Annotated[
     Annotated[ImageSource, Tag("image")] | Annotated[GitSource, Tag("git")],
     Discriminator(

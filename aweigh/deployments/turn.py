@@ -1,4 +1,4 @@
-"""A turn in the order of an application's deployments."""
+"""A turn of a deployment in its application's lane."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from aweigh.deployments.workflow_ids import deployment_workflow_id, removal_work
 
 @dataclass(frozen=True)
 class Turn:
-    """A deployment or, with `removal`, the removal of the application, as the database knows it."""
+    """A deployment or, with `removal`, the removal of the application, as recorded."""
 
     application_id: str
     slug: str
@@ -20,9 +20,9 @@ class Turn:
     policy: Policy = Policy.SUPERSEDE
     removal: bool = False
     volumes: bool = False
-    #: What is deployed, in a few characters: a tag, or a branch and its commit.
+    #: What is deployed, in few characters: a tag, or a branch and its commit.
     label: str = ""
-    #: It wants no turn any more.
+    #: It needs no turn any more.
     ended: bool = False
 
     @property

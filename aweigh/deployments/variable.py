@@ -1,4 +1,4 @@
-"""Variables of an application and of its builds: secret, unless they come marked as plain."""
+"""Variables of an application and of its builds: secret unless marked as plain."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -15,7 +15,7 @@ from aweigh.core import grammar
 from aweigh.core.model import Value
 from aweigh.secrets.value import REVEAL, Secret
 
-#: The serialisation context for what depends on values alone, however they are marked.
+#: The serialisation context for values alone, without their marks.
 VALUES: Final[dict[str, Any]] = REVEAL | {"marks": False}
 
 
@@ -31,7 +31,7 @@ class Variable(Value):
 
     @model_serializer(mode="wrap")
     def _serialize(self, _: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        """In the form in which it was given; a secret that is not asked for, by its mark alone."""
+        """Serialise in the given form; a secret that is not revealed, as its mark alone."""
         context = info.context or {}
         if not self.secret:
             marked = {"value": self.text, "secret": False}
@@ -57,7 +57,7 @@ def _as_marked(given: Any) -> Any:
     raise ValueError('needs a `value`; "secret": false beside it makes it plain')
 
 
-#: Given as a string, which is secret, or as an object.
+#: A string, which is secret, or an object.
 GivenVariable = Annotated[
     Variable, BeforeValidator(_as_marked, json_schema_input_type=Secret | Variable)
 ]
@@ -68,5 +68,5 @@ def values_of(variables: Mapping[str, Variable]) -> dict[str, str]:
 
 
 def hidden_of(variables: Mapping[str, Variable]) -> list[str]:
-    """The values that no log may show."""
+    """Return the values that no log may show."""
     return [variable.text for variable in variables.values() if variable.secret]

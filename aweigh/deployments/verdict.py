@@ -1,4 +1,4 @@
-"""What to make of a deployment that the database holds open, given what Temporal says of it."""
+"""The verdict on a deployment that is open in the database, by its workflow's status."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -6,23 +6,23 @@ from typing import Final
 
 from aweigh.deployments.deployment import DeploymentState
 
-#: The sum of the budgets of all steps, twelve hours of it for a build and its turn: no healthy
+#: The sum of all steps' time limits, with twelve hours for a build and its turn: no healthy
 #: deployment takes longer.
 DEADLINE: Final = timedelta(hours=20)
 
 
 class WorkflowStatus(StrEnum):
-    """What Temporal knows of a deployment's workflow."""
+    """The status of a workflow in Temporal."""
 
     RUNNING = "running"
-    #: Its task keeps failing: nothing will come of it.
+    #: Its workflow task keeps failing.
     STUCK = "stuck"
     CLOSED = "closed"
     UNKNOWN = "unknown"
 
 
 class Verdict(StrEnum):
-    """What the reconciler does with it."""
+    """What the reconciler does with the deployment."""
 
     LEAVE = "leave"
     HAND_OVER = "hand_over"
@@ -39,10 +39,10 @@ def judge(
     now: datetime,
     live: bool | None,
 ) -> Verdict:
-    """`live`: the server's committed file names the deployment, and it answers.
+    """`live`: the server's route file names the deployment, and it answers; None: unknown.
 
-    None says that nobody can tell. Then one that has begun on the server is left, until it is
-    late: it may have become live, and would have to stay so.
+    If that is unknown, a deployment that has started is left until its deadline: it may be live,
+    and would have to stay so.
     """
     late = started_at is not None and now - started_at > DEADLINE
     if status is WorkflowStatus.RUNNING and not late:

@@ -1,4 +1,4 @@
-"""The ids of workflows, made to be read in Temporal's UI.
+"""The ids of workflows, readable in Temporal's UI.
 
 A slug is never used again, so what it names stays one application's.
 """
@@ -6,9 +6,9 @@ A slug is never used again, so what it names stays one application's.
 from dataclasses import dataclass
 from typing import Final
 
-#: Letters at the end of a deployment's id: random ones, where its beginning is the time.
+#: The last letters of a deployment's id: they are random; the first ones are the time.
 _SHORT: Final = 6
-#: Where workflows run, and the activities that touch the database.
+#: The task queue of workflows and of the activities that use the database.
 CONTROL_QUEUE: Final = "control"
 _LANE: Final = "application/"
 
@@ -19,13 +19,13 @@ class Expected:
 
     id: str
     kind: str
-    #: The workflow that starts it: what anybody else starts under its id has no parent.
+    #: Its parent, the lane: a workflow that anyone else starts under its id has none.
     lane: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The workflow run for which an activity works, as Temporal says."""
+    """The workflow run of an activity, by Temporal."""
 
     workflow_id: str
     run_id: str
@@ -36,12 +36,12 @@ def lane_id(slug: str) -> str:
 
 
 def slug_of_lane(workflow_id: str) -> str:
-    """Whose lane it is; nothing sensible of another workflow."""
+    """Return the slug of a lane; the result for another workflow is meaningless."""
     return workflow_id.removeprefix(_LANE)
 
 
 def deployment_workflow_id(slug: str, sequence: int, deployment_id: str) -> str:
-    """The short id tells deployments apart that a restored database gave one sequence."""
+    """A restored database may give a sequence twice; the short id tells them apart."""
     return f"deployment/{slug}/{sequence}-{deployment_id[-_SHORT:]}"
 
 

@@ -243,7 +243,7 @@ async def page(tx: Transaction, *, after: str | None, limit: int) -> list[Applic
 async def change(tx: Transaction, application: Application, settings: ApplicationSettings) -> None:
     """Raises: Conflict."""
     if application.removing:
-        raise Conflict(f"{application.row.slug} is being removed")
+        raise Conflict(f"{application.row.slug} cannot be changed: it is being removed")
     seal_settings(tx, application.row, settings)
     await claims.take(tx, application.row, settings)
     await claims.settle(tx, application.row)

@@ -89,7 +89,8 @@ def _turn(application: ApplicationRow, row: DeploymentRow, reference: str) -> Tu
     return Turn(
         application_id=application.id, slug=application.slug, server=row.server,
         sequence=row.sequence, deployment_id=row.id, reference=reference,
-        policy=Policy(row.policy), label=row.label, ended=DeploymentState(row.state).ended,
+        policy=Policy(row.policy), label=row.label or "",
+        ended=DeploymentState(row.state).ended,
     )  # fmt: skip
 
 

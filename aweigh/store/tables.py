@@ -134,7 +134,7 @@ class DeploymentRow(Base):
     tag: Mapped[str | None]
     #: Of the release's settings: what the lane needs, readable without the vault.
     policy: Mapped[str] = mapped_column(server_default="supersede")
-    label: Mapped[str] = mapped_column(String(300), server_default="")
+    label: Mapped[str | None] = mapped_column(String(300))
     retry_of: Mapped[str | None]
     superseded_by: Mapped[str | None]
     run_id: Mapped[str | None]

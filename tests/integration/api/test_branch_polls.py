@@ -241,7 +241,7 @@ async def test_a_worker_sees_the_branches_of_its_own_server_only(
         await servers.ensure(tx, "eu-1")
     await other.lease(Lease(identity="identity-2", boot="boot-1", worker_version="1"))
 
-    assert await other.followers() == ()
+    assert await other.polled_applications() == ()
     assert await other.branch(app["id"]) is None
-    assert await api.followers() == (app["id"],)
+    assert await api.polled_applications() == (app["id"],)
     await other.close()

@@ -181,7 +181,8 @@ async def test_a_removal_is_accepted_and_nothing_is_deployed_after_it(door: Door
         await door.call("PUT", f"{SHOP}/env", json={}),
     ):
         assert refused.status_code == 409
-        assert "shop is being removed" in refused.json()["detail"]
+        assert "shop cannot be" in refused.json()["detail"]
+        assert "is being removed" in refused.json()["detail"]
 
 
 async def test_a_removal_that_failed_can_be_asked_for_again(door: Door) -> None:

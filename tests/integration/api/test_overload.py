@@ -11,7 +11,7 @@ async def taken_and_next(door: Door, shop: dict[str, Any]) -> list[asyncio.Task[
     group = door.store._group
     calls = [asyncio.create_task(door.hook(shop))]
     async with asyncio.timeout(300):
-        while not group._taking:
+        while not group._running:
             await asyncio.sleep(0.01)
         calls.append(asyncio.create_task(door.hook(shop)))
         while not group._waiting:

@@ -71,7 +71,7 @@ async def test_an_app_that_is_not_installed_is_refused(api: GitHubApi) -> None:
 async def test_no_token_is_made_for_a_repository_elsewhere(api: GitHubApi, repository: str) -> None:
     """As where AWEIGH_GITHUB_API_URL was changed since the application was made."""
     async with client(api) as github:
-        with pytest.raises(Refused, match="not a repository of the GitHub"):
+        with pytest.raises(Refused, match="not on the GitHub host"):
             await github.token(OURS, repository, READ)
     assert api.issued == {}
 
@@ -90,7 +90,7 @@ async def test_without_an_app_there_is_no_token(api: GitHubApi) -> None:
     )
     with pytest.raises(Refused, match="set AWEIGH_GITHUB_APP_ID"):
         await github.token(OURS, SHOP, READ)
-    with pytest.raises(Refused, match="to git only"):
+    with pytest.raises(Refused, match="by git only"):
         await github.token(key, SHOP, READ)
     await github.close()
 

@@ -61,7 +61,7 @@ async def test_keys_count_by_application_and_door(store: Store) -> None:
     made = [
         await deploy(store, shop),
         await deploy(store, blog),
-        await deploy(store, shop, replace(KEY, door="deployments")),
+        await deploy(store, shop, replace(KEY, endpoint="deployments")),
         await deploy(store, shop, replace(KEY, value="build-8")),
     ]
 

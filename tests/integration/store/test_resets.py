@@ -200,7 +200,7 @@ async def test_a_reset_of_what_is_live_may_repeat_its_steps(store: Store) -> Non
 
     row = await row_of(store, live)
     assert (row.state, row.run_id) == (DeploymentState.SUCCEEDED, "run-3")
-    assert "is what is live" in (await said_of(store, live)).message
+    assert "It is live" in (await said_of(store, live)).message
 
 
 async def test_a_reset_of_what_is_live_to_its_beginning_finds_nothing_to_do(store: Store) -> None:

@@ -74,7 +74,7 @@ async def test_a_server_that_is_not_there_is_named(store: Store) -> None:
 
 async def test_a_server_that_is_not_there_has_no_holder(store: Store) -> None:
     async with store.write() as tx:
-        with pytest.raises(Conflict, match="there is no server 'moon'"):
+        with pytest.raises(Conflict, match="a token for server 'moon', but no such server"):
             await servers.lease(tx, "moon", ask())
-        with pytest.raises(Conflict, match="there is no server 'moon'"):
+        with pytest.raises(Conflict, match="a token for server 'moon', but no such server"):
             await servers.check_holder(tx, "moon", "a", "one")

@@ -53,7 +53,7 @@ def test_another_tag_leaves_the_rest_as_it_is() -> None:
 
 @pytest.mark.parametrize("tag", ["v 1", "", "@", f"@{DIGEST}", "v1@", "v1@v2", f"v1@{DIGEST}x"])
 def test_what_is_no_tag_is_refused(tag: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValueError, match="is not an image tag"):
         ImageSource(image="a").with_tag(tag)
 
 

@@ -21,6 +21,4 @@ def upgrade() -> None:
         "deployments",
         sa.Column("policy", sa.String(255), nullable=False, server_default="supersede"),
     )
-    op.add_column(
-        "deployments", sa.Column("label", sa.String(300), nullable=False, server_default="")
-    )
+    op.add_column("deployments", sa.Column("label", sa.String(300), nullable=True))
