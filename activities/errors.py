@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Final
 
 import structlog
 from temporalio import activity
@@ -16,9 +15,7 @@ from aweigh.deployments.deployment import Reason
 from aweigh.deployments.workflow_ids import Run
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.value import mask_words
-
-#: Errors must fit a Temporal history.
-LONGEST_MESSAGE: Final = 2000
+from aweigh.servers.running_step import LONGEST_MESSAGE
 
 _log = structlog.get_logger(__name__)
 

@@ -20,6 +20,9 @@ class Heartbeat:
     #: Masked: Temporal stores it, and keeps that of an attempt which timed out in the history.
     detail: str = ""
 
+    def show(self, detail: str) -> None:
+        self.detail = detail
+
     async def repeat(self) -> None:
         while True:
             # Most activities end before the first one, which then costs Temporal nothing.

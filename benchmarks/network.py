@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from aweigh.containers.addresses import Addresses
+from aweigh.containers.address_space import AddressSpace
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.engine import Engine
-from aweigh.containers.isolation import Walls
+from aweigh.containers.isolation import Isolation
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import IDENTITY, INSTANCE, ContainerSpec
-from aweigh.routing.route_files import Commits
+from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks
 from benchmarks.figures import milliseconds, ratio
 from benchmarks.page import Table
@@ -36,7 +36,7 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
                 rows += await table_rows(yard, networks, rounds, beside)
     return [
         Table(
-            title="Networks, walls and a container of a deployment, until it runs",
+            title="Networks, isolation and a container of a deployment, until it runs",
             columns=(
                 "deployment", "applications beside it", "times", "own network / shared",
                 "own network, ms", "shared network, ms",
@@ -51,18 +51,20 @@ async def opened(directory: Path, yard: Yard) -> AsyncIterator[ApplicationNetwor
     """What a server worker has; everything it makes bears the yard's prefix."""
     engine, names = Engine(SOCKET), Names(yard.prefix)
     networks = Networks(engine, yard.prefix, "bench")
-    commits = Commits(directory / "routes")
-    commits.prepare()
+    route_files = RouteFiles(directory / "routes")
+    route_files.prepare()
     (directory / "locks").mkdir()
     yield ApplicationNetworks(
         engine=engine,
         networks=networks,
         names=names,
-        subnet=await networks.subnet(names, ""),
-        commits=commits,
-        locks=Locks(directory / "locks"),
-        addresses=Addresses(directory / "next-address"),
-        counter=directory / "next-network",
+        space=AddressSpace(
+            engine,
+            await networks.subnet(names, ""),
+            route_files,
+            Locks(directory / "locks"),
+            directory,
+        ),
         labels={INSTANCE: yard.prefix, IDENTITY: "bench"},
     )
 
@@ -70,10 +72,10 @@ async def opened(directory: Path, yard: Yard) -> AsyncIterator[ApplicationNetwor
 async def table_rows(
     yard: Yard, networks: ApplicationNetworks, rounds: int, beside: int
 ) -> list[tuple[str, ...]]:
-    walls, engine = Walls(names=networks.names), networks.engine
+    isolation, engine = Isolation(names=networks.names), networks.engine
 
     async def own(slug: str) -> None:
-        await walls.missing()
+        await isolation.ensure()
         bridge = await networks.ensure(f"app_{slug}", slug)
         await run(bridge.name, await networks.take_address(bridge, slug))
 

@@ -1,4 +1,4 @@
-"""What the engine tells of this installation's containers, as it happens."""
+"""The engine's events about this installation's containers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
+from aweigh.containers.engine import Engine
 from aweigh.containers.spec import INSTANCE
-from aweigh.servers.server import Server
 
 _RECONNECT_SECONDS: Final = 1.0
 #: As which the end of the stream, or of the engine, may arrive here.
@@ -25,37 +25,37 @@ _KINDS: Final = ("start", "die", "destroy")
 
 
 @dataclass(frozen=True)
-class Happened:
-    """What happened to a container of this installation: `start`, `die` or `destroy`."""
+class EngineEvent:
+    """An event of a container of this installation: `start`, `die` or `destroy`."""
 
     what: str
     labels: Mapping[str, str]
 
 
-#: None: whatever happened until now was not seen.
-Told = Callable[[Happened | None], None]
+#: None: events until now may have been missed.
+Take = Callable[[EngineEvent | None], None]
 
 
-def follow(server: Server, told: Told) -> None:
-    """Call it on this event loop for every event, for as long as the process lives."""
+def follow(engine: Engine, instance: str, take: Take) -> None:
+    """Call `take` on this event loop for every event, for as long as the process lives."""
     loop = asyncio.get_running_loop()
-    threading.Thread(target=_listen, args=(server, loop, told), daemon=True).start()
+    threading.Thread(target=_listen, args=(engine, instance, loop, take), daemon=True).start()
 
 
-def _listen(server: Server, loop: asyncio.AbstractEventLoop, told: Told) -> None:
+def _listen(engine: Engine, instance: str, loop: asyncio.AbstractEventLoop, take: Take) -> None:
     """In a thread of its own: the stream ends without a word when the engine goes."""
     wanted = {
-        "type": "container", "event": list(_KINDS), "label": f"{INSTANCE}={server.instance}",
+        "type": "container", "event": list(_KINDS), "label": f"{INSTANCE}={instance}",
     }  # fmt: skip
     while True:
         with contextlib.suppress(*_BROKEN):
-            events = server.engine.client().events(filters=wanted, decode=True)
-            loop.call_soon_threadsafe(told, None)
+            events = engine.client().events(filters=wanted, decode=True)
+            loop.call_soon_threadsafe(take, None)
             for event in events:
-                loop.call_soon_threadsafe(told, _read(event))
+                loop.call_soon_threadsafe(take, _read(event))
         threading.Event().wait(_RECONNECT_SECONDS)
 
 
-def _read(event: Mapping[str, Any]) -> Happened:
+def _read(event: Mapping[str, Any]) -> EngineEvent:
     labels = (event.get("Actor") or {}).get("Attributes") or {}
-    return Happened(str(event.get("Action")), dict(labels))
+    return EngineEvent(str(event.get("Action")), dict(labels))

@@ -1,11 +1,11 @@
 """The proxy of this server, made anew beside the server worker that runs."""
 
-from aweigh.containers.naming import SERVER_LOCK
 from aweigh.core.settings import Settings
 from aweigh.servers.api_client import Api
-from aweigh.servers.server import open_server
 from worker.children import boot_id
+from worker.engine_facts import engine_facts
 from worker.secrets import identity_of, read_secret
+from worker.server_parts import ServerParts
 
 
 async def recreate(settings: Settings) -> None:
@@ -20,10 +20,10 @@ async def recreate(settings: Settings) -> None:
         instance = (await api.inventory()).instance
     finally:
         await api.close()
-    server = await open_server(settings, instance, identity)
+    facts = await engine_facts(settings, instance, identity)
+    parts = ServerParts(settings, instance, identity, facts)
+    parts.prepare()
     try:
-        await server.proxy.image()
-        async with server.locks.holding(SERVER_LOCK):
-            await server.proxy.recreate()
+        await parts.proxy.recreate()
     finally:
-        await server.traefik.close()
+        await parts.traefik.close()

@@ -4,16 +4,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from activities.retention import remove_for_builds, remove_pulled
-from aweigh.builds.firewall import Firewall, interface_of
 from aweigh.containers.engine import Engine
-from aweigh.containers.isolation import Walls
+from aweigh.containers.firewall import Firewall, interface_of
+from aweigh.containers.isolation import Isolation
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import INSTANCE
 from aweigh.core.errors import AweighError
 from aweigh.core.settings import Settings
 from aweigh.images.images import Images
+from aweigh.images.retention import remove_for_builds, remove_pulled
 from aweigh.store import servers
 from worker.lock import lock_file
 from worker.store import open_store
@@ -59,13 +59,13 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     if not prefix_is_ours:
         say(f"left the images under {settings.prefix}/: another installation has that prefix")
         return
-    await Walls(names=names).remove()
+    await Isolation(names=names).remove()
     await Firewall(interface=interface_of(names.build_network)).remove()
     ours = [name for name in await images.names() if names.owns_image(name)]
     for name in ours:
-        if names.marks_pulled(name):
+        if names.is_pulled(name):
             await remove_pulled(images, name)
-        elif names.marks_for_builds(name):
+        elif names.is_for_builds(name):
             await remove_for_builds(images, name)
         else:
             await images.untag(name)

@@ -11,13 +11,6 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.build import BuildActivities
-from activities.generation import GenerationActivities
-from activities.housekeeping import HousekeepingActivities
-from activities.image import ImageActivities
-from activities.reconcile import ReconcileActivities
-from activities.routing import RoutingActivities
-from activities.step import Steps
 from aweigh import __version__
 from aweigh.contract import LEASE_SECONDS, Lease
 from aweigh.core.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
@@ -26,16 +19,18 @@ from aweigh.core.settings import Settings
 from aweigh.core.threads import in_thread
 from aweigh.core.tls import trusted
 from aweigh.servers.api_client import Api
-from aweigh.servers.journal import Journal
-from aweigh.servers.server import Server, open_server
+from aweigh.upkeep.reconciler import Reconciler
 from worker.branch_poller import BranchPoller
 from worker.children import boot_id
-from worker.engine_events import Happened, follow
+from worker.engine_events import EngineEvent, follow
+from worker.engine_facts import EngineFacts, engine_facts
+from worker.event_repair import EventRepair
 from worker.failures import PlainErrors
-from worker.keeper import Keeper
-from worker.mender import Mender
 from worker.process import in_background, lower_priority, run, unless_stopped
+from worker.route_servers import RouteServers
 from worker.secrets import identity_of, read_secret
+from worker.server_parts import ServerParts
+from worker.server_wiring import Activities, ServerWiring
 from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
 
@@ -61,44 +56,42 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     lease = Lease(identity=identity, boot=booted, worker_version=__version__)
     await unless_stopped(_take_name(api, lease), stop)
     instance = (await api.inventory()).instance
-    server = await unless_stopped(_open_patiently(settings, instance, identity), stop)
-    journal = Journal(settings.server_data / "journal", api, settings.log_bytes)
-    reconciler = ReconcileActivities(server, api, journal)
-    branch_poller = BranchPoller(
-        api, server.workshop.git.targets, settings.server_data / "branch-polls"
-    )
+    facts = await unless_stopped(_ask_engine(settings, instance, identity), stop)
+    parts = ServerParts(settings, instance, identity, facts)
+    parts.prepare()
+    wiring = ServerWiring(parts, api)
+    poller = BranchPoller(api, parts.targets, settings.server_data / "branch-polls")
     client = await unless_stopped(connect_patiently(settings), stop)
     async with (
-        in_background(journal.ship()),
+        in_background(wiring.journal.ship()),
         in_background(_keep_name(api, lease, stop)),
-        _workers(
-            client,
-            settings,
-            activities_of(server, Steps(api, journal), api, journal),
-            api.secrets.all,
-        ),
-        in_background(_reconcile_once(reconciler)),
-        in_background(_follow_the_engine(server, Keeper(server, api), Mender(server, reconciler))),
-        in_background(branch_poller.run(settings.branch_poll_seconds)),
+        _workers(client, settings, wiring.activities(), api.secrets.all),
+        in_background(_reconcile_once(wiring.reconciler)),
+        in_background(_follow_the_engine(parts, wiring, api)),
+        in_background(poller.run(settings.branch_poll_seconds)),
     ):
         (settings.server_data / "serving").write_text(str(os.getpid()))
         _log.info("serving", server=settings.server, instance=instance)
         await stop.wait()
 
 
-async def _follow_the_engine(server: Server, keeper: Keeper, mender: Mender) -> None:
-    def told(happened: Happened | None) -> None:
-        keeper.told(happened)
-        mender.told(happened)
+async def _follow_the_engine(parts: ServerParts, wiring: ServerWiring, api: Api) -> None:
+    names = parts.installation.names
+    servers = RouteServers(api, parts.locks, parts.live, parts.containers, parts.probe, names)
+    repair = EventRepair(parts.route_files, parts.containers, wiring.live_keeper, parts.proxy)
 
-    follow(server, told)
-    await asyncio.gather(keeper.run(), mender.run())
+    def take(event: EngineEvent | None) -> None:
+        servers.take(event)
+        repair.take(event)
+
+    follow(parts.engine, parts.installation.instance, take)
+    await asyncio.gather(servers.run(), repair.run())
 
 
-async def _reconcile_once(reconciler: ReconcileActivities) -> None:
+async def _reconcile_once(reconciler: Reconciler) -> None:
     """What a crash left behind is not left until the schedule comes round."""
     try:
-        await reconciler.run()
+        await reconciler.reconcile()
     except (AweighError, OSError) as error:
         _log.warning("the first reconciliation failed", error=str(error))
 
@@ -125,15 +118,15 @@ async def _take_name(api: Api, lease: Lease) -> None:
         await asyncio.sleep(1)
 
 
-async def _open_patiently(settings: Settings, instance: str, identity: str) -> Server:
+async def _ask_engine(settings: Settings, instance: str, identity: str) -> EngineFacts:
     """Wait for the engine, which may come up later than this.
 
     Raises:
-        StartupError: the prefix or the subnet belongs to somebody else.
+        StartupError: the prefix or the subnet belongs to another installation.
     """
     while True:
         try:
-            return await open_server(settings, instance, identity)
+            return await engine_facts(settings, instance, identity)
         except StepUnavailable as error:
             _log.warning("waiting for the engine", error=str(error))
         await asyncio.sleep(1)
@@ -153,33 +146,11 @@ async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
             return
 
 
-def activities_of(
-    server: Server, steps: Steps, api: Api, journal: Journal
-) -> dict[Callable[[str], str], list[Callable[..., Any]]]:
-    """The activities of a server worker, by the naming of their queue."""
-    images = ImageActivities(server, steps)
-    builds = BuildActivities(server, steps)
-    generations = GenerationActivities(server, steps)
-    routing = RoutingActivities(server, steps)
-    housekeeping = HousekeepingActivities(server, steps, api)
-    reconciler = ReconcileActivities(server, api, journal)
-    return {
-        steps_queue: [
-            housekeeping.preflight, generations.release, generations.create, routing.switch,
-            generations.remove, housekeeping.sweep, generations.undo,
-            housekeeping.remove_application, reconciler.reconcile,
-        ],
-        waits_queue: [generations.health, routing.drain],
-        pull_queue: [images.pull, builds.fetch],
-        build_queue: [builds.build],
-    }  # fmt: skip
-
-
 @asynccontextmanager
 async def _workers(
     client: Client,
     settings: Settings,
-    activities: Mapping[Callable[[str], str], list[Callable[..., Any]]],
+    activities: Activities,
     secrets: Callable[[], list[str]],
 ) -> AsyncIterator[None]:
     slots: dict[Callable[[str], str], int] = {

@@ -8,7 +8,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from activities.comparison import ComparisonActivities
 from activities.inputs import ComparisonInput, ReconcileInput
-from activities.reconcile import ReconcileActivities
+from activities.reconcile import ReconcileActivity
 from workflows import policies
 from workflows.names import CONTROL_QUEUE, steps_queue
 
@@ -38,7 +38,7 @@ class ReconcileWorkflow:
     async def _reconcile_server(self, server: str) -> None:
         try:
             await workflow.execute_activity_method(
-                ReconcileActivities.reconcile,
+                ReconcileActivity.reconcile,
                 ReconcileInput(server),
                 task_queue=steps_queue(server),
                 heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,

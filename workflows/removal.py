@@ -7,9 +7,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 from temporalio.workflow import ActivityCancellationType
 
-from activities.housekeeping import HousekeepingActivities
 from activities.inputs import RemovalInput, RemovalRecord
 from activities.record import RecordActivities
+from activities.remove_application import RemoveApplicationActivity
 from workflows import policies
 from workflows.failure import failure_of
 from workflows.lane_child import LaneChild
@@ -52,7 +52,7 @@ class RemovalWorkflow(LaneChild):
 
     async def _remove(self) -> None:
         await workflow.execute_activity_method(
-            HousekeepingActivities.remove_application,
+            RemoveApplicationActivity.remove_application,
             RemovalInput(self._request.application_id),
             task_queue=steps_queue(self._request.server),
             heartbeat_timeout=policies.HEARTBEAT_TIMEOUT,

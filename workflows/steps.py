@@ -9,12 +9,19 @@ from temporalio import workflow
 from temporalio.types import MethodAsyncSingleParam
 from temporalio.workflow import ActivityCancellationType
 
-from activities.build import BuildActivities
-from activities.generation import GenerationActivities
-from activities.housekeeping import HousekeepingActivities
-from activities.image import ImageActivities
+from activities.build import BuildActivity
+from activities.create import CreateActivity
+from activities.drain import DrainActivity
+from activities.fetch import FetchActivity
+from activities.health import HealthActivity
 from activities.inputs import StepInput, StepResult
-from activities.routing import RoutingActivities
+from activities.preflight import PreflightActivity
+from activities.pull import PullActivity
+from activities.release import ReleaseActivity
+from activities.remove import RemoveActivity
+from activities.sweep import SweepActivity
+from activities.switch import SwitchActivity
+from activities.undo import UndoActivity
 from aweigh.deployments.deployment import StepName
 from workflows import policies
 from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
@@ -31,18 +38,18 @@ class Step(Generic[Result]):
     queue: Callable[[str], str] = steps_queue
 
 
-PREFLIGHT: Final = Step(StepName.PREFLIGHT, HousekeepingActivities.preflight, policies.PREFLIGHT)
-FETCH: Final = Step(StepName.FETCH, BuildActivities.fetch, policies.PULL, pull_queue)
-BUILD: Final = Step(StepName.BUILD, BuildActivities.build, policies.BUILD, build_queue)
-PULL: Final = Step(StepName.PULL, ImageActivities.pull, policies.PULL, pull_queue)
-RELEASE: Final = Step(StepName.RELEASE, GenerationActivities.release, policies.RELEASE)
-CREATE: Final = Step(StepName.CREATE, GenerationActivities.create, policies.CREATE)
-HEALTH: Final = Step(StepName.HEALTH, GenerationActivities.health, policies.HEALTH, waits_queue)
-SWITCH: Final = Step(StepName.SWITCH, RoutingActivities.switch, policies.SWITCH)
-DRAIN: Final = Step(StepName.DRAIN, RoutingActivities.drain, policies.DRAIN, waits_queue)
-REMOVE: Final = Step(StepName.REMOVE, GenerationActivities.remove, policies.REMOVE)
-SWEEP: Final = Step(StepName.SWEEP, HousekeepingActivities.sweep, policies.SWEEP)
-UNDO: Final = Step(StepName.UNDO, GenerationActivities.undo, policies.UNDO)
+PREFLIGHT: Final = Step(StepName.PREFLIGHT, PreflightActivity.preflight, policies.PREFLIGHT)
+FETCH: Final = Step(StepName.FETCH, FetchActivity.fetch, policies.PULL, pull_queue)
+BUILD: Final = Step(StepName.BUILD, BuildActivity.build, policies.BUILD, build_queue)
+PULL: Final = Step(StepName.PULL, PullActivity.pull, policies.PULL, pull_queue)
+RELEASE: Final = Step(StepName.RELEASE, ReleaseActivity.release, policies.RELEASE)
+CREATE: Final = Step(StepName.CREATE, CreateActivity.create, policies.CREATE)
+HEALTH: Final = Step(StepName.HEALTH, HealthActivity.health, policies.HEALTH, waits_queue)
+SWITCH: Final = Step(StepName.SWITCH, SwitchActivity.switch, policies.SWITCH)
+DRAIN: Final = Step(StepName.DRAIN, DrainActivity.drain, policies.DRAIN, waits_queue)
+REMOVE: Final = Step(StepName.REMOVE, RemoveActivity.remove, policies.REMOVE)
+SWEEP: Final = Step(StepName.SWEEP, SweepActivity.sweep, policies.SWEEP)
+UNDO: Final = Step(StepName.UNDO, UndoActivity.undo, policies.UNDO)
 
 
 class StepRunner:

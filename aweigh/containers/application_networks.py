@@ -10,27 +10,21 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import docker
 import structlog
 from docker.errors import APIError, NotFound
 
-from aweigh.containers.addresses import Addresses
+from aweigh.containers.address_space import AddressSpace
 from aweigh.containers.engine import Container, Engine
-from aweigh.containers.free_subnets import engine_networks, host_networks
-from aweigh.containers.naming import ADDRESS_LOCK, Names
+from aweigh.containers.naming import Names
 from aweigh.containers.network_creation import NetworkSpec, create_unless_taken
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import APPLICATION
-from aweigh.containers.subnet import Bridge, Subnet
-from aweigh.core.errors import StepFailed, StepUnavailable
-from aweigh.core.files import write_durably
-from aweigh.core.threads import in_thread
+from aweigh.containers.subnet import Bridge
+from aweigh.core.errors import StepUnavailable
 from aweigh.deployments.deployment import Reason
-from aweigh.routing.route_files import Commits
-from aweigh.servers.locks import Locks
 
 _log = structlog.get_logger(__name__)
 
@@ -44,11 +38,7 @@ class ApplicationNetworks:
     engine: Engine
     networks: Networks
     names: Names
-    subnet: Subnet
-    commits: Commits
-    locks: Locks
-    addresses: Addresses
-    counter: Path
+    space: AddressSpace
     labels: Mapping[str, str] = field(default_factory=dict)
 
     async def ensure(self, application: str, slug: str) -> Bridge:
@@ -68,11 +58,7 @@ class ApplicationNetworks:
 
     async def take_address(self, bridge: Bridge, slug: str) -> str:
         """An address on it that no container has, in whatever state, and no route names."""
-        async with self.locks.holding(ADDRESS_LOCK):
-            in_use = await self.engine.addresses_on(bridge.name)
-            for commit in self.commits.of(slug):
-                in_use |= set(commit.generation.addresses)
-            return (await in_thread(lambda: self.addresses.take(bridge, 1, in_use)))[0]
+        return await self.space.take_address(bridge, slug)
 
     async def cut_off(self, slug: str, containers: Iterable[Container]) -> list[Container]:
         """Those that are not in the network that there is now: nobody reaches them any more."""
@@ -108,12 +94,16 @@ class ApplicationNetworks:
 
         return await self.engine.call("list networks of applications", listed)
 
+    async def remove_volumes(self, application: str) -> None:
+        """Remove an application's volumes, and the data in them."""
+        await self.networks.remove_volumes({APPLICATION: application})
+
     async def _make(self, application: str, slug: str) -> None:
         name = self.names.application_network(slug)
         refused: set[int] = set()
         for _ in range(_ATTEMPTS):
-            index = await self._take_slice(application, slug, refused)
-            bridge = Bridge(name, self.subnet.slice(index))
+            index = await self.space.take_slice(application, slug, refused)
+            bridge = Bridge(name, self.space.subnet.slice(index))
             spec = NetworkSpec(
                 name=name,
                 labels={**self.labels, APPLICATION: application},
@@ -128,58 +118,6 @@ class ApplicationNetworks:
                 return
             refused.add(index)
         raise StepUnavailable(Reason.START_FAILED, f"network {name}: no slice could be had")
-
-    async def _take_slice(self, application: str, slug: str, refused: set[int]) -> int:
-        """One that nobody has and no route leads into; its own, if it had one."""
-        async with self.locks.holding(ADDRESS_LOCK):
-            own = [one for commit in self.commits.of(slug) for one in commit.generation.addresses]
-            taken = await self._taken(application) | refused
-            last = int(self.counter.read_text()) if self.counter.exists() else 0
-            before = [index for one in own if (index := self.subnet.index_of(one))]
-            for index in before:
-                if index not in taken:
-                    return index
-            for index in self.subnet.after(last):
-                if index not in taken:
-                    await in_thread(partial(write_durably, self.counter, str(index)))
-                    return index
-        raise StepFailed(
-            Reason.START_FAILED,
-            f"Each of the {self.subnet.count - 1} networks that applications can have in "
-            f"{self.subnet.network} is taken; remove applications that nobody needs.",
-        )
-
-    async def _taken(self, application: str) -> set[int]:
-        """Slices of other applications: of their networks, containers and routes."""
-
-        def of_engine(c: docker.APIClient) -> tuple[set[ipaddress.IPv4Network], list[str]]:
-            return engine_networks(c), list(_addresses(c.containers(all=True), application))
-
-        networks, addresses = await self.engine.call("list networks", of_engine)
-        addresses += [
-            address
-            for commit in await in_thread(self.commits.all)
-            if commit.generation.application != application
-            for address in commit.generation.addresses
-        ]
-        taken = {self.subnet.index_of(one) for one in addresses}
-        for network in networks | host_networks():
-            if network.prefixlen > self.subnet.network.prefixlen:  # a wider route is less specific
-                first, last = (self.subnet.index_of(str(network[at])) for at in (0, -1))
-                if first is not None and last is not None:
-                    taken |= set(range(first, last + 1))
-        return {index for index in taken if index is not None}
-
-
-def _addresses(containers: Iterable[Mapping[str, Any]], application: str) -> Iterable[str]:
-    """The addresses that containers of others have, or will have when they run again."""
-    for one in containers:
-        if (one["Labels"] or {}).get(APPLICATION) == application:
-            continue
-        for endpoint in one["NetworkSettings"]["Networks"].values():
-            static = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
-            if address := static or endpoint.get("IPAddress"):
-                yield address
 
 
 def _network_id(c: docker.APIClient, container: str, network: str) -> str:

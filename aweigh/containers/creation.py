@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import docker
 
-from aweigh.builds.dockerfile.seccomp import NESTING_PROFILE
+from aweigh.containers.seccomp import NESTING_PROFILE
 from aweigh.containers.spec import LOG_OPTIONS, ContainerSpec
 
 #: The kernel lets a user namespace mount a /proc only where one is seen whole. What the engine

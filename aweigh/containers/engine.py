@@ -11,12 +11,12 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.builds.source.files import first_file
 from aweigh.containers.creation import create_arguments
 from aweigh.containers.engine_connection import EngineLine
 from aweigh.containers.engine_errors import engine_error
 from aweigh.containers.spec import ContainerSpec
 from aweigh.core.errors import AddressTaken, NameTaken, StepError, StepUnavailable
+from aweigh.core.files import first_file
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
 

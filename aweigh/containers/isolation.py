@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aweigh.builds.firewall import (
+from aweigh.containers.firewall import (
     ANSWERS,
     INTERNAL,
     METADATA,
@@ -31,16 +31,16 @@ _FORGED: Final = ("-d 127.0.0.0/8 -j DROP", "-m rpfilter --invert -j DROP")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walls:
-    """The walls round every network that applications of this installation are in."""
+class Isolation:
+    """The packet filter of every network that applications of this installation are in."""
 
     names: Names
     allowed: tuple[ipaddress.IPv4Network, ...] = ()
     #: Private networks as well.
     private_too: bool = False
 
-    async def missing(self) -> str:
-        """Have the rules; what is open without them, and why, where they cannot be had."""
+    async def ensure(self) -> str:
+        """Set the rules; return what stays open without them, where they cannot be set."""
         try:
             await in_thread(self._ensure)
         except CannotConfine as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,13 @@ class Names:
     def is_application_network(self, name: str) -> bool:
         return name.startswith(self.application_network(""))
 
+    def own_address(self, addresses: Mapping[str, str]) -> str:
+        """Where the proxy reaches a container: its address on its application's network, or none.
+
+        `addresses`: the container's, by the name of the network.
+        """
+        return next((addresses[one] for one in addresses if self.is_application_network(one)), "")
+
     # The kernel takes names of 15 characters. One beginning is common to all networks that
     # applications are in, so that one rule of the packet filter is for all of them.
 
@@ -116,10 +124,10 @@ class Names:
         return f"{self.prefix}-pulled/image"
 
     def pulled(self, digest: str) -> str:
-        """The mark on an image that this installation pulled, so that it may remove it."""
+        """The tag on an image that this installation pulled, so that it may remove it."""
         return f"{self.pulled_repository}:{digest.removeprefix('sha256:')}"
 
-    def marks_pulled(self, image: str) -> bool:
+    def is_pulled(self, image: str) -> bool:
         return image.startswith(f"{self.pulled_repository}:")
 
     @property
@@ -127,10 +135,10 @@ class Names:
         return f"{self.prefix}-pulled/for-builds"
 
     def for_builds(self, image_id: str) -> str:
-        """The mark on an image that this installation pulled because builds need it."""
+        """The tag on an image that this installation pulled because builds need it."""
         return f"{self.pulled_for_builds}:{image_id.removeprefix('sha256:')}"
 
-    def marks_for_builds(self, image: str) -> bool:
+    def is_for_builds(self, image: str) -> bool:
         return image.startswith(f"{self.pulled_for_builds}:")
 
     def names_application(self, image: str) -> bool:

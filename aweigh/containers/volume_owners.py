@@ -25,7 +25,7 @@ _MOST_LINKS: Final = 5
 _WRITABLE_BY_ALL: Final = 0o002
 
 
-class Volumes:
+class VolumeOwners:
     """The volumes of one engine, as far as it matters who has them."""
 
     def __init__(self, engine: Engine) -> None:

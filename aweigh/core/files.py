@@ -1,6 +1,8 @@
-"""Small files that are written whole or not at all."""
+"""Small files: written whole or not at all, and read from archives."""
 
+import io
 import os
+import tarfile
 from pathlib import Path
 
 
@@ -26,3 +28,11 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def first_file(archive: bytes) -> bytes | None:
+    """What the first entry of a tar holds; None where that is no file."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        entry = tar.next()
+        content = tar.extractfile(entry) if entry and entry.isreg() else None
+        return content.read() if content else None

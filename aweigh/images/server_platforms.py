@@ -19,7 +19,7 @@ _ARCHITECTURES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-async def platforms_of(engine: Engine, named: Iterable[Platform]) -> ServerPlatforms:
+async def platforms_of(engine: Engine, server: str, named: Iterable[Platform]) -> ServerPlatforms:
     """What an engine runs, with the platforms that its owner `named`.
 
     Raises:
@@ -27,7 +27,7 @@ async def platforms_of(engine: Engine, named: Iterable[Platform]) -> ServerPlatf
     """
     about = await engine.call("ask for its platform", lambda c: c.version())
     own = Platform(str(about.get("Os", "")), str(about.get("Arch", "")))
-    return ServerPlatforms(own=own, emulated=(*named, *emulated()))
+    return ServerPlatforms(server=server, own=own, emulated=(*named, *emulated()))
 
 
 def emulated(registered: Path = _REGISTERED) -> tuple[Platform, ...]:

@@ -1,4 +1,4 @@
-"""The committed files: what is live on this server, told by the server itself.
+"""Route files: which release of each application is live on this server.
 
 One file per application, replaced by one atomic rename. Files of routed applications lie in a
 directory that Traefik watches; those of unrouted ones in another, which it does not read. Live is
@@ -17,13 +17,13 @@ from aweigh.routing.route import Generation, read
 
 
 @dataclass(frozen=True)
-class Commit:
-    """A committed file: where it stands and what it names."""
+class RouteFile:
+    """The file that makes a generation live, and the generation that it names."""
 
     path: Path
     generation: Generation
 
-    def names(self, release: Release) -> bool:
+    def is_of(self, release: Release) -> bool:
         """Whether it makes the containers of this very deployment live."""
         return self.generation.deployment == release.deployment
 
@@ -33,7 +33,7 @@ class Commit:
         return time.time() - self.path.stat().st_mtime
 
 
-class Commits:
+class RouteFiles:
     """Called under the application's lock."""
 
     def __init__(self, directory: Path) -> None:
@@ -46,27 +46,27 @@ class Commits:
         for path in (self.routed, self.unrouted, self._kept, self._temporary):
             path.mkdir(parents=True, exist_ok=True)
 
-    def live(self, slug: str) -> Commit | None:
+    def live(self, slug: str) -> RouteFile | None:
         """The live generation of an application."""
         found = self.of(slug)
-        return max(found, key=lambda commit: commit.generation.sequence) if found else None
+        return max(found, key=lambda file: file.generation.sequence) if found else None
 
-    def of(self, slug: str) -> list[Commit]:
+    def of(self, slug: str) -> list[RouteFile]:
         paths = [directory / _file_name(slug) for directory in (self.routed, self.unrouted)]
-        return [commit for path in paths if (commit := _read(path))]
+        return [file for path in paths if (file := _read(path))]
 
-    def all(self) -> list[Commit]:
+    def all(self) -> list[RouteFile]:
         """The live generation of every application."""
         paths = (*self.routed.glob("*.yml"), *self.unrouted.glob("*.yml"))
         slugs = {path.stem for path in paths if _is_named(path)}
-        return [commit for slug in sorted(slugs) if (commit := self.live(slug))]
+        return [file for slug in sorted(slugs) if (file := self.live(slug))]
 
     def unreadable(self) -> list[Path]:
         """Files that Aweigh did not write, or that somebody changed: one stops every reload."""
         paths = (*self.routed.iterdir(), *self.unrouted.iterdir())
         return sorted(path for path in paths if _read(path) is None or not _is_named(path))
 
-    def commit(self, generation: Generation, text: str, *, routed: bool) -> Commit:
+    def write(self, generation: Generation, text: str, *, routed: bool) -> RouteFile:
         """Make a generation live. The file it replaces is kept until `forget` or `go_back`.
 
         A hard link keeps it: going back then needs a rename only, also on a full disk.
@@ -80,35 +80,35 @@ class Commits:
             os.link(path, kept)
             sync_directory(self._kept)  # before the rename: going back must survive a power cut
         write_durably(path, text, self._temporary / path.name, mode=0o644)
-        return Commit(path, generation)
+        return RouteFile(path, generation)
 
-    def rewrite(self, commit: Commit, text: str) -> None:
+    def rewrite(self, file: RouteFile, text: str) -> None:
         """Change how a live generation is routed; which one is live stays as it is."""
-        write_durably(commit.path, text, self._temporary / commit.path.name, mode=0o644)
+        write_durably(file.path, text, self._temporary / file.path.name, mode=0o644)
 
-    def has_kept(self, commit: Commit) -> bool:
+    def has_kept(self, file: RouteFile) -> bool:
         """Whether the file that this one replaced is still there to go back to."""
-        return (self._kept / commit.path.name).exists()
+        return (self._kept / file.path.name).exists()
 
-    def go_back(self, commit: Commit) -> Generation | None:
-        """Undo a commit that did not verify, if it is still the one that stands."""
-        if _read(commit.path) != commit:
+    def go_back(self, file: RouteFile) -> Generation | None:
+        """Make the generation live again that this file replaced, if the file still stands."""
+        if _read(file.path) != file:
             return None
-        kept = self._kept / commit.path.name
+        kept = self._kept / file.path.name
         before = _read(kept)
-        if before and before.generation.application == commit.generation.application:
-            kept.replace(commit.path)
+        if before and before.generation.application == file.generation.application:
+            kept.replace(file.path)
         else:
-            commit.path.unlink()
-        sync_directory(commit.path.parent)
+            file.path.unlink()
+        sync_directory(file.path.parent)
         return before.generation if before else None
 
     def forget_older(self, generation: Generation) -> None:
         """After a verified switch: one that changed its directory loses the lower file."""
-        for commit in self.of(generation.slug):
-            if commit.generation.sequence < generation.sequence:
-                commit.path.unlink()
-                sync_directory(commit.path.parent)
+        for file in self.of(generation.slug):
+            if file.generation.sequence < generation.sequence:
+                file.path.unlink()
+                sync_directory(file.path.parent)
         (self._kept / _file_name(generation.slug)).unlink(missing_ok=True)
 
     def discard_unfinished(self, slug: str) -> None:
@@ -132,9 +132,9 @@ def _is_named(path: Path) -> bool:
     return path.suffix == ".yml" and grammar.matches(grammar.KNOWN_SLUG, path.stem)
 
 
-def _read(path: Path) -> Commit | None:
-    """None where there is no file, or none of ours: whoever commits next writes it anew."""
+def _read(path: Path) -> RouteFile | None:
+    """None where there is no file, or none of ours: whoever route_files next writes it anew."""
     try:
-        return Commit(path, read(path.read_text()))
+        return RouteFile(path, read(path.read_text()))
     except (FileNotFoundError, IsADirectoryError, ValueError):
         return None

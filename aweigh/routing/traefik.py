@@ -60,7 +60,7 @@ class Traefik:
         except httpx2.HTTPError as error:
             raise ProxySilent from error
 
-    async def pool(self, generation: Generation) -> frozenset[str] | None:
+    async def servers(self, generation: Generation) -> frozenset[str] | None:
         """The servers Traefik sends this generation's requests to; none if it is not routed.
 
         Raises:

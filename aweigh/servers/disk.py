@@ -8,23 +8,25 @@ from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 
 
-@dataclass(frozen=True)
-class Reserve:
-    """What pulls and builds leave free: the larger of a share and a number of bytes."""
+@dataclass(frozen=True, kw_only=True)
+class DiskReserve:
+    """The space that pulls and builds leave free: the larger of a share and a number of bytes."""
 
+    #: The engine's data directory; its disk is the one that counts.
+    directory: Path
     percent: int
-    smallest: int
+    least_bytes: int
 
-    def refuse_if_below(self, directory: Path, doing: str) -> None:
+    def refuse_if_below(self, activity: str) -> None:
         """Raises: StepFailed (`disk_full`) with the figures."""
-        usage = shutil.disk_usage(_existing(directory))
-        reserve = max(self.smallest, usage.total * self.percent // 100)
+        usage = shutil.disk_usage(_existing(self.directory))
+        reserve = max(self.least_bytes, usage.total * self.percent // 100)
         if usage.free < reserve:
             raise StepFailed(
                 Reason.DISK_FULL,
-                f"{doing} needs room: {_gigabytes(usage.free)} of {_gigabytes(usage.total)} are "
-                f"free on the engine's disk, and {_gigabytes(reserve)} stay in reserve. "
-                "Free some space, then retry.",
+                f"{activity} needs disk space: {_gigabytes(usage.free)} of "
+                f"{_gigabytes(usage.total)} are free on the engine's disk, and "
+                f"{_gigabytes(reserve)} stay in reserve. Free some space, then retry.",
             )
 
 

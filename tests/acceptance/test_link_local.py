@@ -11,7 +11,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from aweigh.containers.isolation import Walls
+from aweigh.containers.isolation import Isolation
 from aweigh.containers.naming import Names
 from examples.demo.image import PYTHON, make_image
 from tests.support.door import gateway_of
@@ -98,13 +98,13 @@ async def test_applications_and_release_commands_reach_no_link_local_address(
 @pytest.mark.parametrize(
     "again", [pytest.param("deployment", marks=pytest.mark.long), "reconciler"]
 )
-async def test_walls_that_somebody_took_away_are_put_up_again(
+async def test_isolation_that_somebody_took_away_are_put_up_again(
     engine: docker.DockerClient, stack: Stack, repository: str, beside: Neighbour, again: str
 ) -> None:
     """As where the packet filter is reloaded."""
     name = f"walled-{again}"
     await deployed(stack, repository, name)
-    Walls(names=Names(stack.prefix)).remove_now()
+    Isolation(names=Names(stack.prefix)).remove_now()
 
     if again == "deployment":
         await deployed(stack, repository, f"{name}-other")

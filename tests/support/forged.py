@@ -1,8 +1,9 @@
 """Payloads made by hand for every activity, and what each of them is verified with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,19 +13,22 @@ from activities import inputs
 from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
 from activities.record import RecordActivities
-from activities.step import Steps
 from activities.turns import TurnActivities
+from aweigh.containers.subnet import Subnet
+from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import Reason
 from aweigh.github.status_reporter import StatusReporter
+from aweigh.images.platform import Platform, ServerPlatforms
 from aweigh.servers.api_client import Api
-from aweigh.servers.journal import Journal
-from aweigh.servers.server import Server
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes
 from aweigh.temporal.executions import Executions
 from aweigh.temporal.record_comparison import RecordComparison
 from aweigh.temporal.workflow_records import WorkflowRecords
-from worker import control, server
+from worker import control
+from worker.engine_facts import EngineFacts
+from worker.server_parts import ServerParts
+from worker.server_wiring import ServerWiring
 
 
 class Strangers:
@@ -90,17 +94,6 @@ HARMLESS = {
 }
 
 
-@dataclass
-class Untouchable:
-    """A server or an installation of which nothing may be asked for."""
-
-    touched: list[str] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        self.touched.append(name)
-        raise AssertionError(f"{name} was touched")
-
-
 def api(asked: list[httpx2.Request]) -> Api:
     """An API that knows the deployment, the application and what is live, but not this run."""
 
@@ -117,11 +110,16 @@ def named(activities: list[Callable[..., Any]]) -> dict[str, Callable[..., Any]]
     return {one.__temporal_activity_definition.name: one for one in activities}  # type: ignore[attr-defined]
 
 
-def on_servers(touchable: Untouchable, client: Api, directory: Path) -> dict[str, Any]:
-    journal = Journal(directory, client)
-    made = server.activities_of(
-        cast(Server, touchable), Steps(client, journal), client, journal
-    ).values()
+def on_servers(client: Api, directory: Path) -> dict[str, Any]:
+    """The activities of a server worker whose engine does not answer, and that has no files."""
+    settings = Settings(data=directory, docker_host=f"unix://{directory}/no-engine")
+    facts = EngineFacts(
+        root=directory,
+        platforms=ServerPlatforms(server="local", own=Platform("linux", "amd64")),
+        subnet=Subnet(IPv4Network("10.201.0.0/16")),
+    )
+    parts = ServerParts(settings, "i", "machine", facts)
+    made = ServerWiring(parts, client).activities().values()
     return named([one for queue in made for one in queue])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio import activity
@@ -64,7 +65,8 @@ async def test_pending_activities_show_the_masked_progress_of_a_step(
         return released
 
     monkeypatch.setattr(api, "release", release)
-    pull = Pull(Steps(api, Journal(tmp_path, api)))
+    unused: Any = None
+    pull = Pull(Steps(api, Journal(tmp_path, api), unused, unused))
     async with house.stage(serving=False) as stage:
         made_up = steps(stage.world)
         async with (

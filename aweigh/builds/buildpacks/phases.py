@@ -180,7 +180,7 @@ class Phases:
             "are in the deployment's log and its `build` step.",
         )
 
-    async def ensure_surroundings(self) -> None:
+    async def ensure_volumes_and_network(self) -> None:
         """Have the build's network and volumes, and the application's caches."""
         order = self._order
         await self._networks.ensure_build_network(order.network)

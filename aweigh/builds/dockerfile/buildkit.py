@@ -103,7 +103,7 @@ class BuildKit:
         context = inside(source, order.subdirectory)
         files = {f"{SECRETS}/{name}": value for name, value in order.secrets.items()}
         files |= _dockerfile(context, order, say)
-        await self._ensure_surroundings()
+        await self._ensure_volumes_and_network()
         await self._engine.remove(self._name)  # one that was made, and perhaps not given all files
         await self._engine.create(dockerfile_spec(self._names, order))
         directories = (PLACE, SECRETS, DOCKERFILE)
@@ -113,7 +113,7 @@ class BuildKit:
         await self._confine()
         await self._engine.start(self._name)
 
-    async def _ensure_surroundings(self) -> None:
+    async def _ensure_volumes_and_network(self) -> None:
         order = self._order
         await self._networks.ensure_build_network(order.network)
         labels = {APPLICATION: order.labels[APPLICATION], ROLE: CACHE_ROLE}

@@ -159,11 +159,3 @@ def _add(tar: tarfile.TarFile, files: Mapping[str, str], owner: Owner) -> None:
         entry = tarfile.TarInfo(path.strip("/"))
         entry.size, entry.mode = len(data), 0o400
         tar.addfile(owner.own(entry), io.BytesIO(data))
-
-
-def first_file(archive: bytes) -> bytes | None:
-    """What the first entry of a tar holds; None where that is no file."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        entry = tar.next()
-        content = tar.extractfile(entry) if entry and entry.isreg() else None
-        return content.read() if content else None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from aweigh.builds.firewall import INTERNAL
 from aweigh.builds.source.private_target import Address, PrivateTarget
+from aweigh.containers.firewall import INTERNAL
 from aweigh.core.errors import StepFailed, StepUnavailable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason

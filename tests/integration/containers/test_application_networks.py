@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.containers.addresses import Addresses
+from aweigh.containers.address_space import AddressSpace
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.engine import Engine
 from aweigh.containers.naming import Names
@@ -22,7 +22,7 @@ from aweigh.containers.subnet import Subnet
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.routing.route import Generation, Routing, render
-from aweigh.routing.route_files import Commits
+from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks
 from examples.demo.image import base_image
 from tests.support.leftovers import remove_leftovers
@@ -42,18 +42,20 @@ def prefix() -> Iterator[str]:
 async def ours(prefix: str, tmp_path: Path) -> ApplicationNetworks:
     engine, names = Engine(SOCKET), Names(prefix)
     networks = Networks(engine, prefix, "machine")
-    commits = Commits(tmp_path / "routes")
-    commits.prepare()
+    route_files = RouteFiles(tmp_path / "routes")
+    route_files.prepare()
     (tmp_path / "locks").mkdir()
     return ApplicationNetworks(
         engine=engine,
         networks=networks,
         names=names,
-        subnet=await networks.subnet(names, ""),
-        commits=commits,
-        locks=Locks(tmp_path / "locks"),
-        addresses=Addresses(tmp_path / "next-address"),
-        counter=tmp_path / "next-network",
+        space=AddressSpace(
+            engine,
+            await networks.subnet(names, ""),
+            route_files,
+            Locks(tmp_path / "locks"),
+            tmp_path,
+        ),
         labels={INSTANCE: prefix, IDENTITY: "machine"},
     )
 
@@ -64,7 +66,7 @@ def route(ours: ApplicationNetworks, slug: str, address: str) -> None:
         instance="i", application=f"app_{slug}", slug=slug, deployment="dep_1", sequence=1,
         image_id="sha256:1", addresses=(address,), port=80,
     )  # fmt: skip
-    ours.commits.commit(generation, _line(generation), routed=False)
+    ours.space.route_files.write(generation, _line(generation), routed=False)
 
 
 def _line(generation: Generation) -> str:
@@ -83,7 +85,7 @@ async def test_applications_that_come_at_once_have_networks_of_their_own(
     names = {one.name for one in engine.networks.list(names=[f"{prefix}.application-"])}
     assert names == {one.name for one in made}
     assert len({one.subnet for one in made}) == len(slugs)
-    assert all(one.subnet.subnet_of(ours.subnet.network) for one in made)
+    assert all(one.subnet.subnet_of(ours.space.subnet.network) for one in made)
     assert again == made[0]
     assert await ours.owners() == {f"app_{slug}" for slug in slugs}
 
@@ -94,7 +96,7 @@ async def test_what_was_removed_by_hand_comes_back_where_it_was_and_no_other_tak
     shop = await ours.ensure("app_shop", "shop")
     route(ours, "shop", await ours.take_address(shop, "shop"))
     engine.networks.get(shop.name).remove()
-    ours.counter.write_text("0")  # as if it had gone round
+    ours.space.last_slice.write_text("0")  # as if it had gone round
 
     other = await ours.ensure("app_other", "other")
     again = await ours.ensure("app_shop", "shop")
@@ -117,7 +119,7 @@ async def test_the_slice_of_a_container_that_stands_still_is_nobody_elses(
     )  # fmt: skip
     next_one = await ours.take_address(shop, "shop")
     engine.networks.get(shop.name).remove()
-    ours.counter.write_text("0")
+    ours.space.last_slice.write_text("0")
 
     other = await ours.ensure("app_other", "other")
 
@@ -128,24 +130,24 @@ async def test_the_slice_of_a_container_that_stands_still_is_nobody_elses(
 async def test_a_slice_that_somebody_elses_network_has_is_passed_over(
     engine: docker.DockerClient, prefix: str, ours: ApplicationNetworks
 ) -> None:
-    theirs = ours.subnet.slice(1)
+    theirs = ours.space.subnet.slice(1)
     pool = docker.types.IPAMPool(subnet=str(theirs))
     engine.networks.create(
         f"{prefix}-theirs", ipam=docker.types.IPAMConfig(pool_configs=[pool]),
     )  # fmt: skip
 
-    assert (await ours.ensure("app_shop", "shop")).subnet == ours.subnet.slice(2)
+    assert (await ours.ensure("app_shop", "shop")).subnet == ours.space.subnet.slice(2)
 
 
 async def test_a_full_subnet_is_told_with_what_to_do(ours: ApplicationNetworks) -> None:
-    network = ipaddress.IPv4Network((str(ours.subnet.network[0]), 24))
-    small = replace(ours, subnet=Subnet(network))
+    network = ipaddress.IPv4Network((str(ours.space.subnet.network[0]), 24))
+    small = replace(ours, space=replace(ours.space, subnet=Subnet(network)))
     await small.ensure("app_shop", "shop")
 
     with pytest.raises(StepFailed, match=r"Each of the 1 networks .* remove applications"):
         await small.ensure("app_late", "late")
     await small.remove("shop")
-    assert (await small.ensure("app_late", "late")).subnet == ours.subnet.slice(1)
+    assert (await small.ensure("app_late", "late")).subnet == ours.space.subnet.slice(1)
 
 
 async def test_a_network_of_that_name_that_is_not_ours_is_refused_and_left(

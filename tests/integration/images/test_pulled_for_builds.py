@@ -10,17 +10,17 @@ from typing import Any
 
 import docker
 import pytest
-from temporalio.testing import ActivityEnvironment
 
-from activities.image import image_named
-from activities.retention import forget_unused_for_builds
 from aweigh.containers.engine import Engine
 from aweigh.containers.naming import Names
 from aweigh.core.errors import StepFailed
+from aweigh.images.build_images import BuildImages
 from aweigh.images.images import Images
 from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.images.pull import Puller
 from aweigh.images.reference import ImageReference
-from aweigh.servers.disk import Reserve
+from aweigh.images.retention import Retention
+from aweigh.servers.disk import DiskReserve
 from aweigh.servers.locks import Locks
 from tests.support.artefacts import push_image, push_index
 from tests.support.registry import Registry, forget_images, running_registries
@@ -38,47 +38,55 @@ def registry(engine: docker.DockerClient, tmp_path: Path) -> Iterator[Registry]:
         forget_images(engine, found.host)
 
 
+class Server:
+    """The parts of a server that pull images for builds and remove them again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.images = Images(Engine("unix:///var/run/docker.sock"))
+        self.names = Names(f"t{secrets.token_hex(4)}")
+        self.platforms = ServerPlatforms(server="local", own=Platform("linux", "amd64"))
+        self._locks = Locks(directory)
+        self._disk = DiskReserve(directory=directory, percent=0, least_bytes=0)
+
+    @property
+    def build_images(self) -> BuildImages:
+        puller = Puller(self.images, self.platforms, self._disk)
+        return BuildImages(self.names, self.images, self._locks, self.platforms, puller)
+
+    async def remove_unused(self, now: datetime) -> None:
+        await Retention(self.names, self.images, self._locks, KEPT).remove_unused_for_builds(now)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Any:
-    """As much of a server as this needs."""
-    return SimpleNamespace(
-        images=Images(Engine("unix:///var/run/docker.sock")),
-        names=Names(f"t{secrets.token_hex(4)}"),
-        locks=Locks(tmp_path),
-        reserve=Reserve(percent=0, smallest=0),
-        engine_root=tmp_path,
-        name="local",
-        platforms=ServerPlatforms(own=Platform("linux", "amd64")),
-        workshop=SimpleNamespace(keep_unused=KEPT),
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+async def wanted(server: Server, asked: str, *, refresh: bool = False) -> str:
+    """The id of an image that a build wants; it has the name that it was asked for afterwards."""
+    attempt = SimpleNamespace(is_cancelled=lambda: False)
+    step: Any = SimpleNamespace(
+        log=lambda text: None, progress=lambda detail: None, detail="", attempt=attempt
     )
-
-
-async def wanted(server: Any, asked: str, *, refresh: bool = False) -> str:
-    """The id of an image that a build wants; it is named as it was asked for afterwards."""
-    opened: Any = SimpleNamespace(log=lambda text: None, progress=lambda detail: None, detail="")
     reference = ImageReference.parse(asked)
-
-    async def named() -> str:
-        return (await image_named(server, opened, reference, refresh=refresh)).id
-
-    return str(await ActivityEnvironment().run(named))
+    return (await server.build_images.get(step, reference, refresh=refresh)).id
 
 
-async def names_of(server: Any, image_id: str) -> list[str]:
+async def names_of(server: Server, image_id: str) -> list[str]:
     found = await server.images.find(image_id)
     return sorted((*found.tags, *found.digests)) if found else []
 
 
 async def test_it_goes_when_no_build_has_wanted_it_for_long(
-    server: Any, registry: Registry
+    server: Server, registry: Registry
 ) -> None:
     asked = f"{registry.host}/builder:24"
     image_id = await wanted(server, asked)
     named = await names_of(server, image_id)
 
-    await forget_unused_for_builds(server, datetime.now(UTC) + KEPT - timedelta(minutes=1))
+    await server.remove_unused(datetime.now(UTC) + KEPT - timedelta(minutes=1))
     kept = await names_of(server, image_id)
-    await forget_unused_for_builds(server, datetime.now(UTC) + KEPT + timedelta(minutes=1))
+    await server.remove_unused(datetime.now(UTC) + KEPT + timedelta(minutes=1))
 
     assert asked in named
     assert server.names.for_builds(image_id) in named
@@ -87,34 +95,32 @@ async def test_it_goes_when_no_build_has_wanted_it_for_long(
 
 
 async def test_every_build_that_wants_it_keeps_it_for_as_long_again(
-    server: Any, registry: Registry
+    server: Server, registry: Registry
 ) -> None:
     asked = f"{registry.host}/builder:24"
     first = await server.images.find(await wanted(server, asked))
 
     again = await server.images.find(await wanted(server, asked))
-    await forget_unused_for_builds(
-        server, first.named_at + KEPT + (again.named_at - first.named_at) / 2
-    )
+    await server.remove_unused(first.named_at + KEPT + (again.named_at - first.named_at) / 2)
 
     assert again.named_at > first.named_at
     assert asked in await names_of(server, first.id)
 
 
 async def test_what_was_there_before_is_not_ours_to_remove(
-    engine: docker.DockerClient, server: Any, registry: Registry
+    engine: docker.DockerClient, server: Server, registry: Registry
 ) -> None:
     asked = f"{registry.host}/builder:24"
     engine.images.pull(asked, platform=None)
 
     image_id = await wanted(server, asked)
-    await forget_unused_for_builds(server, datetime.now(UTC) + 2 * KEPT)
+    await server.remove_unused(datetime.now(UTC) + 2 * KEPT)
 
     assert asked in await names_of(server, image_id)
 
 
 async def test_a_newer_one_is_brought_in_the_place_of_our_own_alone(
-    engine: docker.DockerClient, server: Any, registry: Registry
+    engine: docker.DockerClient, server: Server, registry: Registry
 ) -> None:
     asked, theirs = f"{registry.host}/builder:24", f"{registry.host}/builder:theirs"
     registry.push(engine, "builder", "theirs")
@@ -132,13 +138,13 @@ async def test_a_newer_one_is_brought_in_the_place_of_our_own_alone(
 
 
 async def test_what_somebody_named_since_is_theirs_too(
-    engine: docker.DockerClient, server: Any, registry: Registry
+    engine: docker.DockerClient, server: Server, registry: Registry
 ) -> None:
     asked, theirs = f"{registry.host}/builder:24", f"{registry.host}/builder:theirs"
     image_id = await wanted(server, asked)
     engine.images.get(image_id).tag(theirs)
 
-    await forget_unused_for_builds(server, datetime.now(UTC) + 2 * KEPT)
+    await server.remove_unused(datetime.now(UTC) + 2 * KEPT)
 
     left = await names_of(server, image_id)
     assert {asked, theirs} <= set(left)
@@ -146,7 +152,7 @@ async def test_what_somebody_named_since_is_theirs_too(
 
 
 async def test_by_a_tag_and_a_digest_it_is_the_digests(
-    engine: docker.DockerClient, server: Any, registry: Registry
+    engine: docker.DockerClient, server: Server, registry: Registry
 ) -> None:
     digest = registry.push(engine, "pinned", "24")
     registry.push(engine, "pinned", "24")  # the tag has moved on
@@ -160,7 +166,7 @@ async def test_by_a_tag_and_a_digest_it_is_the_digests(
 
 
 async def test_what_the_server_emulates_is_pulled_for_that_platform(
-    server: Any, registry: Registry
+    server: Server, registry: Registry
 ) -> None:
     arm = push_image(registry, "emulated", "arm", {"os": "linux", "architecture": "arm64"})
     push_index(registry, "emulated", "v1", arm)

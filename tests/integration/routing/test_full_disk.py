@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aweigh.routing.route import Generation
-from aweigh.routing.route_files import Commits
+from aweigh.routing.route_files import RouteFiles
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
 
@@ -41,30 +41,30 @@ def text(sequence: int) -> str:
 
 
 def test_going_back_needs_no_room(small_disk: Path) -> None:
-    commits = Commits(small_disk)
-    commits.prepare()
-    commits.commit(generation(1), text(1), routed=True)
-    second = commits.commit(generation(2), text(2), routed=True)
+    route_files = RouteFiles(small_disk)
+    route_files.prepare()
+    route_files.write(generation(1), text(1), routed=True)
+    second = route_files.write(generation(2), text(2), routed=True)
     fill(small_disk)
 
-    before = commits.go_back(second)
+    before = route_files.go_back(second)
 
-    live = commits.live("shop")
+    live = route_files.live("shop")
     assert before == generation(1)
     assert live is not None
     assert live.generation == generation(1)
 
 
 def test_a_commit_without_room_leaves_what_is_live(small_disk: Path) -> None:
-    commits = Commits(small_disk)
-    commits.prepare()
-    commits.commit(generation(1), text(1), routed=True)
+    route_files = RouteFiles(small_disk)
+    route_files.prepare()
+    route_files.write(generation(1), text(1), routed=True)
     fill(small_disk)
 
     with pytest.raises(OSError, match="No space left"):
-        commits.commit(generation(2), text(2), routed=True)
+        route_files.write(generation(2), text(2), routed=True)
 
-    live = commits.live("shop")
+    live = route_files.live("shop")
     assert live is not None
     assert live.generation == generation(1)
     assert live.path.read_text() == text(1)

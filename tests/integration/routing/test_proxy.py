@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import docker
 import pytest
+from aweigh.servers.server import Server
 
 from aweigh.containers.engine import Engine
 from aweigh.containers.naming import SERVER_LOCK
@@ -20,7 +21,6 @@ from aweigh.images.images import Images
 from aweigh.routing.proxy import Proxy, ProxyPlan, digest_of
 from aweigh.routing.traefik import Traefik
 from aweigh.servers.locks import Locks
-from aweigh.servers.server import Server
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.leftovers import remove_leftovers
 from tests.support.registry import forget_images, running_registries

@@ -5,7 +5,6 @@ import json
 import re
 import textwrap
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.errors import application_error
-from activities.housekeeping import HousekeepingActivities
 from activities.inputs import ReconcileInput, RemovalInput, StepInput
-from activities.reconcile import ReconcileActivities
+from activities.reconcile import ReconcileActivity
+from activities.remove_application import RemoveApplicationActivity
 from activities.step import Steps
 from aweigh.containers.engine_errors import pull_error
 from aweigh.core.errors import AweighError, StepFailed
@@ -48,12 +47,12 @@ class Refusing:
 @pytest.mark.parametrize("error", [SAID, AweighError(f"it is {PASSWORD}"), KeyError(PASSWORD)])
 async def test_what_keeps_the_reconciler_or_a_removal_is_stored_masked(error: Exception) -> None:
     refusing: Any = Refusing(error)
-    reconciler = ReconcileActivities(refusing, refusing, journal=SimpleNamespace(deployments=list))
-    housekeeping = HousekeepingActivities(refusing, refusing, refusing)
+    reconciliation = ReconcileActivity(refusing, refusing)
+    removal = RemoveApplicationActivity(refusing, refusing, refusing)
 
     for doing, given in (
-        (reconciler.reconcile, ReconcileInput("local")),
-        (housekeeping.remove_application, RemovalInput("app_1")),
+        (reconciliation.reconcile, ReconcileInput("local")),
+        (removal.remove_application, RemovalInput("app_1")),
     ):
         with pytest.raises(ApplicationError) as stored:
             await ActivityEnvironment().run(doing, given)
@@ -75,17 +74,18 @@ async def test_a_steps_secrets_are_known_until_it_ends(
         return release
 
     monkeypatch.setattr(api, "release", read)
-    steps = Steps(api, Journal(tmp_path, api))
+    unused: Any = None
+    steps = Steps(api, Journal(tmp_path, api), unused, unused)
 
-    async def step() -> None:
-        async with steps.open(StepName.CREATE, StepInput("dep_1", "app_1", 1)) as opened:
-            opened.secrets += ["fetched-for-it"]
+    async def run() -> None:
+        async with steps.open(StepName.CREATE, StepInput("dep_1", "app_1", 1)) as step:
+            step.secrets += ["fetched-for-it"]
             for number in range(1000):
                 api.secrets.add(f"dep_{number}", [f"another-{number}"])
 
             assert {PASSWORD, "fetched-for-it"} <= set(api.secrets.all())
 
-    await ActivityEnvironment().run(step)
+    await ActivityEnvironment().run(run)
 
     assert {PASSWORD, "fetched-for-it"} & set(api.secrets.all()) == set()
 

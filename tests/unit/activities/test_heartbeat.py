@@ -9,10 +9,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import heartbeat
 from activities.inputs import StepInput
-from activities.step import OpenStep, Steps
+from activities.step import Steps
 from aweigh.deployments.deployment import StepName, StepState
 from aweigh.deployments.release import Image, Release
 from aweigh.servers.journal import Journal
+from aweigh.servers.running_step import RunningStep
 from tests.support.installation import settings_of
 from tests.support.worker_api import WorkerApi
 
@@ -30,8 +31,8 @@ class Beats:
         monkeypatch.setattr(heartbeat, "_INTERVAL_SECONDS", 0.01)
         api = WorkerApi().client()
         monkeypatch.setattr(api, "release", self._release)
-        self._steps = Steps(api, Journal(directory, api))
-        self.opened: OpenStep
+        unused: Any = None
+        self._steps = Steps(api, Journal(directory, api), unused, unused)
         self._sent: list[tuple[Any, ...]] = []
         self._next = asyncio.Event()
 
@@ -43,8 +44,8 @@ class Beats:
         environment.on_heartbeat = self._beat
 
         async def step() -> None:
-            async with self._steps.open(StepName.PULL, StepInput("dep_1", "app_1", 1)) as opened:
-                await doing(opened)
+            async with self._steps.open(StepName.PULL, StepInput("dep_1", "app_1", 1)) as step:
+                await doing(step)
 
         await environment.run(step)
 
@@ -64,20 +65,20 @@ def beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beats:
 
 
 async def test_a_heartbeat_carries_the_masked_progress(beats: Beats) -> None:
-    async def pull(opened: OpenStep) -> None:
+    async def pull(step: RunningStep) -> None:
         assert await beats.next() == ()
         for layers in (1, 2):
-            opened.progress(f"{layers} of 2 layers from {PASSWORD}")
+            step.progress(f"{layers} of 2 layers from {PASSWORD}")
             assert await beats.next() == (f"{layers} of 2 layers from **********",)
 
     await beats.during(pull)
 
 
 async def test_the_evidence_of_a_failure_is_in_no_heartbeat(beats: Beats) -> None:
-    async def fail(opened: OpenStep) -> None:
-        opened.progress("1 of 2 layers")
-        opened.detail = "it failed\nthe last lines of the log"
-        opened.report(StepState.FAILED)
+    async def fail(step: RunningStep) -> None:
+        step.progress("1 of 2 layers")
+        step.detail = "it failed\nthe last lines of the log"
+        step.report(StepState.FAILED)
         assert await beats.next() == ("1 of 2 layers",)
 
     await beats.during(fail)

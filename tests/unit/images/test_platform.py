@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from aweigh.core.errors import StepFailed
 from aweigh.images.platform import Platform, ServerPlatforms
 from aweigh.images.server_platforms import emulated
 
@@ -29,15 +30,18 @@ from aweigh.images.server_platforms import emulated
     ],
 )
 def test_a_server_runs_what_its_machine_does(server: str, image: Platform, runs: bool) -> None:
-    assert ServerPlatforms(own=Platform.parse(server)).run(image) is runs
+    assert ServerPlatforms(server="local", own=Platform.parse(server)).run(image) is runs
 
 
 def test_what_is_emulated_runs_as_well() -> None:
     platforms = ServerPlatforms(
-        own=Platform("linux", "amd64"), emulated=(Platform("linux", "arm64"),)
+        server="local", own=Platform("linux", "amd64"), emulated=(Platform("linux", "arm64"),)
     )
-    assert platforms.run_any([Platform("linux", "arm", "v7"), Platform("linux", "s390x")])
-    assert not platforms.run_any([Platform("linux", "s390x")])
+    arm, neither = Platform("linux", "arm", "v7"), Platform("linux", "s390x")
+
+    platforms.refuse_foreign("shop:v1", [arm, neither])
+    with pytest.raises(StepFailed, match="shop:v1 is for linux/s390x; server local is linux/amd64"):
+        platforms.refuse_foreign("shop:v1", [neither])
 
 
 @pytest.mark.parametrize("text", ["arm64", "linux/", "linux/arm/v7/x", "Linux/arm", "linux arm64"])

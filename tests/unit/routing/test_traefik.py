@@ -53,7 +53,7 @@ async def test_the_pool_is_what_an_enabled_router_leads_to(
     async with serving(telling(things)) as server:
         traefik = Traefik(api_port=server.port, probe_port=1)
 
-        assert await traefik.pool(GENERATION) == pool
+        assert await traefik.servers(GENERATION) == pool
         await traefik.close()
 
 
@@ -84,7 +84,7 @@ async def test_a_silent_proxy_proves_nothing() -> None:
 
     assert not await traefik.answers()
     for call in (
-        traefik.pool(GENERATION), traefik.knows(GENERATION), traefik.probe("shop", "a.b", "/"),
+        traefik.servers(GENERATION), traefik.knows(GENERATION), traefik.probe("shop", "a.b", "/"),
     ):  # fmt: skip
         with pytest.raises(ProxySilent):
             await call
@@ -97,7 +97,7 @@ async def test_a_proxy_in_trouble_proves_nothing(status: int) -> None:
         traefik = Traefik(api_port=server.port, probe_port=1)
 
         with pytest.raises(ProxySilent):
-            await traefik.pool(GENERATION)
+            await traefik.servers(GENERATION)
         await traefik.close()
 
 
@@ -106,7 +106,7 @@ async def test_something_else_on_the_proxys_port_proves_nothing() -> None:
         traefik = Traefik(api_port=server.port, probe_port=1)
 
         with pytest.raises(ProxySilent):
-            await traefik.pool(GENERATION)
+            await traefik.servers(GENERATION)
         await traefik.close()
 
 

@@ -1,0 +1,148 @@
+"""Builds by Cloud Native Buildpacks."""
+
+from collections.abc import Container
+from pathlib import Path
+
+from aweigh.builds.build import Buildpacks
+from aweigh.builds.buildpacks.builder import (
+    LIFECYCLE_VERSION,
+    PLATFORM_APIS,
+    Builder,
+    Phase,
+    is_trusted,
+    read_builder,
+    read_lifecycle,
+    understands_engine,
+)
+from aweigh.builds.buildpacks.containers import BuildOrder
+from aweigh.builds.containers import BuildContainers
+from aweigh.builds.log import BuildLog
+from aweigh.builds.method import tool_missing
+from aweigh.builds.project_file import PROJECT_FILE, Project
+from aweigh.builds.source.files import inside, project_of
+from aweigh.builds.tools import BuildTools
+from aweigh.core.errors import StepError, StepFailed
+from aweigh.core.threads import in_thread
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.source import GitSource
+from aweigh.deployments.variable import values_of
+from aweigh.images.build_images import BuildImages
+from aweigh.images.reference import ImageReference
+from aweigh.images.release_images import ReleaseImages
+from aweigh.servers.running_step import RunningStep
+
+
+class ByBuildpacks:
+    """One release's build by the phases of a builder's lifecycle."""
+
+    def __init__(
+        self,
+        step: RunningStep,
+        source: GitSource,
+        build: Buildpacks,
+        *,
+        containers: BuildContainers,
+        build_images: BuildImages,
+        release_images: ReleaseImages,
+        tools: BuildTools,
+    ) -> None:
+        self._step = step
+        self._source = source
+        self._build = build
+        self._containers = containers
+        self._build_images = build_images
+        self._release_images = release_images
+        self._tools = tools
+        self._found: tuple[Builder, str] | None = None
+
+    async def builder_id(self) -> str:
+        builder, lifecycle = await self._builder_and_lifecycle()
+        return builder.image if lifecycle == builder.image else f"{builder.image} {lifecycle}"
+
+    async def run(self, image: str, clone: Path, log: BuildLog) -> None:
+        project = await in_thread(lambda: project_of(inside(clone, self._source.subdirectory)))
+        if project.without_effect and not log.phase:
+            ignored = ", ".join(project.without_effect)
+            self._step.log(f"without effect in {PROJECT_FILE}: {ignored}")
+        phases = self._containers.phases(await self._order(image, project))
+        await phases.ensure_volumes_and_network()
+        begun = await phases.begun(Phase(log.phase or Phase.ANALYZER))
+        async with phases.preparing(begun, clone) as preparations:
+            for phase, preparation in preparations.items():
+                self._step.progress(f"{phase}, phase {phase.number} of {len(Phase)}")
+                await phases.run(phase, preparation, log.begin(phase), log.take)
+
+    async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:
+        """The builder image, pulled if it is not here."""
+        asked = ImageReference.parse(self._build.builder)
+        release = self._step.release
+        found = await self._build_images.get(self._step, asked, refresh=release.rebuild)
+        try:
+            return read_builder(found, spoken)
+        except ValueError as error:
+            raise StepFailed(
+                Reason.BUILDER_NOT_FOUND, f"{asked} {error}. Choose another `build.builder`."
+            ) from error
+
+    async def _builder_and_lifecycle(self) -> tuple[Builder, str]:
+        """The builder, and the image whose lifecycle is given the engine: never a stranger's."""
+        self._found = self._found or await self._look_for_both()
+        return self._found
+
+    async def _look_for_both(self) -> tuple[Builder, str]:
+        asked = ImageReference.parse(self._build.builder)
+        if is_trusted(asked, self._tools.trusted_builders):
+            builder = await self._builder()
+            await self._refuse_an_old_engine(builder.lifecycle)
+            return builder, builder.image
+        wanted = self._tools.lifecycle_image
+        try:
+            reference = ImageReference.parse(wanted)
+            facts = await self._build_images.get(self._step, reference)
+            spoken = read_lifecycle(facts)
+        except (StepError, ValueError) as error:
+            raise tool_missing(
+                error,
+                f"{asked} is not among the trusted builders (AWEIGH_TRUSTED_BUILDERS), and the "
+                f"lifecycle for others cannot be pulled: {error} AWEIGH_LIFECYCLE_IMAGE ({wanted}) "
+                "of the server worker names its image.",
+            ) from error
+        await self._refuse_an_old_engine(facts.labels.get(LIFECYCLE_VERSION, ""))
+        return await self._builder(spoken), facts.id
+
+    async def _refuse_an_old_engine(self, lifecycle: str) -> None:
+        api = await self._containers.api_version()
+        if not understands_engine(lifecycle, api):
+            raise StepFailed(
+                Reason.ENGINE_TOO_OLD,
+                f"Lifecycle {lifecycle}, which builds with {self._build.builder}, needs Docker 25 "
+                f"or newer, and this engine speaks API {api} only. Update Docker, or choose "
+                "another `build.builder`.",
+            )
+
+    async def _order(self, image: str, project: Project) -> BuildOrder:
+        release, tools, limits = self._step.release, self._tools, self._build.limits
+        builder, lifecycle = await self._builder_and_lifecycle()
+        run_image = ImageReference.parse(builder.run_image)
+        await self._build_images.get(self._step, run_image, refresh=release.rebuild)
+        return BuildOrder(
+            slug=release.slug,
+            sequence=release.sequence,
+            labels=self._containers.labels(release),
+            builder=builder,
+            lifecycle_image=lifecycle,
+            image=image,
+            previous=await self._release_images.newest(release.slug),
+            process=self._build.process,
+            subdirectory=self._source.subdirectory,
+            network=self._containers.network_name,
+            socket=str(tools.socket),
+            cpus=limits.cpus or tools.cpus,
+            memory_bytes=limits.memory_bytes or tools.memory_bytes,
+            pids=limits.pids,
+            log_bytes=tools.log_bytes,
+            repository=self._source.repository,
+            commit=release.commit or "",
+            env=values_of(self._build.env),
+            project=project,
+        )

@@ -1,0 +1,99 @@
+"""The containers, volumes and directories of builds on one engine."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from aweigh.builds.buildpacks.containers import BUILD_ROLE, CACHE_ROLE, BuildOrder
+from aweigh.builds.buildpacks.phases import Phases
+from aweigh.builds.directory import BuildDirectory
+from aweigh.builds.dockerfile.buildkit import BuildKit
+from aweigh.builds.dockerfile.container import DockerfileOrder
+from aweigh.builds.network import BuildNetwork
+from aweigh.containers.engine import Engine
+from aweigh.containers.installation import Installation
+from aweigh.containers.networks import Networks
+from aweigh.containers.spec import APPLICATION, DEPLOYMENT, INSTANCE, ROLE, labels_of
+from aweigh.core.tasks import together
+from aweigh.deployments.release import Release
+
+
+class BuildContainers:
+    def __init__(
+        self,
+        installation: Installation,
+        engine: Engine,
+        networks: Networks,
+        network: BuildNetwork,
+        directory: BuildDirectory,
+    ) -> None:
+        self._installation = installation
+        self._engine = engine
+        self._networks = networks
+        self._network = network
+        self._directory = directory
+
+    def phases(self, order: BuildOrder) -> Phases:
+        """The phases of a build by buildpacks."""
+        names, confine = self._installation.names, self._network.confine
+        return Phases(self._engine, self._networks, names, order, confine)
+
+    def buildkit(self, order: DockerfileOrder) -> BuildKit:
+        """A build of a Dockerfile."""
+        names, confine = self._installation.names, self._network.confine
+        return BuildKit(self._engine, self._networks, names, order, confine)
+
+    @property
+    def network_name(self) -> str:
+        return self._network.name
+
+    async def api_version(self) -> str:
+        """The engine's."""
+        return await self._engine.api_version()
+
+    def labels(self, release: Release) -> dict[str, str]:
+        """The labels of everything that belongs to a release's build."""
+        return labels_of(self._installation.instance, release)
+
+    async def running(self) -> set[tuple[str, str]]:
+        """The applications and deployments whose builds have a running container."""
+        found = await self._engine.containers({**self._own, ROLE: BUILD_ROLE})
+        return {(one.labels[APPLICATION], one.labels[DEPLOYMENT]) for one in found if one.running}
+
+    async def seconds(self, release: Release) -> float:
+        """For how long a release's build has run so far, over all attempts."""
+        now = datetime.now(UTC)
+        found = await self._engine.containers({**self.labels(release), ROLE: BUILD_ROLE})
+        return sum(one.seconds(now) for one in found)
+
+    async def end_others(self, release: Release) -> None:
+        """Remove what a worker that died left running of the application's other builds.
+
+        Called under the lock of its builds: two builds would share one cache.
+        """
+        wanted = {**self._own, APPLICATION: release.application, ROLE: BUILD_ROLE}
+        for one in await self._engine.containers(wanted):
+            if one.labels[DEPLOYMENT] != release.deployment:
+                await self._engine.remove(one.name)
+
+    async def deployments(self) -> set[str]:
+        """Deployments whose builds left something here: a directory, or a volume without one."""
+        volumes = await self._networks.volumes({ROLE: BUILD_ROLE})
+        left = {labels[DEPLOYMENT] for labels in volumes if DEPLOYMENT in labels}
+        return left | await self._directory.deployments()
+
+    async def discard(self, deployment_id: str) -> None:
+        """Kill and remove everything of one deployment's build; it is gone afterwards."""
+        wanted: Mapping[str, str] = {**self._own, DEPLOYMENT: deployment_id, ROLE: BUILD_ROLE}
+        containers = await self._engine.containers(wanted)
+        await together(self._engine.remove(one.name) for one in containers)
+        await self._networks.remove_volumes(wanted)
+        await self._directory.remove(deployment_id)
+
+    async def remove_application(self, application_id: str) -> None:
+        """Remove an application's caches, with everything that its builds left."""
+        await self._networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
+        await self._networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
+
+    @property
+    def _own(self) -> dict[str, str]:
+        return {INSTANCE: self._installation.instance}

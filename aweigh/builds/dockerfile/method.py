@@ -1,0 +1,106 @@
+"""Builds of a Dockerfile."""
+
+from pathlib import Path
+
+from aweigh.builds.build import Dockerfile
+from aweigh.builds.containers import BuildContainers
+from aweigh.builds.dockerfile.container import PHASE, DockerfileOrder, step_begun
+from aweigh.builds.log import BuildLog
+from aweigh.builds.method import tool_missing
+from aweigh.builds.source.files import dockerfile_of, inside
+from aweigh.builds.tools import BuildTools
+from aweigh.containers.output import Line
+from aweigh.core.errors import PullStopped, StepError
+from aweigh.core.threads import in_thread
+from aweigh.deployments.source import GitSource
+from aweigh.deployments.variable import values_of
+from aweigh.images.build_images import BuildImages
+from aweigh.images.reference import ImageReference
+from aweigh.servers.disk import DiskReserve
+from aweigh.servers.running_step import RunningStep
+
+
+class ByDockerfile:
+    """One release's build by a BuildKit of its own, never by the one in the engine.
+
+    That one knows no limits, runs as root, and reaches the server's own services.
+    """
+
+    def __init__(
+        self,
+        step: RunningStep,
+        source: GitSource,
+        build: Dockerfile,
+        *,
+        containers: BuildContainers,
+        build_images: BuildImages,
+        tools: BuildTools,
+        disk: DiskReserve,
+    ) -> None:
+        self._step = step
+        self._source = source
+        self._build = build
+        self._containers = containers
+        self._build_images = build_images
+        self._tools = tools
+        self._disk = disk
+
+    async def builder_id(self) -> str:
+        return ""  # a newer BuildKit is no reason to build the same content again
+
+    async def run(self, image: str, clone: Path, log: BuildLog) -> None:
+        build = self._build
+        context = self._source.subdirectory
+        # Before a BuildKit is pulled for nothing.
+        await in_thread(lambda: dockerfile_of(inside(clone, context), build.dockerfile))
+        buildkit = self._containers.buildkit(await self._order(image))
+        self._step.progress(build.dockerfile)
+
+        def take(batch: list[Line]) -> None:
+            log.take(batch)
+            begun = [step for line in batch if (step := step_begun(line.text))]
+            if begun:
+                self._step.progress(f"{build.dockerfile}, {begun[-1]}")
+
+        await buildkit.run(clone, log.begin(PHASE), take, self._step.log, self._look)
+
+    def _look(self) -> None:
+        """Raises: StepFailed: the disk is full; PullStopped: the step is no longer wanted."""
+        if self._step.attempt.is_cancelled():
+            raise PullStopped(self._step.name)
+        self._disk.refuse_if_below("The build")
+
+    async def _image(self) -> str:
+        """The id of BuildKit's image, pulled if it is not here."""
+        asked = self._tools.buildkit_image
+        try:
+            reference = ImageReference.parse(asked)
+            return (await self._build_images.get(self._step, reference)).id
+        except (StepError, ValueError) as error:
+            raise tool_missing(
+                error,
+                f"The server has no BuildKit: {error} AWEIGH_BUILDKIT_IMAGE ({asked}) of the "
+                "server worker names its image.",
+            ) from error
+
+    async def _order(self, image: str) -> DockerfileOrder:
+        release, tools, build = self._step.release, self._tools, self._build
+        limits = build.limits
+        return DockerfileOrder(
+            slug=release.slug,
+            sequence=release.sequence,
+            labels=self._containers.labels(release),
+            buildkit=await self._image(),
+            image=image,
+            subdirectory=self._source.subdirectory,
+            dockerfile=build.dockerfile,
+            target=build.target,
+            anew=release.rebuild,
+            network=self._containers.network_name,
+            cpus=limits.cpus or tools.cpus,
+            memory_bytes=limits.memory_bytes or tools.memory_bytes,
+            pids=limits.pids,
+            log_bytes=tools.log_bytes,
+            args=values_of(build.args),
+            secrets={name: one.get_secret_value() for name, one in build.secrets.items()},
+        )

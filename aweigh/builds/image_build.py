@@ -1,0 +1,162 @@
+"""From a repository to an image on the application's own server."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aweigh.builds.build import Dockerfile
+from aweigh.builds.buildpacks.method import ByBuildpacks
+from aweigh.builds.built_images import BuiltImage, BuiltImages
+from aweigh.builds.containers import BuildContainers
+from aweigh.builds.dockerfile.method import ByDockerfile
+from aweigh.builds.limits import within_limits
+from aweigh.builds.log import BuildLog
+from aweigh.builds.method import Method
+from aweigh.builds.source.checkout import Checkouts
+from aweigh.builds.tools import BuildTools
+from aweigh.core.errors import BuildLost, StepFailed
+from aweigh.deployments.deployment import Reason
+from aweigh.deployments.source import GitSource
+from aweigh.images.build_images import BuildImages
+from aweigh.images.release_images import ReleaseImages
+from aweigh.secrets.masking import prepare
+from aweigh.servers.disk import DiskReserve
+from aweigh.servers.locks import Locks
+from aweigh.servers.running_step import RunningStep
+
+_SHORT: Final = 12
+
+
+@dataclass(frozen=True)
+class BuildMethods:
+    """Buildpacks and Dockerfiles, and what they share."""
+
+    containers: BuildContainers
+    build_images: BuildImages
+    release_images: ReleaseImages
+    tools: BuildTools
+    disk: DiskReserve
+
+    def of(self, step: RunningStep, source: GitSource) -> Method:
+        """The method by which a source is built."""
+        if isinstance(source.build, Dockerfile):
+            return ByDockerfile(
+                step,
+                source,
+                source.build,
+                containers=self.containers,
+                build_images=self.build_images,
+                tools=self.tools,
+                disk=self.disk,
+            )
+        return ByBuildpacks(
+            step,
+            source,
+            source.build,
+            containers=self.containers,
+            build_images=self.build_images,
+            release_images=self.release_images,
+            tools=self.tools,
+        )
+
+
+class ImageBuilds:
+    def __init__(
+        self, checkouts: Checkouts, built: BuiltImages, methods: BuildMethods, locks: Locks
+    ) -> None:
+        self._checkouts = checkouts
+        self._built = built
+        self._methods = methods
+        self._containers = methods.containers
+        self._locks = locks
+
+    async def fetch(self, step: RunningStep) -> None:
+        """Find out the commit and fetch its files, unless its image is here already.
+
+        Raises:
+            StepError: the commit cannot be fetched; carries the reason.
+        """
+        image = self._image_of(step)
+        if found := await image.find():
+            step.log(f"{step.detail}, built before: {found.id}")
+            return
+        await self._checkouts.fetch(step, image.source)
+        step.detail = f"commit {(step.release.commit or '')[:_SHORT]}"
+        await self._log_the_queue(step)
+
+    async def _log_the_queue(self, step: RunningStep) -> None:
+        """A build that waits for its slot cannot say so: its step has not begun."""
+        others = {application for application, _ in await self._containers.running()}
+        if others - {step.release.application}:
+            step.log(
+                "other builds go on here; where they hold all slots (AWEIGH_BUILD_SLOTS), this one "
+                "begins once one of them is over"
+            )
+
+    async def build(self, step: RunningStep) -> None:
+        """Have the release's image on the engine, made from its commit.
+
+        Raises:
+            StepError: the commit cannot be fetched or built; carries the reason.
+        """
+        image = self._image_of(step)
+        async with self._locks.holding(_lock_of(step.release.application)):
+            if await image.find() is None:
+                await self._build(image, await self._checkouts.fetch(step, image.source))
+            await self._clear_up(step)
+
+    def _image_of(self, step: RunningStep) -> BuiltImage:
+        source = step.release.settings.source
+        if not isinstance(source, GitSource):
+            raise TypeError(f"{step.release.slug} is not built from source")
+        return BuiltImage(self._built, step, source, self._methods.of(step, source))
+
+    async def _build(self, image: BuiltImage, clone: Path) -> None:
+        """Run the build, or what an earlier attempt left of it."""
+        step, name = image.step, await image.name()
+        await self._containers.end_others(step.release)
+        await self._end_unattended()
+        log = BuildLog(step, clone.with_name("read"))
+        await asyncio.to_thread(prepare, step.secrets, much=True)
+        minutes = image.source.build.limits.minutes
+        try:
+            await within_limits(
+                image.method.run(name, clone, log),
+                self._methods.disk,
+                what="The build",
+                seconds=60 * minutes - await self._containers.seconds(step.release),
+                too_long=f"The build took longer than its {minutes} min; "
+                "raise `build.limits.minutes`.",
+            )
+        except (StepFailed, BuildLost) as error:
+            step.evidence = log.last_lines
+            await self._clear_up(step)
+            if error.reason is Reason.DISK_FULL:  # a cache may be what filled it
+                await self._containers.remove_application(step.release.application)
+            raise
+        except asyncio.CancelledError:
+            if not step.attempt.worker_stops():  # then the next worker goes on with it
+                await self._clear_up(step)
+            raise
+        await image.take()
+
+    async def _end_unattended(self) -> None:
+        """Remove builds of other applications whose worker died: they hold no slot, and nothing
+        watches their time or the disk. Their next attempt begins anew, from their caches."""
+        for application, deployment in await self._containers.running():
+            with contextlib.suppress(TimeoutError):  # a step attends to it
+                async with self._locks.holding(_lock_of(application), patience=0):
+                    await self._containers.discard(deployment)
+
+    async def _clear_up(self, step: RunningStep) -> None:
+        """Leave nothing of the build but the image and the caches."""
+        deployment = step.release.deployment
+        if self._checkouts.of(deployment).parent.exists():
+            await self._containers.discard(deployment)
+
+
+def _lock_of(application: str) -> str:
+    """The lock of an application's builds, held by the step that attends to one."""
+    return f"build-{application}"

@@ -1,0 +1,37 @@
+"""The network of builds, which keeps what is built from this server's own services."""
+
+from aweigh.containers.firewall import Firewall
+from aweigh.containers.networks import Networks
+from aweigh.containers.packet_filter import CannotConfine
+from aweigh.core.errors import StepFailed
+from aweigh.deployments.deployment import Reason
+
+
+class BuildNetwork:
+    """`may_be_open`: builds go on where the firewall cannot be set."""
+
+    def __init__(
+        self, name: str, networks: Networks, firewall: Firewall, *, may_be_open: bool
+    ) -> None:
+        self.name = name
+        self._networks = networks
+        self._firewall = firewall
+        self._may_be_open = may_be_open
+
+    async def confine(self) -> None:
+        """Have the network, and the firewall round it.
+
+        Raises:
+            StepFailed: the firewall cannot be set.
+        """
+        await self._networks.ensure_build_network(self.name)
+        try:
+            await self._firewall.ensure()
+        except CannotConfine as error:
+            if not self._may_be_open:
+                raise StepFailed(
+                    Reason.BUILD_FAILED,
+                    "What is built could reach this server's own services and networks, and cannot "
+                    f"be kept from them: {error}. AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true of the "
+                    "server worker builds all the same.",
+                ) from error

@@ -1,0 +1,83 @@
+"""Whether a container that should become healthy still runs, and why one that exited did."""
+
+import asyncio
+import time
+from typing import Final
+
+from aweigh.containers.engine import Container, Engine
+from aweigh.core.errors import StepFailed
+from aweigh.core.text import one_line
+from aweigh.deployments.application import Resources
+from aweigh.deployments.deployment import Reason
+from aweigh.images.platform import ServerPlatforms
+from aweigh.secrets.value import mask_lines
+from aweigh.servers.running_step import RunningStep
+
+#: States in which a container does not run (any more).
+_OVER: Final = ("exited", "dead", "restarting")
+#: The exit code of a program that was sent SIGKILL (128 + 9).
+_KILLED: Final = 137
+_POLL_SECONDS: Final = 0.02
+#: How long the code of an exit is waited for when the engine has run the container again already.
+_NEXT_EXIT_SECONDS: Final = 3.0
+_LAST_LINES: Final = 20
+#: Searched for the beginning of a secret that ends in the last lines.
+_LINES_BEFORE: Final = 200
+_SHOWN_LINES: Final = 10
+_SHOWN_WIDTH: Final = 160
+
+
+class ExitWatch:
+    def __init__(self, engine: Engine, platforms: ServerPlatforms) -> None:
+        self._engine = engine
+        self._platforms = platforms
+
+    async def still_running(self, container: Container, step: RunningStep) -> Container:
+        """The container as it is now.
+
+        Raises:
+            StepFailed: it has exited, or was removed; its last lines are in the log.
+        """
+        now = await self._engine.container(container.name)
+        if now is None:
+            raise StepFailed(Reason.START_FAILED, f"{container.name} was removed by somebody.")
+        if now.status not in _OVER and now.restarts == container.restarts:
+            return now
+        now = await self._exit_of(now)
+        lines = await self.log_last_lines(now, step)
+        reference = step.release.image.reference
+        raise self._platforms.foreign_program(lines, image=reference) or StepFailed(
+            Reason.START_FAILED,
+            f"{now.name} {_how_it_ended(now, step.release.settings.resources)} before it was "
+            "healthy. Its last lines are in the deployment's log.",
+        )
+
+    async def log_last_lines(self, container: Container, step: RunningStep) -> str:
+        """Write a container's last lines to the log and show them with the step's failure."""
+        lines = await self._engine.last_lines(container.name, _LINES_BEFORE + _LAST_LINES)
+        shown = mask_lines(lines.splitlines(), step.secrets)[-_LAST_LINES:]
+        written = "\n".join(shown) or "(it wrote nothing)"
+        step.log(f"last lines of {container.name}:\n{written}")
+        step.evidence = "\n".join(one_line(line, _SHOWN_WIDTH) for line in shown[-_SHOWN_LINES:])
+        return lines
+
+    async def _exit_of(self, container: Container) -> Container:
+        """The container once it is over again: while it runs, the engine forgets how it ended."""
+        deadline = time.monotonic() + _NEXT_EXIT_SECONDS
+        while container.status not in _OVER and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_SECONDS)
+            container = await self._engine.container(container.name) or container
+        return container
+
+
+def _how_it_ended(container: Container, resources: Resources) -> str:
+    if container.status not in _OVER:
+        return "ended and was started again by the engine"
+    ended = f"exited with code {container.exit_code}"
+    limit = resources.memory
+    within = f"its limit of {limit}" if limit else "the server's memory"
+    if container.out_of_memory:
+        return f"{ended} (out of memory: it went over {within})"
+    if container.exit_code == _KILLED:  # the engine does not always hear why
+        return f"{ended} (killed, most likely out of memory: it went over {within})"
+    return ended

@@ -1,0 +1,77 @@
+"""Makes and starts single containers, with the volumes and host resources that they ask for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aweigh.containers.engine import Engine
+from aweigh.containers.host_access import HostAccess
+from aweigh.containers.spec import ContainerSpec
+from aweigh.containers.volume_owners import VolumeOwners
+from aweigh.core.errors import StepFailed
+from aweigh.images.user import runs_as_root
+
+_PORT_WORDS: Final = ("already allocated", "already in use")
+
+
+@dataclass(frozen=True)
+class VolumeUser:
+    """The user that an image runs as, and the volumes that are still to be given to it."""
+
+    user: str
+    #: Volumes with which nothing has run yet.
+    fresh: frozenset[str]
+
+
+class ContainerMaker:
+    def __init__(self, engine: Engine, host: HostAccess) -> None:
+        self._engine = engine
+        self._host = host
+        self._owners = VolumeOwners(engine)
+
+    async def volume_user(self, user: str, volumes: Iterable[str]) -> VolumeUser:
+        """Which of the volumes belong to nobody yet; asked before the first container is made.
+
+        Raises:
+            StepError: the engine does not answer.
+        """
+        if runs_as_root(user):
+            return VolumeUser(user, frozenset())
+        return VolumeUser(user, await self._owners.untouched(volumes))
+
+    async def start(self, spec: ContainerSpec, owner: VolumeUser) -> None:
+        """Create a container and start it; one that does not start is removed.
+
+        Raises:
+            NameTaken: a container of that name exists.
+            AddressTaken: another container has its address.
+            StepFailed: a bind mount is not allowed, a port is taken, or it cannot be started.
+            StepUnavailable: the engine does not answer.
+        """
+        await self._create(self._host.with_resolved_binds(spec), owner)
+        try:
+            await self._engine.start(spec.name)
+        except StepFailed as error:
+            await self._engine.remove(spec.name)
+            if spec.ports and any(words in error.message for words in _PORT_WORDS):
+                raise await self._host.taken_port_of(spec, error) from error
+            raise
+
+    async def _create(self, spec: ContainerSpec, owner: VolumeUser) -> None:
+        """Have fresh volumes belong to the image's user, so that it can write.
+
+        The engine gives an empty volume the image's content and owner each time that a container
+        is created with it: for a volume that is used already, that would undo what an application
+        changed.
+        """
+        if runs_as_root(owner.user):
+            await self._engine.create(spec)
+            return
+        mounts = tuple(
+            one if one.is_bind or one.source in owner.fresh else replace(one, no_copy=True)
+            for one in spec.mounts
+        )
+        await self._engine.create(replace(spec, mounts=mounts))
+        paths = [one.target for one in mounts if one.source in owner.fresh and not one.read_only]
+        if paths:
+            await self._owners.give(spec.name, paths, owner.user)

@@ -1,0 +1,119 @@
+"""The containers of one installation: found by what they are for, stopped and removed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from aweigh.containers.engine import Container, Engine
+from aweigh.containers.spec import (
+    APPLICATION,
+    DEPLOYMENT,
+    INSTANCE,
+    REPLICA,
+    RESTART,
+    ROLE,
+    SEQUENCE,
+    sequence_of,
+)
+from aweigh.core.tasks import together
+from aweigh.deployments.release import Release
+
+#: The states of a container that does not run and that the engine will not run again by itself.
+_STOPPED: Final = ("created", "exited", "dead")
+
+
+class OwnContainers:
+    def __init__(self, engine: Engine, instance: str) -> None:
+        self._engine = engine
+        self._instance = instance
+
+    async def find(self, name: str) -> Container | None:
+        """The container of that name, whoever made it."""
+        return await self._engine.container(name)
+
+    async def replicas(self, application: str, sequence: int) -> list[Container]:
+        """The replicas of one generation, in order."""
+        found = await self._of_deployment(application, sequence, "replica")
+        return sorted(found, key=lambda one: (one.labels.get(REPLICA, "").zfill(3), one.name))
+
+    async def replicas_of(self, release: Release) -> list[Container]:
+        """The replicas of one deployment, in order.
+
+        Not those of another deployment with the same sequence, which a database restored from a
+        backup may have given again.
+        """
+        found = await self.replicas(release.application, release.sequence)
+        return [one for one in found if one.labels.get(DEPLOYMENT) == release.deployment]
+
+    async def release_commands(self, application: str, sequence: int) -> list[Container]:
+        """The container of a deployment's release command, while there is one."""
+        return await self._of_deployment(application, sequence, "release")
+
+    async def older_replicas(self, release: Release) -> list[Container]:
+        """The replicas of every generation before this one."""
+        found = await self._labelled({APPLICATION: release.application, ROLE: "replica"})
+        return [one for one in found if 0 < sequence_of(one.labels) < release.sequence]
+
+    async def others(self, release: Release) -> list[Container]:
+        """The application's replicas of any other deployment, and release commands of any."""
+        return [
+            one
+            for one in await self.of_application(release.application)
+            if one.labels.get(ROLE) == "release"
+            or (
+                one.labels.get(ROLE) == "replica"
+                and one.labels.get(DEPLOYMENT) != release.deployment
+            )
+        ]
+
+    async def of_application(self, application: str) -> list[Container]:
+        return await self._labelled({APPLICATION: application})
+
+    async def by_application(self) -> defaultdict[str, list[Container]]:
+        """Every container that belongs to an application, by the application's id."""
+        found: defaultdict[str, list[Container]] = defaultdict(list)
+        for one in await self._labelled({}):
+            if APPLICATION in one.labels:
+                found[one.labels[APPLICATION]].append(one)
+        return found
+
+    async def _of_deployment(self, application: str, sequence: int, role: str) -> list[Container]:
+        labels = {APPLICATION: application, SEQUENCE: str(sequence), ROLE: role}
+        return await self._labelled(labels)
+
+    async def _labelled(self, labels: Mapping[str, str]) -> list[Container]:
+        return await self._engine.containers({INSTANCE: self._instance, **labels})
+
+    async def stop_and_remove(self, containers: Iterable[Container]) -> None:
+        """Remove containers once their programs have had time to end."""
+        names = [one.name for one in containers]
+        await together(map(self._engine.stop, names))
+        await together(map(self._engine.remove, names))
+
+    async def remove(self, containers: Iterable[Container]) -> None:
+        """Kill and remove containers."""
+        await together(self._engine.remove(one.name) for one in containers)
+
+    async def park(self, containers: Iterable[Container]) -> None:
+        """Stop containers and keep them, so that `unpark` can run them again.
+
+        The restart policy goes first: an engine that restarts must not run them.
+        """
+        await together(self._park(one) for one in containers if not _is_parked(one))
+
+    async def _park(self, container: Container) -> None:
+        await self._engine.set_restart(container.name, "no")
+        await self._engine.stop(container.name)
+
+    async def unpark(self, containers: Iterable[Container]) -> None:
+        """Run parked containers again, as they were."""
+        for container in containers:
+            policy = container.labels.get(RESTART, "no")
+            if container.restart != policy:  # also of one that was not stopped yet
+                await self._engine.set_restart(container.name, policy)
+            if not container.running:
+                await self._engine.start(container.name)
+
+
+def _is_parked(container: Container) -> bool:
+    return container.restart in ("", "no") and container.status in _STOPPED

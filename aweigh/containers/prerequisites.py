@@ -1,0 +1,66 @@
+"""What a release's containers need before they can be made: networks, volumes, packet filter."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.isolation import Isolation
+from aweigh.containers.maker import ContainerMaker, VolumeUser
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
+from aweigh.containers.spec import APPLICATION, ContainerSpec, all_mounts
+from aweigh.containers.subnet import Bridge
+from aweigh.deployments.release import Release
+from aweigh.images.facts import ImageFacts
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the containers of one release are made with."""
+
+    maker: ContainerMaker
+    networks: ApplicationNetworks
+    bridge: Bridge
+    slug: str
+    owner: VolumeUser
+
+    async def free_address(self) -> str:
+        """An address on the application's network that no other container has."""
+        return await self.networks.take_address(self.bridge, self.slug)
+
+    async def start(self, spec: ContainerSpec) -> None:
+        """Make and start a container; raises as `ContainerMaker.start`."""
+        await self.maker.start(spec, self.owner)
+
+
+class Prerequisites:
+    def __init__(
+        self,
+        names: Names,
+        networks: Networks,
+        application_networks: ApplicationNetworks,
+        isolation: Isolation,
+        maker: ContainerMaker,
+    ) -> None:
+        self._names = names
+        self._networks = networks
+        self._application_networks = application_networks
+        self._isolation = isolation
+        self._maker = maker
+
+    @asynccontextmanager
+    async def ensured(self, release: Release, image: ImageFacts) -> AsyncIterator[Prepared]:
+        """Have the networks, volumes and packet filter; within the block none of them is removed.
+
+        Where the packet filter cannot be set, preflight and the reconciler report it.
+        """
+        await self._isolation.ensure()
+        bridge = await self._application_networks.ensure(release.application, release.slug)
+        mounts = all_mounts(self._names, release.slug, release.settings, image)
+        volumes = [mount.source for mount in mounts if not mount.is_bind]
+        for volume in volumes:
+            await self._networks.ensure_volume(volume, {APPLICATION: release.application})
+        owner = await self._maker.volume_user(image.user, volumes)
+        async with self._networks.held(self._names, release.settings.networks):
+            yield Prepared(self._maker, self._application_networks, bridge, release.slug, owner)

@@ -1,0 +1,76 @@
+"""Images that builds need: builders, lifecycles, BuildKit. Public, kept while builds use them."""
+
+from aweigh.containers.naming import Names
+from aweigh.core.errors import StepError
+from aweigh.images.facts import ImageFacts
+from aweigh.images.images import Images
+from aweigh.images.platform import ServerPlatforms
+from aweigh.images.pull import Puller
+from aweigh.images.reference import ImageReference
+from aweigh.images.retention import IMAGES_LOCK
+from aweigh.servers.locks import Locks
+from aweigh.servers.running_step import RunningStep
+
+
+class BuildImages:
+    def __init__(
+        self,
+        names: Names,
+        images: Images,
+        locks: Locks,
+        platforms: ServerPlatforms,
+        puller: Puller,
+    ) -> None:
+        self._names = names
+        self._images = images
+        self._locks = locks
+        self._platforms = platforms
+        self._puller = puller
+
+    async def get(
+        self, step: RunningStep, asked: ImageReference, *, refresh: bool = False
+    ) -> ImageFacts:
+        """An image that everybody may read, pulled if it is not here or, to `refresh`, has changed.
+
+        An image that was not pulled for builds belongs to somebody else: its name stays on it.
+
+        Raises:
+            StepError: it cannot be pulled or cannot run on this server; carries the reason.
+        """
+        found = await self._get(step, asked, refresh=refresh)
+        self._platforms.refuse_foreign(asked, [found.platform])
+        return found
+
+    async def _get(self, step: RunningStep, asked: ImageReference, *, refresh: bool) -> ImageFacts:
+        here = await self._in_use_again(asked)
+        if here and not refresh:
+            return here
+        if here and not any(map(self._names.is_for_builds, here.tags)):
+            step.log(f"{asked} was not pulled by Aweigh; no newer one is looked for")
+            return here
+        try:
+            digest = asked.digest or await self._puller.digest_of(asked)
+            found = await self._in_use_again(asked.at(digest))
+            if found is None:
+                found = await self._puller.pull(step, asked, digest)
+                await self._tag(found)
+        except StepError as error:
+            if here:
+                step.log(f"{asked} stays as it is on the server: {error.message}")
+                return here
+            raise
+        if asked.tag and not asked.digest:
+            await self._images.tag(found.id, str(asked))
+        return found
+
+    async def _in_use_again(self, asked: ImageReference) -> ImageFacts | None:
+        """The image, if it is here; it stays for as long as if it had been pulled just now."""
+        async with self._locks.holding(IMAGES_LOCK):
+            found = await self._images.find(str(asked.exact))
+            if found and any(map(self._names.is_for_builds, found.tags)):
+                await self._tag(found)
+            return found
+
+    async def _tag(self, found: ImageFacts) -> None:
+        """Each time anew: `named_at` tells by our tag when the image was used last."""
+        await self._images.tag(found.id, self._names.for_builds(found.id))

@@ -1,0 +1,98 @@
+"""Image retention: our names come off images that no kept release needs."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+from aweigh.containers.naming import Names
+from aweigh.contract import KnownApplication
+from aweigh.images.images import Images
+from aweigh.servers.locks import Locks
+
+#: Held while images get or lose our names: one must not be removed while a release takes it.
+IMAGES_LOCK: Final = "images"
+_DIGEST_TAG: Final = re.compile(r"[a-f0-9]{64}")
+
+
+class Retention:
+    """`keep_unused`: how long an image that was pulled for builds stays when none needs it."""
+
+    def __init__(self, names: Names, images: Images, locks: Locks, keep_unused: timedelta) -> None:
+        self._names = names
+        self._images = images
+        self._locks = locks
+        self._keep_unused = keep_unused
+
+    async def sweep_application(self, known: KnownApplication) -> int:
+        """Take our names off images of releases that are not kept; return how many."""
+        repository = self._names.image_repository(known.slug)
+        keep = () if known.removed else known.keep
+        stale = [
+            tag
+            for tag in await self._images.tags(repository)
+            if tag.isdigit() and int(tag) not in keep and int(tag) <= known.highest_sequence
+        ]
+        for tag in stale:
+            await self._images.untag(f"{repository}:{tag}")
+        if not known.in_flight:  # what is being built has no release's name yet
+            await self._forget_built(repository)
+        return len(stale)
+
+    async def _forget_built(self, repository: str) -> None:
+        """Take the names by content off images that no kept release has."""
+        tags = await self._images.tags(repository)
+        kept = {image_id for tag, image_id in tags.items() if tag.isdigit()}
+        for tag, image_id in tags.items():
+            if not tag.isdigit() and image_id not in kept:
+                await self._images.untag(f"{repository}:{tag}")
+
+    async def remove_application(self, slug: str) -> None:
+        """Take all of an application's names off their images."""
+        repository = self._names.image_repository(slug)
+        for tag in await self._images.tags(repository):
+            await self._images.untag(f"{repository}:{tag}")
+        await self.remove_pulled()
+
+    async def remove_pulled(self) -> None:
+        """Remove images that this installation pulled and that no release of it names any more."""
+        async with self._locks.holding(IMAGES_LOCK):
+            tags = await self._images.tags(self._names.pulled_repository)
+            for tag, image_id in tags.items():
+                found = await self._images.find(image_id)
+                named = found and any(map(self._names.names_application, found.tags))
+                if found and not named and _DIGEST_TAG.fullmatch(tag):
+                    await remove_pulled(self._images, self._names.pulled(tag))
+
+    async def remove_unused_for_builds(self, now: datetime) -> None:
+        """Remove builders, and what comes with them, that this installation pulled and that no
+        build has needed for long."""
+        async with self._locks.holding(IMAGES_LOCK):
+            for tag in await self._images.tags(self._names.pulled_for_builds):
+                name = self._names.for_builds(tag)
+                found = await self._images.find(name)
+                if found and found.named_at and now - found.named_at > self._keep_unused:
+                    await remove_for_builds(self._images, name)
+
+
+async def remove_pulled(images: Images, tag: str) -> None:
+    """Take the name by digest, which the pull gave it, off an image, and then our tag."""
+    found = await images.find(tag)
+    hexadecimal = tag.rpartition(":")[2]
+    for digest in found.digests if found else ():
+        if digest.endswith(f"@sha256:{hexadecimal}"):
+            await images.untag(digest)
+    await images.untag(tag)
+
+
+async def remove_for_builds(images: Images, tag: str) -> None:
+    """Take the names off an image that the pull gave it, and then our tag.
+
+    Where somebody gave it another name in its repository since, it is theirs too, and stays.
+    """
+    found = await images.find(tag)
+    digests = found.digests if found else ()
+    repositories = {digest.partition("@")[0] for digest in digests}
+    tags = found.tags if found else ()
+    names = [name for name in tags if name.rpartition(":")[0] in repositories]
+    for name in (*names, *digests, tag) if len(names) <= 1 else (tag,):
+        await images.untag(name)

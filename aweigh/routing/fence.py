@@ -1,0 +1,77 @@
+"""The fence: an older deployment never replaces a newer one, whatever asks for it."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from aweigh.core import grammar
+from aweigh.core.errors import StepFailed
+from aweigh.core.files import write_durably
+from aweigh.deployments.deployment import Reason
+from aweigh.routing.route import Generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class FenceState:
+    """The highest sequence that has begun on this server; kept after a removal."""
+
+    highest: int = 0
+    #: Whose sequence that is: a database restored from a backup gives it to another one again.
+    deployment: str = ""
+    removed: bool = False
+    #: The last one whose switch succeeded: from there on nothing takes it back.
+    verified: int = 0
+
+    def admits(self, deployment: str) -> bool:
+        """Whether a deployment with the highest sequence is the one that has it."""
+        return not self.removed and self.deployment in ("", deployment)
+
+
+class Fence:
+    """One file per application. Called under the application's lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def state(self, application_id: str) -> FenceState:
+        path = self._path(application_id)
+        return FenceState(**json.loads(path.read_text())) if path.exists() else FenceState()
+
+    def enter(
+        self, application_id: str, sequence: int, deployment: str, live: Generation | None = None
+    ) -> None:
+        """Let a deployment act, and keep out every older one; `live`: the live generation.
+
+        Raises:
+            StepFailed: `superseded`: a newer one has begun, or the application is removed.
+        """
+        state = self.state(application_id)
+        if live and live.sequence >= state.highest:
+            state = replace(state, highest=live.sequence, deployment=live.deployment)
+        if sequence < state.highest or (sequence == state.highest and not state.admits(deployment)):
+            what = "the removal of the application" if state.removed else "another deployment"
+            raise StepFailed(
+                Reason.SUPERSEDED,
+                f"Sequence {sequence} comes too late: {state.highest}, {what}, has begun on this "
+                "server.",
+            )
+        mine = FenceState(highest=sequence, deployment=deployment, verified=state.verified)
+        if mine != state:
+            self._write(application_id, mine)
+
+    def verify(self, application_id: str, sequence: int) -> None:
+        """The point of no return: this sequence is live, and was seen to answer."""
+        state = self.state(application_id)
+        if state.verified != sequence:
+            self._write(application_id, replace(state, verified=sequence))
+
+    def close(self, application_id: str, sequence: int) -> None:
+        """Leave a tombstone: nothing up to this sequence, or any that has begun, comes back."""
+        highest = max(sequence, self.state(application_id).highest)
+        self._write(application_id, FenceState(highest=highest, removed=True))
+
+    def _write(self, application_id: str, state: FenceState) -> None:
+        write_durably(self._path(application_id), json.dumps(asdict(state)))
+
+    def _path(self, application_id: str) -> Path:
+        return self._directory / f"{grammar.path_part(application_id)}.json"

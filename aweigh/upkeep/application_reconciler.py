@@ -1,0 +1,97 @@
+"""One application on a server, compared with what the database knows of it."""
+
+from functools import partial
+from typing import Final
+
+import structlog
+
+from aweigh.containers.engine import Container
+from aweigh.contract import KnownApplication
+from aweigh.core.background_tasks import BackgroundTasks
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.routing.live_state import LiveState
+from aweigh.routing.route_files import RouteFile
+from aweigh.servers.locks import Locks
+from aweigh.upkeep.findings import Found
+from aweigh.upkeep.leftovers import Leftovers
+from aweigh.upkeep.live_check import LiveCheck
+from aweigh.upkeep.repair import ContainerRepair, RouteRepair
+
+_log = structlog.get_logger(__name__)
+
+#: How long an application whose lock a step holds is waited for: the others wait meanwhile.
+_PATIENCE_SECONDS: Final = 5.0
+
+
+class ApplicationReconciler:
+    def __init__(
+        self,
+        locks: Locks,
+        live: LiveState,
+        route_repair: RouteRepair,
+        container_repair: ContainerRepair,
+        leftovers: Leftovers,
+        check: LiveCheck,
+    ) -> None:
+        self._locks = locks
+        self._live = live
+        self._route_repair = route_repair
+        self._container_repair = container_repair
+        self._leftovers = leftovers
+        self._check = check
+        self._background = BackgroundTasks()
+
+    async def reconcile(
+        self, known: KnownApplication, containers: list[Container], found: Found
+    ) -> bool:
+        """Remove an application's leftovers, repair what is live, and add it to what was found.
+
+        Returns whether that was possible: not while a newer deployment or another step is at work.
+        """
+        answers: bool | None
+        done = True
+        try:
+            file, outgoing = await self._put_right(known, containers)
+            answers = await self._check.answers(file) if file else False
+        except TimeoutError:
+            _log.info("a step holds the application, which is left alone", slug=known.slug)
+            done, file, answers, outgoing = False, self._live.files.live(known.slug), None, []
+        except _Newer:
+            done, file, answers, outgoing = False, self._live.files.live(known.slug), None, []
+        found.unsure -= in_doubt(known)
+        if file:
+            found.add(file, answers, verified=self._live.is_beyond_return(file))
+        # Their programs may take an hour: neither other applications nor a deployment waits for it.
+        await self._background.wait(known.id, partial(self._leftovers.stop_and_remove, outgoing))
+        return done
+
+    async def _put_right(
+        self, known: KnownApplication, containers: list[Container]
+    ) -> tuple[RouteFile | None, list[Container]]:
+        """Return what is live, and containers that are still to be stopped and removed.
+
+        Raises:
+            TimeoutError: a step of the application, or its removal, is still running.
+            _Newer: a newer deployment has begun.
+        """
+        async with self._locks.holding(known.id, patience=_PATIENCE_SECONDS):
+            if self._live.fence.state(known.id).highest > known.highest_sequence:
+                # Begun since the inventory was made, or made before the database was restored.
+                raise _Newer
+            self._live.files.discard_unfinished(known.slug)
+            file = await self._route_repair.repair(known)
+            outgoing = await self._leftovers.remove(known, file, containers)
+            if file and not known.in_flight:
+                await self._container_repair.repair(file)
+                if known.state_of(file.generation.sequence) is DeploymentState.SUCCEEDED:
+                    await self._live.verify(file)
+            return file, outgoing
+
+
+class _Newer(Exception):
+    """A deployment that the inventory does not know has begun on this server."""
+
+
+def in_doubt(known: KnownApplication) -> set[str]:
+    """The application's deployments that may be live."""
+    return {one.id for one in known.deployments if not one.state.ended or one.id == known.live}

@@ -1,0 +1,41 @@
+"""Keeps one application's live containers running between two reconciliations."""
+
+from typing import Final
+
+from aweigh.routing.live_state import LiveState
+from aweigh.servers.api_client import Api
+from aweigh.servers.locks import Locks
+from aweigh.upkeep.repair import ContainerRepair
+
+#: How long an application whose lock a step holds is waited for.
+_PATIENCE_SECONDS: Final = 5.0
+
+
+class LiveKeeper:
+    def __init__(
+        self, api: Api, locks: Locks, live: LiveState, container_repair: ContainerRepair
+    ) -> None:
+        self._api = api
+        self._locks = locks
+        self._live = live
+        self._container_repair = container_repair
+
+    async def keep_running(self, application_id: str) -> bool:
+        """Have the live containers of one application run; return whether nothing is left to do.
+
+        Under the same lock as everything else of it; while a deployment goes on, that one knows
+        which of them have to run.
+
+        Raises:
+            TimeoutError: a step of the application, or its removal, is still running.
+        """
+        async with self._locks.holding(application_id, patience=_PATIENCE_SECONDS):
+            inventory = await self._api.inventory(application_id)
+            for known in inventory.applications:
+                file = self._live.files.live(known.slug)
+                if known.removed or file is None:
+                    continue
+                begun = self._live.fence.state(known.id).highest > known.highest_sequence
+                if known.in_flight or begun or not await self._container_repair.repair(file):
+                    return False
+        return True

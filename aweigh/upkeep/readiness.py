@@ -1,0 +1,29 @@
+"""Whether a server can take a release: checked before anything is touched."""
+
+from aweigh.containers.host_access import HostAccess
+from aweigh.containers.isolation import Isolation
+from aweigh.deployments.release import Release
+from aweigh.routing.proxy_guard import ProxyGuard
+from aweigh.servers.disk import DiskReserve
+
+
+class Readiness:
+    def __init__(
+        self, host: HostAccess, disk: DiskReserve, proxy: ProxyGuard, isolation: Isolation
+    ) -> None:
+        self._host = host
+        self._disk = disk
+        self._proxy = proxy
+        self._isolation = isolation
+
+    async def ensure(self, release: Release) -> str:
+        """Refuse what cannot work here; return a warning, or nothing.
+
+        Raises:
+            StepError: a bind mount, a port, the disk or the proxy is in the way.
+        """
+        self._disk.refuse_if_below("A deployment")
+        await self._host.refuse_unavailable(release)
+        if release.settings.domains:
+            await self._proxy.ensure()
+        return await self._isolation.ensure()

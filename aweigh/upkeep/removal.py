@@ -1,0 +1,56 @@
+"""The removal of an application from its server."""
+
+from aweigh.builds.containers import BuildContainers
+from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.own_containers import OwnContainers
+from aweigh.contract import Removal
+from aweigh.core.threads import in_thread
+from aweigh.routing.drain import Drain
+from aweigh.routing.live_state import LiveState
+from aweigh.upkeep.sweep import Sweep
+
+
+class ApplicationRemoval:
+    """Called under the application's lock."""
+
+    def __init__(
+        self,
+        live: LiveState,
+        drain: Drain,
+        containers: OwnContainers,
+        networks: ApplicationNetworks,
+        builds: BuildContainers,
+        sweep: Sweep,
+    ) -> None:
+        self._live = live
+        self._drain = drain
+        self._containers = containers
+        self._networks = networks
+        self._builds = builds
+        self._sweep = sweep
+
+    async def remove(self, removal: Removal) -> None:
+        """Take away an application's routes, then its containers, images, networks and, if asked,
+        volumes.
+
+        Raises:
+            StepError: the engine refused, or does not answer.
+        """
+        await self._end_traffic(removal)
+        containers = await self._containers.of_application(removal.application)
+        await self._containers.stop_and_remove(containers)
+        await self._builds.remove_application(removal.application)
+        await self._sweep.remove_images(removal.slug)
+        await self._networks.remove(removal.slug)
+        await self._sweep.networks()
+        if removal.volumes:
+            await self._networks.remove_volumes(removal.application)
+
+    async def _end_traffic(self, removal: Removal) -> None:
+        """Take the application out of the proxy, and let none of its deployments come back."""
+        files, fence = self._live.files, self._live.fence
+        live = files.live(removal.slug)
+        await in_thread(lambda: files.remove(removal.slug))
+        await in_thread(lambda: fence.close(removal.application, removal.sequence))
+        if live:
+            await self._drain.until_unrouted(live.generation)

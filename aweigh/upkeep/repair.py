@@ -1,0 +1,167 @@
+"""Repair of a live application: its route file and its containers, as far as they are known."""
+
+from typing import Final
+
+import structlog
+
+from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.engine import Container
+from aweigh.containers.own_containers import OwnContainers
+from aweigh.containers.replicas import Replicas
+from aweigh.containers.spec import RESTART
+from aweigh.contract import KnownApplication, KnownDeployment
+from aweigh.core.errors import AweighError
+from aweigh.deployments.deployment import DeploymentState
+from aweigh.images.release_images import ReleaseImages
+from aweigh.routing.drain import Drain
+from aweigh.routing.live_state import LiveState
+from aweigh.routing.route import Generation
+from aweigh.routing.route_files import RouteFile
+from aweigh.servers.api_client import Api
+
+_log = structlog.get_logger(__name__)
+
+_STOPPED: Final = ("created", "exited")
+#: With these restart policies no end of a container is meant to be its last.
+_ENDLESS: Final = ("always", "unless-stopped")
+
+
+class RouteRepair:
+    """Called under the application's lock."""
+
+    def __init__(
+        self,
+        api: Api,
+        live: LiveState,
+        drain: Drain,
+        replicas: Replicas,
+        images: ReleaseImages,
+    ) -> None:
+        self._api = api
+        self._live = live
+        self._drain = drain
+        self._replicas = replicas
+        self._images = images
+
+    async def repair(self, known: KnownApplication) -> RouteFile | None:
+        """The application's route file; one that is lost, or that a failed deployment left, is
+        replaced."""
+        files = self._live.files
+        file = files.live(known.slug)
+        if file and not self._is_left_by_a_failure(known, file):
+            return file
+        if file and files.has_kept(file):
+            await self._drain.take_back(file)
+            _log.warning("took back what a failed deployment left", slug=known.slug)
+            return files.live(known.slug)
+        if known.removed or known.in_flight:
+            return file
+        if live := known.live_deployment:
+            return await self._write_again(known, live) or file
+        if file:  # nothing was ever live that could be gone back to
+            await self._drain.take_back(file)
+        return None
+
+    def _is_left_by_a_failure(self, known: KnownApplication, file: RouteFile) -> bool:
+        failed = known.state_of(file.generation.sequence) is DeploymentState.FAILED
+        return failed and not self._live.is_beyond_return(file)
+
+    async def _write_again(
+        self, known: KnownApplication, live: KnownDeployment
+    ) -> RouteFile | None:
+        """The live deployment's route file, if the server still has everything it names."""
+        try:
+            release = await self._api.release(live.id)
+            found = await self._replicas.all_of(release)
+            image = await self._images.find(found[0].image_id) if found else None
+            if image is None or len(found) != release.settings.replicas:
+                _report_lost_route(known, "its containers are not all there")
+                return None
+            generation = self._replicas.generation(release, image, found)
+            file = await self._live.make_live(generation, release.settings)
+        except (AweighError, ValueError) as error:
+            _report_lost_route(known, str(error))
+            return None
+        _log.warning("wrote a lost route file again", slug=known.slug)
+        return file
+
+
+class ContainerRepair:
+    """Called under the application's lock."""
+
+    def __init__(
+        self,
+        api: Api,
+        containers: OwnContainers,
+        networks: ApplicationNetworks,
+        replicas: Replicas,
+        images: ReleaseImages,
+    ) -> None:
+        self._api = api
+        self._containers = containers
+        self._networks = networks
+        self._replicas = replicas
+        self._images = images
+
+    async def repair(self, file: RouteFile) -> bool:
+        """Have the live generation's containers run: made again where they are gone, started where
+        they stopped. Returns whether all of them run that can."""
+        generation = file.generation
+        found = await self._containers.replicas(generation.application, generation.sequence)
+        for one in found:
+            if not (one.running or one.status == "restarting" or _shall_run(one)):
+                _log.warning("a live container does not run", container=one.name, status=one.status)
+        # Their network was removed by hand, or they were disconnected from it.
+        cut_off = await self._networks.cut_off(generation.slug, found)
+        stopped = [one for one in found if one not in cut_off and _shall_run(one)]
+        missing = len(generation.addresses) - len(found) + len(cut_off)
+        if not stopped and missing <= 0:
+            return True
+        try:
+            await self._run_again(generation, stopped, cut_off, missing)
+        except AweighError as error:
+            _log.error("a live container cannot run again", slug=generation.slug,
+                       error=str(error))  # fmt: skip
+            return False
+        _log.warning("live containers run again", slug=generation.slug, made=missing,
+                     started=[one.name for one in stopped])  # fmt: skip
+        return True
+
+    async def _run_again(
+        self,
+        generation: Generation,
+        stopped: list[Container],
+        cut_off: list[Container],
+        missing: int,
+    ) -> None:
+        """Start what does not run, and make again what is gone: same name, address and image.
+
+        Raises:
+            AweighError
+        """
+        image = await self._images.find(generation.image_id)
+        if image is None:
+            raise AweighError(f"its image {generation.image_id} is gone too; deploy again")
+        release = await self._api.release(generation.deployment)
+        await self._replicas.stop_previous(release, image)
+        await self._containers.stop_and_remove(cut_off)
+        await self._containers.unpark(stopped)
+        if missing > 0:
+            await self._replicas.ensure(release, image)
+
+
+def _shall_run(one: Container) -> bool:
+    """Whether a container stands still that its application's restart policy would have run.
+
+    Stopped or killed by hand it would stay so, while the proxy sends it requests. An application
+    is taken off its server by removing it.
+    """
+    if one.status not in _STOPPED:
+        return False
+    policy = one.labels.get(RESTART, "no")
+    parked = one.restart != policy  # for a deployment that nobody could undo
+    return policy in _ENDLESS or (policy == "on-failure" and (parked or one.exit_code != 0))
+
+
+def _report_lost_route(known: KnownApplication, why: str) -> None:
+    _log.error("a route file is lost; deploy the application again", slug=known.slug, why=why)

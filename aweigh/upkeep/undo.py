@@ -1,0 +1,68 @@
+"""Undo: the application is left as it was before a deployment, unless that one is live."""
+
+from typing import Final
+
+from aweigh.builds.containers import BuildContainers
+from aweigh.containers.own_containers import OwnContainers
+from aweigh.core.threads import in_thread
+from aweigh.deployments.release import Release
+from aweigh.routing.drain import Drain
+from aweigh.routing.live_state import LiveState
+from aweigh.routing.proxy_view import ProxyView
+from aweigh.servers.running_step import RunningStep
+
+#: An undo is given less time than an ordinary drain: its own time is shorter than an hour.
+_DRAIN_SECONDS: Final = 300.0
+
+
+class Undo:
+    """Called under the application's lock."""
+
+    def __init__(
+        self,
+        live: LiveState,
+        view: ProxyView,
+        drain: Drain,
+        containers: OwnContainers,
+        builds: BuildContainers,
+    ) -> None:
+        self._live = live
+        self._view = view
+        self._drain = drain
+        self._containers = containers
+        self._builds = builds
+
+    async def is_live(self, release: Release) -> bool:
+        """Whether the release's switch succeeded, though the worker may have died before it could
+        say so."""
+        live = self._live.files.live(release.slug)
+        if live is None:
+            return False
+        if not live.is_of(release):
+            # A newer release has switched from this one, and goes back to it unless it answers.
+            verified = self._live.fence.state(release.application).verified
+            return verified == release.sequence < live.generation.sequence
+        if not self._live.is_beyond_return(live):
+            if not await self._view.answers(release, live):
+                return False
+            fence = self._live.fence
+            await in_thread(lambda: fence.verify(release.application, release.sequence))
+        return True
+
+    async def take_away(self, step: RunningStep) -> None:
+        """Remove everything of the deployment, and run again what it stopped."""
+        release = step.release
+        live = self._live.files.live(release.slug)
+        if live and live.is_of(release):
+            await self._drain.take_back(live)
+        mine = await self._containers.replicas(release.application, release.sequence)
+        await self._drain.until_idle(mine, min(release.settings.drain, _DRAIN_SECONDS))
+        commands = await self._containers.release_commands(release.application, release.sequence)
+        await self._containers.remove(mine + commands)
+        await self._builds.discard(release.deployment)
+        live = self._live.files.live(release.slug)
+        # A newer deployment may have stopped what is live, and starts it again itself.
+        if live and self._live.fence.state(release.application).highest <= release.sequence:
+            kept = await self._containers.replicas(release.application, live.generation.sequence)
+            await self._containers.unpark(kept)
+        step.detail = ", ".join(one.name for one in mine) or "there was nothing"

@@ -1,0 +1,38 @@
+"""The facts about an engine that a server worker's parts are made with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aweigh.containers.engine import Engine
+from aweigh.containers.naming import Names
+from aweigh.containers.networks import Networks
+from aweigh.containers.subnet import Subnet
+from aweigh.core.settings import Settings
+from aweigh.images.platform import ServerPlatforms
+from aweigh.images.server_platforms import platforms_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineFacts:
+    """What a server worker asks its engine once, before it works."""
+
+    #: The engine's data directory.
+    root: Path
+    platforms: ServerPlatforms
+    subnet: Subnet
+
+
+async def engine_facts(settings: Settings, instance: str, identity: str) -> EngineFacts:
+    """Ask the engine, and make the network that marks the installation's addresses.
+
+    Raises:
+        StartupError: the prefix or the subnet belongs to another installation.
+        StepError: the engine does not answer.
+    """
+    engine = Engine(settings.docker_host)
+    networks = Networks(engine, instance, identity)
+    return EngineFacts(
+        root=Path(await engine.root()),
+        platforms=await platforms_of(engine, settings.server, settings.platforms),
+        subnet=await networks.subnet(Names(settings.prefix), settings.subnet),
+    )
