@@ -47,42 +47,40 @@ def create_app(
     executions: Executions | None = None,
 ) -> FastAPI:
     relay = Relay(store, connect)
-    verification = Verification()
-    lists = ThreadPoolExecutor(1, "lists")
-    followers = Followers(store, settings.api_connections * _FOLLOWERS_PERCENT // 100)
-    failures = FailureLimits(settings.api_failures_a_minute)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        running = [asyncio.create_task(one.run()) for one in (relay, followers)]
-        try:
-            yield
-        finally:
-            for one in running:
-                one.cancel()
-            await asyncio.wait(running)
-            verification.close()
-            lists.shutdown(wait=False, cancel_futures=True)
-            failures.close()
-
-    app = FastAPI(title="Aweigh", version=__version__, lifespan=lifespan)
+    context = AppContext(
+        settings=settings,
+        store=store,
+        relay=relay,
+        github=github,
+        verification=Verification(),
+        failures=FailureLimits(settings.api_failures_a_minute),
+        readiness=Readiness(store, relay),
+        executions=executions or Executions(connect),
+        followers=Followers(store, settings.api_connections * _FOLLOWERS_PERCENT // 100),
+        lists=ThreadPoolExecutor(1, "lists"),
+    )
+    app = FastAPI(title="Aweigh", version=__version__, lifespan=_lifespan)
+    app.state.context = context
     app.add_middleware(BodyLimit)
     app.add_middleware(CallerLimit)
     app.add_middleware(OverloadLimit)
-    app.state.context = AppContext(
-        settings,
-        store,
-        relay,
-        github,
-        verification,
-        failures,
-        Readiness(store, relay),
-        executions or Executions(connect),
-        followers,
-        lists,
-    )
     problems.install(app)
     openapi.install(app)
     for module in (hooks, webhooks, applications, deployments, tokens, server_workers, health):
         app.include_router(module.router)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: AppContext = app.state.context
+    running = [asyncio.create_task(one.run()) for one in (context.relay, context.followers)]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.wait(running)
+        context.verification.close()
+        context.lists.shutdown(wait=False, cancel_futures=True)
+        context.failures.close()

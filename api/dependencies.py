@@ -25,7 +25,7 @@ from aweigh.store.tokens import Bearer, Scope
 from aweigh.temporal.executions import Executions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppContext:
     """The collaborators of the API's path functions."""
 
