@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from aweigh.contract import StepReport
 from aweigh.core.errors import Conflict
@@ -11,6 +12,7 @@ from aweigh.deployments.deployment import DeploymentState, Reason, StepState, Tr
 from aweigh.store import admission, applications, deployments, lifecycle, removals, steps
 from aweigh.store.admission import Order
 from aweigh.store.database import Store
+from aweigh.store.tables import ApplicationRow, DomainClaim, ReleaseRow
 from tests.support.installation import (
     create_application,
     new_application,
@@ -298,3 +300,35 @@ async def test_a_late_run_of_a_removed_application_claims_nothing(store: Store) 
     assert not await start(store, made, "run-2")
 
     assert await new_application(store, "blog", domains=[SHOP])
+
+
+async def test_claims_of_a_release_older_than_their_column_are_kept(store: Store) -> None:
+    shop = await new_application(store, domains=[SHOP])
+    older = await new_deployment(store, shop)
+    async with store.write() as tx:
+        release = (await deployments.find_row(tx, older)).release_id
+        (await tx.session.get_one(ReleaseRow, release)).claims = None
+
+    await change(store, shop, domains=[NEW])
+
+    async with store.read() as tx:
+        hosts = list(await tx.session.scalars(select(DomainClaim.host).order_by("host")))
+    assert hosts == ["new.example.com", "shop.example.com"]
+
+
+async def test_the_end_of_a_deployment_frees_claims_although_its_settings_are_unreadable(
+    store: Store,
+) -> None:
+    shop = await new_application(store, domains=[SHOP])
+    made = await new_deployment(store, shop)
+    await change(store, shop, domains=[NEW])
+    async with store.write() as tx:
+        row = await tx.session.get_one(ApplicationRow, shop)
+        row.settings = "v1:00000000:lost"
+
+    async with store.write() as tx:
+        await lifecycle.failed(tx, made, Reason.CANCELLED, "")
+
+    async with store.read() as tx:
+        hosts = list(await tx.session.scalars(select(DomainClaim.host)))
+    assert hosts == ["new.example.com"]
