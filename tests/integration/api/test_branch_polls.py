@@ -1,4 +1,4 @@
-"""Looks at followed branches, by a real server worker's side, a real git server and the API."""
+"""Polls of followed branches: a real branch poller, a real git server and the API."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -76,7 +76,7 @@ async def test_a_push_that_was_never_delivered_is_deployed_once(
 ) -> None:
     app = await follow(door, git)
     await poller.poll()
-    assert await made(door) == []  # where the branch stood before anybody looked
+    assert await made(door) == []  # the head at the first poll
 
     missed = git.push("shop", {"number": "2"})
     for _ in range(2):
@@ -125,7 +125,7 @@ async def test_what_was_deployed_by_hand_is_left_alone_also_after_a_rollback(
     assert await made(door) == [*by_hand, ("rollback", commits[0])]
 
 
-async def test_pushes_that_are_delivered_after_a_look_go_by_when_they_were_made(
+async def test_deliveries_after_a_poll_are_ordered_by_their_push(
     door: Door, git: GitServer, poller: BranchPoller
 ) -> None:
     app = await follow(door, git)
@@ -222,9 +222,9 @@ async def test_what_was_seen_before_something_else_happened_counts_no_more(
         before=branch.before, commit="1" * 40,
     )  # fmt: skip
 
-    looked = await api.report_head(app["id"], seen)
+    outcome = await api.report_head(app["id"], seen)
 
-    assert (looked.deployment, looked.why_ignored) == (
+    assert (outcome.deployment, outcome.why_ignored) == (
         None,
         "the application has changed since the poll",
     )

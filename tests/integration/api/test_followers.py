@@ -96,7 +96,7 @@ async def test_followers_of_one_log_share_what_is_read(
     assert store.reads < MANY / 3
 
 
-async def test_callers_who_wait_are_woken_by_one_look(
+async def test_one_query_wakes_all_waiting_callers(
     door: Door, watch: Followers, store: CountingStore, url: str
 ) -> None:
     deployment = await door.deploy(await door.create())

@@ -1,4 +1,4 @@
-"""Callers who come while too many wait are told so early, and cost hardly anything."""
+"""Calls while too many wait are refused early, at hardly any cost."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ async def taken_and_next(door: Door, shop: dict[str, Any]) -> list[asyncio.Task[
     return calls
 
 
-async def test_a_call_that_would_wait_too_long_is_refused_before_it_is_looked_at(
+async def test_a_call_that_would_wait_too_long_is_refused_before_authentication(
     door: Door,
 ) -> None:
     shop = await door.create()

@@ -1,4 +1,4 @@
-"""What strangers send costs them more than it costs the others."""
+"""Failing callers are limited, and others are not."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What a newer deployment overtakes before Temporal hears of it ends there; few go at a time."""
+"""Deployments superseded before the hand-over never reach Temporal; few go at a time."""
 
 import asyncio
 import contextlib
@@ -79,7 +79,7 @@ async def test_only_the_newest_of_many_is_handed_over(
     assert await told_of(store) == {newest}
 
 
-async def test_a_removal_overtakes_too(
+async def test_a_removal_supersedes_deployments(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None]
 ) -> None:
     application = await new_application(store)
@@ -94,7 +94,7 @@ async def test_a_removal_overtakes_too(
     assert [told for _, told in temporal.handed_over] == [""]
 
 
-async def test_each_application_has_its_own_newest(
+async def test_each_application_hands_over_its_own_newest(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None]
 ) -> None:
     made = []
@@ -108,7 +108,7 @@ async def test_each_application_has_its_own_newest(
     assert {told for _, told in temporal.handed_over} == {made[2], made[5]}
 
 
-async def test_what_its_lane_knows_of_is_left_to_the_lane(
+async def test_a_deployment_that_was_handed_over_is_left_to_its_lane(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None]
 ) -> None:
     application = await new_application(store)
@@ -132,7 +132,7 @@ async def is_noted(store: Store, deployment_id: str) -> bool:
         return bool(await tx.session.scalar(query))
 
 
-async def test_one_that_failed_overtakes_nobody(
+async def test_a_failed_deployment_supersedes_none(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None]
 ) -> None:
     application = await new_application(store)
@@ -145,7 +145,7 @@ async def test_one_that_failed_overtakes_nobody(
     assert [told for _, told in temporal.handed_over] == [made]
 
 
-async def test_the_domains_of_what_was_overtaken_are_free_again(
+async def test_a_superseded_deployment_frees_its_domains(
     store: Store, relay: Callable[[], None]
 ) -> None:
     application = await new_application(store, domains=[{"host": "old.example.com"}])
@@ -162,7 +162,7 @@ async def test_the_domains_of_what_was_overtaken_are_free_again(
         assert list(await tx.session.scalars(select(DomainClaim.host))) == ["new.example.com"]
 
 
-async def test_a_workflow_of_one_that_was_overtaken_may_not_go_on(
+async def test_a_workflow_of_a_superseded_deployment_may_not_proceed(
     store: Store, relay: Callable[[], None]
 ) -> None:
     """The relay died after it had handed it over, before it had noted that."""
@@ -176,7 +176,7 @@ async def test_a_workflow_of_one_that_was_overtaken_may_not_go_on(
 
 
 @pytest.mark.parametrize(("called", "places"), [(False, _PLACES), (True, 2)])
-async def test_few_are_on_their_way_at_a_time_and_fewer_while_calls_come_in(
+async def test_few_deployments_are_in_transit_and_fewer_while_calls_arrive(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch, called: bool, places: int,
 ) -> None:  # fmt: skip
@@ -201,7 +201,7 @@ async def test_few_are_on_their_way_at_a_time_and_fewer_while_calls_come_in(
     assert temporal.handed_over[-1][1] == made[places]
 
 
-async def test_what_nothing_comes_of_takes_no_place_for_long(
+async def test_a_hand_over_without_a_record_blocks_others_briefly(
     store: Store, temporal: FakeTemporal, relay: Callable[[], None]
 ) -> None:
     for number in range(_PLACES + 2):

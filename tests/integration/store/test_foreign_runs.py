@@ -1,4 +1,4 @@
-"""Records that are asked for by somebody's own workflow change nothing."""
+"""Records by a workflow that no lane started are refused."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -58,7 +58,7 @@ async def subjects(store: Store) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ON_CONTROL)
-async def test_a_record_asked_for_by_no_workflow_of_ours_changes_nothing(
+async def test_a_workflow_that_no_lane_started_records_nothing(
     store: Store, subjects: dict[str, str], name: str
 ) -> None:
     before = await everything(store)
@@ -98,7 +98,7 @@ async def test_the_workflow_that_a_lane_started_may_record(
 
 
 @pytest.mark.parametrize("run_id", ["run-1", "run-2"])
-async def test_a_workflow_of_another_deployment_may_not(
+async def test_a_workflow_of_another_deployment_may_not_record(
     store: Store, subjects: dict[str, str], run_id: str
 ) -> None:
     """Also one that says so itself, and has a run of its own that is known."""

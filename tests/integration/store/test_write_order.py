@@ -1,4 +1,4 @@
-"""Whose turn it is to write: what is urgent first, everybody in the end, several in one commit."""
+"""The order of writers: urgent ones first, none starves, several calls share a commit."""
 
 import asyncio
 import sqlite3
@@ -53,7 +53,7 @@ async def writers(store: Store, order: list[str]) -> list["asyncio.Task[None]"]:
     return tasks
 
 
-async def test_what_is_urgent_is_written_first(store: Store) -> None:
+async def test_urgent_writers_go_first(store: Store) -> None:
     order: list[str] = []
     async with store.write():
         tasks = await writers(store, order)
@@ -62,9 +62,7 @@ async def test_what_is_urgent_is_written_first(store: Store) -> None:
     assert order == ["urgent"] * 3 + ["other"] * 3
 
 
-async def test_nobody_waits_for_ever_behind_what_is_urgent(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_urgent_writers_starve_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aweigh.store.transactions.write_lock._LONG", 0.0)
     order: list[str] = []
     async with store.write():
@@ -74,7 +72,7 @@ async def test_nobody_waits_for_ever_behind_what_is_urgent(
     assert order == ["other"] * 3 + ["urgent"] * 3
 
 
-async def test_a_writer_who_gives_up_waiting_passes_the_turn_on(store: Store) -> None:
+async def test_a_cancelled_writer_passes_its_turn_on(store: Store) -> None:
     order: list[str] = []
     async with store.write():
         tasks = await writers(store, order)
@@ -109,7 +107,7 @@ def commits_of(store: Store) -> list[None]:
     return made
 
 
-async def test_calls_that_come_together_share_a_commit(store: Store) -> None:
+async def test_concurrent_calls_share_a_commit(store: Store) -> None:
     commits = commits_of(store)
 
     done = await asyncio.gather(*(store.admit(lambda tx, n=n: put(tx, f"{n}")) for n in range(30)))
@@ -118,7 +116,7 @@ async def test_calls_that_come_together_share_a_commit(store: Store) -> None:
     assert len(commits) <= 3
 
 
-async def test_an_error_undoes_one_call_and_leaves_the_others(store: Store) -> None:
+async def test_an_error_rolls_back_one_call_and_no_other(store: Store) -> None:
     async def fail(tx: Transaction) -> None:
         await put(tx, "undone")
         raise Invalid("tag", "is not a tag")
@@ -138,7 +136,7 @@ async def test_an_error_undoes_one_call_and_leaves_the_others(store: Store) -> N
     assert await keys(store) == {"one", "two"}
 
 
-async def test_a_call_whose_caller_has_gone_is_not_taken(store: Store) -> None:
+async def test_a_cancelled_call_is_not_run(store: Store) -> None:
     async with store.write():
         calls = [
             asyncio.create_task(store.admit(lambda tx, n=n: put(tx, f"{n}"))) for n in range(40)
@@ -152,7 +150,7 @@ async def test_a_call_whose_caller_has_gone_is_not_taken(store: Store) -> None:
     assert len(await keys(store)) == 39
 
 
-async def test_all_are_told_when_the_database_is_locked(url: str) -> None:
+async def test_a_locked_database_fails_all_waiting_calls(url: str) -> None:
     other = sqlite3.connect(Path(make_url(url).database or ""), isolation_level=None)
     async with open_store(url, patience=0.2) as store:
         other.execute("BEGIN IMMEDIATE")
@@ -168,7 +166,7 @@ async def test_all_are_told_when_the_database_is_locked(url: str) -> None:
         assert await keys(store) == {"later"}
 
 
-async def test_whoever_would_wait_too_long_is_told_at_once() -> None:
+async def test_a_call_that_would_wait_too_long_is_refused_at_once() -> None:
     gate = asyncio.Event()
 
     @asynccontextmanager
