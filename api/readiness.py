@@ -2,11 +2,9 @@
 
 import asyncio
 
-from sqlalchemy import select
-
 from api.relay import Relay
+from aweigh.store import servers
 from aweigh.store.database import Store
-from aweigh.store.tables import MetaRow
 
 
 class Readiness:
@@ -30,5 +28,5 @@ class Readiness:
 
     async def _check(self) -> bool:
         async with self._store.read() as tx:
-            await tx.session.scalar(select(MetaRow.value).limit(1))
+            await servers.instance(tx)
         return await self._relay.reaches_temporal()

@@ -15,9 +15,9 @@ from aweigh.core.errors import AweighError
 from aweigh.deployments.deployment import DeploymentState, Reason
 from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id
 from aweigh.secrets.error_text import said_by
-from aweigh.store import deployments, lanes, lifecycle, outbox
+from aweigh.store import deployments, lanes, lifecycle, outbox, removals
 from aweigh.store.database import Store
-from aweigh.store.tables import ApplicationRow, OutboxRow
+from aweigh.store.tables import OutboxRow
 from workflows import names, policies
 from workflows.lane import ApplicationLane, LaneInput, Submission
 
@@ -156,7 +156,7 @@ class Relay:
         """Return the slug of the lane to signal; None if the deployment has ended."""
         async with self._store.read() as tx:
             if row.kind == outbox.REMOVE:
-                return (await tx.session.get_one(ApplicationRow, row.subject)).slug
+                return await removals.lane_of(tx, row.subject)
             return await deployments.lane_of(tx, row.subject)
 
     async def _cancel(self, client: Client, deployment_id: str) -> None:

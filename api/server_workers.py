@@ -29,7 +29,7 @@ from aweigh.contract import (
 from aweigh.core.errors import Conflict, NotFound, Refused, UnknownRun
 from aweigh.deployments.deployment import DeploymentState, StepName
 from aweigh.deployments.source import GitSource
-from aweigh.deployments.workflow_ids import deployment_workflow, removal_workflow
+from aweigh.deployments.workflow_ids import removal_workflow
 from aweigh.github.app import READ
 from aweigh.secrets.value import REVEAL
 from aweigh.store import (
@@ -43,7 +43,7 @@ from aweigh.store import (
     steps,
 )
 from aweigh.store.database import Transaction
-from aweigh.store.tables import ApplicationRow, DeploymentRow
+from aweigh.store.tables import DeploymentRow
 
 router = APIRouter(prefix="/v1/worker", tags=["server workers"], include_in_schema=False)
 
@@ -53,7 +53,7 @@ async def _own(
 ) -> DeploymentRow:
     """Raises: NotFound: it is on another server, or its application was removed."""
     row = await deployments.find_row(tx, deployment_id, lock=lock)
-    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    application = await deployments.application_of(tx, row)
     if row.server != server or application.removed_at:
         raise NotFound(f"there is no deployment {deployment_id!r} on server {server}")
     return row
@@ -80,7 +80,7 @@ async def read_release(
     """
     async with context.store.read() as tx:
         row = await _own(tx, server, deployment)
-        application = await tx.session.get_one(ApplicationRow, row.application_id)
+        application = await deployments.application_of(tx, row)
         if not (_in_flight(row) or application.live == row.id):
             raise NotFound(f"{deployment} is neither in flight nor live")
         if run is not None and run != row.run_id:
@@ -137,8 +137,7 @@ async def _check_run(
     """Raises: UnknownRun, Unavailable."""
     async with context.store.read() as tx:
         row = await deployments.find_row(tx, deployment)
-        slug = (await tx.session.get_one(ApplicationRow, row.application_id)).slug
-    expected = deployment_workflow(slug, row.sequence, row.id)
+        expected = await deployments.workflow_of(tx, row)
     if not await context.executions.is_run_of(expected, run_id):
         raise unknown
 

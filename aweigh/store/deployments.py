@@ -18,6 +18,7 @@ from aweigh.deployments.deployment import (
     StepState,
 )
 from aweigh.deployments.release import Image, Release
+from aweigh.deployments.workflow_ids import Expected, deployment_workflow
 from aweigh.store import releases
 from aweigh.store.database import Transaction
 from aweigh.store.tables import (
@@ -90,6 +91,16 @@ async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id!r}")
     return row
+
+
+async def application_of(tx: Transaction, row: DeploymentRow) -> ApplicationRow:
+    return await tx.session.get_one(ApplicationRow, row.application_id)
+
+
+async def workflow_of(tx: Transaction, row: DeploymentRow) -> Expected:
+    """Return the one workflow that may act for the deployment."""
+    application = await application_of(tx, row)
+    return deployment_workflow(application.slug, row.sequence, row.id)
 
 
 async def lane_of(tx: Transaction, deployment_id: str) -> str | None:
@@ -167,7 +178,7 @@ async def page(
 
 async def release_of(tx: Transaction, row: DeploymentRow) -> Release:
     """Return what the deployment makes live, with its secrets: for its server worker only."""
-    application = await tx.session.get_one(ApplicationRow, row.application_id)
+    application = await application_of(tx, row)
     release = await tx.session.get_one(ReleaseRow, row.release_id)
     return Release(
         deployment=row.id, application=application.id, slug=application.slug, server=row.server,

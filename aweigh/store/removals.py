@@ -27,6 +27,11 @@ async def request(tx: Transaction, row: ApplicationRow, *, volumes: bool) -> Non
     await outbox.put(tx, outbox.REMOVE, row.id)
 
 
+async def lane_of(tx: Transaction, application_id: str) -> str:
+    """Return the slug of the application whose lane is asked for its removal."""
+    return (await tx.session.get_one(ApplicationRow, application_id)).slug
+
+
 async def find_open(
     tx: Transaction, application_id: str, sequence: int | None
 ) -> ApplicationRow | None:

@@ -12,10 +12,9 @@ import structlog
 
 from aweigh.core.errors import NotFound, StepFailed
 from aweigh.deployments.deployment import Reason, Standing
-from aweigh.deployments.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
-from aweigh.store import lifecycle, removals
+from aweigh.deployments.workflow_ids import Expected, Run, removal_workflow
+from aweigh.store import deployments, lifecycle, removals
 from aweigh.store.database import Store
-from aweigh.store.deployments import find_row
 from aweigh.store.tables import ApplicationRow
 from aweigh.temporal.executions import Executions
 
@@ -89,9 +88,8 @@ class WorkflowRecords:
             StepFailed: it is not.
         """
         async with self._store.read() as tx:
-            row = await find_row(tx, deployment_id)
-            slug = (await tx.session.get_one(ApplicationRow, row.application_id)).slug
-        expected = deployment_workflow(slug, row.sequence, row.id)
+            row = await deployments.find_row(tx, deployment_id)
+            expected = await deployments.workflow_of(tx, row)
         if (run.workflow_id, run.run_id) != (expected.id, row.run_id):
             await self._check(expected, run)
 
