@@ -58,6 +58,16 @@ ensure_environment() {
     command -v ssh >/dev/null || install_packages openssh-client
 }
 
+# Lint, types and import contracts.
+static_checks() {
+    local bin=$root/.venv/bin
+    cd "$root" || exit 1
+    "$bin/ruff" check .
+    "$bin/ruff" format --check --quiet .
+    "$bin/mypy"
+    "$bin/lint-imports" --no-logo 2>/dev/null || "$bin/lint-imports"
+}
+
 # Ends here, with its one sentence, when a setting is wrong: no engine could change that.
 engine_answers() {
     local code=0 said

@@ -6,6 +6,7 @@ from typing import Any
 import docker
 import hypothesis
 import pytest
+import structlog
 
 from aweigh.core.stalls import StallDetector
 from tests.support import stalls
@@ -14,6 +15,14 @@ from tests.support.scheduling import Scheduling, in_order
 # The machine may be slow, and a failure must be the same one for everybody.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("here")
+
+# With Rich installed, structlog would render each logged error for a third of a second.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
