@@ -1,4 +1,4 @@
-"""How an image is made from source."""
+"""The settings of a build: its method, variables, secrets and limits."""
 
 import re
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -17,7 +17,8 @@ Given = TypeVar("Given")
 
 
 class BuildLimits(Value):
-    """What a build may take; without `cpus` or `memory`, what the server worker's settings say."""
+    """Resource limits of a build. Missing `cpus` or `memory` are taken from the server worker's
+    settings."""
 
     cpus: Annotated[float, Field(ge=0.1, le=1024)] | None = None
     memory: Memory | None = None
@@ -40,7 +41,7 @@ _Stage = Written(
 
 
 class Buildpacks(Value):
-    """Cloud Native Buildpacks: the builder image finds out what the source is, and builds it."""
+    """A build by Cloud Native Buildpacks: the builder image detects the language and builds it."""
 
     method: Literal["buildpacks"] = "buildpacks"
     builder: str = DEFAULT_BUILDER
@@ -67,15 +68,15 @@ class Buildpacks(Value):
 
     @property
     def hidden(self) -> list[str]:
-        """What no log may show beside its variables."""
+        """Secrets besides the variables that must not appear in a log."""
         return []
 
 
 class Dockerfile(Value):
-    """The repository's own Dockerfile, by BuildKit."""
+    """A build of the repository's own Dockerfile, by BuildKit."""
 
     method: Literal["dockerfile"] = "dockerfile"
-    #: Its path below `subdirectory`, which is the context of the build.
+    #: Relative to `subdirectory`, which is the build context.
     dockerfile: Annotated[str, AfterValidator(repository_path.file)] = "Dockerfile"
     target: Annotated[str, _Stage] | None = None
     args: dict[str, GivenVariable] = Field(default_factory=dict)
@@ -101,12 +102,15 @@ class Dockerfile(Value):
 
     @property
     def hidden(self) -> list[str]:
-        """What no log may show beside its arguments."""
+        """Secrets besides the arguments that must not appear in a log."""
         return _with_parts([one.get_secret_value() for one in self.secrets.values()])
 
 
 def _with_parts(values: list[str]) -> list[str]:
-    """With the parts between quotes too, for so an argument is written into a Dockerfile."""
+    """Return the values and the parts between their single quotes.
+
+    An argument is written into the Dockerfile with its quotes escaped, so a log can show each part.
+    """
     return values + [part for value in values for part in value.split("'") if part != value]
 
 
@@ -125,7 +129,7 @@ def _method(build: Any) -> str:
     )
 
 
-#: A build that names no method is by Buildpacks.
+#: The default method is Buildpacks.
 Build = Annotated[
     Annotated[Buildpacks, Tag("buildpacks")] | Annotated[Dockerfile, Tag("dockerfile")],
     Discriminator(

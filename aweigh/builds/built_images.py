@@ -1,4 +1,4 @@
-"""Images by the content they were built from: the same content is built once."""
+"""Images named by the content they were built from, so that equal content is built once."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,7 +22,7 @@ _SHORT: Final = 12
 
 @dataclass(frozen=True)
 class BuiltImages:
-    """How images that were built are named, found and pinned on a server."""
+    """Collaborators that name, find and pin built images on a server."""
 
     names: Names
     release_images: ReleaseImages
@@ -42,7 +42,7 @@ class BuiltImage:
     _name: str = field(default="", init=False)
 
     async def find(self) -> ImageFacts | None:
-        """The image, if the release is pinned to it or one of the same content was built before.
+        """Return the image the release is pinned to, or one built earlier from the same content.
 
         Raises:
             StepError: the commit or the builder cannot be found.
@@ -60,7 +60,7 @@ class BuiltImage:
         """Pin the release to the image that its build has just made.
 
         Raises:
-            StepFailed: it is not there.
+            StepFailed: the image does not exist.
         """
         found = await self.parts.release_images.find(await self.name())
         if found is None:
@@ -68,7 +68,7 @@ class BuiltImage:
         await self._pin(found, await self.name())
 
     async def name(self) -> str:
-        """Its name by its content: commit, settings and builder.
+        """Return the image's name, derived from commit, settings and builder.
 
         Raises:
             StepError: the commit or the builder cannot be found.
@@ -77,7 +77,7 @@ class BuiltImage:
         return self._name
 
     async def _find_name(self) -> str:
-        # First what may end it: a builder may be a gigabyte to pull.
+        # The commit first, because this can fail: the builder may be a gigabyte to pull.
         commit = await self.parts.checkouts.commit(self.step, self.source)
         await self.parts.network.confine()
         secret, builder_id = self.parts.directory.content_secret, await self.method.builder_id()

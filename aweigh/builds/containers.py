@@ -33,12 +33,12 @@ class BuildContainers:
         self._directory = directory
 
     def phases(self, order: BuildOrder) -> Phases:
-        """The phases of a build by buildpacks."""
+        """Return the phases of a build by Buildpacks."""
         names, confine = self._installation.names, self._network.confine
         return Phases(self._engine, self._networks, names, order, confine)
 
     def buildkit(self, order: DockerfileOrder) -> BuildKit:
-        """A build of a Dockerfile."""
+        """Return a BuildKit build of a Dockerfile."""
         names, confine = self._installation.names, self._network.confine
         return BuildKit(self._engine, self._networks, names, order, confine)
 
@@ -47,28 +47,28 @@ class BuildContainers:
         return self._network.name
 
     async def api_version(self) -> str:
-        """The engine's."""
+        """Return the engine's API version."""
         return await self._engine.api_version()
 
     def labels(self, release: Release) -> dict[str, str]:
-        """The labels of everything that belongs to a release's build."""
+        """Return the labels of everything that belongs to a release's build."""
         return labels_of(self._installation.instance, release)
 
     async def running(self) -> set[tuple[str, str]]:
-        """The applications and deployments whose builds have a running container."""
+        """Return application and deployment ids of the builds that have a running container."""
         found = await self._engine.containers({**self._own, ROLE: BUILD_ROLE})
         return {(one.labels[APPLICATION], one.labels[DEPLOYMENT]) for one in found if one.running}
 
     async def seconds(self, release: Release) -> float:
-        """For how long a release's build has run so far, over all attempts."""
+        """Return how many seconds a release's build has run so far, over all attempts."""
         now = datetime.now(UTC)
         found = await self._engine.containers({**self.labels(release), ROLE: BUILD_ROLE})
         return sum(one.seconds(now) for one in found)
 
     async def end_others(self, release: Release) -> None:
-        """Remove what a worker that died left running of the application's other builds.
+        """Remove containers of the application's other builds, left running by a worker that died.
 
-        Called under the lock of its builds: two builds would share one cache.
+        Call it while holding the lock of the application's builds: all of them share one cache.
         """
         wanted = {**self._own, APPLICATION: release.application, ROLE: BUILD_ROLE}
         for one in await self._engine.containers(wanted):
@@ -76,13 +76,13 @@ class BuildContainers:
                 await self._engine.remove(one.name)
 
     async def deployments(self) -> set[str]:
-        """Deployments whose builds left something here: a directory, or a volume without one."""
+        """Return the deployments whose builds left a directory or a volume."""
         volumes = await self._networks.volumes({ROLE: BUILD_ROLE})
         left = {labels[DEPLOYMENT] for labels in volumes if DEPLOYMENT in labels}
         return left | await self._directory.deployments()
 
     async def discard(self, deployment_id: str) -> None:
-        """Kill and remove everything of one deployment's build; it is gone afterwards."""
+        """Kill and remove everything that belongs to one deployment's build."""
         wanted: Mapping[str, str] = {**self._own, DEPLOYMENT: deployment_id, ROLE: BUILD_ROLE}
         containers = await self._engine.containers(wanted)
         await together(self._engine.remove(one.name) for one in containers)
@@ -90,7 +90,7 @@ class BuildContainers:
         await self._directory.remove(deployment_id)
 
     async def remove_application(self, application_id: str) -> None:
-        """Remove an application's caches, with everything that its builds left."""
+        """Remove an application's caches and everything that its builds left."""
         await self._networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
         await self._networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
 

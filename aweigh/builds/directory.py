@@ -1,4 +1,4 @@
-"""Where builds keep their clones and notes on a server, and the key of content keys."""
+"""The directory for clones and notes of builds on a server, and for the secret of content keys."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ class BuildDirectory:
         self._secret_file = directory / "content-key"
 
     def prepare(self) -> None:
-        """Make the directory, and the key without which nobody can guess a content key."""
+        """Create the directory and the secret that prevents guessing of content keys."""
         self._directory.mkdir(parents=True, exist_ok=True)
         if not self._secret_file.exists():
             write_durably(self._secret_file, os.urandom(_KEY_BYTES).hex())
@@ -28,11 +28,11 @@ class BuildDirectory:
         return bytes.fromhex(self._secret_file.read_text())
 
     def of(self, deployment_id: str) -> Path:
-        """The directory of one deployment's clone and notes."""
+        """Return the directory of one deployment's clone and notes."""
         return self._directory / grammar.path_part(deployment_id)
 
     async def deployments(self) -> set[str]:
-        """The deployments that have a directory here."""
+        """Return the deployments that have a directory."""
         here = await in_thread(lambda: list(self._directory.iterdir()))
         return {path.name for path in here if path.is_dir()}
 
@@ -41,5 +41,5 @@ class BuildDirectory:
 
 
 async def remove_tree(path: Path) -> None:
-    """Remove a directory, whatever a repository's files are like."""
+    """Remove a directory, ignoring errors: a repository's files can have any permissions."""
     await in_thread(lambda: shutil.rmtree(path, ignore_errors=True))

@@ -1,4 +1,4 @@
-"""From a repository to an image on the application's own server."""
+"""Builds images from repositories on the application's server."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ _SHORT: Final = 12
 
 @dataclass(frozen=True)
 class BuildMethods:
-    """Buildpacks and Dockerfiles, and what they share."""
+    """The build methods (Buildpacks and Dockerfile) and the collaborators that they share."""
 
     containers: BuildContainers
     build_images: BuildImages
@@ -40,7 +40,7 @@ class BuildMethods:
     disk: DiskReserve
 
     def of(self, step: RunningStep, source: GitSource) -> Method:
-        """The method by which a source is built."""
+        """Return the method by which a source is built."""
         if isinstance(source.build, Dockerfile):
             return ByDockerfile(
                 step,
@@ -73,10 +73,10 @@ class ImageBuilds:
         self._locks = locks
 
     async def fetch(self, step: RunningStep) -> None:
-        """Find out the commit and fetch its files, unless its image is here already.
+        """Resolve the commit and fetch its files, unless its image already exists.
 
         Raises:
-            StepError: the commit cannot be fetched; carries the reason.
+            StepError: the commit cannot be fetched, with the reason.
         """
         image = self._image_of(step)
         if found := await image.find():
@@ -87,7 +87,8 @@ class ImageBuilds:
         await self._log_the_queue(step)
 
     async def _log_the_queue(self, step: RunningStep) -> None:
-        """A build that waits for its slot cannot say so: its step has not begun."""
+        """Log that other builds run. A build that waits for its slot cannot log: its step has not
+        begun."""
         others = {application for application, _ in await self._containers.running()}
         if others - {step.release.application}:
             step.log(
@@ -96,10 +97,10 @@ class ImageBuilds:
             )
 
     async def build(self, step: RunningStep) -> None:
-        """Have the release's image on the engine, made from its commit.
+        """Build the release's image from its commit, unless it exists.
 
         Raises:
-            StepError: the commit cannot be fetched or built; carries the reason.
+            StepError: the commit cannot be fetched or built, with the reason.
         """
         image = self._image_of(step)
         async with self._locks.holding(_lock_of(step.release.application)):
@@ -114,7 +115,7 @@ class ImageBuilds:
         return BuiltImage(self._built, step, source, self._methods.of(step, source))
 
     async def _build(self, image: BuiltImage, clone: Path) -> None:
-        """Run the build, or what an earlier attempt left of it."""
+        """Run the build, continuing one that an earlier attempt left running."""
         step, name = image.step, await image.name()
         await self._containers.end_others(step.release)
         await self._end_unattended()
@@ -133,30 +134,33 @@ class ImageBuilds:
         except (StepFailed, BuildLost) as error:
             step.evidence = log.last_lines
             await self._clear_up(step)
-            if error.reason is Reason.DISK_FULL:  # a cache may be what filled it
+            if error.reason is Reason.DISK_FULL:  # a cache may have filled the disk
                 await self._containers.remove_application(step.release.application)
             raise
         except asyncio.CancelledError:
-            if not step.attempt.worker_stops():  # then the next worker goes on with it
+            if not step.attempt.worker_stops():  # else the next worker continues this build
                 await self._clear_up(step)
             raise
         await image.take()
 
     async def _end_unattended(self) -> None:
-        """Remove builds of other applications whose worker died: they hold no slot, and nothing
-        watches their time or the disk. Their next attempt begins anew, from their caches."""
+        """Remove builds of other applications whose worker died.
+
+        They hold no slot, and nothing checks their time limit or the disk. Their next attempt
+        starts again, from their caches.
+        """
         for application, deployment in await self._containers.running():
-            with contextlib.suppress(TimeoutError):  # a step attends to it
+            with contextlib.suppress(TimeoutError):  # a step is working on it
                 async with self._locks.holding(_lock_of(application), patience=0):
                     await self._containers.discard(deployment)
 
     async def _clear_up(self, step: RunningStep) -> None:
-        """Leave nothing of the build but the image and the caches."""
+        """Remove everything of the build but the image and the caches."""
         deployment = step.release.deployment
         if self._checkouts.of(deployment).parent.exists():
             await self._containers.discard(deployment)
 
 
 def _lock_of(application: str) -> str:
-    """The lock of an application's builds, held by the step that attends to one."""
+    """Return the lock of an application's builds, held by the step that works on one."""
     return f"build-{application}"

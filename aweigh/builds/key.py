@@ -1,4 +1,4 @@
-"""The content key: the same key stands for the same image, which is then not built again."""
+"""The content key: builds with equal keys give the same image, so the second one is skipped."""
 
 import hashlib
 import hmac
@@ -9,9 +9,10 @@ from aweigh.deployments.variable import VALUES
 
 
 def content_key(secret: bytes, source: GitSource, commit: str, builder_id: str = "") -> str:
-    """A key of everything an image is made of; a Dockerfile names itself what it is built on.
+    """Return a hash of everything an image is built from.
 
-    Secrets are part of it, so it is keyed with a secret of the server's: nobody can try values.
+    `builder_id` is empty for a Dockerfile, which names its base images itself. Secrets are part of
+    the hash, so it is keyed with a secret of the server: without that, values could be tried out.
     """
     build = source.build.model_dump(mode="json", context=VALUES, exclude={"limits"})
     parts = {

@@ -1,4 +1,4 @@
-"""Limits of a build while it runs: its time, and the disk's reserve."""
+"""Limits of a running build: its time, and the disk's reserve."""
 
 import asyncio
 import time
@@ -16,12 +16,12 @@ _CHECK_SECONDS: Final = 1.0
 async def within_limits(
     work: Coroutine[Any, Any, None], disk: DiskReserve, *, what: str, seconds: float, too_long: str
 ) -> None:
-    """Let it work for at most so many seconds, while the disk has its reserve.
+    """Run `work` for at most `seconds`, while the disk keeps its reserve.
 
-    `what`: the subject of the messages; `too_long`: the message for work that takes longer.
+    `what` is the subject of the messages, `too_long` the message for a timeout.
 
     Raises:
-        StepFailed: `timed_out` or `disk_full`; the work has ended then.
+        StepFailed: `timed_out` or `disk_full`; the work has ended by then.
     """
     deadline = time.monotonic() + seconds
     working = asyncio.create_task(work)

@@ -1,4 +1,4 @@
-"""A build's output on its way into the deployment's log: every line once, whatever dies."""
+"""Copies a build's output into the deployment's log: each line once, even if a worker dies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _LAST_LINES: Final = 10
 _WIDTH: Final = 160
-#: Of a log that is searched for its last lines.
+#: How many bytes at the end of a log are searched for its last lines.
 _TAIL_BYTES: Final = 16 * 1024
 
 
 class _Note(BaseModel):
-    """How far the output of a phase was read, and how long the log was then and at its begin."""
+    """How far a phase's output was read, and the log's length then and at the phase's start."""
 
     phase: str = ""
     at: str = ""
@@ -33,10 +33,10 @@ class _Note(BaseModel):
 
 
 class BuildLog:
-    """Reads on where a worker that died stopped.
+    """Continues reading where a worker that died stopped.
 
-    It may have died between writing lines and noting that; so those of them that stand in the log
-    behind the length that was noted, perhaps among words of Aweigh's own, are not written again.
+    That worker may have died after it wrote lines and before it updated its note. So lines that the
+    log already has behind the noted length, possibly between Aweigh's own, are not written again.
     """
 
     def __init__(self, step: RunningStep, note: Path) -> None:
@@ -49,18 +49,18 @@ class BuildLog:
 
     @property
     def phase(self) -> str:
-        """The phase that an earlier reader came to; empty: there was none."""
+        """The phase that an earlier reader reached; empty if there was none."""
         return self._note.phase
 
     @property
     def last_lines(self) -> str:
-        """What was printed last, for those who ask why it failed."""
-        # Masked before a line is cut, in which half a secret could be left.
+        """The last lines of output, shown with a failure."""
+        # Mask before cutting lines, which could leave half a secret.
         shown = mask_lines(self._last, self._step.secrets)[-_LAST_LINES:]
         return "\n".join(one_line(line, _WIDTH) for line in shown)
 
     def begin(self, phase: str) -> str:
-        """The time of the last line that was read of this phase; empty: none was."""
+        """Return the position of the last line read of this phase; empty if none was."""
         if self._note.phase != phase:
             self._behind.clear()
             length = self._step.log_length()
@@ -87,7 +87,7 @@ class BuildLog:
         return []
 
     def _written_last(self) -> list[str]:
-        """The last lines an earlier reader wrote of this phase."""
+        """Return the last lines of this phase that an earlier reader wrote."""
         tail = max(self._note.begun, self._step.log_length() - _TAIL_BYTES)
         return self._step.lines_behind(tail)
 
@@ -99,5 +99,5 @@ class BuildLog:
 
 
 def _lines(text: str) -> list[str]:
-    """A progress bar writes its line over and over: each state of it is one."""
+    """Split at carriage returns too: each state of a progress bar is a line."""
     return text.splitlines() or [""]

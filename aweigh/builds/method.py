@@ -1,4 +1,4 @@
-"""A way to make an image from source."""
+"""The interface of a build method."""
 
 from pathlib import Path
 from typing import Protocol
@@ -9,25 +9,25 @@ from aweigh.deployments.deployment import Reason
 
 
 class Method(Protocol):
-    """One release's build, by one method."""
+    """Builds one release by one method."""
 
     async def builder_id(self) -> str:
-        """What the image depends on besides the source and its settings; empty: nothing.
+        """Return what the image depends on besides the source and its settings, or "".
 
         Raises:
-            StepError: it cannot be pulled.
+            StepError: the builder cannot be pulled.
         """
 
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
-        """Have `image` on the engine, made from the clone; a build that runs already is waited for.
+        """Build `image` from the clone and load it into the engine, continuing a running build.
 
         Raises:
-            StepError: it cannot be made, with the reason.
+            StepError: the image cannot be built, with the reason.
         """
 
 
 def tool_missing(error: Exception, message: str) -> StepError:
-    """The error for an image that builds need and that cannot be pulled; `error` says why."""
+    """Return the error for a build tool's image that cannot be pulled; `error` is the cause."""
     if isinstance(error, StepUnavailable):
         return StepUnavailable(error.reason, message)
     return StepFailed(Reason.BUILDER_NOT_FOUND, message)

@@ -1,4 +1,4 @@
-"""The network of builds, which keeps what is built from this server's own services."""
+"""The network of builds, from which code under build cannot reach this server's own services."""
 
 from aweigh.containers.firewall import Firewall
 from aweigh.containers.networks import Networks
@@ -8,7 +8,7 @@ from aweigh.deployments.deployment import Reason
 
 
 class BuildNetwork:
-    """`may_be_open`: builds go on where the firewall cannot be set."""
+    """`may_be_open`: build even if the firewall cannot be set up."""
 
     def __init__(
         self, name: str, networks: Networks, firewall: Firewall, *, may_be_open: bool
@@ -19,10 +19,10 @@ class BuildNetwork:
         self._may_be_open = may_be_open
 
     async def confine(self) -> None:
-        """Have the network, and the firewall round it.
+        """Create the network and its firewall, if absent.
 
         Raises:
-            StepFailed: the firewall cannot be set.
+            StepFailed: the firewall cannot be set up.
         """
         await self._networks.ensure_build_network(self.name)
         try:

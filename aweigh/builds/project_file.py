@@ -1,7 +1,7 @@
-"""What a repository's `project.toml` says to whoever builds it.
+"""The build settings in a repository's `project.toml`.
 
-https://github.com/buildpacks/spec/blob/main/extensions/project-descriptor.md, and what `pack` reads
-beside it: https://buildpacks.io/docs/reference/config/project-descriptor/.
+Format: https://github.com/buildpacks/spec/blob/main/extensions/project-descriptor.md, and the
+additions of `pack`: https://buildpacks.io/docs/reference/config/project-descriptor/.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from aweigh.core import grammar
 
 PROJECT_FILE: Final = "project.toml"
-#: Characters that are read of one.
+#: Maximum length, in characters.
 LONGEST: Final = 64 * 1024
-#: Where versions 0.1 and 0.2 of the descriptor, and `pack`, keep what concerns a build.
+#: Tables with build settings in versions 0.1 and 0.2 of the descriptor, and for `pack`.
 _PLACES: Final = (("io", "buildpacks"), ("io", "buildpacks", "build"), ("build",))
 _WITHOUT_EFFECT: Final = ("builder", "buildpacks", "group", "pre", "post")
 
@@ -36,24 +36,24 @@ class _Table(BaseModel):
 
 @dataclass(frozen=True)
 class Project:
-    """What a build heeds of it."""
+    """The settings that a build applies."""
 
-    #: Variables of the build; the application's own go before them.
+    #: Build variables; those of the application override them.
     env: Mapping[str, str] = field(default_factory=dict)
-    #: Patterns as in a `.gitignore` of the only files that are built, or of those that are not.
+    #: `.gitignore` patterns of the only files that are built, or of those that are left out.
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    #: What it says that has no effect here.
+    #: Settings in the file that Aweigh ignores.
     without_effect: tuple[str, ...] = ()
 
     @property
     def selection(self) -> Callable[[str], bool] | None:
-        """Whether a path is part of what is built; None where all are.
+        """Return a function that tells whether a path is built; None if all paths are.
 
-        By RE2, whose time is linear: a repository may mean harm with its patterns.
+        Patterns are matched by RE2, whose time is linear, because the repository is untrusted.
 
         Raises:
-            ValueError: a pattern is none, or they are too many.
+            ValueError: a pattern is invalid, or the patterns are too many or too long.
         """
         try:
             patterns = GitIgnoreSpec.from_lines(self.include or self.exclude, backend="re2")
@@ -67,15 +67,19 @@ class Project:
 
 
 def _as_text(path: str) -> str:
-    """File names are bytes; one that is no text matches as if it were."""
+    """Return the path as text; bytes that are not text are replaced."""
     return path.encode(errors="replace").decode()
 
 
 def read_project(text: str) -> Project:
-    """Raises: ValueError: it cannot be understood, and where."""
+    """Read a project file.
+
+    Raises:
+        ValueError: the file is invalid; the message names the place.
+    """
     if len(text) > LONGEST:
         raise ValueError(f"it is longer than {LONGEST // 1024} KiB")
-    document = rtoml.loads(text)  # linear, and of bounded depth: a repository may mean harm
+    document = rtoml.loads(text)  # linear in time and bounded in depth: the repository is untrusted
     found = [(place, table) for place in _PLACES if (table := _at(document, place))]
     tables = [_read(place, table) for place, table in found]
     include = tuple(pattern for table in tables for pattern in table.include)
@@ -96,7 +100,11 @@ def read_project(text: str) -> Project:
 
 
 def _at(document: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any]:
-    """Raises: ValueError: what is there is not a table."""
+    """Return the table at a place.
+
+    Raises:
+        ValueError: the value there is not a table.
+    """
     table: Any = document
     for name in place:
         table = table.get(name, {})
@@ -107,7 +115,7 @@ def _at(document: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any
 
 def _read(place: tuple[str, ...], table: Mapping[str, Any]) -> _Table:
     given = dict(table)
-    if isinstance(given.get("env"), dict):  # `[[io.buildpacks.env.build]]`, as it was once
+    if isinstance(given.get("env"), dict):  # `[[io.buildpacks.env.build]]`, the older form
         given["env"] = given["env"].get("build", ())
     try:
         return _Table.model_validate(given)

@@ -1,4 +1,4 @@
-"""Cloud Native Buildpacks: what a builder image says of itself, and the phases of a build.
+"""Cloud Native Buildpacks: the metadata of a builder image, and the phases of a build.
 
 Aweigh is the *platform* of the specification (https://github.com/buildpacks/spec, platform.md).
 """
@@ -20,21 +20,21 @@ from aweigh.images.reference import ImageReference
 _METADATA: Final = "io.buildpacks.builder.metadata"
 _LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"
 LIFECYCLE_VERSION: Final = "io.buildpacks.lifecycle.version"
-#: Lifecycles that refuse older engines (https://github.com/buildpacks/lifecycle/issues/1607).
+#: Lifecycles that reject older engines (https://github.com/buildpacks/lifecycle/issues/1607).
 _DEMANDING: Final = ((0, 21, 2), (0, 21, 7))
 _DEMANDED_API: Final = (1, 44)
-#: Versions of the platform API that the phases below are called by, best first.
+#: Versions of the platform API that the phases below support, preferred first.
 PLATFORM_APIS: Final = ("0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
-#: From this version on the restorer needs the engine, and is told of the run image by a file.
+#: From this version on, the restorer needs the engine and reads the run image from a file.
 _RESTORER_SEES_ENGINE: Final = (0, 12)
 
 WORKSPACE: Final = "/workspace"
 LAYERS: Final = "/layers"
 PLATFORM: Final = "/platform"
-#: Where the builder leaves what it knows of the image, for the exporter.
+#: Where the builder writes the image's metadata for the exporter.
 METADATA: Final = f"{LAYERS}/config/metadata.toml"
-#: What the exporter believes of the image's base, of the image before and of where the source came
-#: from. What runs in the build may read it, and write everything below `LAYERS`.
+#: The directory from which the exporter reads the base image, the previous image and the origin of
+#: the source. Untrusted code in the build can read it; it can write everything below `LAYERS`.
 ANALYSIS: Final = "/analysis"
 ANALYZED: Final = f"{ANALYSIS}/analyzed.toml"
 PROJECT_METADATA: Final = f"{ANALYSIS}/project-metadata.toml"
@@ -43,7 +43,7 @@ LAUNCH_CACHE: Final = "/launch-cache"
 
 
 class Phase(StrEnum):
-    """The phases of a build, in their order."""
+    """The phases of a build, in order."""
 
     ANALYZER = "analyzer"
     DETECTOR = "detector"
@@ -53,18 +53,19 @@ class Phase(StrEnum):
 
     @property
     def number(self) -> int:
-        """From one."""
+        """Return the position of the phase, counting from 1."""
         return list(Phase).index(self) + 1
 
     @property
     def runs_guests(self) -> bool:
-        """Whether it runs buildpacks and what a repository brings, which never see the engine."""
+        """Whether the phase runs buildpacks and code of the repository, which must not see the
+        engine."""
         return self in (Phase.DETECTOR, Phase.BUILDER)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Builder:
-    """A builder image, read."""
+    """The facts about a builder image that a build needs."""
 
     image: str
     user: int
@@ -78,7 +79,8 @@ class Builder:
         return tuple(int(part) for part in self.platform_api.split("."))
 
     def user_of(self, phase: Phase) -> str:
-        """Root only in the phases that write images, and never with the group that may."""
+        """Return `uid:gid` for a phase: root only for phases that write images, always the
+        builder's group."""
         return f"{self.user if phase.runs_guests else 0}:{self.group}"
 
     def sees_engine(self, phase: Phase) -> bool:
@@ -89,7 +91,10 @@ class Builder:
     def arguments(
         self, phase: Phase, image: str, process: str, previous: str = ""
     ) -> tuple[str, ...]:
-        """What the phase's program is told, to make `image`; `previous` lends its layers."""
+        """Return the arguments of the phase's program.
+
+        `image` is the name of the result; layers of the image `previous` are reused.
+        """
         owner = ("-uid", str(self.user), "-gid", str(self.group))
         layers = ("-no-color", "-layers", LAYERS)
         guests = ("-app", WORKSPACE, *layers, "-platform", PLATFORM)
@@ -112,7 +117,7 @@ class Builder:
 
 
 def is_trusted(builder: ImageReference, trusted: Iterable[str]) -> bool:
-    """Whether a builder's own lifecycle may use the engine: its repository matches one of these."""
+    """Whether the builder's own lifecycle may use the engine: its repository matches a pattern."""
     patterns = (ImageReference(repository=one).full_repository for one in trusted)
     return any(fnmatchcase(builder.full_repository, pattern) for pattern in patterns)
 
@@ -125,10 +130,10 @@ def understands_engine(lifecycle: str, engine_api: str) -> bool:
 
 
 def read_lifecycle(facts: ImageFacts) -> set[str]:
-    """The platform APIs that a lifecycle image speaks.
+    """Return the platform APIs that a lifecycle image supports.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: the image is not a lifecycle image.
     """
     try:
         return _platform_apis({"apis": json.loads(facts.labels[_LIFECYCLE_APIS])})
@@ -137,10 +142,12 @@ def read_lifecycle(facts: ImageFacts) -> set[str]:
 
 
 def read_builder(facts: ImageFacts, spoken: Container[str] = PLATFORM_APIS) -> Builder:
-    """What a builder image says of itself; `spoken`: the platform APIs of who works with it.
+    """Read the metadata of a builder image.
+
+    `spoken` are the platform APIs of the lifecycle that works with it.
 
     Raises:
-        ValueError: it is not a builder, or one that Aweigh cannot speak to; says which.
+        ValueError: the image is not a builder, or none of its platform APIs is supported.
     """
     try:
         metadata = json.loads(facts.labels[_METADATA])
@@ -175,7 +182,7 @@ def _run_image(metadata: Mapping[str, object]) -> str:
 
 
 def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
-    """Both what is supported and what is deprecated; old builders name a single one."""
+    """Return supported and deprecated platform APIs; old builders name a single one."""
     if apis := lifecycle.get("apis"):
         platform = apis["platform"]  # type: ignore[index]
         return {*(platform.get("supported") or ()), *(platform.get("deprecated") or ())}
@@ -183,13 +190,13 @@ def _platform_apis(lifecycle: Mapping[str, object]) -> set[str]:
 
 
 def processes(metadata: str) -> list[str]:
-    """The types of the processes a build defined, by the lifecycle's `metadata.toml`.
+    """Return the process types that a build defined, from the lifecycle's `metadata.toml`.
 
-    What ran in the build could have written it: by a reader whose time is linear, and whose depth
-    is bounded.
+    Untrusted code in the build can write this file, so the parser must be linear in time and
+    bounded in depth.
 
     Raises:
-        ValueError: it is not such a file.
+        ValueError: the text is not such a file.
     """
     try:
         return [str(one["type"]) for one in rtoml.loads(metadata).get("processes", [])]
@@ -198,7 +205,7 @@ def processes(metadata: str) -> list[str]:
 
 
 def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
-    """Why the image cannot run the process that is wanted; None where it can."""
+    """Return why the image cannot run the wanted process, or None if it can."""
     if wanted in defined:
         return None
     if not defined:
@@ -211,7 +218,7 @@ def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a phase's exit code means; a `final` one is not worth another try."""
+    """The meaning of a phase's exit code; the build is retried unless the verdict is `final`."""
 
     reason: Reason
     message: str
@@ -242,23 +249,23 @@ _EXIT_CODES: Final[Mapping[int, Verdict]] = {
 }
 
 
-#: Killed from outside, as by an engine that stops: SIGKILL, SIGTERM (which Go says in its own way
-#: where it is process 1), and what an engine says of what had ended when it came back.
+#: Exit codes of a phase that was killed from outside, as when the engine stops: SIGKILL, SIGTERM,
+#: Go's code for SIGTERM as process 1, and the code an engine reports after its restart.
 _KILLED: Final = (137, 143, 2, 255)
 
 
 def verdict(phase: Phase, exit_code: int) -> Verdict:
-    """What it means that a phase ended with this code."""
+    """Return the meaning of a phase's exit code."""
     if exit_code in _KILLED:
         return Verdict(Reason.BUILD_FAILED, f"The {phase} was killed from outside", final=False)
     known = _EXIT_CODES.get(exit_code)
     return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")
 
 
-#: The lifecycle's words; 137 is what a shell makes of SIGKILL.
+#: Printed by the lifecycle; 137 is the exit code of a shell whose child got SIGKILL.
 _CHILD_KILLED: Final = re.compile(r"failed to build: (signal: killed|exit status 137)")
 
 
 def was_killed(said: str) -> bool:
-    """Whether a buildpack was killed: in a container only the kernel does, for lack of memory."""
+    """Whether a buildpack was killed; in a container only the kernel does that, for lack of memory."""
     return _CHILD_KILLED.search(said) is not None

@@ -1,4 +1,4 @@
-"""The containers of a build's phases: what each may see, and as whom it runs."""
+"""The containers of a build's phases: their mounts, networks and users."""
 
 import json
 from collections.abc import Mapping
@@ -28,16 +28,16 @@ _DATE: Final = "SOURCE_DATE_EPOCH"
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOrder:
-    """One image to be built, on one server."""
+    """The inputs of one buildpacks build on one server."""
 
     slug: str
     sequence: int
     labels: Mapping[str, str]
     builder: Builder
-    #: The image that the phases run from that see the engine: one whose lifecycle is trusted.
+    #: The image for the phases that see the engine; its lifecycle is trusted.
     lifecycle_image: str
     image: str
-    #: The application's image before, whose layers are used again; empty: there is none.
+    #: The application's previous image, whose layers are reused; empty if there is none.
     previous: str = ""
     process: str
     subdirectory: str
@@ -46,11 +46,11 @@ class BuildOrder:
     cpus: float
     memory_bytes: int
     pids: int
-    #: How much a deployment's log takes of what is printed.
+    #: The maximum size of a deployment's log.
     log_bytes: int
     repository: str
     commit: str
-    #: Variables of the build by the application; those of the repository itself give way to them.
+    #: The application's build variables; they override those of the repository.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     project: Project = field(default_factory=Project)
 
@@ -60,8 +60,9 @@ class BuildOrder:
 
     @property
     def created(self) -> dict[str, str]:
-        """The date of the image, if one is wanted; without one, equal content is an equal image.
+        """Return the variable with the image's creation date, if the application sets one.
 
+        Without a date, equal content gives an equal image.
         https://github.com/buildpacks/spec/blob/main/platform.md#source-date-epoch-1
         """
         wanted = self.variables.get(_DATE, "")
@@ -69,7 +70,7 @@ class BuildOrder:
 
     @property
     def provenance(self) -> str:
-        """What the image says of where it came from, as the exporter's `project-metadata.toml`."""
+        """Return the exporter's `project-metadata.toml`, which records the origin of the source."""
         return (
             '[source]\ntype = "git"\n'
             f"[source.version]\ncommit = {json.dumps(self.commit)}\n"
@@ -78,24 +79,24 @@ class BuildOrder:
 
 
 def engine_log(log_bytes: int) -> int:
-    """How much the engine keeps of what is printed, for a deployment's log of so many bytes.
+    """Return how many bytes of output the engine must keep for a deployment's log of `log_bytes`.
 
-    A line takes the engine up to three times as much, and whoever reads while it begins a new file
-    misses what it had not read: it shall not do so before that log is full.
+    The engine's format takes up to three times the size of a line. When the engine rotates the
+    file, a reader loses what it had not read yet, so that must not happen before the log is full.
     """
     return 8 * log_bytes
 
 
 def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
-    """The container of one phase."""
+    """Return the container of one phase."""
     builder = order.builder
     guests = phase.runs_guests
     return ContainerSpec(
         name=names.build(order.slug, order.sequence, phase),
         image=builder.image if guests else order.lifecycle_image,
         labels=dict(order.labels) | {ROLE: BUILD_ROLE, "traefik.enable": "false"},
-        # Never the application's or the build's own variables, but for a date: `docker inspect`
-        # shows these.
+        # Only a date, never the application's or the build's variables: `docker inspect` shows
+        # them.
         env={
             "CNB_PLATFORM_API": builder.platform_api,
             "CNB_ANALYZED_PATH": ANALYZED,

@@ -33,7 +33,7 @@ from aweigh.servers.running_step import RunningStep
 
 
 class ByBuildpacks:
-    """One release's build by the phases of a builder's lifecycle."""
+    """Builds one release by running the phases of a builder's lifecycle."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ByBuildpacks:
                 await phases.run(phase, preparation, log.begin(phase), log.take)
 
     async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:
-        """The builder image, pulled if it is not here."""
+        """Return the builder, pulling its image if it is absent."""
         asked = ImageReference.parse(self._build.builder)
         release = self._step.release
         found = await self._build_images.get(self._step, asked, refresh=release.rebuild)
@@ -85,7 +85,8 @@ class ByBuildpacks:
             ) from error
 
     async def _builder_and_lifecycle(self) -> tuple[Builder, str]:
-        """The builder, and the image whose lifecycle is given the engine: never a stranger's."""
+        """Return the builder and the image whose lifecycle may use the engine: always a trusted
+        one."""
         self._found = self._found or await self._look_for_both()
         return self._found
 

@@ -1,7 +1,7 @@
-"""The phases of a build, run one after the other in containers of their own.
+"""Runs the phases of a build one after the other, each in its own container.
 
-Everything they make has a name of its own, so a build whose worker died is found again: phases that
-ended are not run again, one that still runs is waited for, and its output read on.
+All containers and volumes have fixed names, so after the death of a worker the next one finds them:
+it skips finished phases, waits for the running one, and continues to read its output.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ from aweigh.core.errors import BuildLost, StepError, StepFailed
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
 
-#: Among which a phase says why it failed.
+#: The number of lines in which a phase's error is looked for.
 _LAST_LINES: Final = 5
 _SHORT: Final = 12
 _LONGEST_METADATA: Final = 1024**2
-#: The making of a phase's container; false: there is one, and it was started.
+#: Creates a phase's container; the result is False if the container was already started.
 Preparation = asyncio.Task[bool]
 _VOLUMES: Final = ("app", "layers", "analysis")
 
@@ -64,10 +64,10 @@ class Phases:
     async def preparing(
         self, begun: Phase, source: Path
     ) -> AsyncIterator[Mapping[Phase, Preparation]]:
-        """Have the containers from a phase on made, each after the one before, while those run:
-        to make one takes as long as many a phase.
+        """Create the containers from phase `begun` on in the background, in order.
 
-        Nothing is being made any more once this is left, whichever way.
+        Creating a container takes about as long as running many a phase. On exit, all creation has
+        stopped.
         """
         made: dict[Phase, Preparation] = {}
         before = None
@@ -81,10 +81,10 @@ class Phases:
             await asyncio.gather(*made.values(), return_exceptions=True)
 
     async def run(self, phase: Phase, preparation: Preparation, after: str, tell: Tell) -> None:
-        """Have one phase done; `after` is where an earlier reader of its output stopped.
+        """Run one phase; `after` is the position at which an earlier reader of its output stopped.
 
         Raises:
-            StepError: it failed, with the reason its exit code stands for.
+            StepError: the phase failed, with the reason for its exit code.
         """
         name = self._name(phase)
         if await preparation:
@@ -94,9 +94,10 @@ class Phases:
             raise self._failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
     async def begun(self, came_to: Phase) -> Phase:
-        """Where to begin after an attempt that came to a phase: there, unless all of it is gone.
+        """Return the phase at which to continue after an attempt that reached `came_to`.
 
-        It may have died before that phase had a container; then the phase before has one.
+        The attempt may have died before that phase had a container; then the previous phase has
+        one. If neither has, the build starts again.
         """
         for phase in list(Phase)[max(came_to.number - 2, 0) : came_to.number]:
             if await self._engine.container(self._name(phase)):
@@ -107,7 +108,11 @@ class Phases:
         return self._names.build(self._order.slug, self._order.sequence, phase)
 
     async def _container(self, phase: Phase) -> Container | None:
-        """Raises: StepFailed: there is one of that name, and it is another deployment's."""
+        """Return the phase's container.
+
+        Raises:
+            StepFailed: a container of that name belongs to another deployment.
+        """
         found = await self._engine.container(self._name(phase))
         if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
             raise StepFailed(Reason.INTERNAL, f"The container {found.name} is another one's.")
@@ -121,7 +126,7 @@ class Phases:
         await self._engine.start(self._name(phase))
 
     async def _prepare(self, phase: Phase, source: Path, before: Preparation | None) -> bool:
-        """Make the container of a phase, with all its files; false: it was started already."""
+        """Create a phase's container with all its files; return False if it was already started."""
         if before:
             await before
         name, builder = self._name(phase), self._order.builder
@@ -129,7 +134,7 @@ class Phases:
         if found := await self._container(phase):
             if found.status != "created":
                 return False
-            await self._engine.remove(name)  # it was made, and perhaps not given all its files
+            await self._engine.remove(name)  # its files may be incomplete
         await self._engine.create(phase_spec(self._names, self._order, phase))
         files = {
             f"{PLATFORM}/env/{grammar.build_variable_name(name)}": value
@@ -150,10 +155,10 @@ class Phases:
         return True
 
     async def _refuse_unknown_process(self) -> None:
-        """Before minutes of writing an image that could not run.
+        """Reject an undefined process before minutes are spent on exporting an image.
 
         Raises:
-            StepFailed: the build has not defined the process that is wanted.
+            StepFailed: the build did not define the wanted process.
         """
         order = self._order
         try:
@@ -161,12 +166,12 @@ class Phases:
             metadata = await self._engine.read_file(builder, METADATA, _LONGEST_METADATA)
             defined = processes((metadata or b"").decode())
         except ValueError:
-            return  # the exporter reads it too, and says what is wrong with it
+            return  # the exporter reads the file too, and reports what is wrong
         if metadata and (why := why_no_process(order.process, defined)):
             raise StepFailed(Reason.BUILD_FAILED, why)
 
     def _failed(self, phase: Phase, ended: Container, last_lines: str) -> StepError:
-        # One time in twenty, on a busy machine, the engine does not hear of it before the end.
+        # On a busy machine, the engine misses about one out-of-memory kill in twenty.
         if ended.out_of_memory or was_killed(last_lines):
             return StepFailed(
                 Reason.OUT_OF_MEMORY,
@@ -181,7 +186,7 @@ class Phases:
         )
 
     async def ensure_volumes_and_network(self) -> None:
-        """Have the build's network and volumes, and the application's caches."""
+        """Create the build's network and volumes, and the application's caches, if absent."""
         order = self._order
         await self._networks.ensure_build_network(order.network)
         for what in _VOLUMES:

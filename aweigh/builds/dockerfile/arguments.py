@@ -1,8 +1,8 @@
-"""Build arguments, written into the Dockerfile that is built.
+"""Writes build arguments into the Dockerfile that is built.
 
-BuildKit's own client takes arguments from its command line only, which everybody on a server can
-read. An argument that is given takes the place of the default that its `ARG` declares: so the
-default is what is replaced. https://docs.docker.com/reference/dockerfile/#arg
+BuildKit's client accepts arguments only on its command line, which every user of a server can read.
+An argument overrides the default of its `ARG`, so replacing the default has the same effect.
+https://docs.docker.com/reference/dockerfile/#arg
 """
 
 import re
@@ -19,14 +19,14 @@ _HEREDOC: Final = re.compile(r"\d*<<(-?)([^<]+)")
 
 @dataclass(frozen=True)
 class Filled:
-    """A Dockerfile with its arguments, and the names of those that no `ARG` declares."""
+    """A Dockerfile with its arguments filled in, and the names that no `ARG` declares."""
 
     text: str
     undeclared: tuple[str, ...]
 
 
 def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> Filled:
-    """The Dockerfile as it is built with these arguments; every line keeps its number."""
+    """Return the Dockerfile with these arguments as defaults; every line keeps its number."""
     if not arguments:
         return Filled(dockerfile, ())
     lines, declared = dockerfile.split("\n"), set[str]()
@@ -45,7 +45,7 @@ def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> Filled:
 
 
 def _escape(lines: Sequence[str]) -> str:
-    """What continues a line: directives stand before everything else."""
+    """Return the character that continues a line. Directives must come before everything else."""
     for line in lines:
         if found := _ESCAPE.fullmatch(line):
             return found[1]
@@ -55,7 +55,7 @@ def _escape(lines: Sequence[str]) -> str:
 
 
 def _instructions(lines: Sequence[str], escape: str) -> Iterator[tuple[int, int]]:
-    """First and last line of each instruction; the text of a heredoc is none."""
+    """Yield first and last line of each instruction, skipping the bodies of heredocs."""
     number = 0
     while number < len(lines):
         if _is_between(lines[number]):
@@ -77,7 +77,7 @@ def _last_line(lines: Sequence[str], first: int, escape: str) -> int:
     last = first
     for number in range(first, len(lines)):
         if number > first and _is_between(lines[number]):
-            continue  # comments and empty lines do not end what goes on
+            continue  # comments and empty lines do not end a continued instruction
         last = number
         if not _goes_on(lines[number], escape):
             break
@@ -85,7 +85,7 @@ def _last_line(lines: Sequence[str], first: int, escape: str) -> int:
 
 
 def _goes_on(line: str, escape: str) -> bool:
-    """One at the end continues the line; two are a character."""
+    """Whether the line continues: it ends in one escape character; two are a literal one."""
     text = line.rstrip()
     return text.endswith(escape) and not text.endswith(2 * escape)
 
@@ -108,7 +108,7 @@ def _behind_heredocs(lines: Sequence[str], number: int, words: Sequence[str]) ->
 
 
 def _words(text: str, escape: str) -> list[str]:
-    """Words as a shell splits them, with their quotes."""
+    """Split the text at whitespace as a shell does, keeping the quotes."""
     words: list[str] = []
     word: list[str] = []
     quote, escaped = "", False
@@ -135,7 +135,7 @@ def _name(word: str) -> str:
 
 
 def _filled(word: str, arguments: Mapping[str, str]) -> str:
-    """Between single quotes nothing has a meaning, whatever the escape character is."""
+    """Return the word with its argument in single quotes, in which no character is special."""
     if (value := arguments.get(_name(word))) is None:
         return word
     return f"{_name(word)}='" + value.replace("'", "'\"'\"'") + "'"

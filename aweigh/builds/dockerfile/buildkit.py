@@ -1,6 +1,7 @@
-"""A Dockerfile, built by a BuildKit of its own in a container of its own.
+"""Builds a Dockerfile with a separate BuildKit in a container.
 
-The container has a name of its own, so a build whose worker died is found again and waited for.
+The container has a fixed name, so after the death of a worker the next one finds it and waits for
+it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -43,9 +44,9 @@ from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
 
 _OWNER: Final = Owner(USER, USER)
-#: Its last words stand in the last line.
+#: BuildKit's error is in the last line.
 _LAST_LINES: Final = 5
-#: Of a Dockerfile or .dockerignore, in characters.
+#: Maximum length of a Dockerfile or .dockerignore, in characters.
 _LONGEST: Final = 1024**2
 _NOT_STARTED: Final = (
     "BuildKit did not start; its words are in the deployment's log. It needs user namespaces for "
@@ -80,13 +81,13 @@ class BuildKit:
         say: Callable[[str], None],
         look: Callable[[], None],
     ) -> None:
-        """Have the image on the engine; `after` is where an earlier reader of its output stopped.
+        """Build the image and load it into the engine.
 
-        `look` is called again and again, in a thread, while what was built is loaded; what it
-        raises ends that.
+        `after` is the position at which an earlier reader of the output stopped. `look` is called
+        repeatedly, in a thread, while the image is loaded; an exception from it stops the loading.
 
         Raises:
-            StepError: there is no image, and why.
+            StepError: the image could not be built or loaded, with the reason.
         """
         found = await self._engine.container(self._name)
         if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
@@ -104,7 +105,7 @@ class BuildKit:
         files = {f"{SECRETS}/{name}": value for name, value in order.secrets.items()}
         files |= _dockerfile(context, order, say)
         await self._ensure_volumes_and_network()
-        await self._engine.remove(self._name)  # one that was made, and perhaps not given all files
+        await self._engine.remove(self._name)  # its files may be incomplete
         await self._engine.create(dockerfile_spec(self._names, order))
         directories = (PLACE, SECRETS, DOCKERFILE)
         await self._engine.upload(self._name, files_archive(files, _OWNER, directories))
@@ -120,7 +121,11 @@ class BuildKit:
         await self._networks.ensure_volume(self._names.cache(order.slug, "buildkit"), labels)
 
     async def _load(self, look: Callable[[], None]) -> None:
-        """Raises: StepFailed: what was built is no image."""
+        """Load the result into the engine.
+
+        Raises:
+            StepFailed: the result is not an image.
+        """
 
         def loaded(c: docker.APIClient) -> None:
             copied, _ = c.get_archive(self._name, RESULT)
@@ -148,7 +153,7 @@ class BuildKit:
 
 
 def watched(chunks: Iterable[bytes], look: Callable[[], None]) -> Iterator[bytes]:
-    """The chunks, for as long as `look`, which is called before each, raises nothing."""
+    """Yield the chunks, calling `look` before each; an exception from it stops the iteration."""
     for chunk in chunks:
         look()
         yield chunk
@@ -157,10 +162,10 @@ def watched(chunks: Iterable[bytes], look: Callable[[], None]) -> Iterator[bytes
 def _dockerfile(
     context: Path, order: DockerfileOrder, say: Callable[[str], None]
 ) -> dict[str, str]:
-    """The Dockerfile with its arguments, and the list of what it leaves out of its context.
+    """Return the Dockerfile with its arguments, and its own .dockerignore if it has one.
 
     Raises:
-        StepFailed: it is not there, or too long.
+        StepFailed: the Dockerfile does not exist or is too long.
     """
     filled = with_arguments(_text(dockerfile_of(context, order.dockerfile)), order.args)
     if filled.undeclared:
@@ -173,7 +178,11 @@ def _dockerfile(
 
 
 def _text(file: Path) -> str:
-    """Raises: StepFailed: it is longer than any that a person writes."""
+    """Return the text of a file.
+
+    Raises:
+        StepFailed: the file is longer than any that a person writes.
+    """
     with file.open(errors="replace") as content:
         text = content.read(_LONGEST + 1)
     if len(text) > _LONGEST:

@@ -1,4 +1,4 @@
-"""The container in which BuildKit builds a Dockerfile, and what its client is told there."""
+"""The container in which BuildKit builds a Dockerfile, and the arguments of its client."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from aweigh.builds.buildpacks.containers import BUILD_ROLE, engine_log
 from aweigh.containers.naming import Names
 from aweigh.containers.spec import ROLE, ContainerSpec, Mount
 
-#: The one phase of such a build.
+#: The only phase of a Dockerfile build.
 PHASE: Final = "dockerfile"
 #: The user of BuildKit's rootless images, https://github.com/moby/buildkit/blob/master/docs/rootless.md.
 USER: Final = 1000
@@ -19,16 +19,16 @@ DOCKERFILE: Final = f"{PLACE}/dockerfile"
 SECRETS: Final = f"{PLACE}/secrets"
 RESULT: Final = f"{PLACE}/image.tar"
 _STATE: Final = "/home/user/.local/share/buildkit"
-#: Megabytes of an application's cache that outlive a build.
+#: Size to which an application's cache is trimmed after a build, in megabytes.
 _CACHE_KEPT: Final = 10_000
-#: BuildKit did not come up; its client never ends so.
+#: Exit code if BuildKit did not start; its client never uses this one.
 NOT_STARTED: Final = 125
 
-#: BuildKit's "host" is its container, whose network a rootless one has for its steps in any case;
-#: but only to steps of that mode does it leave the engine's name server, which is on loopback.
+#: Build steps share the network of BuildKit's container. Rootless BuildKit does that anyway, but
+#: keeps the engine's name server, which is on loopback, only for steps with this mode.
 _NETWORK: Final = "network.host"
 
-#: `#7 [web 2/5] RUN make`; `stage` is left out where there is one only.
+#: `#7 [web 2/5] RUN make`; BuildKit omits the stage if there is only one.
 _STEP: Final = re.compile(r"#\d+ \[(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<count>\d+)\] ")
 
 _SCRIPT: Final = f"""
@@ -49,7 +49,7 @@ exit $status
 
 @dataclass(frozen=True, kw_only=True)
 class DockerfileOrder:
-    """One image to be built from a Dockerfile, on one server."""
+    """The inputs of one Dockerfile build on one server."""
 
     slug: str
     sequence: int
@@ -60,13 +60,13 @@ class DockerfileOrder:
     subdirectory: str
     dockerfile: str
     target: str | None
-    #: Nothing of the cache is used.
+    #: Build without the cache.
     anew: bool
     network: str
     cpus: float
     memory_bytes: int
     pids: int
-    #: How much a deployment's log takes of what is printed.
+    #: The maximum size of a deployment's log.
     log_bytes: int
     args: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -77,7 +77,7 @@ class DockerfileOrder:
 
 
 def step_begun(line: str) -> str:
-    """What a line of BuildKit's plain progress says about how far it is; empty: nothing."""
+    """Return the progress that a line of BuildKit's plain output reports, or ""."""
     begun = _STEP.match(line)
     return (
         f"{begun['stage'] or ''} step {begun['number']} of {begun['count']}".strip()
@@ -87,7 +87,8 @@ def step_begun(line: str) -> str:
 
 
 def client_arguments(order: DockerfileOrder) -> tuple[str, ...]:
-    """What everybody on the server can read: no value of an argument or a secret."""
+    """Return the client's arguments. Every user of the server can read them, so they contain no
+    values of arguments or secrets."""
     options = {"filename": order.file_name, "force-network-mode": "host"}
     if order.target:
         options["target"] = order.target
@@ -104,7 +105,7 @@ def client_arguments(order: DockerfileOrder) -> tuple[str, ...]:
 
 
 def dockerfile_spec(names: Names, order: DockerfileOrder) -> ContainerSpec:
-    """The container of the build: an ordinary user's, with a user namespace of its own inside."""
+    """Return the container of the build: it runs as an ordinary user and creates a user namespace."""
     return ContainerSpec(
         name=names.build(order.slug, order.sequence, PHASE),
         image=order.buildkit,

@@ -1,7 +1,7 @@
-"""An image as BuildKit writes it, on its way into the engine under the one name it may have.
+"""Rewrites an image archive from BuildKit so that it loads under exactly one name.
 
-What ran in the build could have written that archive, and an archive says itself which names its
-images get: other applications' too. So everything that names an image is left out of it.
+Untrusted code in the build could have written the archive, and an archive lists the names its
+images get, which could be those of other applications. So all names in it are dropped.
 """
 
 import io
@@ -18,11 +18,11 @@ _CHUNK: Final = 1024**2
 
 
 class NoImage(Exception):
-    """The archive does not hold an image."""
+    """The archive does not contain an image."""
 
 
 class _Chunks:
-    """Chunks, read like a file: a tar that is read as a stream takes them in any size."""
+    """Makes chunks of any size readable as a file, which is enough for a streamed tar."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = filter(None, chunks)
@@ -32,10 +32,12 @@ class _Chunks:
 
 
 def image_within(copied: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """The archive that is the one file in a tar (as the engine copies files out), under `name`.
+    """Yield the image archive, renamed to `name`, from a tar with that one file.
+
+    The engine wraps the files that it copies out of a container in a tar.
 
     Raises:
-        NoImage: it is none.
+        NoImage: the content is not an image.
     """
     try:
         with tarfile.open(fileobj=cast(IO[bytes], _Chunks(copied)), mode="r|") as outer:

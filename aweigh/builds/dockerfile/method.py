@@ -21,9 +21,9 @@ from aweigh.servers.running_step import RunningStep
 
 
 class ByDockerfile:
-    """One release's build by a BuildKit of its own, never by the one in the engine.
+    """Builds one release with a separate BuildKit, never with the one in the engine.
 
-    That one knows no limits, runs as root, and reaches the server's own services.
+    The engine's BuildKit enforces no limits, runs as root, and reaches the server's own services.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class ByDockerfile:
         self._disk = disk
 
     async def builder_id(self) -> str:
-        return ""  # a newer BuildKit is no reason to build the same content again
+        return ""  # a newer BuildKit is no reason to rebuild the same content
 
     async def run(self, image: str, clone: Path, log: BuildLog) -> None:
         build = self._build
         context = self._source.subdirectory
-        # Before a BuildKit is pulled for nothing.
+        # Fail before pulling BuildKit for nothing.
         await in_thread(lambda: dockerfile_of(inside(clone, context), build.dockerfile))
         buildkit = self._containers.buildkit(await self._order(image))
         self._step.progress(build.dockerfile)
@@ -65,13 +65,18 @@ class ByDockerfile:
         await buildkit.run(clone, log.begin(PHASE), take, self._step.log, self._look)
 
     def _look(self) -> None:
-        """Raises: StepFailed: the disk is full; PullStopped: the step is no longer wanted."""
+        """Stop loading the image.
+
+        Raises:
+            StepFailed: the disk is full.
+            PullStopped: the step was cancelled.
+        """
         if self._step.attempt.is_cancelled():
             raise PullStopped(self._step.name)
         self._disk.refuse_if_below("The build")
 
     async def _image(self) -> str:
-        """The id of BuildKit's image, pulled if it is not here."""
+        """Return the id of BuildKit's image, pulling it if it is absent."""
         asked = self._tools.buildkit_image
         try:
             reference = ImageReference.parse(asked)

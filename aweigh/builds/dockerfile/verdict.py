@@ -1,6 +1,6 @@
-"""What the last words of BuildKit mean.
+"""Interprets the last lines of BuildKit's output.
 
-Its exit code is 1 whatever went wrong, so its texts are matched.
+BuildKit's exit code is always 1, so its messages are matched.
 """
 
 import re
@@ -20,7 +20,7 @@ _BASE_IMAGE: Final = re.compile(r"(?P<image>\S+): failed to (?:resolve|do|copy|a
 
 @dataclass(frozen=True)
 class DockerfileVerdict:
-    """Why there is no image; a `final` one is not worth another try."""
+    """Why a build failed; it is retried unless the verdict is `final`."""
 
     reason: Reason
     message: str
@@ -30,15 +30,15 @@ class DockerfileVerdict:
 OUT_OF_MEMORY: Final = DockerfileVerdict(
     Reason.OUT_OF_MEMORY, "The build took more memory than it may; raise `build.limits.memory`."
 )
-#: What a shell makes of SIGKILL: in a container only the kernel sends it, for lack of memory. The
-#: engine does not always hear of that before the end.
+#: The exit code of a shell whose child got SIGKILL: in a container only the kernel sends it, for
+#: lack of memory. The engine does not always notice before the container ends.
 _KILLED: Final = "137"
 _IN_THE_LOG: Final = "The last lines are in the deployment's log."
 _REGISTRY: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
-    # pattern, reason, final, what a person can do
+    # pattern, reason, final, advice
     (r"toomanyrequests|429 too many", Reason.RATE_LIMITED, False,
      "its registry limits how often it is asked; wait"),
-    # Before "unauthorized": a hosted registry says both of an image it does not have.
+    # Before "unauthorized": Docker Hub reports both for an image that does not exist.
     (r"repository does not exist|pull access denied|not found|manifest unknown|name unknown",
      Reason.IMAGE_NOT_FOUND, True,
      "its registry does not have it, or not for everybody; check FROM, COPY --from and `# syntax`"),
@@ -65,7 +65,7 @@ _DOCKERFILE: Final[tuple[tuple[str, Reason, str], ...]] = (
 
 
 def dockerfile_verdict(lines: Sequence[str]) -> DockerfileVerdict:
-    """What it means that a build ended with these last lines and no image."""
+    """Return why a build ended with these last lines and no image."""
     found = [match["words"] for line in lines if (match := _LAST_WORDS.match(line))]
     if not found:
         return DockerfileVerdict(
@@ -94,7 +94,7 @@ def _of_words(words: str) -> DockerfileVerdict:
 
 def _of_base_image(said: str) -> DockerfileVerdict:
     image = found["image"] if (found := _BASE_IMAGE.search(said)) else "a base image"
-    # Without names, which could be words that mean something.
+    # Without image names, which could contain words of the patterns.
     words = (word for word in said.split() if "/" not in word and word.rstrip(":") != image)
     own = " ".join(words).lower()
     for pattern, reason, final, advice in _REGISTRY:

@@ -18,7 +18,7 @@ from aweigh.deployments.source import GitSource
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
 
-#: Within the time of the step.
+#: Less than the timeout of the step.
 _FETCH_MINUTES: Final = 55
 
 
@@ -29,14 +29,14 @@ class Checkouts:
         self._disk = disk
 
     def of(self, deployment_id: str) -> Path:
-        """Where the files of a deployment's commit are, once `fetch` has returned."""
+        """Return the directory of a deployment's files, which `fetch` creates."""
         return self._directory.of(deployment_id) / "source"
 
     async def commit(self, step: RunningStep, source: GitSource) -> str:
-        """The commit that is built; the first call decides it for all attempts.
+        """Return the commit to build; the first call pins it for all attempts.
 
         Raises:
-            StepError: it cannot be found; carries the reason.
+            StepError: the commit cannot be found, with the reason.
         """
         release = step.release
         if release.commit is None:
@@ -48,10 +48,10 @@ class Checkouts:
         return release.commit
 
     async def fetch(self, step: RunningStep, source: GitSource) -> Path:
-        """Have the files of the commit, complete or not at all; return where they are.
+        """Fetch the files of the commit, completely or not at all, and return their directory.
 
         Raises:
-            StepError: they cannot be fetched; carries the reason.
+            StepError: the commit cannot be fetched, with the reason.
         """
         commit = await self.commit(step, source)
         clone = self.of(step.release.deployment)
@@ -65,11 +65,11 @@ class Checkouts:
         scratch = directory.parent
         for given_up in scratch.glob("fetching-*"):
             await remove_tree(given_up)
-        # A new name: what an earlier attempt left may still be written to.
+        # A new name: an earlier attempt may still write to its directory.
         begun = scratch / f"fetching-{secrets.token_hex(4)}"
         step.log(f"fetch {commit} of {source.repository}")
         opened = await _with_token(step, source)
-        if step.release.ref == commit:  # somebody named it, and it may be a fork's
+        if step.release.ref == commit:  # the caller named this commit, which may be a fork's
             reachable = History(self._targets, scratch).ensure_reachable(opened, commit)
             await self._within_limits(reachable, source)
         clone = Clone(self._targets, scratch, lambda line: step.log_output([line]))
@@ -91,10 +91,10 @@ class Checkouts:
 
 
 async def _with_token(step: RunningStep, source: GitSource) -> GitSource:
-    """The source with credentials that git understands.
+    """Return the source with credentials that git understands.
 
     Raises:
-        StepFailed: GitHub gives no token.
+        StepFailed: GitHub issues no token.
     """
     if not isinstance(source.credentials, Installation):
         return source

@@ -1,4 +1,4 @@
-"""The files of one commit: its own, and those of submodules and of Git LFS that are asked for."""
+"""Clones one commit, with its submodules and Git LFS files if the source asks for them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +29,19 @@ _ADDRESSES: Final = r"^submodule\..*\.(path|url|update)$"
 
 @dataclass(frozen=True)
 class Clone:
-    """Makes one clone. Keys lie below `scratch` meanwhile; `tell` gets lines for the log."""
+    """Makes one clone. Keys are kept below `scratch` while it runs; `tell` receives log lines."""
 
     targets: Targets
     scratch: Path
     tell: Tell
 
     async def have(self, source: GitSource, commit: str, directory: Path, depth: int = 0) -> None:
-        """Have exactly this commit in `directory`, without its history.
+        """Check out exactly this commit in `directory`, without history.
 
-        `depth` counts the repositories that this one is a submodule of.
+        `depth` is the nesting level of submodules, 0 for the application's repository.
 
         Raises:
-            StepError: it cannot be had, with the reason.
+            StepError: the commit cannot be fetched, with the reason.
         """
         directory.mkdir(parents=True, exist_ok=True)
         fetch = ["fetch", "--depth", "1", "--no-tags", fetch_address(source.repository), commit]
@@ -86,10 +86,10 @@ class Clone:
 
 
 async def _submodules(source: GitSource, env: GitEnvironment, clone: Path) -> list[Submodule]:
-    """What the commit that is checked out says of submodules, if they are asked for.
+    """Return the submodules of the checked-out commit, if the source asks for them.
 
     Raises:
-        StepFailed: it cannot be followed.
+        StepFailed: they cannot be fetched safely.
     """
     if not source.submodules:
         return []
@@ -102,7 +102,7 @@ async def _submodules(source: GitSource, env: GitEnvironment, clone: Path) -> li
 
     await git(["ls-tree", "-r", "--full-tree", "HEAD"], env, clone, source, keep)
     if links:
-        # Of the blob: a `.gitmodules` that is a link leads nowhere, and nothing is included.
+        # Read from the blob: no symbolic link is followed, and no file is included.
         read = ["git", "config", "--blob", "HEAD:.gitmodules", "--get-regexp", _ADDRESSES]
         await run_tool(read, env=env, directory=clone, tell=settings.append)
     try:
@@ -112,7 +112,7 @@ async def _submodules(source: GitSource, env: GitEnvironment, clone: Path) -> li
 
 
 async def _pointers(source: GitSource, env: GitEnvironment, clone: Path) -> list[Pointer]:
-    """The files whose bytes are elsewhere, of those that the attributes give to Git LFS."""
+    """Return the Git LFS pointers among the files that the attributes assign to Git LFS."""
     paths: list[str] = []
     command = ["ls-files", "-z", "--", ":(attr:filter=lfs)"]
     await git(command, env, clone, source, paths.append, end=b"\0")
@@ -128,7 +128,7 @@ def _pointer(clone: Path, path: str) -> Pointer | None:
 
 
 def _is_free(place: Path, root: Path) -> bool:
-    """Whether it is the empty directory that git made, and no link leads there."""
+    """Whether `place` is the empty directory that git made, and no link is on the way to it."""
     ways = [place, *place.parents]
     between = ways[: ways.index(root)]
     return all(one.is_dir() and not one.is_symlink() for one in between) and not any(

@@ -1,4 +1,4 @@
-"""Files on their way into a build's container, a repository's with its links, and out of it."""
+"""Archives of files for a build's container, and safe access to a repository's files."""
 
 import io
 import os
@@ -14,16 +14,16 @@ from aweigh.builds.project_file import LONGEST, PROJECT_FILE, Project, read_proj
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 
-#: The first second after 1980, as the lifecycle itself dates files: equal content, equal image.
+#: The first second after 1980, the date that the lifecycle uses: equal content, equal image.
 _DATE: Final = 315_532_801
 _GIT: Final = ".git"
 
 
 def inside(root: Path, subdirectory: str) -> Path:
-    """The directory that is built, reached without following a link.
+    """Return the directory to build, without following a link.
 
     Raises:
-        StepFailed: it is not there, or a link leads out of the repository.
+        StepFailed: the directory does not exist, or a link is on the way to it.
     """
     place = root
     for part in subdirectory.split("/") if subdirectory else ():
@@ -38,7 +38,7 @@ def inside(root: Path, subdirectory: str) -> Path:
 
 
 def regular_file(root: Path, path: str) -> Path | None:
-    """A file of the repository, unless it is missing or a link leads to it."""
+    """Return a regular file of the repository; None if it is missing or a link is on the way to it."""
     *directories, name = path.split("/")
     place = root
     for part in directories:
@@ -50,7 +50,11 @@ def regular_file(root: Path, path: str) -> Path | None:
 
 
 def dockerfile_of(context: Path, path: str) -> Path:
-    """Raises: StepFailed: it is not there."""
+    """Return the Dockerfile.
+
+    Raises:
+        StepFailed: the file does not exist.
+    """
     found = regular_file(context, path)
     if found is None:
         raise StepFailed(
@@ -62,10 +66,10 @@ def dockerfile_of(context: Path, path: str) -> Path:
 
 
 def project_of(root: Path) -> Project:
-    """What the `project.toml` of the directory that is built says; nothing where there is none.
+    """Return the settings in the directory's `project.toml`; defaults without such a file.
 
     Raises:
-        StepFailed: it cannot be understood.
+        StepFailed: the file is invalid.
     """
     found = regular_file(root, PROJECT_FILE)
     if found is None:
@@ -82,7 +86,7 @@ def project_of(root: Path) -> Project:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whom the files of an archive belong to."""
+    """The owner of the files in an archive."""
 
     user: int
     group: int
@@ -101,9 +105,9 @@ def tree_archive(
     takes: Callable[[str], bool] | None = None,
     files: Mapping[str, str] | None = None,
 ) -> IO[bytes]:
-    """A tar of a repository's directory, to be unpacked at `place`; of the paths it `takes`.
+    """Return a tar of a repository's directory, to be unpacked at `place`.
 
-    Beside it, small `files` that their owner alone can read.
+    `takes` selects paths. `files` are added with a mode that only their owner can read.
     """
     root = place.strip("/")
     taken = takes and _with_parents(path for path in _files(directory) if takes(path))
@@ -116,7 +120,7 @@ def tree_archive(
         entry.mode &= ~(stat.S_ISUID | stat.S_ISGID)
         return owner.own(entry)
 
-    # Beside the files, and without a name: where others have theirs may be memory.
+    # Next to the files, and unnamed: the usual temporary directory may be in memory.
     archive = TemporaryFile(dir=directory)  # noqa: SIM115 (the caller reads and closes it)
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(directory, arcname=root, filter=entry_of)
@@ -126,7 +130,7 @@ def tree_archive(
 
 
 def _files(directory: Path) -> Iterator[str]:
-    """The paths of everything below it but directories, relative to it; links are not followed."""
+    """Yield relative paths of files and links below the directory; links are not followed."""
     for folder, folders, names in os.walk(directory):
         place = Path(folder)
         links = [name for name in folders if (place / name).is_symlink()]
@@ -141,7 +145,7 @@ def _with_parents(paths: Iterable[str]) -> set[str]:
 def files_archive(
     files: Mapping[str, str], owner: Owner, directories: Iterable[str] = ()
 ) -> IO[bytes]:
-    """A tar of small files that their owner alone can read, below directories of theirs."""
+    """Return a tar of small files, in `directories`, that only their owner can read."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in directories:

@@ -1,4 +1,4 @@
-"""Git repositories, read by the `git` command: one commit, without anything a repository runs."""
+"""Reads Git repositories with the `git` command, without running anything of the repository."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ async def git(
     tell: Tell = lambda line: None,
     end: bytes = LINES,
 ) -> list[str]:
-    """The last lines it says; `tell` gets every line, or what else `end` stands behind.
+    """Run a git command and return its last lines; `tell` gets every line, ended by `end`.
 
     Raises:
-        StepError: it failed, with the reason.
+        StepError: the command failed, with the reason.
     """
     code, lines = await _run(command, env, directory, tell, end)
     if code and is_redirect(lines) and (target := await redirect_of(source, env)):
@@ -54,17 +54,17 @@ async def _run(
 
 
 def made_for(commit: str) -> list[str]:
-    """The options of `git init` for a repository that is to have such a commit."""
+    """Return the options of `git init` for a repository with the object format of `commit`."""
     return ["--object-format=sha256"] if is_by_sha256(commit) else []
 
 
 async def refs(source: GitSource, env: GitEnvironment, *patterns: str) -> dict[str, str]:
-    """The commits, or annotated tags, that branches and tags stand for now.
+    """Return the ids of commits or annotated tags that branches and tags point to.
 
-    A server may also print what it likes (over ssh, as it likes): only an id is ever an id.
+    A server can print other text too (over ssh, anything), so only valid ids are taken.
 
     Raises:
-        StepError: they cannot be had, with the reason.
+        StepError: the references cannot be read, with the reason.
     """
     lines: list[str] = []
     address = fetch_address(source.repository)
@@ -75,15 +75,17 @@ async def refs(source: GitSource, env: GitEnvironment, *patterns: str) -> dict[s
 
 @dataclass(frozen=True)
 class Git:
-    """Repositories on their servers."""
+    """Reads repositories on their servers."""
 
     targets: Targets
 
     async def commit_of(self, source: GitSource, ref: str | None, scratch: Path) -> str:
-        """The commit a tag or branch stands for now, or the source's branch; a commit is itself.
+        """Return the commit that a tag, a branch or by default the source's branch points to.
+
+        A commit id is returned unchanged.
 
         Raises:
-            StepError: it cannot be had, with the reason.
+            StepError: the commit cannot be found, with the reason.
         """
         if ref and is_commit(ref):
             return ref

@@ -1,6 +1,6 @@
-"""The environment of a `git` command: what it may reach, as whom, and nothing else.
+"""The environment of a `git` command: which server it may reach, and with which credentials.
 
-Credentials travel in the environment (a header scoped to the repository's own address) or in a
+Credentials are passed in the environment (a header scoped to the repository's own address) or in a
 file that only this user can read; never in arguments, addresses or the clone.
 """
 
@@ -17,7 +17,7 @@ from aweigh.builds.source.repository import DeployKey, Token
 from aweigh.builds.source.targets import Place, Targets
 from aweigh.deployments.source import GitSource
 
-#: A repository is data: nothing in it or on this machine may make git run or reach anything else.
+#: A repository is data: neither it nor this machine may make git run or reach anything else.
 _CONFIG: Final = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -41,7 +41,7 @@ _SSH_PORT: Final = 22
 
 
 class GitEnvironment(dict[str, str]):
-    """Nothing of this process's but the way to programs; `ssh` is how they reach a server."""
+    """Inherits only `PATH` and the CA bundle from this process; `ssh` is the ssh command."""
 
     def __init__(self, home: Path, source: GitSource, place: Place) -> None:
         super().__init__(
@@ -58,13 +58,13 @@ class GitEnvironment(dict[str, str]):
         self["GIT_SSH_COMMAND"] = shlex.join(self.ssh)
         for key, value in _CONFIG.items():
             self._configure(key, value)
-        # The address that was looked at, whatever the name stands for by now.
+        # Pin the address that was checked, whatever the name resolves to later.
         self._configure("http.curloptResolve", f"{place.host}:{place.port}:{place.literal}")
         if header := authorization(source):
             self._configure(f"http.{source.repository}.extraHeader", f"Authorization: {header}")
 
     def at(self, repository: str) -> "GitEnvironment":
-        """The same for another address of the repository, on the same server."""
+        """Return the environment for another address of the repository on the same server."""
         source = self._source.model_copy(update={"repository": repository})
         return GitEnvironment(self.home, source, self._place)
 
@@ -79,10 +79,10 @@ class GitEnvironment(dict[str, str]):
 async def reaching(
     targets: Targets, source: GitSource, scratch: Path
 ) -> AsyncIterator[GitEnvironment]:
-    """What one server is reached by. A key lies below `scratch` meanwhile, and goes with it.
+    """Yield the environment for one server; a key is kept below `scratch` until exit.
 
     Raises:
-        StepError: the server may not be reached, or is not known.
+        StepError: the server may not be reached, or its name cannot be resolved.
     """
     place = await targets.place_of(source.repository)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -90,25 +90,25 @@ async def reaching(
         with TemporaryDirectory(prefix="git-", dir=scratch) as home:
             yield GitEnvironment(Path(home), source, place)
     finally:
-        with contextlib.suppress(OSError):  # it holds more than this
+        with contextlib.suppress(OSError):  # the directory has other content
             scratch.rmdir()
 
 
 def authorization(source: GitSource) -> str:
-    """The header by which a server knows us; empty where there is no token."""
+    """Return the value of the Authorization header; empty without a token."""
     if not isinstance(source.credentials, Token):
         return ""
     return f"Basic {source.credentials.basic}"
 
 
 def _pinned(place: Place) -> list[str]:
-    """Keys are looked up by the name that `ssh-keyscan` writes, not by the address."""
+    """Pin the address; host keys are looked up by the name that `ssh-keyscan` writes."""
     alias = place.host if place.port == _SSH_PORT else f"[{place.host}]:{place.port}"
     return ["-o", f"HostName={place.address}", "-o", f"HostKeyAlias={alias}"]
 
 
 def _identity(home: Path, source: GitSource) -> list[str]:
-    """Without a deploy key no host is trusted, so ssh gets nowhere."""
+    """Return the ssh options for the deploy key; without one no host is trusted, so ssh fails."""
     key, hosts = home / "key", home / "known_hosts"
     if isinstance(source.credentials, DeployKey):
         key.touch(0o600)
@@ -121,5 +121,5 @@ def _identity(home: Path, source: GitSource) -> list[str]:
 
 
 def _lines(text: str) -> str:
-    """As ssh wants a file: it takes no carriage returns, and a newline at the end."""
+    """Return the text as ssh needs it: without carriage returns, with a final newline."""
     return text.replace("\r\n", "\n").strip("\n") + "\n"

@@ -1,4 +1,4 @@
-"""What `git` says when it fails, and what that means for a deployment."""
+"""Interprets the error messages of `git`."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ from aweigh.secrets.value import mask_lines
 
 _CHECK_CREDENTIALS: Final = "set `credentials` that may read it"
 _PATTERNS: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
-    # pattern, reason, final, what a person can do
+    # pattern, reason, final, advice
     (r"no space left on device", Reason.DISK_FULL, True,
      "the server's disk is full; free some space, then retry"),
     (r"cannot run ssh", Reason.INTERNAL, True,
@@ -42,11 +42,11 @@ _PATTERNS: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
 
 
 def git_error(lines: list[str], source: GitSource) -> StepError:
-    """A `git` command failed; what is not recognised is worth another try.
+    """Return the error for a failed `git` command; unrecognised ones are retried.
 
-    ssh says the cause in lines of its own; what is shown is what git makes of it, and that.
+    ssh prints the cause on separate lines; the message shows it together with git's own lines.
     """
-    # Before lines are taken out of it, one of which may be a part of a wrapped secret.
+    # Mask before lines are selected: one of them could be a part of a wrapped secret.
     lines = mask_lines(lines, source.secrets)
     for pattern, reason, final, advice in _PATTERNS:
         causes = [line for line in lines if re.search(pattern, line.lower())]
@@ -69,7 +69,7 @@ def _of_git(lines: list[str]) -> list[str]:
 def submodule_error(
     error: StepError, submodule: Submodule, own: GitSource, superproject: GitSource
 ) -> StepError:
-    """A submodule could not be had; says of which, and whose credentials were not meant for it."""
+    """Return the error for a submodule, naming its path and withheld credentials."""
     if error.reason is Reason.DISK_FULL:
         return error
     owner = owner_of(superproject.repository)

@@ -1,7 +1,7 @@
-"""Where a repository's server sends git: followed to the same server, told otherwise.
+"""Handles redirects of a repository's server: followed on the same server, else rejected.
 
-Forges redirect from addresses without `.git`, and of repositories that were renamed. git itself
-would follow anywhere, with what it may read, so it follows nothing.
+Forges redirect addresses without `.git` and those of renamed repositories. git itself would follow
+redirects to any server and take credentials along, so that is switched off.
 """
 
 import re
@@ -18,9 +18,9 @@ from aweigh.deployments.source import GitSource
 
 _REDIRECTED: Final = re.compile(r"returned error: 30[1278]\b|update url base from redirection")
 _LOCATION: Final = re.compile(r"<= recv header:\s*location:\s*(\S+)", re.IGNORECASE)
-#: What git asks a repository for first, below its address.
+#: The first path below a repository's address that git requests.
 _ASKED: Final = "/info/refs"
-#: Only where an answer leads to is of interest, and that is no secret of ours.
+#: Trace headers only: the response's Location is needed, and it contains no secret of ours.
 _TRACE: Final = {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
 
 
@@ -29,7 +29,11 @@ def is_redirect(lines: list[str]) -> bool:
 
 
 async def redirect_of(source: GitSource, env: GitEnvironment) -> str | None:
-    """The address that the server names instead; None where it is not one of a repository."""
+    """Return the address that the server redirects to; None if it does not redirect.
+
+    Raises:
+        StepFailed: the new address is not that of a repository.
+    """
     found: list[str] = []
 
     def take(line: str) -> None:
@@ -48,7 +52,7 @@ async def redirect_of(source: GitSource, env: GitEnvironment) -> str | None:
 
 
 def is_same_place(one: str, other: str) -> bool:
-    """Whether two addresses are of one server, by its scheme, host and port."""
+    """Whether two addresses have the same scheme, host and port."""
     return urlsplit(one)[:2] == urlsplit(other)[:2]
 
 

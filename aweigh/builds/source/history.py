@@ -1,4 +1,4 @@
-"""What a repository's server knows of its branches and commits, without any of their files."""
+"""Reads branches and commits of a repository's server, without files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,43 +14,45 @@ from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
 from aweigh.github.skip import asks_to_skip
 
-#: How far back, in commits, a branch is looked at for one that somebody named.
+#: How many commits of a branch are searched for a commit that a caller named.
 _REACH: Final = 10_000
-#: Paths of a change beyond which nobody needs to know.
+#: Beyond this number, the changed paths are not listed.
 _PATHS: Final = 10_000
 
 
 @dataclass(frozen=True)
 class Change:
-    """What has changed with a commit; None: that is not known."""
+    """What a commit changed; `paths` is None if that is unknown."""
 
-    #: Whether its message asks for no deployment.
+    #: Whether the commit message asks for no deployment.
     skips: bool
     paths: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
 class History:
-    """Asks servers. Keys, and what is fetched, lie below `scratch` meanwhile."""
+    """Queries servers. Keys and fetched objects are kept below `scratch` while it runs."""
 
     targets: Targets
     scratch: Path
 
     async def head_of(self, source: GitSource) -> str | None:
-        """The commit where the source's branch stands; None where there is no such branch.
+        """Return the commit of the source's branch; None if the branch does not exist.
 
         Raises:
-            StepError: that cannot be found out, with the reason.
+            StepError: the branch cannot be read, with the reason.
         """
         name = f"refs/heads/{source.branch}"
         async with reaching(self.targets, source, self.scratch) as env:
             return (await refs(source, env, name)).get(name)
 
     async def change(self, source: GitSource, before: str | None, commit: str) -> Change:
-        """Whether a commit asks to be skipped, and the paths it changes below the source's `paths`.
+        """Return whether the commit asks to be skipped, and the paths that changed since `before`.
+
+        Paths are compared only if the source limits its deployments to certain `paths`.
 
         Raises:
-            StepError: it cannot be had, with the reason.
+            StepError: the commit cannot be fetched, with the reason.
         """
         async with reaching(self.targets, source, self.scratch) as env:
             await _fetch(source, env, commit, "--depth=1", "--filter=blob:none", commit)
@@ -61,12 +63,13 @@ class History:
         return Change(asks_to_skip(message), paths)
 
     async def ensure_reachable(self, source: GitSource, commit: str) -> None:
-        """A commit that a caller named must be the repository's: servers give a fork's as well.
+        """Ensure that a commit named by a caller belongs to the repository: servers serve forks'
+        too.
 
-        It is where a branch or tag stands, or lies in the history of the source's branch.
+        The commit must be the tip of a branch or a tag, or in the history of the source's branch.
 
         Raises:
-            StepError: it is not, or that cannot be found out.
+            StepError: it is not, or that cannot be determined.
         """
         branch = f"refs/heads/{source.branch}"
         async with reaching(self.targets, source, self.scratch) as env:
@@ -83,7 +86,7 @@ class History:
 
 
 async def _history(source: GitSource, env: GitEnvironment, branch: str, commit: str) -> list[str]:
-    """The branch's newest commits, in whose repository the commit may be."""
+    """Return the branch's newest commits; `commit` determines the object format."""
     await _fetch(source, env, commit, f"--depth={_REACH}", "--filter=tree:0", f"{branch}:{branch}")
     return await _lines(source, env, "rev-list", branch)
 
@@ -91,7 +94,7 @@ async def _history(source: GitSource, env: GitEnvironment, branch: str, commit: 
 async def _paths(
     source: GitSource, env: GitEnvironment, before: str, commit: str
 ) -> tuple[str, ...] | None:
-    """What differs between two commits; None where the earlier one is to be had no more."""
+    """Return the paths that differ between two commits; None if `before` no longer exists."""
     try:
         await _fetch(source, env, before, "--depth=1", "--filter=blob:none", before)
     except StepFailed:
@@ -102,7 +105,7 @@ async def _paths(
 
 
 async def _fetch(source: GitSource, env: GitEnvironment, commit: str, *what: str) -> None:
-    """Fetch something of the repository that has the commit."""
+    """Fetch an object from the repository; `commit` determines the object format."""
     *options, wanted = what
     bare, address = _bare(env), fetch_address(source.repository)
     if not bare.exists():
@@ -120,5 +123,5 @@ async def _lines(
 
 
 def _bare(env: GitEnvironment) -> Path:
-    """A repository that is gone with its environment."""
+    """Return a bare repository that is removed together with its environment."""
     return env.home / "bare"

@@ -1,8 +1,8 @@
-"""Git LFS, downloads only: the bytes that pointers stand for.
+"""Git LFS, downloads only: replaces pointers with the files' content.
 
-`git-lfs` is not used. It follows `.lfsconfig`, redirects and whatever address a server names, and
-none of them can be kept from private networks; so the server is asked here, at the repository's own
-address, and each download is looked at before anything connects to it.
+The program `git-lfs` is not used. It follows `.lfsconfig`, redirects and any address a server
+names, and cannot be kept from private networks. So this module asks the server at the repository's
+own address, and checks each download's address before connecting.
 
 https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md
 """
@@ -45,18 +45,18 @@ _CHUNK: Final = 1024**2
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a repository's objects are asked for, and how it knows us."""
+    """The LFS server of a repository, and the headers for requests to it."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def secrets(self) -> list[str]:
-        """What the server gave out for this fetch, with and without the scheme before it."""
+        """The values that the server issued for this fetch, with and without their scheme."""
         return [part for value in self.headers.values() for part in (value, *value.split())]
 
     def headers_for(self, url: str) -> Mapping[str, str]:
-        """Its own headers, for nobody else."""
+        """Return the headers for a URL: they are sent to this server only."""
         same = urlsplit(url)[:2] == urlsplit(self.url)[:2]
         return self.headers if same else {}
 
@@ -70,10 +70,10 @@ class LargeFiles:
     env: GitEnvironment
 
     async def fill_in(self, pointers: Sequence[Pointer], clone: Path, tell: Tell) -> None:
-        """Put the bytes where the pointers are, each file complete or not at all.
+        """Replace the pointers with their content, each file completely or not at all.
 
         Raises:
-            StepError: `lfs_failed`, for one of them.
+            StepError: `lfs_failed`, for the first file that failed.
         """
         size = sum(one.size for one in pointers)
         tell(f"fetch {len(pointers)} files of Git LFS, {size / 1e6:.1f} MB")
@@ -87,7 +87,7 @@ class LargeFiles:
                     await self._download(client, endpoint, one, actions[one.oid], clone)
 
     async def _endpoint(self) -> Endpoint:
-        """Where the objects are; over ssh the server itself says so, and with which header.
+        """Return the LFS server; over ssh, the Git server names it and its headers.
 
         https://github.com/git-lfs/git-lfs/blob/main/docs/api/server-discovery.md
         """
@@ -109,7 +109,7 @@ class LargeFiles:
     async def _ask(
         self, client: httpx2.AsyncClient, endpoint: Endpoint, batch: Sequence[Pointer]
     ) -> dict[str, Mapping[str, Any]]:
-        """How each object is downloaded, by its id."""
+        """Return URL and headers of each object's download, by object id."""
         question = {
             "operation": "download", "transfers": ["basic"], "hash_algo": "sha256",
             "objects": [{"oid": one.oid, "size": one.size} for one in batch],
@@ -163,7 +163,7 @@ class LargeFiles:
         raise self._failed(f"{one.path} is redirected without end", final=True)
 
     async def _copy(self, answer: httpx2.Response, file: IO[bytes], one: Pointer) -> None:
-        """Take no more than was announced, and only what was pushed."""
+        """Write the body, rejecting one whose size or digest differs from the pointer's."""
         digest, size = hashlib.sha256(), 0
         async for chunk in answer.aiter_raw(_CHUNK):
             size += len(chunk)
@@ -187,7 +187,7 @@ class LargeFiles:
         self, client: httpx2.AsyncClient, method: str, url: str, headers: Mapping[str, str],
         body: str | None = None,
     ) -> AsyncIterator[httpx2.Response]:  # fmt: skip
-        """An answer whose body is not read yet, from the address that was looked at."""
+        """Yield a streamed response, connecting to the address that was checked."""
         parts = urlsplit(url)
         within = parts.scheme == "http" and is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not within:
@@ -222,10 +222,10 @@ class LargeFiles:
 
 
 def _headers(said: Mapping[str, Any]) -> dict[str, str]:
-    """What a server says a request shall carry.
+    """Return the headers that a server's answer prescribes.
 
     Raises:
-        TypeError: it is no text.
+        TypeError: the headers are not text.
     """
     found = said.get("header") or {}
     if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
@@ -234,7 +234,7 @@ def _headers(said: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def _json(answer: httpx2.Response) -> Any:
-    """A small answer's body; an empty object where it is none, or a long one."""
+    """Return a small response's body as JSON; {} if it is not JSON or too long."""
     body = b""
     async for chunk in answer.aiter_raw():
         body += chunk
@@ -247,5 +247,5 @@ async def _json(answer: httpx2.Response) -> Any:
 
 
 def _trusted() -> ssl.SSLContext:
-    """What git trusts too."""
+    """Return the TLS context with the CA bundle that git uses too."""
     return ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO"))

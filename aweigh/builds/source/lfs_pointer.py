@@ -1,4 +1,4 @@
-"""Git LFS: what stands in a repository instead of a large file.
+"""Git LFS pointers: the small files that a repository has instead of large ones.
 
 https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 """
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-#: A pointer is never longer.
+#: Pointers are never longer, in bytes.
 LONGEST_POINTER: Final = 1024
 _POINTER: Final = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n"
@@ -17,7 +17,7 @@ _POINTER: Final = re.compile(
 
 @dataclass(frozen=True)
 class Pointer:
-    """Which bytes belong at a path: their SHA-256, and how many."""
+    """The SHA-256 and size in bytes of the content that belongs at a path."""
 
     path: str
     oid: str
@@ -25,11 +25,11 @@ class Pointer:
 
 
 def read_pointer(path: str, content: bytes) -> Pointer | None:
-    """The pointer that a file is; None where it is an ordinary file."""
+    """Return the pointer in a file's content; None if it is an ordinary file."""
     match = _POINTER.fullmatch(content)
     return Pointer(path, match["oid"].decode(), int(match["size"])) if match else None
 
 
 def endpoint_of(repository: str) -> str:
-    """Where a server has the objects of a repository, unless it says otherwise."""
+    """Return the default address of a repository's LFS server."""
     return f"{repository.removesuffix('.git')}.git/info/lfs"

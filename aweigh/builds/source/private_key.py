@@ -1,4 +1,4 @@
-"""Private keys as people paste them, brought into the form that ssh reads."""
+"""Normalises pasted private keys to the form that ssh reads."""
 
 import re
 import textwrap
@@ -21,7 +21,7 @@ def private_key(text: str) -> str:
     """Return a key with its line breaks, whether it was indented or pasted on one line.
 
     Raises:
-        ValueError: ssh could not use it without being asked; says why, and nothing of the key.
+        ValueError: ssh cannot use the key unattended; the message contains no part of the key.
     """
     found = _PEM.fullmatch(text.replace("\\n", "\n").replace("\\r", "\n"))
     if not found:

@@ -1,4 +1,4 @@
-"""Places in private networks that requests made for a user may reach all the same."""
+"""Addresses in private networks that requests made for a user may reach."""
 
 import ipaddress
 import re
@@ -9,23 +9,23 @@ from pydantic import BeforeValidator
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-#: A network or an address, of IPv6 in brackets where a port follows.
+#: A network or an address; an IPv6 one is in brackets if a port follows.
 _TARGET: Final = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<plain>[^:]+))(?::(?P<port>\d{1,5}))?")
 
 
 @dataclass(frozen=True)
 class PrivateTarget:
-    """A network, of which one port or every one is meant."""
+    """A network, and the one port that is allowed; None allows all."""
 
     network: Network
     port: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "PrivateTarget":
-        """`10.0.0.0/8`, `10.0.0.5:3000`, `fd00::/8` or `[fd00::5]:3000`.
+        """Parse `10.0.0.0/8`, `10.0.0.5:3000`, `fd00::/8` or `[fd00::5]:3000`.
 
         Raises:
-            ValueError: it is none of these.
+            ValueError: the text has another form.
         """
         match = _TARGET.fullmatch(text)
         if match is None:
@@ -49,5 +49,5 @@ def _parsed(given: Any) -> Any:
     return PrivateTarget.parse(given) if isinstance(given, str) else given
 
 
-#: In settings, as it is written there.
+#: The type of a setting that is given as text.
 WrittenTarget = Annotated[PrivateTarget, BeforeValidator(_parsed)]

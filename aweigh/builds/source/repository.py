@@ -1,4 +1,4 @@
-"""Git repositories as a source: where they are, which part is wanted, who may read it."""
+"""Git repositories as a source: their addresses, references and credentials."""
 
 import base64
 import re
@@ -12,45 +12,45 @@ from aweigh.core import grammar
 from aweigh.core.model import Text, Value, Written
 from aweigh.secrets.value import Secret
 
-#: By SHA-1, or SHA-256 where a repository was made so.
+#: SHA-1, or SHA-256 if the repository was made with it.
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256_DIGITS: Final = 64
-#: What `git check-ref-format` takes: no control characters, nor these.
+#: The rules of `git check-ref-format`: no control characters, nor these.
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
 #: The decoded path of a repository; Azure DevOps allows spaces in the names of projects.
 _REPOSITORY_PATH: Final = re.compile(r"/[A-Za-z0-9._~/+ \x80-\U0010ffff-]{1,255}")
 #: Characters of a path that are not percent-encoded, besides letters, digits and `_.-`.
 _KEPT: Final = "/~+"
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-#: Of a person; what is as long as a token may be one, and so may what begins as those of forges.
+#: A person's user name; longer ones, and those with a forge's token prefix, may be tokens.
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 _TOKEN: Final = re.compile(r"gh[a-z]_|github_pat_|glpat-|ATBB|ATCTT", re.IGNORECASE)
 _SCP: Final = re.compile(r"(?P<user>[^@/:]+)@(?P<host>[^/:]+):(?P<path>.+)")
-#: Hosts where a path is the same whether or not it begins with a slash.
+#: Hosts on which a path means the same with and without a leading slash.
 _FORGES: Final = frozenset(
     {"github.com", "ssh.github.com", "gitlab.com", "altssh.gitlab.com", "bitbucket.org",
      "altssh.bitbucket.org", "codeberg.org"}
 )  # fmt: skip
-#: What GitHub is called besides, by address and over ssh where port 22 is closed.
+#: Other host names of GitHub; ssh.github.com serves ssh where port 22 is blocked.
 _GITHUB: Final = frozenset({"www.github.com", "ssh.github.com"})
-#: Begins a path that is relative to the user's home on the server.
+#: Prefix of a path that is relative to the user's home on the server.
 _HOME: Final = "/~/"
 _PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
 
 
 def is_commit(text: str) -> bool:
-    """A full commit id: servers hand out nothing by a shortened one."""
+    """Whether the text is a full commit id; servers do not resolve abbreviated ones."""
     return _COMMIT.fullmatch(text) is not None
 
 
 def is_ref(text: str) -> bool:
-    """A branch or tag, as `git check-ref-format --branch` takes it.
+    """Whether the text is a valid branch or tag name by `git check-ref-format --branch`.
 
     https://git-scm.com/docs/git-check-ref-format
     """
     if not _REF.fullmatch(text) or text.startswith("-") or text == "HEAD":
         return False
-    if any("\ud800" <= char <= "\udfff" for char in text):  # half of a character
+    if any("\ud800" <= char <= "\udfff" for char in text):  # a lone surrogate
         return False
     wrong = any(one in text for one in ("..", "@{")) or text.endswith(".")
     parts = text.split("/")
@@ -60,16 +60,16 @@ def is_ref(text: str) -> bool:
 
 
 def is_by_sha256(commit: str) -> bool:
-    """Whether a commit id is one of a repository made with `--object-format=sha256`."""
+    """Whether a commit id is from a repository made with `--object-format=sha256`."""
     return len(commit) == _SHA256_DIGITS
 
 
 def names_of(ref: str | None, branch: str) -> tuple[str, ...]:
-    """The names on a server under which it is looked for, best first.
+    """Return the full reference names to look up on a server, preferred first.
 
-    What a deployment asks for may be a tag or a branch, and is the tag where there are both, as
-    for git itself; `refs/heads/…` and `refs/tags/…` say which is meant. Without it, it is the
-    branch and nothing else. An annotated tag is not yet a commit: `^{}` is the one it stands for.
+    `ref` can be a tag or a branch; a tag wins, as in git. `refs/heads/…` and `refs/tags/…` are
+    unambiguous. Without `ref`, only the branch is looked up. `^{}` is the commit of an annotated
+    tag.
     """
     if ref is None:
         return (f"refs/heads/{branch}",)
@@ -79,18 +79,18 @@ def names_of(ref: str | None, branch: str) -> tuple[str, ...]:
 
 
 def owner_of(repository: str) -> str:
-    """The address below which an owner's repositories stand, with a slash at its end.
+    """Return the address below which an owner's repositories are, with a trailing slash.
 
-    https://github.com/acme/shop stands below https://github.com/acme/.
+    For https://github.com/acme/shop, that is https://github.com/acme/.
     """
     return repository.rpartition("/")[0] + "/"
 
 
 def repository_url(text: str) -> str:
-    """A repository's address in the one form in which it is stored.
+    """Return a repository's address in its stored form.
 
     Raises:
-        ValueError: it is not one that can be fetched from safely; says why.
+        ValueError: the address cannot be fetched from safely; the message says why.
     """
     text = text.strip()
     if scp := _SCP.fullmatch(text):
@@ -105,7 +105,7 @@ def repository_url(text: str) -> str:
 
 
 def _scp_path(host: str, path: str) -> str:
-    """The path of a URL; one that does not begin with a slash is relative to the user's home."""
+    """Return the path of a URL; a path without a leading slash is relative to the user's home."""
     path = quote(path, _KEPT)
     if path.startswith("/"):
         return path
@@ -117,9 +117,9 @@ def _scp_path(host: str, path: str) -> str:
 
 
 def fetch_address(repository: str) -> str:
-    """A stored address as git is given it: relative paths of servers, as `user@host:path`.
+    """Return a stored address in git's form: `user@host:path` for paths relative to the home.
 
-    Not as `/~/…`, which servers of repositories understand that have a shell, and others do not.
+    `/~/…` is understood only by servers that offer a shell.
     """
     url = urlsplit(repository)
     if url.scheme != "ssh" or url.port or not url.path.startswith(_HOME):
@@ -128,16 +128,16 @@ def fetch_address(repository: str) -> str:
 
 
 def path_on(repository: str) -> str:
-    """The path of a repository without what leads to it, as its server's own tools take it."""
+    """Return the path of a repository on its server, as the server's own tools take it."""
     path = unquote(urlsplit(repository).path)
     return path.removeprefix(_HOME) if path.startswith(_HOME) else path.removeprefix("/")
 
 
 def repository_key(url: str) -> str:
-    """One key for every way in which one repository is written.
+    """Return one key for all spellings of a repository's address.
 
     Raises:
-        ValueError: it is not an address.
+        ValueError: the text is not an address.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").removesuffix(".")
@@ -147,14 +147,14 @@ def repository_key(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """A host that is reached without TLS: nothing on the way could read along."""
+    """Whether the host is this machine, which can be reached safely without TLS."""
     return host == "localhost" or re.fullmatch(r"127\.\d+\.\d+\.\d+", host) is not None
 
 
 def _user(url: SplitResult) -> str:
     secret = url.password is not None
     if url.scheme != "ssh" and url.username:
-        # Bitbucket and Azure put a person's name into the address that they show.
+        # Bitbucket and Azure DevOps show addresses that contain a person's name.
         secret = secret or not _NAME.fullmatch(url.username) or bool(_TOKEN.match(url.username))
     if secret:
         raise ValueError("carries credentials; give them as `credentials`")
@@ -170,7 +170,7 @@ def _path(url: SplitResult) -> str:
     """Return the path with spaces and non-ASCII characters percent-encoded (RFC 3986).
 
     Raises:
-        ValueError: it is not the path of a repository.
+        ValueError: this is not the path of a repository.
     """
     meant = unquote(url.path)
     as_written = " " not in url.path and "%2f" not in url.path.lower() and "\ufffd" not in meant
@@ -216,12 +216,12 @@ class Token(Value):
 
     @property
     def basic(self) -> str:
-        """User name and token as they stand in a header (RFC 7617)."""
+        """Return the credentials of the Basic scheme (RFC 7617)."""
         return base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
 
     @property
     def hidden(self) -> list[str]:
-        """What no log may show."""
+        """Values that must not appear in a log."""
         return [self.secret, self.basic]
 
 
@@ -247,14 +247,14 @@ class DeployKey(Value):
 
 
 class Installation(Value):
-    """An installation of this Aweigh's GitHub App, which may read the repository."""
+    """An installation of this Aweigh's GitHub App that may read the repository."""
 
     type: Literal["github_app"] = "github_app"
     installation: Annotated[int, Field(ge=1)]
 
     @property
     def hidden(self) -> list[str]:
-        return []  # a token is fetched whenever one is needed
+        return []  # a token is requested whenever one is needed
 
 
 Credentials = Annotated[Token | DeployKey | Installation, Field(discriminator="type")]

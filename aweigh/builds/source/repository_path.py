@@ -1,10 +1,10 @@
-"""Paths inside a repository as people write them, brought into the one form that is used."""
+"""Normalises paths inside a repository."""
 
 import re
 from typing import Final
 
 _LONGEST: Final = 255
-#: What stands in an option of BuildKit's client, which splits at commas and takes quotes away.
+#: Safe in an option of BuildKit's client, which splits at commas and removes quotes.
 _FILE: Final = re.compile(r"[A-Za-z0-9._@+ ()\[\]-]{1,255}")
 
 
@@ -12,7 +12,7 @@ def directory(text: str) -> str:
     """Return a directory inside a repository: `./web`, `/web` and `web/` are `web`, `.` is "".
 
     Raises:
-        ValueError: it leaves the repository, or is written as no path is.
+        ValueError: the path leaves the repository or is malformed.
     """
     if "\\" in text:
         raise ValueError("is written with '/' between its parts, not with '\\'")
@@ -28,7 +28,7 @@ def file(text: str) -> str:
     """Return the path of a file inside a repository.
 
     Raises:
-        ValueError
+        ValueError: the path is not that of a file.
     """
     path = directory(text)
     if not path or text.endswith("/") or not _FILE.fullmatch(path.rpartition("/")[2]):

@@ -1,7 +1,7 @@
-"""Submodules: what a repository says of them, and what of that is believed.
+"""Reads submodules and decides which of their addresses can be trusted.
 
-`.gitmodules` is written by whoever writes the repository, so git never acts on it here. It is read,
-and each submodule is fetched like a repository of its own, at the commit its superproject names.
+A repository's author controls `.gitmodules`, so git never acts on it. Each submodule is fetched as
+a separate repository, at the commit that its superproject names.
 """
 
 import re
@@ -13,21 +13,21 @@ from urllib.parse import urlsplit
 from aweigh.builds.source.repository import Token, owner_of, path_on, repository_url
 from aweigh.deployments.source import GitSource
 
-#: So many in one repository, and so deep in each other, are followed.
+#: Limits for the number of submodules in one repository, and for their nesting.
 MOST: Final = 200
 DEEPEST: Final = 8
 _SETTING: Final = re.compile(r"submodule\.(?P<name>.+)\.(?P<key>path|url|update) (?P<value>.+)")
-#: `git ls-tree`: mode, type and id of a commit of another repository, and where it belongs.
+#: A line of `git ls-tree`: mode, type, id of the submodule's commit, and path.
 _LINK: Final = re.compile(r"160000 commit (?P<commit>[0-9a-f]{40}(?:[0-9a-f]{24})?)\t(?P<path>.+)")
 
 
 class BadSubmodule(ValueError):
-    """What the repository says of a submodule cannot be followed; the message begins with it."""
+    """A submodule cannot be fetched; the message begins with its path."""
 
 
 @dataclass(frozen=True)
 class Submodule:
-    """`url` is as `.gitmodules` has it, which may be relative to the superproject's."""
+    """A submodule; `url` is as written in `.gitmodules`, possibly relative."""
 
     path: str
     url: str
@@ -35,17 +35,17 @@ class Submodule:
 
 
 def is_link(line: str) -> bool:
-    """Whether a line of `git ls-tree` is about a submodule."""
+    """Whether a line of `git ls-tree` is a submodule."""
     return _LINK.fullmatch(line) is not None
 
 
 def read_submodules(links: Iterable[str], settings: Iterable[str]) -> list[Submodule]:
-    """The submodules of a commit: lines of `git ls-tree`, and of `git config --get-regexp`.
+    """Return a commit's submodules from the output of `git ls-tree` and `git config --get-regexp`.
 
-    Those that say `update = none` are left out, as git does.
+    Submodules with `update = none` are left out, as in git.
 
     Raises:
-        BadSubmodule: one has no address, would stand elsewhere, or there are too many.
+        BadSubmodule: one has no address, or a path outside the repository, or there are too many.
     """
     known: dict[str, dict[str, str]] = {}
     for match in filter(None, map(_SETTING.fullmatch, settings)):
@@ -68,12 +68,12 @@ def read_submodules(links: Iterable[str], settings: Iterable[str]) -> list[Submo
 
 
 def source_of(submodule: Submodule, superproject: GitSource, depth: int = 1) -> GitSource:
-    """A submodule as a source; only one of the same owner gets the superproject's credentials.
+    """Return a submodule as a source, with the superproject's credentials if the owner is the same.
 
-    `depth` is 1 for one of the application's own repository.
+    `depth` is 1 for a submodule of the application's repository.
 
     Raises:
-        BadSubmodule: its address is not one that can be fetched from safely, or it is too deep.
+        BadSubmodule: its address is unsafe, or it is nested too deeply.
     """
     if depth > DEEPEST:
         raise BadSubmodule(f"{submodule.path!r} is too deep: {DEEPEST} levels are followed")
@@ -93,10 +93,10 @@ def _stays_inside(path: str) -> bool:
 
 
 def _absolute(url: str, superproject: str) -> str:
-    """An address in its stored form; a relative one begins at the superproject's.
+    """Return an address in its stored form; a relative one is resolved against the superproject's.
 
     Raises:
-        ValueError: it is not one that can be fetched from safely; says why.
+        ValueError: the address cannot be fetched from safely; the message says why.
     """
     if not url.startswith(("./", "../")):
         return repository_url(url)
@@ -113,7 +113,7 @@ def _absolute(url: str, superproject: str) -> str:
 
 
 def _by_token(url: str, superproject: GitSource) -> str:
-    """The same repository over https, where that is what there is a token for."""
+    """Return the https form of an ssh address if the superproject has a token for its server."""
     there, here = urlsplit(url), urlsplit(superproject.repository)
     ours = isinstance(superproject.credentials, Token) and there.netloc == f"git@{here.netloc}"
     return f"https://{here.netloc}/{path_on(url)}" if ours and here.scheme == "https" else url
