@@ -1,4 +1,4 @@
-"""What the API and a server worker say to each other, over HTTP with the worker's own token."""
+"""The messages between the API and a server worker, over HTTP with the worker's own token."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -11,13 +11,13 @@ from aweigh.deployments.release import Image
 from aweigh.deployments.source import GitSource
 from aweigh.github.push import CommitId
 
-#: Says which of possibly several claimants of a server's name is asking.
+#: Identifies the worker among several that claim the same server name.
 IDENTITY_HEADER: Final = "X-Aweigh-Identity"
-#: Tells a clone of a claimant's machine, which has the same identity, from itself.
+#: Distinguishes a machine from its clone, which has the same identity.
 BOOT_HEADER: Final = "X-Aweigh-Boot"
-#: Seconds after which a server's name may be taken by another identity.
+#: Seconds after which another identity may take a server's name.
 LEASE_SECONDS: Final = 30
-#: A server cannot lift the counter so far that nothing more can be deployed.
+#: Prevents a server from raising the counter so far that nothing more can be deployed.
 HIGHEST_SEQUENCE: Final = 1_000_000_000
 
 
@@ -26,7 +26,7 @@ class Message(BaseModel):
 
 
 class StepReport(Message):
-    """Where one step of a deployment stands; later reports of a step replace earlier ones."""
+    """The state of one step of a deployment; a later report of a step replaces earlier ones."""
 
     state: StepState
     run_id: Text
@@ -37,7 +37,7 @@ class StepReport(Message):
     detail: Text = ""
     #: Facts found by the step that pins the release's image.
     image: Image | None = None
-    #: The commit that is built, found by the step that first looks at the repository.
+    #: The commit to build, found by the first step that reads the repository.
     commit: Text | None = None
 
 
@@ -48,7 +48,7 @@ class Fence(Message):
 
 
 class Removal(Message):
-    """An application that is to be taken off a server, ordered like a deployment."""
+    """An application to remove from a server, ordered like a deployment."""
 
     application: str
     slug: str
@@ -57,27 +57,27 @@ class Removal(Message):
 
 
 class Findings(Message):
-    """What a server says is live on it, found for one run of the reconciler."""
+    """A server's report of what is live on it, for one run of the reconciler."""
 
     run_id: Text
-    #: The deployments whose committed file stands on the server, and that answer.
+    #: Deployments that have a live route file on the server, and answer.
     live: tuple[Text, ...] = ()
-    #: Those whose file stands there while the proxy is silent: nobody can tell whether they answer.
+    #: Deployments with a live route file that cannot be checked, because the proxy does not answer.
     unsure: tuple[Text, ...] = ()
-    #: Those whose switch succeeded: live, whether or not they answer just now.
+    #: Deployments whose switch succeeded: live, whether or not they answer now.
     verified: tuple[Text, ...] = ()
-    #: What could not be looked at, for people.
+    #: What could not be checked, described for people.
     skipped: tuple[Text, ...] = ()
 
     def is_live(self, deployment_id: str) -> bool | None:
-        """None where that cannot be told."""
+        """Whether a deployment is live; None if that is unknown."""
         if deployment_id in self.verified:
             return True
         return None if deployment_id in self.unsure else deployment_id in self.live
 
 
 class Lifted(Message):
-    """The deployment that takes the place of one whose sequence was too low; none: it was not."""
+    """The deployment that replaces one whose sequence was too low; None if there is none."""
 
     deployment: str | None
 
@@ -89,9 +89,9 @@ class LogLength(Message):
 
 
 class Lease(Message):
-    """A server worker asks for, or renews, its server's name.
+    """A server worker's request to take or renew its server's name.
 
-    `boot` tells a restarted worker on the same machine, which may take over at once, from a
+    `boot` distinguishes a restarted worker on the same machine, which may take over at once, from a
     cloned one, which may not.
     """
 
@@ -102,7 +102,7 @@ class Lease(Message):
 
 
 class RepositoryToken(Message):
-    """What opens a deployment's repository, for a short time."""
+    """A short-lived token for a deployment's repository."""
 
     token: str
 
@@ -114,36 +114,37 @@ class PolledApplications(Message):
 
 
 class Branch(Message):
-    """What a poll of an application's branch needs."""
+    """The data needed to poll an application's branch."""
 
     source: GitSource
-    #: The application's highest: the head that was found is valid until another is given.
+    #: The application's highest sequence; the poll's result is valid until a higher one is
+    #: assigned.
     sequence: int
-    #: Heads at which there is nothing to do.
+    #: Commits of the branch that need no deployment.
     known: tuple[str, ...]
-    #: What a new head is compared with, for the paths it changes.
+    #: The commit with which a new head is compared to find changed paths.
     before: str | None
-    #: The time of this answer: a head that is found then is not older.
+    #: The time of this answer; a head that the poll finds is at least as new.
     asked_at: datetime | None = None
 
 
 class Head(Message):
-    """The head of a polled branch, and the paths it changes; None: they are unknown."""
+    """The head of a polled branch and its changed paths, which are None if unknown."""
 
     repository: Text
     branch: Text
     sequence: int
     before: Text | None
     commit: CommitId
-    #: Whether its message asks for no deployment.
+    #: Whether the commit message asks for no deployment.
     skips: bool = False
     paths: tuple[Text, ...] | None = None
-    #: The time of the answer that the poll began with.
+    #: The time of the answer with which the poll began.
     asked_at: datetime | None = None
 
 
 class PollOutcome(Message):
-    """The outcome of a found head: a deployment, or why there is none."""
+    """The outcome of a reported head: a deployment, or why there is none."""
 
     deployment: str | None
     why_ignored: str | None
@@ -156,17 +157,17 @@ class KnownDeployment(Message):
 
 
 class KnownApplication(Message):
-    """What the database knows of an application on this server."""
+    """The database's record of an application on this server."""
 
     id: str
     slug: str
     live: str | None
     highest_sequence: int
-    #: Sequences whose images stay: the last releases and everything in flight.
+    #: Sequences whose images are kept: the last releases and everything in flight.
     keep: Annotated[tuple[int, ...], Field(default=())]
-    #: Those in flight, the live one, and the newest.
+    #: Deployments in flight, the live one, and the newest.
     deployments: tuple[KnownDeployment, ...] = ()
-    #: What stands below this and is not listed has ended.
+    #: Unlisted deployments with lower sequences have ended.
     ended_below: int = 0
     removed: bool = False
 
@@ -175,7 +176,7 @@ class KnownApplication(Message):
         return any(not one.state.ended for one in self.deployments)
 
     def state_of(self, sequence: int) -> DeploymentState | None:
-        """None for a sequence that is not listed."""
+        """Return the state of a deployment; None if it is not listed."""
         return next((one.state for one in self.deployments if one.sequence == sequence), None)
 
     @property
@@ -183,23 +184,23 @@ class KnownApplication(Message):
         return next((one for one in self.deployments if one.id == self.live), None)
 
     def has_ended(self, sequence: int) -> bool:
-        """False for a sequence that the database does not know."""
+        """Whether a deployment has ended; False if the database does not know it."""
         state = self.state_of(sequence)
         return 0 < sequence < self.ended_below if state is None else state.ended
 
 
 class Inventory(Message):
-    """What the database expects on one server, for the reconciler; or of one application there.
+    """What the database expects on one server, or of one application there, for the reconciler.
 
-    An application that was removed is told of only when it is asked for.
+    Removed applications are included only in answers about one application.
     """
 
     instance: str
     applications: tuple[KnownApplication, ...]
-    #: Applications whose rows cannot be read, with their newest deployments: left alone.
+    #: Applications whose rows cannot be read, with their newest deployments; left alone.
     skipped: dict[str, tuple[str, ...]] = {}
 
     @property
     def left_alone(self) -> set[str]:
-        """Deployments of which nobody can tell how they stand."""
+        """Deployments whose state is unknown."""
         return {one for deployments in self.skipped.values() for one in deployments}

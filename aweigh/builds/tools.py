@@ -1,4 +1,4 @@
-"""The settings of a server for its builds."""
+"""A server's settings for builds."""
 
 import os
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ _SHARE_OF_MEMORY: Final = 0.5
 class BuildTools:
     buildkit_image: str
     lifecycle_image: str
-    #: Repositories of builders whose own lifecycle may be given the engine; of others, only what
-    #: has no access to the engine runs.
+    #: Builders of these repositories may use the engine with their own lifecycle; those of others
+    #: run without access to the engine.
     trusted_builders: tuple[str, ...]
-    #: The engine's own, which the phases that write images are given.
+    #: The engine's socket, which the phases that write images get.
     socket: Path
-    #: How many bytes a deployment's log takes of what is printed.
+    #: The maximum size of a deployment's log.
     log_bytes: int
 
     @property
     def cpus(self) -> float:
-        """Where there are two processors, one is left for everything else."""
+        """All processors but one, which is left for everything else; at least one."""
         return float(max((os.cpu_count() or 1) - 1, 1))
 
     @property

@@ -1,4 +1,4 @@
-"""The addresses of an installation on an engine: a slice for each application, from one subnet."""
+"""Assigns addresses in the installation's subnet on an engine: one slice for each application."""
 
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -29,16 +29,17 @@ class AddressSpace:
     subnet: Subnet
     route_files: RouteFiles
     locks: Locks
-    #: Where the last address and the last slice that were given are kept.
+    #: The directory of the files with the last assigned address and slice.
     directory: Path
 
     @property
     def last_slice(self) -> Path:
-        """The file with the index of the slice that was given last."""
+        """The file with the index of the slice that was assigned last."""
         return self.directory / "next-network"
 
     async def take_address(self, bridge: Bridge, slug: str) -> str:
-        """An address on a bridge that no container has, in whatever state, and no route names."""
+        """Return an address on a bridge that no container, running or stopped, and no route
+        uses."""
         async with self.locks.holding(ADDRESS_LOCK):
             in_use = await self.engine.addresses_on(bridge.name)
             for file in self.route_files.of(slug):
@@ -47,8 +48,8 @@ class AddressSpace:
             return (await in_thread(lambda: addresses.take(bridge, 1, in_use)))[0]
 
     async def take_slice(self, application: str, slug: str, refused: set[int]) -> int:
-        """The index of a slice that nobody has and no route leads into: the application's former
-        one, if it is free.
+        """Return the index of a slice that no container or route uses, preferring the application's
+        former slice.
 
         Raises:
             StepFailed: every slice is taken.
@@ -72,7 +73,7 @@ class AddressSpace:
         )
 
     async def _taken(self, application: str) -> set[int]:
-        """Slices of other applications: of their networks, containers and routes."""
+        """Return the slices that networks, containers and routes of other applications use."""
 
         def of_engine(c: docker.APIClient) -> tuple[set[ipaddress.IPv4Network], list[str]]:
             return engine_networks(c), list(_addresses(c.containers(all=True), application))
@@ -94,7 +95,7 @@ class AddressSpace:
 
 
 def _addresses(containers: Iterable[Mapping[str, Any]], application: str) -> Iterable[str]:
-    """The addresses that containers of others have, or will have when they run again."""
+    """Yield addresses of other applications' containers, running or stopped."""
     for one in containers:
         if (one["Labels"] or {}).get(APPLICATION) == application:
             continue

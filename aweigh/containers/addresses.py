@@ -1,6 +1,6 @@
-"""Static addresses on the bridge, from a counter that goes on rising over restarts.
+"""Static addresses on the bridge, from a counter that keeps rising across restarts.
 
-A container keeps its address over crash, engine restart and reboot, and a freed address is not
+A container keeps its address through crash, engine restart and reboot, and a freed address is not
 given to the next application while a live route may still point at it.
 """
 
@@ -12,13 +12,13 @@ from aweigh.core.files import write_durably
 
 
 class Addresses:
-    """Hands out addresses. Called under the server's lock."""
+    """Assigns addresses. Call it while holding the server's lock."""
 
     def __init__(self, counter: Path) -> None:
         self._counter = counter
 
     def take(self, bridge: Bridge, count: int, in_use: set[str]) -> list[str]:
-        """The next `count` addresses that nothing holds.
+        """Return the next `count` addresses that are not in use.
 
         Raises:
             AweighError: the subnet is full.

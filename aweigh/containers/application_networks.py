@@ -1,7 +1,7 @@
-"""A network for each application, so that nothing that one sends reaches another.
+"""A separate network for each application, so that none can receive another's traffic.
 
-On a bridge that two share, one can pass for the other: by a forged ARP answer or a forged hardware
-address. On bridges of their own there is nobody to pass for.
+On a shared bridge, a container can impersonate another with forged ARP answers or hardware
+addresses. On a separate bridge there is nobody to impersonate.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ATTEMPTS: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationNetworks:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     engine: Engine
     networks: Networks
@@ -42,7 +42,7 @@ class ApplicationNetworks:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     async def ensure(self, application: str, slug: str) -> Bridge:
-        """The application's network; one that is not there (any more) is made.
+        """Return the application's network, creating it if it is absent.
 
         Raises:
             StepFailed: the name belongs to somebody else, or every slice is taken.
@@ -57,11 +57,13 @@ class ApplicationNetworks:
         return Bridge(name, ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"]))
 
     async def take_address(self, bridge: Bridge, slug: str) -> str:
-        """An address on it that no container has, in whatever state, and no route names."""
+        """Return an address on the bridge that no container, running or stopped, and no route
+        uses."""
         return await self.space.take_address(bridge, slug)
 
     async def cut_off(self, slug: str, containers: Iterable[Container]) -> list[Container]:
-        """Those that are not in the network that there is now: nobody reaches them any more."""
+        """Return the containers that are not in the application's current network: nobody reaches
+        them."""
         name, known = self.names.application_network(slug), list(containers)
 
         def sorted_out(c: docker.APIClient) -> list[Container]:
@@ -71,7 +73,7 @@ class ApplicationNetworks:
         return await self.engine.call(f"look who is in network {name}", sorted_out)
 
     async def remove(self, slug: str) -> None:
-        """Take it away; it stays while somebody has a container of his own in it."""
+        """Remove the application's network, unless a foreign container is in it."""
 
         def removed(c: docker.APIClient) -> bool:
             found = c.networks(names=[name], filters={"label": _filters(self.labels)})
@@ -86,7 +88,7 @@ class ApplicationNetworks:
             _log.warning("a network stays: a container that is not ours is in it", network=name)
 
     async def owners(self) -> set[str]:
-        """The ids of the applications that have one."""
+        """Return the ids of the applications that have a network."""
 
         def listed(c: docker.APIClient) -> set[str]:
             found = c.networks(filters={"label": [*_filters(self.labels), APPLICATION]})
@@ -95,7 +97,7 @@ class ApplicationNetworks:
         return await self.engine.call("list networks of applications", listed)
 
     async def remove_volumes(self, application: str) -> None:
-        """Remove an application's volumes, and the data in them."""
+        """Remove an application's volumes and the data in them."""
         await self.networks.remove_volumes({APPLICATION: application})
 
     async def _make(self, application: str, slug: str) -> None:
@@ -131,7 +133,7 @@ def _remove(c: docker.APIClient, network: str) -> bool:
     except NotFound:
         return True
     except APIError as error:
-        if error.status_code != 403:  # somebody's container is in it
+        if error.status_code != 403:  # a foreign container is in it
             raise
         return False
     return True

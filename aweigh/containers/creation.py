@@ -1,4 +1,4 @@
-"""A container's specification in the words of the engine's API."""
+"""Translates a container's specification for the engine's API."""
 
 from typing import Any, Final
 
@@ -7,13 +7,13 @@ import docker
 from aweigh.containers.seccomp import NESTING_PROFILE
 from aweigh.containers.spec import LOG_OPTIONS, ContainerSpec
 
-#: The kernel lets a user namespace mount a /proc only where one is seen whole. What the engine
-#: would hide of it belongs to root, and these containers' users are not root outside.
+#: The kernel lets a user namespace mount /proc only if the outer /proc is fully visible. The files
+#: that the engine would mask belong to root, and these containers run as other users.
 _PROC_FOR_NESTING: Final[dict[str, Any]] = {"MaskedPaths": [], "ReadonlyPaths": []}
 
 
 def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
-    """What `create_container` is called with."""
+    """Return the arguments of `create_container`."""
     host: dict[str, Any] = {
         "restart_policy": {"Name": spec.restart},
         "log_config": {"Type": "json-file", "Config": _log_options(spec)},
@@ -48,12 +48,12 @@ def create_arguments(c: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]
 
 
 def _bounds(spec: ContainerSpec) -> dict[str, Any]:
-    """What the container may use, and what it may do."""
+    """Return the container's limits and capabilities."""
     host: dict[str, Any] = {}
     if spec.cpus:
         host["nano_cpus"] = int(spec.cpus * 1e9)
     if spec.memory_bytes:
-        # Swap equal to memory: a limit that swap stretches is not one.
+        # Memory plus swap equals memory, so that swap cannot extend the limit.
         host |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
     if spec.pids:
         host["pids_limit"] = spec.pids
@@ -62,7 +62,7 @@ def _bounds(spec: ContainerSpec) -> dict[str, Any]:
     if spec.confined:
         host |= {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
     if spec.nests:
-        # For `newuidmap`, which gives a user namespace its range of ids, and for nothing else.
+        # Only for `newuidmap`, which maps a range of ids into a user namespace.
         host |= {"cap_drop": ["ALL"], "cap_add": ["SETUID", "SETGID"]}
         host["security_opt"] = [f"seccomp={NESTING_PROFILE}", "apparmor=unconfined"]
     return host

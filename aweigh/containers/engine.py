@@ -1,4 +1,4 @@
-"""The Docker engine: short verbs over its HTTP API, every one awaited to its end."""
+"""The Docker engine: short verbs for its HTTP API; each call is awaited until it has finished."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,12 +23,12 @@ from aweigh.deployments.deployment import Reason
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 120
 _POLL_SECONDS: Final = 0.2
-_TAR_BYTES: Final = 20 * 512  # what a tar of one file has beside it
+_TAR_BYTES: Final = 20 * 512  # the overhead of a tar with one file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A container as the engine sees it now."""
+    """A container as the engine reports it now."""
 
     id: str
     name: str
@@ -38,10 +38,10 @@ class Container:
     exit_code: int = 0
     out_of_memory: bool = False
     error: str = ""
-    health: str = ""  # starting, healthy, unhealthy; empty: no HEALTHCHECK
+    health: str = ""  # starting, healthy, unhealthy; empty without HEALTHCHECK
     health_output: str = ""
     restarts: int = 0
-    restart: str = ""  # its policy now; `aweigh.restart` says what it was made with
+    restart: str = ""  # the current policy; `aweigh.restart` is the one it was created with
     addresses: Mapping[str, str] = field(default_factory=dict)  # by network
     started_at: str = ""
     finished_at: str = ""
@@ -51,7 +51,7 @@ class Container:
         return self.status == "running"
 
     def seconds(self, now: datetime) -> float:
-        """For how long it has run, by the engine's clock; one that never began: 0."""
+        """Return how many seconds it has run, by the engine's clock; 0 if it was never started."""
         if self.status == "created":
             return 0.0
         end = now if self.running else datetime.fromisoformat(self.finished_at)
@@ -59,29 +59,31 @@ class Container:
 
 
 class Engine:
-    """One engine. The client is made at the first call, so that an engine may come up later."""
+    """One engine. The client is created at the first call, so the engine may start later."""
 
     def __init__(self, host: str) -> None:
         self._host = host
         self._client: docker.APIClient | None = None
 
     def client(self) -> docker.APIClient:
-        """Raises: DockerException when the engine is down."""
+        """Return the client. Raises: DockerException: the engine is down."""
         if self._client is None:
             self._client = docker.APIClient(self._host, "auto", TIMEOUT_SECONDS)
         return self._client
 
     def line(self, timeout: float | None = None) -> EngineLine:
-        """A connection for one request that may wait for a registry."""
+        """Return a connection for one request that may have to wait for a registry."""
         return EngineLine(self._host, timeout)
 
     async def call(
         self, doing: str, call: Callable[[docker.APIClient], T], *, wanted: bool = False
     ) -> T:
-        """Run one or more calls in a thread; `wanted`: to make what somebody asked for.
+        """Run one or more calls in a thread.
+
+        `wanted`: the call creates something that a user asked for, so a rejection is final.
 
         Raises:
-            StepError: what the engine's error means for a deployment.
+            StepError: the engine's error, translated for a deployment.
         """
         try:
             return await in_thread(lambda: call(self.client()))
@@ -90,22 +92,22 @@ class Engine:
 
     def failed(self, doing: str, error: Exception, *, wanted: bool = False) -> StepError:
         if not isinstance(error, APIError):
-            self._client = None  # made anew: an engine that comes back may speak another version
+            self._client = None  # a restarted engine may support another API version
         return engine_error(error, doing, wanted=wanted)
 
     async def version(self) -> str:
         return str((await self.call("ask for the version", lambda c: c.version()))["Version"])
 
     async def api_version(self) -> str:
-        """The newest version of its API that it speaks, as in `1.41`."""
+        """Return the newest API version that the engine supports, as in `1.41`."""
         return str((await self.call("ask for the version", lambda c: c.version()))["ApiVersion"])
 
     async def root(self) -> str:
-        """The directory in which the engine keeps images and containers."""
+        """Return the directory in which the engine keeps images and containers."""
         return str((await self.call("ask for its data", lambda c: c.info()))["DockerRootDir"])
 
     async def containers(self, labels: Mapping[str, str]) -> list[Container]:
-        """Every container with these labels, running or not, in the order of their names."""
+        """Return all containers with these labels, running or not, sorted by name."""
         wanted = [f"{key}={value}" for key, value in labels.items()]
 
         def listed(c: docker.APIClient) -> list[Container]:
@@ -118,11 +120,11 @@ class Engine:
         return await self.call(f"look at container {name}", lambda c: _inspect(c, name))
 
     async def create(self, spec: ContainerSpec) -> None:
-        """Create, not start.
+        """Create a container without starting it.
 
         Raises:
             NameTaken: a container of that name exists.
-            StepError: the engine refused.
+            StepError: the engine rejected it.
         """
 
         def created(c: docker.APIClient) -> None:
@@ -138,18 +140,19 @@ class Engine:
         await self.call(f"create container {spec.name}", created, wanted=True)
 
     async def upload(self, name: str, archive: IO[bytes]) -> None:
-        """Copy the files of a tar archive into a container, from its root on."""
+        """Unpack a tar archive at the root of a container."""
         await self.call(f"copy files into {name}", lambda c: c.put_archive(name, "/", archive))
 
     async def read_file(self, name: str, path: str, most: int) -> bytes | None:
-        """A file of a container that has ended; None where it has none, or a longer one."""
+        """Return a file of an ended container; None if it does not exist or is longer than
+        `most`."""
 
         def copied(c: docker.APIClient) -> bytes | None:
             archive = b""
             try:
                 for chunk in c.get_archive(name, path)[0]:
                     archive += chunk
-                    if len(archive) > most + _TAR_BYTES:  # or a directory of that name
+                    if len(archive) > most + _TAR_BYTES:  # or the path is a directory
                         return None
             except NotFound:
                 return None
@@ -158,11 +161,11 @@ class Engine:
         return await self.call(f"read {path} of {name}", copied)
 
     async def start(self, name: str) -> None:
-        """Start it.
+        """Start a container.
 
         Raises:
             AddressTaken: its address is in use; the container was removed.
-            StepError: the engine refused; the container stays as it is.
+            StepError: the engine rejected it; the container is unchanged.
         """
 
         def started(c: docker.APIClient) -> None:
@@ -179,12 +182,13 @@ class Engine:
         await self.call(f"start container {name}", started, wanted=True)
 
     async def stop(self, name: str) -> None:
-        """Stop it within the grace it was made with; one that is stopped or gone is fine."""
+        """Stop a container within the grace period it was created with, unless it is stopped or
+        gone."""
 
         def stopped(c: docker.APIClient) -> None:
             try:
                 grace = c.inspect_container(name)["Config"].get("StopTimeout") or 0
-                # The client's own timeout must outlast the grace.
+                # The client's own timeout must be longer than the grace period.
                 answer = c._post(  # type: ignore[attr-defined]
                     c._url("/containers/{0}/stop", name),  # type: ignore[attr-defined]
                     timeout=TIMEOUT_SECONDS + grace,
@@ -196,7 +200,7 @@ class Engine:
         await self.call(f"stop container {name}", stopped)
 
     async def remove(self, name: str) -> None:
-        """Remove it with its anonymous volumes, whatever its state; gone is fine."""
+        """Remove a container in any state with its anonymous volumes; do nothing if it is gone."""
 
         def removed(c: docker.APIClient) -> None:
             try:
@@ -210,7 +214,7 @@ class Engine:
         await self.call(f"remove container {name}", removed)
 
     async def addresses_on(self, network: str) -> set[str]:
-        """The addresses of every container on a network, stopped ones' static ones too."""
+        """Return all containers' addresses on a network, with static addresses of stopped ones."""
 
         def listed(c: docker.APIClient) -> set[str]:
             found = c.containers(all=True, filters={"network": network})
@@ -220,7 +224,7 @@ class Engine:
         return await self.call(f"list addresses on {network}", listed)
 
     async def publisher_of(self, port: int, protocol: str) -> Container | None:
-        """The container that publishes a host port."""
+        """Return the container that publishes a host port."""
 
         def found(c: docker.APIClient) -> Container | None:
             # The engine's own filter `publish` compares the port inside the container.
@@ -240,7 +244,7 @@ class Engine:
         )
 
     async def ended(self, name: str) -> Container | None:
-        """The container, as soon as it does not run (any more)."""
+        """Wait until the container has stopped, and return it; None if it is gone."""
         while True:
             found = await self.container(name)
             if found is None or not found.running:
@@ -248,7 +252,7 @@ class Engine:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def last_lines(self, name: str, count: int = 20) -> str:
-        """The last lines the container wrote, both streams; empty when it is gone."""
+        """Return the last lines of both output streams; "" if the container is gone."""
 
         def read(c: docker.APIClient) -> str:
             try:
@@ -262,7 +266,7 @@ class Engine:
 def _connect(c: docker.APIClient, name: str, network: str, alias: str) -> None:
     try:
         c.connect_container_to_network(name, network, aliases=[alias])
-    except NotFound as error:  # another application's sweep found nobody in it
+    except NotFound as error:  # another application's cleanup found the network empty
         raise StepUnavailable(
             Reason.START_FAILED, f"network {network} was removed just now"
         ) from error
@@ -296,5 +300,5 @@ def _inspect(c: docker.APIClient, name: str) -> Container | None:
 
 
 def _address(network: Mapping[str, Any]) -> str:
-    """The static address, which a stopped container keeps, else the one it has now."""
+    """Return the static address, which a stopped container keeps, or the current one."""
     return (network.get("IPAMConfig") or {}).get("IPv4Address") or network.get("IPAddress") or ""

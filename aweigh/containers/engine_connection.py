@@ -1,4 +1,4 @@
-"""One request to the engine on a connection of its own, which can be cut at any moment."""
+"""A separate connection for one request to the engine that can be closed at any moment."""
 
 import json
 import socket
@@ -18,19 +18,19 @@ from docker.utils.json_stream import json_stream
 from aweigh.core.errors import PullStopped
 
 _CHUNK: Final = 64 * 1024
-#: An engine that listens takes a connection at once, whatever it does beside that.
+#: A running engine accepts a connection at once, however busy it is.
 _CONNECT_SECONDS: Final = 10.0
 
 
 class EngineLine:
-    """Asks the engine what it asks a registry: it may not answer at all before the registry has.
+    """Sends the engine requests that wait for a registry, and can abort them.
 
-    docker-py hands out a connection only with the answer's head, and until then nothing could end
-    the wait for it.
+    The engine may not answer before the registry has. docker-py returns a connection only with the
+    response's headers, so until then nothing could abort the wait.
     """
 
     def __init__(self, host: str, timeout: float | None = None) -> None:
-        """`timeout`: the longest wait, in seconds, for the next bytes."""
+        """`timeout`: the longest wait for the next bytes, in seconds."""
         self._host = host
         self._timeout = timeout
         self._changing = threading.Lock()
@@ -38,27 +38,29 @@ class EngineLine:
         self._socket: socket.socket | None = None
 
     def hang_up(self) -> None:
-        """End the request, from another thread: the engine stops for a client that is gone."""
+        """Abort the request, from another thread; the engine stops when its client has
+        disconnected."""
         with self._changing:
             self._given_up = True
             if self._socket:
-                with suppress(OSError):  # the engine was quicker
+                with suppress(OSError):  # the engine has closed it already
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def events(
         self, c: docker.APIClient, path: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> Iterator[Mapping[str, Any]]:
-        """Post, and yield what the engine says until it is done. Raises: as `value`."""
+        """Send a POST request and yield the engine's messages. Raises the same errors as
+        `value`."""
         with self._answer("POST", c, f"{path}?{urlencode(query)}", headers) as answer:
             yield from cast(Iterator[Mapping[str, Any]], json_stream(_texts(answer)))
 
     def value(self, c: docker.APIClient, path: str, headers: Mapping[str, str]) -> Any:
-        """Get one value.
+        """Send a GET request and return the JSON value.
 
         Raises:
-            PullStopped: it was given up.
-            TimeoutError: nothing came for so long.
-            DockerException: the engine is down, or refused (`APIError`).
+            PullStopped: the request was aborted.
+            TimeoutError: no bytes arrived in time.
+            DockerException: the engine is down, or returned an error (`APIError`).
         """
         with self._answer("GET", c, path, headers) as answer:
             return json.loads(answer.read())
@@ -97,7 +99,7 @@ class EngineLine:
 
 
 def _connect(address: str) -> socket.socket:
-    """Raises: DockerException: the engine is down."""
+    """Connect. Raises: DockerException: the engine is down."""
     try:
         if not address.startswith("http+unix://"):
             parts = urlsplit(address)

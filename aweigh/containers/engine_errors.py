@@ -1,7 +1,7 @@
-"""What the Docker engine's errors mean.
+"""Translates errors of the Docker engine.
 
 For pulls the HTTP status is useless (credentials, rate limits and networks are all 500 on engine
-20.10), so texts are matched, lower-cased; what is not recognised is worth another try.
+20.10), so messages are matched in lower case; unrecognised errors are retried.
 """
 
 import re
@@ -16,21 +16,21 @@ from aweigh.deployments.deployment import Reason
 from aweigh.images.reference import ImageReference
 
 _DISK_FULL: Final = "no space left on device"
-#: What docker-py has when there was no answer, and what stands between says when it got none.
+#: The status of docker-py's error without a response, and those of proxies in between.
 _NO_ANSWER: Final = (None, 502, 503, 504)
 
 
 def text_of(error: Exception) -> str:
-    """The engine's own words, on one line, of a length that fits everywhere."""
+    """Return the engine's message on one line of limited length."""
     words = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
     return one_line(str(words))
 
 
 def engine_error(error: Exception, doing: str, *, wanted: bool) -> StepError:
-    """An engine call other than a pull failed.
+    """Return the error for a failed engine call other than a pull.
 
-    `wanted`: it was to make what somebody asked for, so a refusal is the answer to that. Any other
-    call that an engine cannot do (5xx) is worth another try.
+    `wanted`: the call creates something that a user asked for, so any rejection is final. Otherwise
+    a 5xx error is retried.
     """
     text = text_of(error)
     if _DISK_FULL in text.lower():
@@ -54,7 +54,7 @@ def engine_error(error: Exception, doing: str, *, wanted: bool) -> StepError:
 
 
 _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
-    # pattern, reason, final, what a person can do
+    # pattern, reason, final, advice
     (_DISK_FULL, Reason.DISK_FULL, True, "the engine's disk is full; free some space, then retry"),
     (r"toomanyrequests|rate limit|429 too many", Reason.RATE_LIMITED, False,
      "the registry limits how often it is asked; wait, or give credentials"),
@@ -71,7 +71,7 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
      Reason.IMAGE_UNSUPPORTED, True,
      "this is no container image but another artefact (a chart, a signature, an SBOM, …); deploy "
      "the tag of the image itself"),
-    # Before "denied": a hosted registry says both of an image it does not have.
+    # Before "denied": Docker Hub reports both for an image that does not exist.
     (r"repository does not exist|pull access denied|invalid reference format",
      Reason.IMAGE_NOT_FOUND, True,
      "check the image's name and tag; a private image needs source.registry"),
@@ -89,12 +89,12 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
      "the engine does not trust the registry's TLS; install its certificate on the server"),
 )  # fmt: skip
 _IS_IT_THERE: Final = "see that the registry runs and that the server reaches it, then retry"
-#: What the engine quotes; a port or a name in it must not be taken for a status or a word.
+#: Quoted parts of a message, in which a port or a name must not match a pattern.
 _QUOTED: Final = re.compile(r"\"https?://[^\"]*\"|\b[\w.-]+:\d+\b|\bsha256:[a-f0-9]+")
 
 
 def pull_error(text: str, reference: ImageReference) -> StepError:
-    """A pull, or asking a registry for a digest, failed with these words of the engine."""
+    """Return the error for a failed pull or digest request; `text` is the engine's message."""
     words = one_line(text)
     own = words.replace(str(reference), "").replace(reference.repository, "")
     said = _QUOTED.sub("", own).lower()
@@ -108,7 +108,7 @@ def pull_error(text: str, reference: ImageReference) -> StepError:
 
 
 def registry_silent(reference: ImageReference, seconds: float) -> StepError:
-    """Nothing came from the registry for so long."""
+    """Return the error for a registry that sent nothing for `seconds`."""
     words = f"the registry has not answered for {seconds:.0f} s"
     return StepUnavailable(
         Reason.REGISTRY_UNAVAILABLE, _pull_message(reference, words, _IS_IT_THERE)

@@ -1,4 +1,4 @@
-"""Whether a container that should become healthy still runs, and why one that exited did."""
+"""Detects containers that exit before they are healthy, and reports why."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from aweigh.images.platform import ServerPlatforms
 from aweigh.secrets.value import mask_lines
 from aweigh.servers.running_step import RunningStep
 
-#: States in which a container does not run (any more).
+#: States in which a container does not run.
 _OVER: Final = ("exited", "dead", "restarting")
-#: The exit code of a program that was sent SIGKILL (128 + 9).
+#: The exit code of a program killed by SIGKILL (128 + 9).
 _KILLED: Final = 137
 _POLL_SECONDS: Final = 0.02
-#: How long the code of an exit is waited for when the engine has run the container again already.
+#: How long to wait for the next exit if the engine has already restarted the container.
 _NEXT_EXIT_SECONDS: Final = 3.0
 _LAST_LINES: Final = 20
 #: Searched for the beginning of a secret that ends in the last lines.
@@ -33,10 +33,10 @@ class ExitWatch:
         self._platforms = platforms
 
     async def still_running(self, container: Container, step: RunningStep) -> Container:
-        """The container as it is now.
+        """Return the container's current state.
 
         Raises:
-            StepFailed: it has exited, or was removed; its last lines are in the log.
+            StepFailed: the container exited or was removed; its last lines are in the log.
         """
         now = await self._engine.container(container.name)
         if now is None:
@@ -53,7 +53,7 @@ class ExitWatch:
         )
 
     async def log_last_lines(self, container: Container, step: RunningStep) -> str:
-        """Write a container's last lines to the log and show them with the step's failure."""
+        """Write a container's last lines to the log and attach them to the step as evidence."""
         lines = await self._engine.last_lines(container.name, _LINES_BEFORE + _LAST_LINES)
         shown = mask_lines(lines.splitlines(), step.secrets)[-_LAST_LINES:]
         written = "\n".join(shown) or "(it wrote nothing)"
@@ -62,7 +62,8 @@ class ExitWatch:
         return lines
 
     async def _exit_of(self, container: Container) -> Container:
-        """The container once it is over again: while it runs, the engine forgets how it ended."""
+        """Return the container once it has stopped again: while it runs, the engine has no exit
+        code."""
         deadline = time.monotonic() + _NEXT_EXIT_SECONDS
         while container.status not in _OVER and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_SECONDS)
@@ -78,6 +79,6 @@ def _how_it_ended(container: Container, resources: Resources) -> str:
     within = f"its limit of {limit}" if limit else "the server's memory"
     if container.out_of_memory:
         return f"{ended} (out of memory: it went over {within})"
-    if container.exit_code == _KILLED:  # the engine does not always hear why
+    if container.exit_code == _KILLED:  # the engine does not always report the reason
         return f"{ended} (killed, most likely out of memory: it went over {within})"
     return ended

@@ -1,8 +1,8 @@
-"""What builds may reach: the internet and name servers, but nothing of this server's.
+"""Limits what builds can reach to the internet and name servers.
 
-For what is sent on to other networks (hooked into Docker's own DOCKER-USER,
-https://docs.docker.com/engine/network/packet-filtering-firewalls/), for what is sent to this
-machine itself, and for IPv6, which no network of builds has.
+The rules cover forwarded traffic (in Docker's chain DOCKER-USER,
+https://docs.docker.com/engine/network/packet-filtering-firewalls/), traffic to this machine itself,
+and IPv6, which is dropped because build networks have none.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from aweigh.core.threads import in_thread
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: Where clouds hand out a machine's own credentials: link-local addresses, and those of Alibaba
-#: Cloud, Oracle Cloud and Azure, whose WireServer has a public address.
+#: Metadata services of clouds, which hand out a machine's credentials: link-local addresses, and
+#: those of Alibaba Cloud, Oracle Cloud and Azure, whose WireServer has a public address.
 METADATA: Final = ("169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32")
-#: Everything that is not the public internet (RFC 6890), and Azure's WireServer.
+#: All networks that are not the public internet (RFC 6890), and Azure's WireServer.
 INTERNAL: Final = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
     "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
     "240.0.0.0/4",
 )  # fmt: skip
-#: The second is what the engine gives to containers where the first names a local resolver only.
+#: The engine gives containers the second if the first lists only a local resolver.
 _RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 ANSWERS: Final = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 REFUSE: Final = "-j REJECT --reject-with icmp-admin-prohibited"
@@ -34,16 +34,16 @@ REFUSE: Final = "-j REJECT --reject-with icmp-admin-prohibited"
 
 @dataclass(frozen=True, kw_only=True)
 class Firewall:
-    """The walls round one bridge of this machine."""
+    """The packet filter of one bridge on this machine."""
 
     interface: str
     allowed: tuple[Network, ...] = ()
 
     async def ensure(self) -> None:
-        """Have the rules, before anything runs that they are for.
+        """Set the rules; call it before anything runs in the network.
 
         Raises:
-            CannotConfine: they cannot be had; says why.
+            CannotConfine: the rules cannot be set; says why.
         """
         await in_thread(self._ensure)
 
@@ -68,7 +68,7 @@ class Firewall:
         ]  # fmt: skip
 
     async def remove(self) -> None:
-        """Take the rules away; those that are not there are fine."""
+        """Remove the rules, if they exist."""
         await in_thread(self.remove_now)
 
     def remove_now(self) -> None:
@@ -76,9 +76,9 @@ class Firewall:
 
 
 def without_ipv6(interface: str, name: str) -> Chain:
-    """Nothing by IPv6: not to the link's own addresses either, which every bridge has.
+    """Return a chain that drops all IPv6, including that to the bridge's link-local addresses.
 
-    Before any other table, so that no rule of somebody else's lets it pass.
+    It is in the table that is evaluated first, so that no other rule can accept the packets.
     """
     return Chain(
         command="ip6tables", table="raw", hook="PREROUTING", interface=interface,
@@ -87,18 +87,19 @@ def without_ipv6(interface: str, name: str) -> Chain:
 
 
 def refuse_distant(interface: str) -> None:
-    """Raises: CannotConfine: the interface is not there, so the engine is not here."""
+    """Reject an engine on another machine. Raises: CannotConfine: the interface is not on this
+    one."""
     if not Path("/sys/class/net", interface).exists():
         raise CannotConfine("the engine's networks are not this machine's")
 
 
 def interface_of(network: str) -> str:
-    """The name of a network's bridge: the kernel takes 15 characters, chains 28."""
+    """Return the name of a network's bridge. The kernel allows 15 characters, chains 28."""
     return f"awb{hashlib.sha256(network.encode()).hexdigest()[:10]}"
 
 
 def name_service(resolvers: Sequence[str]) -> list[str]:
-    """Rules that let questions for names through."""
+    """Return rules that allow DNS queries."""
     return [
         f"-d {server} -p {protocol} --dport 53 -j RETURN"
         for server in resolvers
@@ -107,7 +108,7 @@ def name_service(resolvers: Sequence[str]) -> list[str]:
 
 
 def nameservers() -> list[str]:
-    """Those that the engine asks for containers; one on loopback it asks from outside them."""
+    """Return the name servers that containers use. The engine itself queries those on loopback."""
     lines = [
         line.split()
         for file in _RESOLVERS

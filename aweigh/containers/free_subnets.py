@@ -1,4 +1,4 @@
-"""Which addresses are free on this machine and its engine."""
+"""Finds free subnets on this machine and its engine."""
 
 import ipaddress
 from pathlib import Path
@@ -9,15 +9,15 @@ import psutil
 
 from aweigh.core.errors import StartupError
 
-#: Where a free subnet is looked for when none is set: private, and seldom used by others.
+#: Candidates if no subnet is set: private networks that are seldom used.
 _CANDIDATES: Final = tuple(f"10.{second}.0.0/16" for second in range(201, 255))
 
 
 def free_subnet(wanted: str, taken: set[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
-    """The subnet that is wanted, or else one that nobody uses.
+    """Return the wanted subnet, or else a free one.
 
     Raises:
-        StartupError: what is wanted is used already, or everything is.
+        StartupError: the wanted subnet overlaps another network, or none is free.
     """
     if wanted:
         return _checked(wanted, taken)
@@ -28,7 +28,7 @@ def free_subnet(wanted: str, taken: set[ipaddress.IPv4Network]) -> ipaddress.IPv
 
 
 def host_networks() -> set[ipaddress.IPv4Network]:
-    """The networks this machine is in or has routes to."""
+    """Return the networks that this machine is in or has routes to."""
     return {
         ipaddress.IPv4Interface(f"{address.address}/{address.netmask}").network
         for addresses in psutil.net_if_addrs().values()
@@ -38,7 +38,7 @@ def host_networks() -> set[ipaddress.IPv4Network]:
 
 
 def engine_networks(c: docker.APIClient) -> set[ipaddress.IPv4Network]:
-    """The subnets of every network of the engine."""
+    """Return the subnets of all networks of the engine."""
     configs = [
         config
         for network in c.networks()
@@ -49,13 +49,14 @@ def engine_networks(c: docker.APIClient) -> set[ipaddress.IPv4Network]:
 
 
 def routes(table: str) -> set[ipaddress.IPv4Network]:
-    """Linux's routing table: destination and mask in hexadecimal, least significant byte first."""
+    """Parse Linux's routing table: destination and mask are hexadecimal, least significant byte
+    first."""
     rows = [line.split() for line in table.splitlines()[1:]]
     pairs = [(bytes.fromhex(row[1])[::-1], bytes.fromhex(row[7])[::-1]) for row in rows]
     return {
         ipaddress.IPv4Network((destination, ipaddress.IPv4Address(mask).exploded))
         for destination, mask in pairs
-        if any(mask)  # the default route leads everywhere
+        if any(mask)  # skip the default route
     }
 
 

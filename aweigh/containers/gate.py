@@ -20,14 +20,14 @@ from aweigh.servers.running_step import RunningStep
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
-#: How often a container is looked at while its probe fails.
+#: How often a container's state is checked while its probe fails.
 _LOOK_SECONDS: Final = 0.25
 _SHOWN_WIDTH: Final = 160
 
 
 @dataclass(frozen=True)
 class _Question:
-    """What every container of a release is asked, and for how many seconds at most."""
+    """The check of all containers of a release, with a deadline in seconds."""
 
     check: HealthCheck
     port: int | None
@@ -36,7 +36,7 @@ class _Question:
 
 
 class HealthGate:
-    """Waits until containers are healthy, or says why they are not."""
+    """Waits until containers are healthy, or reports why they are not."""
 
     def __init__(self, exits: ExitWatch, probe: Probe, names: Names) -> None:
         self._exits = exits
@@ -46,10 +46,10 @@ class HealthGate:
     async def pass_all(
         self, step: RunningStep, image: ImageFacts, containers: list[Container]
     ) -> str:
-        """Wait for all containers of a release; return the check that passed, in words.
+        """Wait for all containers of a release; return a description of the check that passed.
 
         Raises:
-            StepFailed: `unhealthy` or `start_failed`, with what was seen.
+            StepFailed: `unhealthy` or `start_failed`, with the last result.
         """
         settings = step.release.settings
         port = exposed_port(settings, image)
@@ -92,7 +92,7 @@ class HealthGate:
     async def _ask_while_running(
         self, container: Container, question: _Question, seconds: float
     ) -> tuple[Container, Seen]:
-        """What the probe sees; the address of a container that exits meanwhile never answers."""
+        """Probe a container, stopping if it exits: its address would never answer."""
         asking = asyncio.create_task(self._ask(container, question, seconds))
         try:
             while not (await asyncio.wait({asking}, timeout=_LOOK_SECONDS))[0]:

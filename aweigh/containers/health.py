@@ -1,4 +1,4 @@
-"""The health gate: which check is asked, and what it saw."""
+"""The health check of a release: its choice, its deadline and its result."""
 
 import math
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Final
 from aweigh.deployments.application import LONGEST_GATE, ApplicationSettings, HealthCheck
 from aweigh.images.facts import ImageFacts
 
-#: Seconds that a gate is given where neither the application nor its image says more.
+#: The default deadline in seconds, unless the application or its image sets a longer one.
 SHORTEST_GATE: Final = 60
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one probe saw, in words a person can use."""
+    """The result of one probe, described for people."""
 
     healthy: bool
     what: str
 
 
 def chosen_check(settings: ApplicationSettings, image: ImageFacts, port: int | None) -> HealthCheck:
-    """The check that was set, else the best one this image allows."""
+    """Return the configured check, or else the best one this image allows."""
     if settings.health_check:
         return settings.health_check
     if image.has_health_check:
@@ -29,11 +29,12 @@ def chosen_check(settings: ApplicationSettings, image: ImageFacts, port: int | N
 
 
 def deadline_of(check: HealthCheck, image: ImageFacts) -> int:
-    """The seconds within which a container must be healthy: as set, else as its image needs.
+    """Return the seconds within which a container must become healthy.
 
-    An image that is given time to start by its own check needs it, whichever check is asked.
+    Without a configured deadline, the time that the image's HEALTHCHECK allows for starting counts,
+    even if another check is used.
     """
-    # Staying up takes as long as it takes: a deadline could only end it too early.
+    # An uptime check takes as long as configured; a shorter deadline would always fail.
     least = check.seconds if check.type == "uptime" else 0
     if check.deadline:
         return max(check.deadline, least)

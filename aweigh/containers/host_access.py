@@ -1,4 +1,4 @@
-"""What a server grants its applications of itself: bind mounts and host ports."""
+"""The host resources that a server grants to applications: bind mounts and ports."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,7 +29,7 @@ class HostAccess:
         self._guarded = tuple(guarded)
 
     async def refuse_unavailable(self, release: Release) -> None:
-        """Refuse bind mounts that are not allowed and host ports that others hold.
+        """Reject bind mounts that are not allowed and host ports that are taken.
 
         Raises:
             StepFailed: `start_failed` or `port_taken`.
@@ -41,15 +41,15 @@ class HostAccess:
         for port in release.settings.ports:
             publisher = await self._engine.publisher_of(port.host, port.protocol)
             if publisher and own <= publisher.labels.items():
-                continue  # the application's own release, which stops first
+                continue  # the application's own release, which is stopped first
             if holder := await self._holder_of(port):
                 raise _port_taken(port, holder)
 
     def with_resolved_binds(self, spec: ContainerSpec) -> ContainerSpec:
-        """The container with the links of its bind mounts followed, and checked where they lead.
+        """Return the specification with the links in its bind mounts resolved and checked.
 
-        Checked again for each container, because what lies below a root may change at any time; the
-        engine gets the path that was checked, not one that may have become a link since.
+        The check is repeated for each container, because the content of a root may change at any
+        time. The engine gets the resolved path, in which no link remains.
 
         Raises:
             StepFailed: `start_failed`.
@@ -61,14 +61,14 @@ class HostAccess:
         return replace(spec, mounts=mounts)
 
     async def taken_port_of(self, spec: ContainerSpec, refusal: StepFailed) -> StepFailed:
-        """The error behind an engine's refusal to publish one of a container's ports."""
+        """Return the error for a port that the engine could not publish, naming its holder."""
         for port in spec.ports:
             if holder := await self._holder_of(port):
                 return _port_taken(port, holder)
         return StepFailed(Reason.PORT_TAKEN, refusal.message)
 
     async def _holder_of(self, port: Port) -> str | None:
-        """Who holds a host port: a container by name, else a process."""
+        """Return the container that holds a host port, else the process; None if it is free."""
         if container := await self._engine.publisher_of(port.host, port.protocol):
             return f"container {container.name}"
         return await in_thread(lambda: holder_of(port.host, port.protocol))

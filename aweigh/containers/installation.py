@@ -1,4 +1,4 @@
-"""How the objects of one installation on an engine are told from those of others."""
+"""Identifies the engine objects that belong to one installation."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from aweigh.containers.naming import Names
 
 @dataclass(frozen=True)
 class Installation:
-    """The id that labels an installation's containers, networks and volumes, and their names."""
+    """An installation's id, which labels its engine objects, and their names."""
 
     instance: str
     names: Names

@@ -1,9 +1,10 @@
-"""What applications may not reach or pass for, over all networks of ours that they are in.
+"""Prevents applications from reaching or impersonating certain addresses.
 
-The addresses at which clouds hand out the machine's own credentials, with all link-local ones,
-where services listen that take every client for a neighbour; private networks too where the
-settings of the server say so.
-One rule for all networks, whose bridges' names begin alike: none has to be set for a new one.
+Applications cannot reach the metadata services of clouds, which hand out the machine's credentials,
+nor link-local addresses, where services trust every client as a neighbour; nor private networks if
+the server's settings say so.
+
+One rule covers all networks: the names of their bridges have a common prefix.
 """
 
 import ipaddress
@@ -26,21 +27,21 @@ from aweigh.containers.packet_filter import CannotConfine, Chain, remove_chains,
 from aweigh.containers.subnet import ANCHOR
 from aweigh.core.threads import in_thread
 
-#: Sent by a container, its source is not on its own network; or it is for this machine's loopback.
+#: Packets to the machine's loopback, or with a source address outside the container's network.
 _FORGED: Final = ("-d 127.0.0.0/8 -j DROP", "-m rpfilter --invert -j DROP")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Isolation:
-    """The packet filter of every network that applications of this installation are in."""
+    """The packet filter of all networks that applications of this installation are in."""
 
     names: Names
     allowed: tuple[ipaddress.IPv4Network, ...] = ()
-    #: Private networks as well.
+    #: Whether private networks are closed too.
     private_too: bool = False
 
     async def ensure(self) -> str:
-        """Set the rules; return what stays open without them, where they cannot be set."""
+        """Set the rules; return "", or a description of what stays reachable if that fails."""
         try:
             await in_thread(self._ensure)
         except CannotConfine as error:
@@ -60,7 +61,7 @@ class Isolation:
         return [
             Chain(
                 command="iptables", table="filter", hook="DOCKER-USER", interface=interface,
-                # What goes from one to another of these networks is Docker's own to refuse.
+                # Docker itself blocks traffic between these networks.
                 name=f"{name}-out", rules=(f"-o {interface} -j RETURN", *refused),
             ),
             Chain(
@@ -81,12 +82,12 @@ class Isolation:
             *name_service(resolvers),
             *(f"-d {network} -j RETURN" for network in self.allowed),
             *(f"-d {network} {REFUSE}" for network in closed),
-            # Also where the machine leads the address on to an agent of its own.
+            # Also if the machine redirects the address to a local agent.
             *(f"-m conntrack --ctorigdst {network} {REFUSE}" for network in METADATA),
         )
 
     def remove_now(self) -> None:
-        """Take the rules away; those that are not there are fine."""
+        """Remove the rules, if they exist."""
         remove_chains(self.chains([]))
 
     async def remove(self) -> None:

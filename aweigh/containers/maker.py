@@ -1,4 +1,4 @@
-"""Makes and starts single containers, with the volumes and host resources that they ask for."""
+"""Creates and starts single containers with their volumes and host resources."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,10 +16,10 @@ _PORT_WORDS: Final = ("already allocated", "already in use")
 
 @dataclass(frozen=True)
 class VolumeUser:
-    """The user that an image runs as, and the volumes that are still to be given to it."""
+    """The user that an image runs as, and the volumes that need to be given to that user."""
 
     user: str
-    #: Volumes with which nothing has run yet.
+    #: Volumes that no container has run with yet.
     fresh: frozenset[str]
 
 
@@ -30,7 +30,7 @@ class ContainerMaker:
         self._owners = VolumeOwners(engine)
 
     async def volume_user(self, user: str, volumes: Iterable[str]) -> VolumeUser:
-        """Which of the volumes belong to nobody yet; asked before the first container is made.
+        """Return the user and its fresh volumes; call it before the first container is created.
 
         Raises:
             StepError: the engine does not answer.
@@ -40,7 +40,7 @@ class ContainerMaker:
         return VolumeUser(user, await self._owners.untouched(volumes))
 
     async def start(self, spec: ContainerSpec, owner: VolumeUser) -> None:
-        """Create a container and start it; one that does not start is removed.
+        """Create and start a container; remove it if it does not start.
 
         Raises:
             NameTaken: a container of that name exists.
@@ -58,11 +58,10 @@ class ContainerMaker:
             raise
 
     async def _create(self, spec: ContainerSpec, owner: VolumeUser) -> None:
-        """Have fresh volumes belong to the image's user, so that it can write.
+        """Create a container and give its fresh volumes to the image's user.
 
-        The engine gives an empty volume the image's content and owner each time that a container
-        is created with it: for a volume that is used already, that would undo what an application
-        changed.
+        The engine copies the image's content and owner into an empty volume each time a container
+        is created with it. For a volume in use that would undo the application's changes.
         """
         if runs_as_root(owner.user):
             await self._engine.create(spec)

@@ -1,4 +1,4 @@
-"""The names of everything Aweigh makes on an engine, derived so that a repeated step finds them."""
+"""Names of all engine objects, derived so that a repeated step finds what it made."""
 
 import hashlib
 import re
@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-#: What can stand in an engine's name as it is, so that no two of them are given the same one.
+#: Can be part of a name unchanged; other targets need a digest to stay distinct.
 _PLAIN_TARGET: Final = re.compile(r"[A-Za-z0-9./-]{1,100}")
-#: The lock of what all applications of a server share: the proxy.
+#: The lock of the proxy, which all applications of a server share.
 SERVER_LOCK: Final = "server"
-#: The lock of handing out addresses; held for a moment only.
+#: The lock of address assignment; held only briefly.
 ADDRESS_LOCK: Final = "addresses"
 
 
 @dataclass(frozen=True)
 class Names:
-    """Names under one prefix; two installations on an engine differ in it.
+    """Names under one prefix, which differs between two installations on an engine.
 
-    A prefix holds no dash, dot or underscore and a slug no dot or underscore, so each name can be
-    split in one way only: no two things share a name, whatever their owners are called.
+    A prefix contains no dash, dot or underscore, and a slug no dot or underscore. So each name can
+    be split in only one way, and no two objects get the same name.
     """
 
     prefix: str
 
     @property
     def bridge(self) -> str:
-        """The network that marks the prefix and the addresses as this installation's."""
+        """The network that reserves the prefix and the addresses for this installation."""
         return self.prefix
 
     @property
@@ -39,7 +39,7 @@ class Names:
     def release_container(self, slug: str, sequence: int) -> str:
         return f"{self.prefix}-{slug}-{sequence}-release"
 
-    # A dot cannot occur in a prefix, so these are nobody else's names.
+    # A dot cannot occur in a prefix, so these names cannot clash with others.
 
     def build(self, slug: str, sequence: int, phase: str) -> str:
         return f"{self.prefix}.build-{slug}-{sequence}-{phase}"
@@ -55,46 +55,49 @@ class Names:
         return f"{self.prefix}.build"
 
     def application_network(self, slug: str) -> str:
-        """The network on which the proxy reaches one application."""
+        """Return the network on which the proxy reaches one application."""
         return f"{self.prefix}.application-{slug}"
 
     def is_application_network(self, name: str) -> bool:
         return name.startswith(self.application_network(""))
 
     def own_address(self, addresses: Mapping[str, str]) -> str:
-        """Where the proxy reaches a container: its address on its application's network, or none.
+        """Return a container's address on its application's network, or "".
 
-        `addresses`: the container's, by the name of the network.
+        `addresses` are the container's, by network name.
         """
         return next((addresses[one] for one in addresses if self.is_application_network(one)), "")
 
-    # The kernel takes names of 15 characters. One beginning is common to all networks that
-    # applications are in, so that one rule of the packet filter is for all of them.
+    # The kernel allows 15 characters. The networks of all applications have a common prefix, so
+    # that one rule of the packet filter covers them.
 
     @property
     def interfaces(self) -> str:
         return f"awa{_digest(self.prefix, 6)}"
 
     def slice_interface(self, index: int) -> str:
-        """The bridge of the network that has this slice of the addresses."""
+        """Return the bridge of the network with this slice of the addresses."""
         return f"{self.interfaces}{index:04x}"
 
     def common_interface(self, name: str) -> str:
-        """The bridge of a network that applications share; longer than those of slices."""
+        """Return the bridge of a network shared by applications; longer than the names for
+        slices."""
         return f"{self.interfaces}{_digest(name, 6)}"
 
     def built(self, slug: str, content_key: str) -> str:
-        """The image that was built of one content; not all digits, unlike a deployment's tag."""
+        """Return an image built from one content; unlike a deployment's tag, it is not all
+        digits."""
         return f"{self.image_repository(slug)}:built-{content_key}"
 
     def volume(self, slug: str, source: str) -> str:
-        """A named volume; the underscore ends the slug, since `source` may hold dashes too."""
+        """Return a named volume. The underscore ends the slug, since `source` may contain
+        dashes."""
         return f"{self.prefix}-{slug}_{source}"
 
     def image_volume(self, slug: str, target: str) -> str:
-        """The volume of a `VOLUME` of the image: begins with `_`, as no name given by a user can.
+        """Return the volume of an image's `VOLUME`: starts with `_`, which users' names cannot.
 
-        A path that cannot stand in a name as it is has a digest, and begins with a second `_`.
+        A path that cannot be used unchanged gets a digest and a second `_`.
         """
         path = target.strip("/")
         name = path.replace("/", "_")
@@ -104,7 +107,7 @@ class Names:
         return self.volume(slug, f"_{name}")
 
     def owns_image(self, name: str) -> bool:
-        """Whether an image's name is one that this installation gave it."""
+        """Whether this installation gave the image its name."""
         repositories = (self.pulled_repository, self.pulled_for_builds)
         ours = (f"{self.prefix}/", f"{self.proxy}/", *(f"{one}:" for one in repositories))
         return name.startswith(ours)
@@ -116,7 +119,7 @@ class Names:
         return f"{self.prefix}/{slug}"
 
     def image(self, slug: str, sequence: int) -> str:
-        """Our tag on the image of one deployment; only such tags are ever removed."""
+        """Return the tag of one deployment's image; only such tags are ever removed."""
         return f"{self.image_repository(slug)}:{sequence}"
 
     @property
@@ -124,7 +127,7 @@ class Names:
         return f"{self.prefix}-pulled/image"
 
     def pulled(self, digest: str) -> str:
-        """The tag on an image that this installation pulled, so that it may remove it."""
+        """Return the tag of an image that this installation pulled, and so may remove."""
         return f"{self.pulled_repository}:{digest.removeprefix('sha256:')}"
 
     def is_pulled(self, image: str) -> bool:
@@ -135,14 +138,14 @@ class Names:
         return f"{self.prefix}-pulled/for-builds"
 
     def for_builds(self, image_id: str) -> str:
-        """The tag on an image that this installation pulled because builds need it."""
+        """Return the tag of an image that this installation pulled for builds."""
         return f"{self.pulled_for_builds}:{image_id.removeprefix('sha256:')}"
 
     def is_for_builds(self, image: str) -> bool:
         return image.startswith(f"{self.pulled_for_builds}:")
 
     def names_application(self, image: str) -> bool:
-        """Whether an image's name says that a release of this installation needs it."""
+        """Whether the name marks an image that a release of this installation needs."""
         return image.startswith(f"{self.prefix}/")
 
 

@@ -1,7 +1,7 @@
-"""A network in the words of the engine's API: what its client leaves out must be said.
+"""Creates networks through the engine's API, without IPv6.
 
-The client library says nothing of IPv6 unless it is wanted, and an engine may give it to every new
-network by default. Our rules and addresses are for IPv4, so each network says that it has none.
+The client library omits the IPv6 setting unless it is on, and an engine may enable IPv6 for new
+networks by default. Our rules and addresses are IPv4 only, so each request turns it off.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from docker.errors import APIError
 
 _INTERFACE: Final = "com.docker.network.bridge.name"
 _ICC: Final = "com.docker.network.bridge.enable_icc"
-#: For engines that take this for the default of what the request says or leaves out.
+#: For engines that use this option as the default.
 _IPV6: Final = "com.docker.network.enable_ipv6"
-#: The engine's words for addresses, or an interface of that name, that somebody took meanwhile.
+#: The engine's messages for addresses or an interface that are taken.
 _TAKEN: Final = ("overlaps", "conflicts with network", "already exists")
 
 
@@ -25,16 +25,16 @@ class NetworkSpec:
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
-    #: The name of the kernel's bridge; empty: the engine's choice.
+    #: The name of the kernel's bridge; empty lets the engine choose.
     interface: str = ""
-    #: Whether containers in it reach each other.
+    #: Whether containers in the network reach each other.
     open_within: bool = True
-    #: Subnet, gateway and the range for addresses that the engine chooses; empty: its choice.
+    #: Subnet, gateway and dynamic address range; empty lets the engine choose.
     pool: Mapping[str, str] = field(default_factory=dict)
 
 
 def network_request(spec: NetworkSpec) -> dict[str, Any]:
-    """What the engine is asked to make."""
+    """Return the body of the request that creates a network."""
     options = {_IPV6: "false"}
     if spec.interface:
         options[_INTERFACE] = spec.interface
@@ -52,13 +52,13 @@ def network_request(spec: NetworkSpec) -> dict[str, Any]:
 
 
 def create_network(c: docker.APIClient, spec: NetworkSpec) -> None:
-    """Raises: APIError"""
+    """Create a network. Raises: APIError"""
     answer = c._post_json(c._url("/networks/create"), data=network_request(spec))  # type: ignore[attr-defined]
     c._raise_for_status(answer)  # type: ignore[attr-defined]
 
 
 def create_unless_taken(spec: NetworkSpec, c: docker.APIClient) -> bool:
-    """Whether it was made; not where somebody has its addresses."""
+    """Create a network; return False if its addresses or its interface are taken."""
     try:
         create_network(c, spec)
     except APIError as error:

@@ -1,4 +1,4 @@
-"""Networks and volumes on the engine: made once, and never those of somebody else."""
+"""Creates and removes an installation's networks and volumes, and never those of others."""
 
 import asyncio
 import ipaddress
@@ -30,13 +30,13 @@ class Networks:
         self._engine = engine
         self._labels = {INSTANCE: instance}
         self._identity = {INSTANCE: instance, IDENTITY: identity}
-        # The engine makes two networks of one name when it is asked twice at once.
+        # The engine creates two networks of the same name for simultaneous requests.
         self._changing = asyncio.Lock()
-        #: How many are about to make containers in a network.
+        #: The number of steps that are about to create containers in a network.
         self._held: Counter[str] = Counter()
 
     async def subnet(self, names: Names, wanted: str) -> Subnet:
-        """The installation's addresses: marked by a network of its own, in a subnet nobody uses.
+        """Return the installation's addresses, reserving a free subnet with a network if needed.
 
         No container is ever in that network; each application has one with a slice of the rest.
 
@@ -45,8 +45,8 @@ class Networks:
         """
         name = names.bridge
         found = await self.look(name)
-        # Another installation that starts at the same time may take what is free now, and the
-        # engine lists its network only once it is made.
+        # Another installation that starts at the same time may take the free subnet, and the engine
+        # lists its network only once it exists.
         tried: set[ipaddress.IPv4Network] = set()
         while found is None:
             free = await self._free_subnet(wanted, tried)
@@ -68,13 +68,13 @@ class Networks:
         return Subnet(subnet)
 
     async def is_anothers(self, name: str) -> bool:
-        """Whether there is a network of that name that belongs to another installation."""
+        """Whether a network of that name belongs to another installation."""
         found = await self.look(name)
         labels = (found or {}).get("Labels") or {}
         return found is not None and not self._labels.items() <= labels.items()
 
     async def look(self, name: str) -> Mapping[str, Any] | None:
-        """What the engine says of a network; None where it has none of that name."""
+        """Return the engine's data of a network; None if it does not exist."""
 
         def found(c: docker.APIClient) -> Mapping[str, Any] | None:
             try:
@@ -103,12 +103,10 @@ class Networks:
 
     @asynccontextmanager
     async def held(self, names: Names, wanted: Iterable[str]) -> AsyncIterator[None]:
-        """Have the networks on which applications reach each other.
-
-        None is removed before the block has made containers in them.
+        """Create the networks that applications share, and keep them until the block has ended.
 
         Raises:
-            StepFailed: one belongs to somebody else.
+            StepFailed: a network belongs to somebody else.
         """
         specs = [
             NetworkSpec(name=names.network(one), interface=names.common_interface(one))
@@ -128,7 +126,7 @@ class Networks:
             self._held.subtract(names_of_all)
 
     async def ensure_build_network(self, name: str) -> None:
-        """The network of builds, in which none reaches another."""
+        """Create the network of builds, in which containers cannot reach each other."""
         async with self._changing:
             await self._ensure_network(
                 NetworkSpec(name=name, interface=interface_of(name), open_within=False)
@@ -151,7 +149,7 @@ class Networks:
         self.refuse_foreign("network", name, found.get("Labels"), self._identity)
 
     async def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """A named volume of one application."""
+        """Create an application's volume, if absent."""
 
         def made(c: docker.APIClient) -> Mapping[str, Any]:
             try:
@@ -169,7 +167,7 @@ class Networks:
         labels: Mapping[str, str] | None,
         expected: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises: StepFailed: it is not ours, or not what it is expected to be."""
+        """Reject an object without the expected labels. Raises: StepFailed"""
         wanted = {**self._labels, **(expected or {})}
         if any((labels or {}).get(key) != value for key, value in wanted.items()):
             raise StepFailed(
@@ -179,21 +177,21 @@ class Networks:
             )
 
     async def remove_unused_networks(self, keep: set[str]) -> None:
-        """Remove this server's networks that no container is in and nobody wants.
+        """Remove this server's shared networks that no container is in, but for those in `keep`.
 
-        Not those of single applications: they stay as long as the application does.
+        Networks of single applications stay as long as the application.
         """
         await self._remove_networks(keep, of_applications=False)
 
     async def remove_all_networks(self) -> None:
-        """Remove every network of this installation that no container is in."""
+        """Remove all networks of this installation that no container is in."""
         await self._remove_networks(set(), of_applications=True)
 
     async def _remove_networks(self, keep: set[str], *, of_applications: bool) -> None:
         def removed(c: docker.APIClient) -> None:
             held = {name for name, count in self._held.items() if count}
             labels = [f"{key}={value}" for key, value in self._identity.items() if value]
-            # Stopped containers too: they could not start again without theirs.
+            # Stopped containers count too: they could not start again without their networks.
             used = {
                 name
                 for container in c.containers(all=True)
@@ -213,7 +211,7 @@ class Networks:
             await self._engine.call("remove unused networks", removed)
 
     async def volumes(self, labels: Mapping[str, str]) -> list[Mapping[str, str]]:
-        """The labels of every volume of ours that carries these."""
+        """Return the labels of all volumes of this installation that have the given labels."""
 
         def found(c: docker.APIClient) -> list[Mapping[str, str]]:
             return [volume["Labels"] for volume in self._labelled(c, labels)]
@@ -221,7 +219,7 @@ class Networks:
         return await self._engine.call("list volumes", found)
 
     async def remove_volumes(self, labels: Mapping[str, str]) -> None:
-        """Remove every volume of ours that carries these labels."""
+        """Remove all volumes of this installation that have these labels."""
 
         def removed(c: docker.APIClient) -> None:
             for volume in self._labelled(c, labels):

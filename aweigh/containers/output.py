@@ -1,4 +1,4 @@
-"""What a container writes, line by line while it runs, from where an earlier reader stopped."""
+"""Reads a running container's output by line, from where an earlier reader stopped."""
 
 import asyncio
 import queue
@@ -20,33 +20,33 @@ from aweigh.core.text import CUT
 from aweigh.deployments.deployment import Reason
 
 _GATHER_SECONDS: Final = 0.05
-#: Lines that wait for the reader; a writer that is quicker waits too.
+#: Lines that are read ahead; after that, a faster writer waits.
 _AHEAD: Final = 2000
-#: Of one line; more of it is not kept, for whoever prints it may never end it.
+#: Maximum length of a line, which a program may never end; the rest is dropped.
 _LONGEST_BYTES: Final = 8 * 1024
-#: What is handed on at once: as much as takes a moment, whoever prints without end.
+#: Size of a batch: processed in a moment, even if a program prints without end.
 _BATCH_CHARACTERS: Final = 32 * 1024
 _PUT_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
 class Line:
-    at: str  # by the engine's clock, RFC 3339 with nanoseconds; grows from line to line
+    at: str  # by the engine's clock, RFC 3339 with nanoseconds; increases from line to line
     text: str
 
 
 class Output:
-    """The output of one container, both streams in their order."""
+    """The output of one container, both streams in order."""
 
     def __init__(self, engine: Engine, container: str) -> None:
         self._engine = engine
         self._container = container
 
     async def lines(self, after: str = "") -> AsyncIterator[list[Line]]:
-        """Everything written later than `after`, in batches, until the container ends.
+        """Yield everything written later than `after`, in batches, until the container ends.
 
-        The stream may end early, without a word, when the engine does, and it may miss the last
-        words of a container that ends: ask again for what came after the last line.
+        The stream ends early, without an error, if the engine stops, and may miss the last lines of
+        a container that ends. Then read again after the last line.
         """
         found: queue.Queue[Line | None] = queue.Queue(_AHEAD)
         stopped, all_read = threading.Event(), asyncio.Event()
@@ -59,7 +59,7 @@ class Output:
                     yield batch
                 if ended:
                     return
-                # Also where there is more: everything else shall have its turn.
+                # Also with more to read, so that other tasks get their turn.
                 await asyncio.sleep(0)
                 if not batch:
                     with suppress(TimeoutError):
@@ -76,13 +76,13 @@ class Output:
                 if not _put(found, line, stopped):
                     return
         except (DockerException, RequestException, HTTPError, NotFound):
-            pass  # whoever reads asks for the container next, and hears what is wrong
+            pass  # the caller asks for the container next, and gets the error
         finally:
             _put(found, None, stopped)
 
 
 def _put(found: "queue.Queue[Line | None]", line: Line | None, stopped: threading.Event) -> bool:
-    """Wait for room, unless nobody reads any more."""
+    """Wait for room; return False if the reader has stopped."""
     while not stopped.is_set():
         try:
             found.put(line, timeout=_PUT_SECONDS)
@@ -92,18 +92,18 @@ def _put(found: "queue.Queue[Line | None]", line: Line | None, stopped: threadin
     return False
 
 
-#: What reads a container's output, batch by batch.
+#: Receives a container's output in batches.
 Tell = Callable[[list[Line]], None]
 
 
 async def read_to_the_end(engine: Engine, container: str, after: str, tell: Tell) -> Container:
-    """Tell of all output later than `after`, and return the container once it has ended.
+    """Pass all output later than `after` to `tell`; return the container once it has ended.
 
     Raises:
-        BuildLost: it is gone.
+        BuildLost: the container is gone.
     """
     while True:
-        # Looked at first: only what is read of one that had ended by then is all of it.
+        # Before reading: the output is complete only if the container had ended by then.
         found = await engine.container(container)
         async for batch in Output(engine, container).lines(after):
             tell(batch)
@@ -139,8 +139,8 @@ def _following(client: docker.APIClient, container: str, after: str) -> Iterable
         at = stamp.decode()
         if at <= after:
             continue
-        # Of one instant, none is missing: the engine gives each line its own, and each piece of a
-        # line that is longer than the 16 KiB it takes at once.
+        # No line is lost between equal times: the engine gives each line its own time, and each 16
+        # KiB piece of a longer line.
         begun += text[: _LONGEST_BYTES + 1 - len(begun)]
         if text.endswith(b"\n"):
             yield Line(at, _text(begun))
@@ -156,7 +156,8 @@ def _text(line: bytes) -> str:
 
 
 def _shortly_before(after: str) -> float | None:
-    """The engine's filter is coarser than its timestamps."""
+    """Return a time slightly earlier, because the engine's filter is coarser than its
+    timestamps."""
     if not after:
         return None
     seconds = datetime.fromisoformat(after[:19]).replace(tzinfo=UTC).timestamp()

@@ -1,4 +1,4 @@
-"""The containers of one installation: found by what they are for, stopped and removed."""
+"""Finds, stops and removes the containers of one installation."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from aweigh.containers.spec import (
 from aweigh.core.tasks import together
 from aweigh.deployments.release import Release
 
-#: The states of a container that does not run and that the engine will not run again by itself.
+#: States of a container that does not run and is not restarted by the engine.
 _STOPPED: Final = ("created", "exited", "dead")
 
 
@@ -28,34 +28,34 @@ class OwnContainers:
         self._instance = instance
 
     async def find(self, name: str) -> Container | None:
-        """The container of that name, whoever made it."""
+        """Return the container of that name, whatever it belongs to."""
         return await self._engine.container(name)
 
     async def replicas(self, application: str, sequence: int) -> list[Container]:
-        """The replicas of one generation, in order."""
+        """Return the replicas of one generation, in order."""
         found = await self._of_deployment(application, sequence, "replica")
         return sorted(found, key=lambda one: (one.labels.get(REPLICA, "").zfill(3), one.name))
 
     async def replicas_of(self, release: Release) -> list[Container]:
-        """The replicas of one deployment, in order.
+        """Return the replicas of one deployment, in order.
 
-        Not those of another deployment with the same sequence, which a database restored from a
-        backup may have given again.
+        A database restored from a backup may have assigned the same sequence to another deployment;
+        its replicas are left out.
         """
         found = await self.replicas(release.application, release.sequence)
         return [one for one in found if one.labels.get(DEPLOYMENT) == release.deployment]
 
     async def release_commands(self, application: str, sequence: int) -> list[Container]:
-        """The container of a deployment's release command, while there is one."""
+        """Return the container of a deployment's release command, if it exists."""
         return await self._of_deployment(application, sequence, "release")
 
     async def older_replicas(self, release: Release) -> list[Container]:
-        """The replicas of every generation before this one."""
+        """Return the replicas of all earlier generations."""
         found = await self._labelled({APPLICATION: release.application, ROLE: "replica"})
         return [one for one in found if 0 < sequence_of(one.labels) < release.sequence]
 
     async def others(self, release: Release) -> list[Container]:
-        """The application's replicas of any other deployment, and release commands of any."""
+        """Return replicas of the application's other deployments, and all its release commands."""
         return [
             one
             for one in await self.of_application(release.application)
@@ -70,7 +70,7 @@ class OwnContainers:
         return await self._labelled({APPLICATION: application})
 
     async def by_application(self) -> defaultdict[str, list[Container]]:
-        """Every container that belongs to an application, by the application's id."""
+        """Return all containers that belong to an application, by the application's id."""
         found: defaultdict[str, list[Container]] = defaultdict(list)
         for one in await self._labelled({}):
             if APPLICATION in one.labels:
@@ -85,7 +85,7 @@ class OwnContainers:
         return await self._engine.containers({INSTANCE: self._instance, **labels})
 
     async def stop_and_remove(self, containers: Iterable[Container]) -> None:
-        """Remove containers once their programs have had time to end."""
+        """Stop containers within their grace period, then remove them."""
         names = [one.name for one in containers]
         await together(map(self._engine.stop, names))
         await together(map(self._engine.remove, names))
@@ -95,9 +95,9 @@ class OwnContainers:
         await together(self._engine.remove(one.name) for one in containers)
 
     async def park(self, containers: Iterable[Container]) -> None:
-        """Stop containers and keep them, so that `unpark` can run them again.
+        """Stop and keep containers, so that `unpark` can run them again.
 
-        The restart policy goes first: an engine that restarts must not run them.
+        The restart policy is removed first, so that a restarting engine does not run them.
         """
         await together(self._park(one) for one in containers if not _is_parked(one))
 
@@ -106,10 +106,10 @@ class OwnContainers:
         await self._engine.stop(container.name)
 
     async def unpark(self, containers: Iterable[Container]) -> None:
-        """Run parked containers again, as they were."""
+        """Run parked containers again with their original restart policy."""
         for container in containers:
             policy = container.labels.get(RESTART, "no")
-            if container.restart != policy:  # also of one that was not stopped yet
+            if container.restart != policy:  # also if it was not stopped yet
                 await self._engine.set_restart(container.name, policy)
             if not container.running:
                 await self._engine.start(container.name)

@@ -1,4 +1,4 @@
-"""The kernel's packet filter: chains of our own, hooked into those that every packet passes."""
+"""The kernel's packet filter: separate chains, hooked into the built-in ones."""
 
 import os
 import subprocess
@@ -13,10 +13,10 @@ from aweigh.core.errors import AweighError
 Command = Literal["iptables", "ip6tables"]
 
 _COMMANDS: Final[tuple[Command, ...]] = ("iptables", "ip6tables")
-#: Missing where the kernel has no IPv6, so that there is nothing to filter.
+#: Missing if the kernel has no IPv6; then there is nothing to filter.
 _IPV6: Final = Path("/proc/net/if_inet6")
 _SECONDS: Final = 20
-#: Two at once would each miss the other's hook, and set it twice.
+#: Two simultaneous changes would each miss the other's hook and insert it twice.
 _changing: Final = threading.Lock()
 
 
@@ -26,9 +26,10 @@ class CannotConfine(AweighError):
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """A chain of our own for what comes in by one interface, or by all whose names begin so.
+    """A chain for packets from one interface, or from all with a common prefix.
 
-    `interface` may end in `+`; `hook` is the chain, the kernel's or the engine's, that leads here.
+    `interface` may end in `+`, which makes it a prefix; `hook` is the chain, the kernel's or the
+    engine's, that jumps here.
     """
 
     command: Command
@@ -39,13 +40,13 @@ class Chain:
     rules: tuple[str, ...] = ()
 
     def change(self, how: str) -> list[str]:
-        """The command that looks for (`-C`), inserts (`-I`) or deletes (`-D`) the hook."""
+        """Return the command that checks (`-C`), inserts (`-I`) or deletes (`-D`) the hook."""
         jump = [self.hook, "-i", self.interface, "-j", self.name]
         return [self.command, "--wait", "-t", self.table, how, *jump]
 
 
 def restore_text(chains: Iterable[Chain]) -> str:
-    """Chains in the words of `iptables-restore`, which sets all of a table's at once."""
+    """Return input for `iptables-restore`, which replaces all given chains of a table at once."""
     lines: list[str] = []
     tables: dict[str, list[Chain]] = {}
     for chain in chains:
@@ -59,10 +60,10 @@ def restore_text(chains: Iterable[Chain]) -> str:
 
 
 def set_chains(chains: Iterable[Chain]) -> None:
-    """Have these chains, and only these rules in them, and have them asked.
+    """Set these chains with exactly these rules, and hook them in.
 
     Raises:
-        CannotConfine: they cannot be had; says why.
+        CannotConfine: the chains cannot be set; says why.
     """
     if os.geteuid() != 0:
         raise CannotConfine("the server worker does not run as root")
@@ -75,7 +76,7 @@ def set_chains(chains: Iterable[Chain]) -> None:
 
 
 def remove_chains(chains: Iterable[Chain]) -> None:
-    """Take these chains away; those that are not there are fine."""
+    """Remove these chains and their hooks, if they exist."""
     with _changing:
         for _, members in _by_command(chains):
             for chain in members:

@@ -1,10 +1,10 @@
-"""Who listens on a port of this machine."""
+"""Finds the process that listens on a port of this machine."""
 
 import psutil
 
 
 def holder_of(port: int, protocol: str = "tcp") -> str | None:
-    """The process that holds the port, in words; none when it is free."""
+    """Return a description of the process that holds the port; None if the port is free."""
     for connection in psutil.net_connections(kind=protocol):
         listening = protocol == "udp" or connection.status == psutil.CONN_LISTEN
         if listening and connection.laddr and connection.laddr.port == port:

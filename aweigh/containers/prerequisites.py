@@ -1,4 +1,4 @@
-"""What a release's containers need before they can be made: networks, volumes, packet filter."""
+"""Networks, volumes and packet filter, which must exist before a release's containers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from aweigh.images.facts import ImageFacts
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the containers of one release are made with."""
+    """Everything needed to create the containers of one release."""
 
     maker: ContainerMaker
     networks: ApplicationNetworks
@@ -26,11 +26,11 @@ class Prepared:
     owner: VolumeUser
 
     async def free_address(self) -> str:
-        """An address on the application's network that no other container has."""
+        """Return an address on the application's network that no other container has."""
         return await self.networks.take_address(self.bridge, self.slug)
 
     async def start(self, spec: ContainerSpec) -> None:
-        """Make and start a container; raises as `ContainerMaker.start`."""
+        """Create and start a container; raises the same errors as `ContainerMaker.start`."""
         await self.maker.start(spec, self.owner)
 
 
@@ -51,9 +51,9 @@ class Prerequisites:
 
     @asynccontextmanager
     async def ensured(self, release: Release, image: ImageFacts) -> AsyncIterator[Prepared]:
-        """Have the networks, volumes and packet filter; within the block none of them is removed.
+        """Create networks, volumes and packet filter; within the block none of them is removed.
 
-        Where the packet filter cannot be set, preflight and the reconciler report it.
+        Failures of the packet filter are reported by preflight and the reconciler, not here.
         """
         await self._isolation.ensure()
         bridge = await self._application_networks.ensure(release.application, release.slug)

@@ -1,4 +1,4 @@
-"""Asking a container from outside whether it is healthy."""
+"""Probes containers from outside."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ _TIMEOUT_SECONDS: Final = 5.0
 
 
 class Probe:
-    """HTTP and TCP probes. URLs are built from parts; no redirect is followed."""
+    """HTTP and TCP probes. URLs are built from parts; redirects are not followed."""
 
     def __init__(self) -> None:
         self._client = httpx2.AsyncClient(
@@ -31,7 +31,8 @@ class Probe:
     async def http(self, address: str, port: int, host: str, check: HealthCheck) -> Seen:
         url = httpx2.URL(scheme="http", host=address, port=port, path=check.path)
         try:
-            # A limit over all: one that drips its header byte by byte would hold the gate for ever.
+            # A limit for the whole request: a server that sends its header byte by byte would block
+            # the gate.
             async with (
                 asyncio.timeout(_TIMEOUT_SECONDS),
                 self._client.stream("GET", url, headers={"Host": host}) as answer,

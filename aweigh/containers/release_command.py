@@ -1,4 +1,4 @@
-"""The release command: run in the new image, once, before anything is switched."""
+"""The release command: runs once in the new image, before the switch."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -15,13 +15,13 @@ from aweigh.images.facts import ImageFacts
 from aweigh.images.platform import ServerPlatforms
 from aweigh.servers.running_step import RunningStep
 
-#: Within the time of the step.
+#: Less than the timeout of the step.
 _LONGEST_SECONDS: Final = 55 * 60
 _LOG_LINES: Final = 1000
 
 
 class ReleaseCommand:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -38,10 +38,10 @@ class ReleaseCommand:
         self._platforms = platforms
 
     async def run(self, step: RunningStep, image: ImageFacts) -> None:
-        """Run the command to its end; one that an earlier attempt began is waited for.
+        """Run the command to its end, continuing one that an earlier attempt started.
 
         Raises:
-            StepFailed: it cannot be started, takes too long, or exits with another code than 0.
+            StepFailed: it cannot be started, takes too long, or exits with a code other than 0.
         """
         name = await self._start(step, image)
         ended = await self._end_of(name, step)
@@ -59,7 +59,7 @@ class ReleaseCommand:
             )
 
     async def _end_of(self, name: str, step: RunningStep) -> Container | None:
-        """Raises: StepFailed: it runs for longer than it may, over all attempts."""
+        """Wait for the end. Raises: StepFailed: it exceeds its time, counted over all attempts."""
         begun = await self._engine.container(name)
         left = _LONGEST_SECONDS - (begun.seconds(datetime.now(UTC)) if begun else 0)
         try:
@@ -74,7 +74,7 @@ class ReleaseCommand:
             ) from error
 
     async def _start(self, step: RunningStep, image: ImageFacts) -> str:
-        """The name of its container, which runs or has ended: the one of an earlier attempt too.
+        """Start the container unless an earlier attempt did, and return its name.
 
         Raises:
             StepFailed: it cannot be started, or the name belongs to another installation.

@@ -1,4 +1,4 @@
-"""The replicas of a release: made, found, and given room by stopping what ran before."""
+"""Creates and finds a release's replicas, stopping earlier ones where the strategy requires it."""
 
 from dataclasses import replace
 from typing import Final
@@ -21,7 +21,7 @@ _ADDRESS_ATTEMPTS: Final = 5
 
 
 class Replicas:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -36,20 +36,22 @@ class Replicas:
         self._live = live
 
     async def ensure(self, release: Release, image: ImageFacts) -> None:
-        """Have every replica run, as the release's strategy says.
+        """Start all missing replicas, following the release's strategy.
 
-        All steps and the reconciler make containers by this: where two releases at a time would
-        be wrong, the others always stop first.
+        All steps and the reconciler create replicas here, so with `recreate` the other deployments'
+        containers are always stopped first.
 
         Raises:
-            StepError: the engine refused, with the reason.
+            StepError: the engine rejected a call, with the reason.
         """
         _refuse_unroutable(release, image)
         await self.stop_previous(release, image)
         live = self._live.files.live(release.slug)
         addresses: tuple[str, ...] = ()
         if live and live.is_of(release):
-            addresses = live.generation.addresses  # made again where they were
+            addresses = (
+                live.generation.addresses
+            )  # recreate replicas with the addresses of the live route
         async with self._prerequisites.ensured(release, image) as prepared:
             specs = [
                 self._spec(release, image, replica, addresses[replica] if addresses else "")
@@ -76,7 +78,7 @@ class Replicas:
         if found and found.labels.get(INSTANCE) != self._installation.instance:
             raise foreign_container(spec.name)
         mine = found and found.labels.get(DEPLOYMENT) == release.deployment
-        # One that was disconnected from its network by hand could not be reached.
+        # A container disconnected from its network by hand would be unreachable.
         runs = (
             found
             and found.status in ("running", "restarting")
@@ -84,8 +86,8 @@ class Replicas:
         )
         if mine and runs:
             return
-        # A start that failed or that nobody saw through leaves a container behind; so does a
-        # deployment that the database, restored from a backup, knows nothing of.
+        # A failed or interrupted start leaves a container behind. So does a deployment that is
+        # missing in a database restored from a backup.
         if found:
             await self._containers.remove([found])
         await self._make(spec, prepared)
@@ -104,23 +106,23 @@ class Replicas:
         raise StepUnavailable(Reason.START_FAILED, f"No free address was found for {spec.name}.")
 
     async def all_of(self, release: Release) -> list[Container]:
-        """The replicas there are, in order, whatever their number and state."""
+        """Return the existing replicas, in order, in any number and state."""
         return await self._containers.replicas(release.application, release.sequence)
 
     async def started(self, release: Release) -> list[Container]:
-        """Every replica, in order, whether it runs or has ended since.
+        """Return all replicas, in order, whether they run or have ended.
 
         Raises:
-            GenerationGone: one was never started, or is not there any more.
+            GenerationGone: a replica was never started, or is gone.
         """
         found = await self._containers.replicas_of(release)
         return _all_of(release, [one for one in found if one.status != "created"])
 
     async def running(self, release: Release) -> list[Container]:
-        """Every replica, in order.
+        """Return all replicas, in order.
 
         Raises:
-            GenerationGone: one does not run.
+            GenerationGone: a replica does not run.
         """
         found = await self._containers.replicas_of(release)
         return _all_of(release, [one for one in found if one.running])
@@ -128,7 +130,7 @@ class Replicas:
     def generation(
         self, release: Release, image: ImageFacts, replicas: list[Container]
     ) -> Generation:
-        """What the route file says that makes these replicas the live ones."""
+        """Return the entry for the route file that makes these replicas the live ones."""
         installation = self._installation
         return Generation(
             instance=installation.instance,
@@ -142,13 +144,13 @@ class Replicas:
         )
 
     async def stop_previous(self, release: Release, image: ImageFacts) -> None:
-        """`recreate`: nothing else of the application runs beside this release."""
+        """With `recreate`, stop everything else of the application."""
         if chosen_strategy(release.settings, image.volumes) is Strategy.RECREATE:
             await self._containers.park(await self._containers.others(release))
 
     async def stop_previous_writers(self, release: Release, image: ImageFacts) -> None:
-        """`recreate`: nothing else of the application has a volume to which the release command
-        may write."""
+        """With `recreate`, stop everything else of the application if the release command may write
+        to its volumes."""
         names, settings = self._installation.names, release.settings
         mounts = all_mounts(names, release.slug, settings, image)
         exclusive = any(volume.exclusive for volume in settings.volumes)

@@ -1,8 +1,8 @@
-"""What the kernel refuses to a container that nests others, as a seccomp profile.
+"""The seccomp profile of a container that runs nested containers.
 
-The engine's own profile refuses what nesting takes: new namespaces, and mounts in them. This one
-lets those pass, and refuses what no build needs of the calls that reach into the kernel or into
-other processes. The containers inside get the engine's own profile again, from BuildKit.
+The engine's default profile forbids what nesting needs: new namespaces, and mounts in them. This
+profile allows them, and forbids calls into the kernel or other processes that no build needs.
+BuildKit applies the engine's default profile to the nested containers again.
 https://docs.docker.com/engine/security/seccomp/
 """
 

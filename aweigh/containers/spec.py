@@ -1,4 +1,4 @@
-"""What a container shall be: pure builders, run by a second, dumb thing (the engine adapter)."""
+"""Specifications of containers, built without I/O and executed by the engine adapter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ DEPLOYMENT: Final = "aweigh.deployment"
 SEQUENCE: Final = "aweigh.sequence"
 REPLICA: Final = "aweigh.replica"
 ROLE: Final = "aweigh.role"
-#: What the proxy was made by, to tell whether its settings have changed since.
+#: The plan the proxy was created from, to detect changed settings.
 PLAN: Final = "aweigh.plan"
-#: The restart policy to give back to a container that made way for one that failed.
+#: The restart policy to restore on a container that was stopped for a failed deployment.
 RESTART: Final = "aweigh.restart"
-#: The random identity that a server's data and its network on the engine share.
+#: The random identity shared by a server's data and its network on the engine.
 IDENTITY: Final = "aweigh.identity"
-#: The addresses that an installation has on an engine, on the network that marks them as its own.
+#: An installation's addresses on an engine; a label of the network that reserves them.
 SUBNET: Final = "aweigh.subnet"
 
 #: Log rotation of every container, so that no application fills the disk.
 LOG_OPTIONS: Final[Mapping[str, str]] = {"max-size": "10m", "max-file": "3"}
 
-#: What every image by Cloud Native Buildpacks carries.
+#: Present on every image built by Cloud Native Buildpacks.
 BUILDPACKS_LABEL: Final = "io.buildpacks.build.metadata"
-#: Runs the words that follow, in such an image.
+#: In such an image, runs the command that follows.
 LAUNCHER: Final = ("/cnb/lifecycle/launcher", "--")
 
 
@@ -43,7 +43,7 @@ class Mount:
     source: str
     target: str
     read_only: bool = False
-    #: Leaves a volume as it is, where the engine would copy into an empty one what the image has.
+    #: Do not copy the image's content into the volume if it is empty.
     no_copy: bool = False
 
     @property
@@ -53,7 +53,7 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """Everything the engine is told about a container."""
+    """Everything the engine needs to create a container."""
 
     name: str
     image: str
@@ -63,7 +63,7 @@ class ContainerSpec:
     entrypoint: tuple[str, ...] | None = None
     network: str
     address: str | None = None
-    #: Other networks and the name the container answers to there.
+    #: Further networks, with the container's host name there.
     networks: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -71,21 +71,21 @@ class ContainerSpec:
     memory_bytes: int | None = None
     restart: str = "no"
     stop_grace: int = 10
-    #: `uid:gid`; empty: the image's own.
+    #: `uid:gid`; empty for the image's user.
     user: str = ""
     pids: int | None = None
-    #: Capabilities that are taken away of those that the engine gives every container.
+    #: Capabilities removed from the engine's default set.
     dropped: tuple[str, ...] = ()
-    #: Takes every capability away, and every way to get one.
+    #: Remove all capabilities, and prevent gaining any.
     confined: bool = False
-    #: How much of its output the engine keeps, where that is not as much as of any container.
+    #: How many bytes of its output the engine keeps; None for the default.
     log_bytes: int | None = None
-    #: May have user namespaces of its own, and containers in them; for an ordinary user only.
+    #: Allow user namespaces and nested containers; only for an ordinary user.
     nests: bool = False
 
 
 def sequence_of(labels: Mapping[str, str]) -> int:
-    """The sequence of the deployment that a container is of; 0 where that cannot be read."""
+    """Return the sequence of a container's deployment; 0 if the label is invalid."""
     text = labels.get(SEQUENCE, "")
     return int(text) if text.isascii() and text.isdigit() else 0
 
@@ -100,10 +100,10 @@ def labels_of(instance: str, release: Release) -> dict[str, str]:
 
 
 def blanked_labels(image: ImageFacts) -> dict[str, str]:
-    """An image's labels under Traefik's names or ours, emptied.
+    """Return empty values for the image's labels with Traefik's or our prefix.
 
-    Its containers inherit them, and with them it could claim another application's host, or pass
-    for a replica. Traefik reads its own in any case.
+    Containers inherit an image's labels, so it could claim another application's host, or pass as a
+    replica. Traefik reads its own labels anyway.
     """
     return {key: "" for key in image.labels if key.lower().startswith(RESERVED_LABEL_PREFIXES)}
 
@@ -111,9 +111,9 @@ def blanked_labels(image: ImageFacts) -> dict[str, str]:
 def traefik_labels(
     names: Names, release: Release, image: ImageFacts, port: int | None, routing: Routing
 ) -> dict[str, str]:
-    """The standard labels of the route, for people and for a Traefik that reads labels.
+    """Return the standard labels of the route, for people and for a Traefik that reads labels.
 
-    Not beside labels that the image brought: what both say together nobody can tell.
+    They are left out if the image has such labels itself: the combination would be unpredictable.
     """
     settings = release.settings
     brought = any(key.lower().startswith("traefik.") for key in image.labels)
@@ -148,9 +148,9 @@ def mounts_of(names: Names, slug: str, settings: ApplicationSettings) -> tuple[M
 def image_volume_mounts(
     names: Names, slug: str, settings: ApplicationSettings, image: ImageFacts
 ) -> tuple[Mount, ...]:
-    """A named volume for each `VOLUME` of the image that the application does not map.
+    """Return a named volume for each `VOLUME` of the image that the application does not map.
 
-    The engine would make an anonymous one, and its data would go with the container.
+    The engine would create anonymous volumes, whose data is lost with the container.
     """
     mapped = {volume.target.rstrip("/") for volume in settings.volumes}
     return tuple(
@@ -163,23 +163,23 @@ def image_volume_mounts(
 def all_mounts(
     names: Names, slug: str, settings: ApplicationSettings, image: ImageFacts
 ) -> tuple[Mount, ...]:
-    """What the application maps, and the image's own volumes that it does not."""
+    """Return the application's mounts and the image's own volumes that it does not map."""
     mapped = mounts_of(names, slug, settings)
     return mapped + image_volume_mounts(names, slug, settings, image)
 
 
 def environment(settings: ApplicationSettings, port: int | None) -> dict[str, str]:
-    """The application's variables; `PORT` tells it where it is expected to listen."""
+    """Return the application's variables; `PORT` is the port on which it should listen."""
     return ({"PORT": str(port)} if port else {}) | values_of(settings.env)
 
 
 def _entrypoint(
     settings: ApplicationSettings, image: ImageFacts, command: Sequence[str] | None
 ) -> tuple[str, ...] | None:
-    """What a command is given to.
+    """Return the entrypoint for a command.
 
-    An image by buildpacks starts one process and would take a command for its arguments; its
-    launcher runs any, as it is, among the variables that the buildpacks set.
+    An image by Buildpacks starts one process, and passes a command to it as arguments. Its launcher
+    runs any command, with the variables that the buildpacks set.
     """
     if settings.entrypoint is None and command and BUILDPACKS_LABEL in image.labels:
         return LAUNCHER
@@ -197,7 +197,7 @@ def replica_spec(
     port: int | None,
     routing: Routing,
 ) -> ContainerSpec:
-    """The container of one replica of a release."""
+    """Return the specification of one replica of a release."""
     settings = release.settings
     return ContainerSpec(
         name=names.container(release.slug, release.sequence, replica),
@@ -226,7 +226,7 @@ def replica_spec(
 def release_command_spec(
     *, instance: str, names: Names, release: Release, image: ImageFacts
 ) -> ContainerSpec:
-    """The one container that runs the release command: no address, ports or restarts."""
+    """Return the container of the release command: without address, ports or restarts."""
     settings = release.settings
     name = names.release_container(release.slug, release.sequence)
     return ContainerSpec(
@@ -239,7 +239,7 @@ def release_command_spec(
         command=settings.release_command,
         entrypoint=_entrypoint(settings, image, settings.release_command),
         network=names.application_network(release.slug),
-        # Not the slug: nobody must reach the application at a container that only migrates.
+        # Not the slug: requests to the application must not reach this container.
         networks={names.network(network): name for network in settings.networks},
         mounts=all_mounts(names, release.slug, settings, image),
         cpus=settings.resources.cpus,

@@ -1,8 +1,7 @@
-"""Volumes that nothing has run with yet, made an image's own: without running anything in it.
+"""Gives unused volumes to an image's user, without running anything in the image.
 
-The engine copies what an image has at a path into an empty volume, and its owner with it. Where
-the image has nothing there the volume is root's, and a program that runs as another user could not
-write.
+The engine copies an image's content at a path into an empty volume, with its owner. If the image
+has nothing there, the volume belongs to root, and a program that runs as another user cannot write.
 """
 
 import io
@@ -19,20 +18,20 @@ from aweigh.containers.engine import Engine
 from aweigh.images.user import Owner, owner_of
 
 _log = structlog.get_logger(__name__)
-#: Nobody has longer lists of users.
+#: Lists of users are shorter than this.
 _LONGEST_FILE: Final = 1_000_000
 _MOST_LINKS: Final = 5
 _WRITABLE_BY_ALL: Final = 0o002
 
 
 class VolumeOwners:
-    """The volumes of one engine, as far as it matters who has them."""
+    """The owners of volumes on one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def untouched(self, names: Iterable[str]) -> frozenset[str]:
-        """Those of the volumes that no container has run with.
+        """Return the volumes that no container has run with.
 
         Raises:
             StepError: the engine does not answer.
@@ -44,9 +43,10 @@ class VolumeOwners:
         return await self._engine.call("look at volumes", looked)
 
     async def give(self, container: str, paths: Iterable[str], user: str) -> None:
-        """Give empty volumes of root's in a container, which was only created, to its user.
+        """Give empty volumes owned by root to the user of a container that was created but not
+        started.
 
-        What the image has at a path, its owner or its files, stays as the engine copied it.
+        Content and owners that the engine copied from the image are kept.
 
         Raises:
             StepError: the engine does not answer.
@@ -81,12 +81,12 @@ def _give(c: docker.APIClient, container: str, path: str, owner: Owner) -> None:
         tar.addfile(entry)
     try:
         c.put_archive(container, parent or "/", archive.getvalue())
-    except APIError as error:  # a driver may know no owners
+    except APIError as error:  # some drivers do not support owners
         _log.warning("a volume keeps its owner", container=container, path=path, error=str(error))
 
 
 def _root_of_empty(c: docker.APIClient, container: str, path: str) -> tarfile.TarInfo | None:
-    """The directory itself; None where there is something in it."""
+    """Return the directory's entry; None if the directory is not empty."""
     chunks, _ = c.get_archive(container, path)
     with closing(chunks), tarfile.open(fileobj=_Stream(chunks), mode="r|") as tar:
         root = tar.next()
@@ -94,7 +94,7 @@ def _root_of_empty(c: docker.APIClient, container: str, path: str) -> tarfile.Ta
 
 
 def _text(c: docker.APIClient, container: str, path: str) -> str:
-    """A file of the image; empty where it has none, or none that is read."""
+    """Return a file of the image; "" if it does not exist or is not a regular file."""
     for _ in range(_MOST_LINKS):
         try:
             chunks, about = c.get_archive(container, path)
@@ -115,7 +115,7 @@ def _first_file(chunks: Iterator[bytes]) -> str:
 
 
 class _Stream(io.RawIOBase):
-    """What comes in chunks, read as a file: no more of a large volume than its beginning."""
+    """Makes chunks readable as a file, so that only the beginning of a large volume is read."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""Work on many subjects, none of which keeps the others waiting for long."""
+"""Runs work for many subjects without letting one delay the others for long."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 
-#: Longer than work takes that does not wait for a program to end.
+#: Longer than any work that does not wait for a program to end.
 SECONDS: Final = 30.0
 
 
 class BackgroundTasks:
-    """Waits for each subject's work for a while, and then lets it go on in the background."""
+    """Waits for each subject's work for a while, then lets it continue in the background."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def wait(self, subject: str, work: Callable[[], Coroutine[None, None, None]]) -> bool:
-        """Begin a subject's work, unless it is still running; return whether it ended in time.
+        """Start a subject's work, unless it is still running; return whether it ended in time.
 
-        Raises whatever it raises within that time; later it is only logged.
+        Errors within that time are raised; later ones are only logged.
         """
         if subject in self._tasks:
             return False

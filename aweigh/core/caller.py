@@ -1,16 +1,16 @@
-"""Which addresses are one caller: what is counted by address is counted by this."""
+"""Groups addresses by caller, for limits that are counted by address."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-#: What an IPv6 host usually has to itself.
+#: The network that an IPv6 host usually has for itself.
 _PREFIX: Final = 64
 _REMEMBERED: Final = 10_000
 
 
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """An address, of IPv4 also where it is written as one of IPv6; None for what is none."""
+    """Return the address, IPv4-mapped ones as IPv4; None if the text is not an address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -20,7 +20,7 @@ def address_of(text: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(_REMEMBERED)
 def caller_at(text: str) -> str:
-    """Return the name of the caller behind an address: it, or the network of an IPv6 host."""
+    """Return the caller behind an address: the address, or an IPv6 host's network."""
     address = address_of(text)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _PREFIX), strict=False))

@@ -1,4 +1,4 @@
-"""Hosts and ports, as settings name them."""
+"""Hosts and ports in settings."""
 
 import ipaddress
 from typing import Final
@@ -15,14 +15,14 @@ def is_loopback(host: str) -> bool:
 
 
 def answers(listening: str, asked: str) -> bool:
-    """Whether a server that listens there is reached at this loopback address."""
+    """Whether a server listening at one address can be reached at this loopback address."""
     if listening in _EVERYWHERE:
         return (":" in listening) == (":" in asked)
     return is_loopback(listening)
 
 
 def endpoint(address: str) -> tuple[str, int]:
-    """Raises: ValueError."""
+    """Return host and port. Raises: ValueError"""
     parts = urlsplit(f"//{address}")
     if not parts.hostname or not parts.port or parts.netloc != address or parts.username:
         raise ValueError("is not a host and a port, as in 127.0.0.1:7233")

@@ -1,4 +1,4 @@
-"""The errors of Aweigh; each class is something a caller would do differently."""
+"""The errors of Aweigh: one class for each kind that a caller handles differently."""
 
 from typing import ClassVar, Final
 
@@ -12,8 +12,8 @@ class AweighError(Exception):
         super().__init__(message or self.__doc__)
 
 
-#: What a row, file, label or answer that is not as it should be makes of code that reads it: where
-#: many subjects are looked at, each of them by itself, it must not keep the others from it.
+#: Errors from reading a row, file, label or answer that is damaged. Code that goes through many
+#: independent subjects catches them, so that one does not stop the others.
 BAD_DATA: Final = (
     AweighError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError,
 )  # fmt: skip

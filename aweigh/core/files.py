@@ -1,4 +1,4 @@
-"""Small files: written whole or not at all, and read from archives."""
+"""Small files: written atomically, and read from archives."""
 
 import io
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def write_durably(path: Path, text: str, temporary: Path | None = None, mode: int = 0o600) -> None:
-    """Replace `path` by one atomic rename that survives a power cut.
+    """Replace `path` by an atomic rename that survives a power failure.
 
-    `temporary` must lie on the same file system; by default it stands beside the file.
+    `temporary` must be on the same file system; by default it is next to the file.
     """
     temporary = temporary or path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -31,7 +31,7 @@ def sync_directory(path: Path) -> None:
 
 
 def first_file(archive: bytes) -> bytes | None:
-    """What the first entry of a tar holds; None where that is no file."""
+    """Return the content of a tar's first entry; None if that is not a file."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         entry = tar.next()
         content = tar.extractfile(entry) if entry and entry.isreg() else None

@@ -267,5 +267,5 @@ _CHILD_KILLED: Final = re.compile(r"failed to build: (signal: killed|exit status
 
 
 def was_killed(said: str) -> bool:
-    """Whether a buildpack was killed; in a container only the kernel does that, for lack of memory."""
+    """Whether a buildpack was killed; in a container only the kernel does that (out of memory)."""
     return _CHILD_KILLED.search(said) is not None

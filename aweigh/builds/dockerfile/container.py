@@ -105,7 +105,7 @@ def client_arguments(order: DockerfileOrder) -> tuple[str, ...]:
 
 
 def dockerfile_spec(names: Names, order: DockerfileOrder) -> ContainerSpec:
-    """Return the container of the build: it runs as an ordinary user and creates a user namespace."""
+    """Return the container of the build: an ordinary user's, which creates a user namespace."""
     return ContainerSpec(
         name=names.build(order.slug, order.sequence, PHASE),
         image=order.buildkit,

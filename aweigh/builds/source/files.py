@@ -38,7 +38,7 @@ def inside(root: Path, subdirectory: str) -> Path:
 
 
 def regular_file(root: Path, path: str) -> Path | None:
-    """Return a regular file of the repository; None if it is missing or a link is on the way to it."""
+    """Return a regular file of the repository; None if it is missing or reached through a link."""
     *directories, name = path.split("/")
     place = root
     for part in directories:

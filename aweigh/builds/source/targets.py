@@ -1,4 +1,5 @@
-"""Where requests that are made for a user may go: to public addresses, and what settings allow."""
+"""The addresses that requests made for a user may reach: public ones, and those the settings
+allow."""
 
 import ipaddress
 import socket
@@ -15,14 +16,14 @@ from aweigh.deployments.deployment import Reason
 _INTERNAL: Final = tuple(map(ipaddress.IPv4Network, INTERNAL))
 #: NAT64 (RFC 6052) and the "IPv4-compatible" form (RFC 4291): the last 32 bits are an IPv4 address.
 _LAST_32_BITS: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-#: NAT64 with a prefix that the network chose (RFC 8215): what it leads to cannot be known.
+#: NAT64 with a prefix of the local network (RFC 8215); the target cannot be determined.
 _LOCAL_TRANSLATION: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A host, its port, and the one of its addresses that is connected to."""
+    """A host, its port, and the address to connect to."""
 
     host: str
     port: int
@@ -30,21 +31,21 @@ class Place:
 
     @property
     def literal(self) -> str:
-        """The address as it stands in a URL."""
+        """The address as it is written in a URL."""
         return f"[{self.address}]" if ":" in self.address else self.address
 
 
 @dataclass(frozen=True)
 class Targets:
-    """`private`: what may be reached although it is not public."""
+    """`private`: addresses that may be reached although they are not public."""
 
     private: tuple[PrivateTarget, ...] = ()
 
     async def place_of(self, url: str) -> Place:
-        """The place a URL leads to, looked at before anything connects to it.
+        """Resolve the host of a URL and check its addresses before anything connects to it.
 
         Raises:
-            StepError: the host is unknown, or stands where no repository should.
+            StepError: the host is unknown, or all its addresses are private and not allowed.
         """
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -71,7 +72,7 @@ class Targets:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is on the internet; of IPv6 also what IPv4 address it leads to."""
+    """Whether an address is public; for IPv6, also the IPv4 address embedded in it."""
     if isinstance(address, ipaddress.IPv4Address):
         internal = any(address in network for network in _INTERNAL)
         return address.is_global and not (address.is_multicast or internal)
