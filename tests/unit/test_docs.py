@@ -13,7 +13,7 @@ from aweigh.core.settings import Settings
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import Reason
 from cli.main import app
-from tests.support.documented import PAGES, ROOT, commands
+from tests.support.documented import PAGES, ROOT, commands, dead_links, paths
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -75,6 +75,16 @@ def _names(command: Any, before: str = "") -> set[str]:
     inner: dict[str, Any] = getattr(command, "commands", {})
     names = [_names(one, f"{before} {name}".strip()) for name, one in inner.items()]
     return set().union(*names) if names else {before}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    assert [path for path in paths(page) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert dead_links(page) == []
 
 
 def test_the_readme_gives_the_commands_that_are_tried() -> None:
