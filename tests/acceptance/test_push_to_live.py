@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.building import FILES, SLEEPS, Builds
 from tests.support.git_server import git_server
-from tests.support.outside import ask, step, story, until
+from tests.support.outside import ask, progress_in_temporal, step, until
 
 pytestmark = pytest.mark.docker
 
@@ -94,7 +94,8 @@ async def test_a_force_push_while_it_builds_ends_that_build_and_is_built(builds:
 
     async def shown() -> bool:
         detail = (await step(stack, building["id"], "build"))["detail"]
-        return detail == "builder, phase 4 of 5" and detail in await story(stack, building)
+        shown_by_temporal = await progress_in_temporal(stack, building)
+        return detail == "builder, phase 4 of 5" and detail in shown_by_temporal
 
     await until(shown)
     git.move("rewritten", "main", first)

@@ -54,6 +54,12 @@ async def step(stack: Stack, deployment_id: str, name: str) -> dict[str, Any]:
     return dict(found[0]) if found else {}
 
 
+async def story(stack: Stack, deployment: Mapping[str, Any]) -> str:
+    """The current details of a deployment's workflow, as Temporal's UI shows them."""
+    handle = (await stack.temporal()).get_workflow_handle(deployment["workflow"]["id"])
+    return str((await handle.query("__temporal_workflow_metadata")).current_details)
+
+
 async def progress_in_temporal(stack: Stack, deployment: Mapping[str, Any]) -> str:
     """The heartbeat details of the running step, as Temporal's UI shows them."""
     handle = (await stack.temporal()).get_workflow_handle(deployment["workflow"]["id"])

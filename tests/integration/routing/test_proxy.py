@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import docker
 import pytest
-from aweigh.servers.server import Server
 
 from aweigh.containers.engine import Engine
 from aweigh.containers.naming import SERVER_LOCK
 from aweigh.core.errors import StepFailed
 from aweigh.images.images import Images
 from aweigh.routing.proxy import Proxy, ProxyPlan, digest_of
+from aweigh.routing.proxy_guard import ProxyGuard
+from aweigh.routing.route_files import RouteFiles
 from aweigh.routing.traefik import Traefik
 from aweigh.servers.locks import Locks
 from tests.support.faulty_proxy import Fault, faulty_proxy
@@ -146,8 +146,8 @@ async def test_a_registry_that_trickles_holds_up_nobody_else(
             traefik = Traefik(api_port=slow.api_port, probe_port=slow.probe_port)
             own = Engine(SOCKET)
             proxy = Proxy(slow, own, Images(own), traefik, patience=3)
-            server = cast(Server, SimpleNamespace(proxy=proxy, locks=locks))
-            installing = asyncio.create_task(Server.ensure_proxy(server))
+            guard = ProxyGuard(proxy, RouteFiles(tmp_path / "routes"), locks)
+            installing = asyncio.create_task(guard.ensure())
             while not any("/blobs/" in path for _, path in trickling.requests):
                 await asyncio.sleep(0.01)
 
