@@ -6,6 +6,8 @@ from http import HTTPStatus
 import httpx2
 
 from aweigh.contract import IDENTITY_HEADER, StepReport
+from aweigh.deployments.release import Release
+from aweigh.secrets.value import REVEAL
 from aweigh.servers.api_client import Api
 
 
@@ -15,6 +17,8 @@ class WorkerApi:
 
     logs: dict[str, bytearray] = field(default_factory=dict)
     steps: dict[tuple[str, str], StepReport] = field(default_factory=dict)
+    #: What it gives out, by deployment.
+    releases: dict[str, Release] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     away: bool = False
@@ -42,12 +46,21 @@ class WorkerApi:
         return answer
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        _, _, _, _, deployment_id, part, *name = request.url.path.split("/")
+        _, _, _, _, deployment_id, *parts = request.url.path.split("/")
         if deployment_id in self.refused:
             return httpx2.Response(HTTPStatus.CONFLICT, json={"detail": "held by another"})
+        if not parts:
+            return self._release(deployment_id)
+        part, *name = parts
         if part == "steps":
             return self._report(deployment_id, name[0], request)
         return self._append(deployment_id, int(request.url.params["offset"]), request.content)
+
+    def _release(self, deployment_id: str) -> httpx2.Response:
+        release = self.releases.get(deployment_id)
+        if release is None:
+            return httpx2.Response(HTTPStatus.NOT_FOUND)
+        return httpx2.Response(HTTPStatus.OK, text=release.model_dump_json(context=REVEAL))
 
     def _report(self, deployment_id: str, name: str, request: httpx2.Request) -> httpx2.Response:
         if deployment_id in self.ended:

@@ -1,0 +1,30 @@
+"""A probe that sees what a test says is there."""
+
+from aweigh.containers.health import Seen
+from aweigh.containers.probe import Probe
+from aweigh.deployments.application import HealthCheck
+
+
+class FakeProbe(Probe):
+    """Sees a listener at each address and port in `listening`, which answers with that status.
+
+    It leaves out: hosts and paths, to which every listener answers alike, and the time it takes.
+    """
+
+    def __init__(self) -> None:
+        self.listening: dict[tuple[str, int], int] = {}
+
+    async def close(self) -> None:
+        pass
+
+    async def http(self, address: str, port: int, host: str, check: HealthCheck) -> Seen:
+        url = f"http://{address}:{port}{check.path}"
+        status = self.listening.get((address, port))
+        if status is None:
+            return Seen(False, f"GET {url} got no answer: connection refused")
+        return Seen(check.accepts(status), f"GET {url} was answered {status}")
+
+    async def tcp(self, address: str, port: int) -> Seen:
+        if (address, port) in self.listening:
+            return Seen(True, f"{address}:{port} accepts connections")
+        return Seen(False, f"connecting to {address}:{port} failed: Connection refused")
