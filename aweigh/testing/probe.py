@@ -13,11 +13,14 @@ class FakeProbe(Probe):
 
     def __init__(self) -> None:
         self.listening: dict[tuple[str, int], int] = {}
+        #: How often anything was asked.
+        self.asked = 0
 
     async def close(self) -> None:
         pass
 
     async def http(self, address: str, port: int, host: str, check: HealthCheck) -> Seen:
+        self.asked += 1
         url = f"http://{address}:{port}{check.path}"
         status = self.listening.get((address, port))
         if status is None:
@@ -25,6 +28,7 @@ class FakeProbe(Probe):
         return Seen(check.accepts(status), f"GET {url} was answered {status}")
 
     async def tcp(self, address: str, port: int) -> Seen:
+        self.asked += 1
         if (address, port) in self.listening:
             return Seen(True, f"{address}:{port} accepts connections")
         return Seen(False, f"connecting to {address}:{port} failed: Connection refused")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from examples.demo import application
+from tests.support.fake_parts import FakeParts
 
 StartProcess = Callable[..., Awaitable[asyncio.subprocess.Process]]
 StartApplication = Callable[..., Awaitable["RunningApplication"]]
@@ -58,3 +59,9 @@ async def start_application(start_process: StartProcess) -> StartApplication:
         return RunningApplication(process=process, port=int(await process.stdout.readline()))
 
     return start
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> FakeParts:
+    """The parts of a server worker on fakes."""
+    return FakeParts(tmp_path)
