@@ -246,8 +246,8 @@ async def test_engine_says_what_it_is(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fake", "real"])
-async def test_engine_that_is_down_is_unavailable(kind: str, tmp_path: Path) -> None:
-    engine = Engine(f"unix://{tmp_path}/nobody.sock")
+async def test_engine_that_is_down_is_unavailable(kind: str) -> None:
+    engine = Engine(f"tcp://127.0.0.1:{free_ports(1)[0]}")
     if kind == "fake":
         engine = fake = FakeEngine()
         fake.down = True
