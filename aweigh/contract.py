@@ -164,7 +164,7 @@ class KnownApplication(Message):
     live: str | None
     highest_sequence: int
     #: Sequences whose images are kept: the last releases and everything in flight.
-    keep: Annotated[tuple[int, ...], Field(default=())]
+    keep: tuple[int, ...] = ()
     #: Deployments in flight, the live one, and the newest.
     deployments: tuple[KnownDeployment, ...] = ()
     #: Unlisted deployments with lower sequences have ended.

@@ -5,14 +5,15 @@ import httpx2
 import pytest
 
 from examples.demo.image import base_image, make_image
+from tests.integration.examples.conftest import StartContainer
 from tests.support.images import Variant, make_variant
 
 pytestmark = pytest.mark.docker
 
 
 def test_a_container_of_the_image_answers_with_its_version(
-    client, repository, start_container, port
-):
+    client: docker.DockerClient, repository: str, start_container: StartContainer, port: int
+) -> None:
     environment = {"NAME": "shop", "VERSION": "v1"}
     make_image(client, repository=repository, tag="shop", environment=environment)
 
@@ -23,7 +24,9 @@ def test_a_container_of_the_image_answers_with_its_version(
     assert answer.headers["X-Version"] == "v1"
 
 
-def test_a_container_stops_at_once_and_gracefully(client, repository, start_container, port):
+def test_a_container_stops_at_once_and_gracefully(
+    client: docker.DockerClient, repository: str, start_container: StartContainer, port: int
+) -> None:
     make_image(client, repository=repository, tag="v1", environment={"VERSION": "v1"})
     container = start_container(f"{repository}:v1", port=port)
 
@@ -34,8 +37,8 @@ def test_a_container_stops_at_once_and_gracefully(client, repository, start_cont
 
 
 def test_an_application_that_exits_hands_its_code_to_the_engine(
-    client, repository, start_container
-):
+    client: docker.DockerClient, repository: str, start_container: StartContainer
+) -> None:
     make_image(client, repository=repository, tag="broken", environment={"EXIT_CODE": "3"})
 
     container = start_container(f"{repository}:broken")
@@ -44,7 +47,9 @@ def test_an_application_that_exits_hands_its_code_to_the_engine(
     assert "cannot start" in container.logs(stdout=False, stderr=True).decode()
 
 
-def test_versions_share_one_layer_and_equal_images_are_one(client, repository):
+def test_versions_share_one_layer_and_equal_images_are_one(
+    client: docker.DockerClient, repository: str
+) -> None:
     ids = [
         make_image(client, repository=repository, tag=tag, environment={"VERSION": version})
         for tag, version in (("one", "v1"), ("same", "v1"), ("other", "v2"))
@@ -55,7 +60,7 @@ def test_versions_share_one_layer_and_equal_images_are_one(client, repository):
     assert layers[0] == layers[2] == client.images.get(base_image(client)).attrs["RootFS"]["Layers"]
 
 
-def test_values_arrive_as_they_were_given(client, repository):
+def test_values_arrive_as_they_were_given(client: docker.DockerClient, repository: str) -> None:
     text = r"""two words, "quotes", it's $HOME, ${HOME}, back\slash, `ticks` # and = more"""
 
     image = make_image(
@@ -79,13 +84,17 @@ def test_values_arrive_as_they_were_given(client, repository):
         (Variant.TRAEFIK_LABELS, "Labels", Variant.TRAEFIK_LABELS.value.labels),
     ],
 )
-def test_a_variant_has_its_peculiarity(client, repository, variant, key, expected):
+def test_a_variant_has_its_peculiarity(
+    client: docker.DockerClient, repository: str, variant: Variant, key: str, expected: object
+) -> None:
     image = make_variant(client, variant, repository=repository, tag=variant.name.lower())
 
     assert client.images.get(image).attrs["Config"].get(key) == expected
 
 
-def test_an_image_without_a_command_cannot_become_a_container(client, repository):
+def test_an_image_without_a_command_cannot_become_a_container(
+    client: docker.DockerClient, repository: str
+) -> None:
     image = make_variant(client, Variant.NO_COMMAND, repository=repository, tag="no-command")
 
     with pytest.raises(docker.errors.APIError, match="No command specified"):
@@ -93,7 +102,13 @@ def test_an_image_without_a_command_cannot_become_a_container(client, repository
 
 
 @pytest.mark.parametrize(("unhealthy", "health"), [("0", "healthy"), ("1", "unhealthy")])
-def test_a_healthcheck_tells_the_health(client, repository, start_container, unhealthy, health):
+def test_a_healthcheck_tells_the_health(
+    client: docker.DockerClient,
+    repository: str,
+    start_container: StartContainer,
+    unhealthy: str,
+    health: str,
+) -> None:
     image = make_variant(
         client,
         Variant.HEALTHCHECK,

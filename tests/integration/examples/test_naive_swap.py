@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+import docker
 import pytest
 
 from examples.demo.image import make_image
+from tests.integration.examples.conftest import StartContainer
 from tests.support.load import Kind, Load, mixed_flows, running
 
 pytestmark = [pytest.mark.docker, pytest.mark.load]
 
 
 async def test_stopping_the_old_before_starting_the_new_is_found_to_lose_requests(
-    client, repository, start_container, port
-):
+    client: docker.DockerClient, repository: str, start_container: StartContainer, port: int
+) -> None:
     for version in ("v1", "v2"):
         make_image(client, repository=repository, tag=version, environment={"VERSION": version})
     old = await asyncio.to_thread(start_container, f"{repository}:v1", port=port)
@@ -41,8 +43,8 @@ async def test_stopping_the_old_before_starting_the_new_is_found_to_lose_request
 
 
 async def test_a_container_left_alone_is_found_to_lose_nothing(
-    client, repository, start_container, port
-):
+    client: docker.DockerClient, repository: str, start_container: StartContainer, port: int
+) -> None:
     make_image(client, repository=repository, tag="v1", environment={"VERSION": "v1"})
     await asyncio.to_thread(start_container, f"{repository}:v1", port=port)
     load = Load(url=f"http://127.0.0.1:{port}", flows=mixed_flows(200), name="demo")

@@ -1,5 +1,7 @@
 """What the tables of docs/performance.md are computed with."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from benchmarks.figures import Spread, milliseconds, percentile, ratio
@@ -34,6 +36,6 @@ def test_a_percentile_is_a_value_that_was_measured(share: float, expected: float
 
 
 @pytest.mark.parametrize("measure", [Spread.of, lambda values: percentile(values, 0.5)])
-def test_nothing_measured_is_no_figure(measure) -> None:
+def test_nothing_measured_is_no_figure(measure: Callable[[Sequence[float]], object]) -> None:
     with pytest.raises(ValueError, match="nothing was measured"):
         measure([])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from aweigh.core.subprocesses import run_tool
 from aweigh.core.text import CUT
-from aweigh.secrets.value import HIDDEN, mask
+from aweigh.secrets.masking import HIDDEN
+from aweigh.secrets.value import mask
 
 SECRET = "correct-horse-battery"
 

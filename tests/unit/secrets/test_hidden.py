@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from aweigh.deployments.release import Image, Release
-from aweigh.secrets.value import HIDDEN, mask
+from aweigh.secrets.masking import HIDDEN
+from aweigh.secrets.value import mask
 from tests.support.installation import settings_of
 
 LISTEN = "127.0.0.1:8000"

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.release import Image, Release
-from aweigh.secrets.value import HIDDEN, REVEAL, mask
+from aweigh.secrets.masking import HIDDEN
+from aweigh.secrets.value import REVEAL, mask
 from tests.support.installation import settings_of
 
 VARIABLE, PASSWORD = "correct-horse", "battery-staple"

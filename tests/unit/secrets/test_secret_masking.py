@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aweigh.core.text import CUT, one_line, printable
-from aweigh.secrets.value import HIDDEN, mask
+from aweigh.secrets.masking import HIDDEN
+from aweigh.secrets.value import mask
 
 SECRET = "correct horse  battery staple"
 

@@ -15,7 +15,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from aweigh.core.text import CUT
-from aweigh.secrets.value import HIDDEN, mask, mask_lines
+from aweigh.secrets.masking import HIDDEN
+from aweigh.secrets.value import mask, mask_lines
 
 SECRETS = [
     "correct-horse-battery",

@@ -12,7 +12,7 @@ from dirty_equals import IsStr
 
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import StepName, StepState
-from aweigh.secrets.value import HIDDEN
+from aweigh.secrets.masking import HIDDEN
 from aweigh.servers.journal import Journal
 from tests.support.worker_api import WorkerApi
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.secrets.value import HIDDEN, Printed
+from aweigh.secrets.masking import HIDDEN
+from aweigh.secrets.value import Printed
 from aweigh.servers.journal import Journal
 from tests.support.worker_api import WorkerApi
 

@@ -1,6 +1,6 @@
 """The reconciler leaves alone what a deployment still drains: requests are under way there."""
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +26,7 @@ def application(**states: DeploymentState) -> KnownApplication:
     )  # fmt: skip
 
 
-def old_is_leftover(known: KnownApplication, tmp_path: Any) -> bool:
+def old_is_leftover(known: KnownApplication, tmp_path: Path) -> bool:
     """Whether the old generation is removed, while the new one's file is committed."""
     generation = Generation(
         instance="i", application="app_1", slug="shop", deployment=f"dep_{NEW}", sequence=NEW,
@@ -48,7 +48,7 @@ def old_is_leftover(known: KnownApplication, tmp_path: Any) -> bool:
     ],
 )
 def test_the_generation_before_the_live_one_stays_until_that_deployment_has_ended(
-    tmp_path, live: DeploymentState, expected: bool
+    tmp_path: Path, live: DeploymentState, expected: bool
 ) -> None:
     known = application(old=DeploymentState.SUCCEEDED, live=live)
 
@@ -56,14 +56,14 @@ def test_the_generation_before_the_live_one_stays_until_that_deployment_has_ende
 
 
 def test_a_deployment_that_became_live_after_the_inventory_was_taken_still_drains(
-    tmp_path,
+    tmp_path: Path,
 ) -> None:
     assert not old_is_leftover(application(old=DeploymentState.SUCCEEDED), tmp_path)
 
 
 @pytest.mark.parametrize(("ended_below", "expected"), [(0, False), (OLD, False), (OLD + 1, True)])
 def test_what_is_no_longer_listed_has_ended_below_what_is(
-    tmp_path, ended_below: int, expected: bool
+    tmp_path: Path, ended_below: int, expected: bool
 ) -> None:
     known = KnownApplication(
         id="app_1", slug="shop", live=f"dep_{NEW}", highest_sequence=NEW, ended_below=ended_below,

@@ -6,6 +6,7 @@ import pytest
 
 from examples.demo import application
 from examples.demo.application import Request, Settings
+from tests.unit.conftest import StartApplication, StartProcess
 
 
 async def ask(port: int, request: str) -> str:
@@ -22,7 +23,7 @@ def get(path: str, *, connection: str = "close") -> str:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n"
 
 
-async def test_every_answer_tells_who_gave_it(start_application):
+async def test_every_answer_tells_who_gave_it(start_application: StartApplication) -> None:
     shop = await start_application(NAME="shop", VERSION="v7")
 
     for path in ("/", "/healthz", "/slow?seconds=0", "/status/500", "/nowhere"):
@@ -37,13 +38,17 @@ async def test_every_answer_tells_who_gave_it(start_application):
     ("path", "status"),
     [("/", 200), ("/status/503", 503), ("/env/VERSION", 404), ("/slow?seconds=soon", 400)],
 )
-async def test_the_path_chooses_the_status(start_application, path, status):
+async def test_the_path_chooses_the_status(
+    start_application: StartApplication, path: str, status: int
+) -> None:
     demo = await start_application()
 
     assert (await ask(demo.port, get(path))).startswith(f"HTTP/1.1 {status} ")
 
 
-async def test_pipelined_requests_are_answered_in_order(start_application):
+async def test_pipelined_requests_are_answered_in_order(
+    start_application: StartApplication,
+) -> None:
     demo = await start_application()
     slow_one = get("/slow?seconds=0.1", connection="keep-alive")
     post = "POST /status/201 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
@@ -54,7 +59,7 @@ async def test_pipelined_requests_are_answered_in_order(start_application):
     assert statuses == ["200", "201", "404"]
 
 
-async def test_a_stream_is_chunked_and_complete(start_application):
+async def test_a_stream_is_chunked_and_complete(start_application: StartApplication) -> None:
     demo = await start_application(VERSION="v1")
 
     answer = await ask(demo.port, get("/stream?seconds=0.2"))
@@ -63,7 +68,7 @@ async def test_a_stream_is_chunked_and_complete(start_application):
     assert answer.endswith("\r\n\r\n8\r\ndemo v1\n\r\n8\r\ndemo v1\n\r\n0\r\n\r\n")
 
 
-async def test_a_head_request_gets_no_body(start_application):
+async def test_a_head_request_gets_no_body(start_application: StartApplication) -> None:
     demo = await start_application()
 
     answer = await ask(demo.port, get("/").replace("GET", "HEAD"))
@@ -72,13 +77,15 @@ async def test_a_head_request_gets_no_body(start_application):
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz"])
-async def test_an_unhealthy_application_says_so(start_application, path):
+async def test_an_unhealthy_application_says_so(
+    start_application: StartApplication, path: str
+) -> None:
     demo = await start_application(UNHEALTHY="1")
 
     assert (await ask(demo.port, get(path))).startswith("HTTP/1.1 503 ")
 
 
-async def test_an_application_can_turn_healthy_late(start_application):
+async def test_an_application_can_turn_healthy_late(start_application: StartApplication) -> None:
     demo = await start_application(HEALTHY_AFTER="0.3")
 
     statuses = [(await ask(demo.port, get("/"))).split()[1]]
@@ -88,7 +95,9 @@ async def test_an_application_can_turn_healthy_late(start_application):
     assert set(statuses) == {"503", "200"}
 
 
-async def test_a_graceful_stop_closes_what_is_idle_and_finishes_what_is_not(start_application):
+async def test_a_graceful_stop_closes_what_is_idle_and_finishes_what_is_not(
+    start_application: StartApplication,
+) -> None:
     demo = await start_application()
     idle_reader, idle = await asyncio.open_connection("127.0.0.1", demo.port)
     busy_reader, busy = await asyncio.open_connection("127.0.0.1", demo.port)
@@ -109,7 +118,9 @@ async def test_a_graceful_stop_closes_what_is_idle_and_finishes_what_is_not(star
         await writer.wait_closed()
 
 
-async def test_a_connection_that_never_speaks_does_not_hold_up_a_graceful_stop(start_application):
+async def test_a_connection_that_never_speaks_does_not_hold_up_a_graceful_stop(
+    start_application: StartApplication,
+) -> None:
     demo = await start_application()
     _, silent = await asyncio.open_connection("127.0.0.1", demo.port)
 
@@ -120,7 +131,7 @@ async def test_a_connection_that_never_speaks_does_not_hold_up_a_graceful_stop(s
     await silent.wait_closed()
 
 
-async def test_an_application_can_die_at_once(start_application):
+async def test_an_application_can_die_at_once(start_application: StartApplication) -> None:
     demo = await start_application(ON_SIGTERM="exit")
     in_flight = asyncio.create_task(ask(demo.port, get("/slow?seconds=60")))
     await ask(demo.port, get("/"))
@@ -131,18 +142,22 @@ async def test_an_application_can_die_at_once(start_application):
     assert await demo.process.wait() == application.KILLED_BY_SIGTERM
 
 
-async def test_an_application_can_ignore_the_signal(start_application):
+async def test_an_application_can_ignore_the_signal(start_application: StartApplication) -> None:
     demo = await start_application(ON_SIGTERM="ignore")
 
     demo.process.terminate()
 
+    assert demo.process.stdout is not None
     assert b"ignores the signal" in await demo.process.stdout.readline()
     assert (await ask(demo.port, get("/"))).startswith("HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("environment", [{"BOOT_SECONDS": "60"}, {"LISTEN": "0"}])
-async def test_an_application_that_does_not_listen_can_be_stopped(start_process, environment):
+async def test_an_application_that_does_not_listen_can_be_stopped(
+    start_process: StartProcess, environment: dict[str, str]
+) -> None:
     process = await start_process(**environment)
+    assert process.stdout is not None
     await process.stdout.readuntil(b"starts\n")
 
     process.terminate()
@@ -151,22 +166,25 @@ async def test_an_application_that_does_not_listen_can_be_stopped(start_process,
     assert await process.stdout.read() == b""
 
 
-async def test_an_application_can_fail_to_start(start_process):
+async def test_an_application_can_fail_to_start(start_process: StartProcess) -> None:
     process = await start_process(EXIT_CODE="3", VERSION="v2")
 
     assert await process.wait() == 3
+    assert process.stderr is not None
     assert await process.stderr.read() == b"demo v2: cannot start, as it was told\n"
 
 
-def test_a_request_is_not_taken_before_its_body_is_complete():
+def test_a_request_is_not_taken_before_its_body_is_complete() -> None:
     head = b"POST /?seconds=1.5 HTTP/1.1\r\ncontent-length: 3\r\n\r\n"
 
     assert Request.parse(head[:-1]) is None
     assert Request.parse(head + b"ab") is None
-    request, rest = Request.parse(head + b"abcGET")
+    parsed = Request.parse(head + b"abcGET")
+    assert parsed is not None
+    request, rest = parsed
     assert (request.method, request.path, request.seconds(), rest) == ("POST", "/", 1.5, b"GET")
 
 
-def test_manners_nobody_knows_are_refused():
+def test_manners_nobody_knows_are_refused() -> None:
     with pytest.raises(ValueError, match="ON_SIGTERM is none of"):
         Settings({"ON_SIGTERM": "linger"})

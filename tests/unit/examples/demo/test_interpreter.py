@@ -10,7 +10,7 @@ from aweigh.core.errors import AweighError
 from examples.demo.interpreter import find_interpreter
 
 
-def test_all_that_the_program_loads_is_found(tmp_path):
+def test_all_that_the_program_loads_is_found(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import asyncio, collections.abc, wave\n")
 
@@ -22,7 +22,7 @@ def test_all_that_the_program_loads_is_found(tmp_path):
     assert any(library.name.startswith(("ld-", "libc.")) for library in interpreter.libraries)
 
 
-def test_the_interpreter_is_not_that_of_a_virtual_environment(tmp_path):
+def test_the_interpreter_is_not_that_of_a_virtual_environment(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("")
 
@@ -32,7 +32,7 @@ def test_the_interpreter_is_not_that_of_a_virtual_environment(tmp_path):
     assert not executable.is_symlink()
 
 
-def test_every_path_exists_and_can_be_put_in_an_archive(tmp_path):
+def test_every_path_exists_and_can_be_put_in_an_archive(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import asyncio\n")
 
@@ -44,7 +44,7 @@ def test_every_path_exists_and_can_be_put_in_an_archive(tmp_path):
         assert path.is_absolute()
 
 
-def test_a_program_that_cannot_be_loaded_is_an_error(tmp_path):
+def test_a_program_that_cannot_be_loaded_is_an_error(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import no_such_module\n")
 

@@ -25,7 +25,7 @@ def fed(data: bytes) -> Answer:
         HEAD.replace(b"200", b"204") + b"\r\n",
     ],
 )
-def test_an_answer_is_complete_with_its_last_byte_however_it_is_cut(data):
+def test_an_answer_is_complete_with_its_last_byte_however_it_is_cut(data: bytes) -> None:
     whole, in_bytes = fed(data), Answer()
     for index in range(len(data)):
         assert not in_bytes.complete
@@ -37,7 +37,7 @@ def test_an_answer_is_complete_with_its_last_byte_however_it_is_cut(data):
         assert (answer.name, answer.version) == ("demo", "v1")
 
 
-def test_an_answer_to_a_head_request_has_no_body():
+def test_an_answer_to_a_head_request_has_no_body() -> None:
     answer = Answer(is_to_head=True)
 
     answer.feed(FIXED.removesuffix(b"hello"))
@@ -45,7 +45,7 @@ def test_an_answer_to_a_head_request_has_no_body():
     assert answer.complete
 
 
-def test_an_answer_without_a_length_ends_with_the_connection():
+def test_an_answer_without_a_length_ends_with_the_connection() -> None:
     answer = fed(HEAD + b"\r\nhello")
 
     assert not answer.complete
@@ -53,18 +53,18 @@ def test_an_answer_without_a_length_ends_with_the_connection():
     assert not answer.keep_alive
 
 
-def test_an_answer_may_ask_to_close():
+def test_an_answer_may_ask_to_close() -> None:
     assert not fed(FIXED.replace(b"x-name: demo", b"Connection: Close")).keep_alive
 
 
-def test_a_connection_that_says_more_than_was_asked_is_not_kept():
+def test_a_connection_that_says_more_than_was_asked_is_not_kept() -> None:
     answer = fed(FIXED + b"HTTP/1.1 200 OK")
 
     assert answer.complete
     assert not answer.keep_alive
 
 
-def test_nothing_has_begun_before_the_first_byte():
+def test_nothing_has_begun_before_the_first_byte() -> None:
     assert not Answer().begun
     assert fed(b"H").begun
     assert fed(FIXED[:-1]).begun
@@ -82,6 +82,6 @@ def test_nothing_has_begun_before_the_first_byte():
         HEAD + b"X-Endless: " + b"x" * LINE_LIMIT,
     ],
 )
-def test_what_is_not_http_is_malformed(data):
+def test_what_is_not_http_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedAnswerError):
         fed(data)

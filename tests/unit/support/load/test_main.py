@@ -20,7 +20,7 @@ REPORT = Report(
 )
 
 
-def test_the_summary_is_for_people():
+def test_the_summary_is_for_people() -> None:
     assert describe(REPORT).splitlines() == [
         "3 sent, 2 answered, 1 failed",
         "  eof: 1",
@@ -31,7 +31,7 @@ def test_the_summary_is_for_people():
     ]
 
 
-async def test_the_command_fails_when_requests_were_lost():
+async def test_the_command_fails_when_requests_were_lost() -> None:
     with socket.socket() as bound_but_not_listening:
         bound_but_not_listening.bind(("127.0.0.1", 0))
         host, port = bound_but_not_listening.getsockname()
