@@ -1,7 +1,7 @@
-"""The strict grammars of everything that enters a rule, a name or a path.
+"""The grammars of everything that becomes part of a rule, a name or a path.
 
-What a grammar lets through can stand in a Traefik rule, an engine name or a file name without
-quoting; nothing is escaped anywhere else.
+A value that matches its grammar needs no quoting in a Traefik rule, an engine name or a file name,
+so nothing is escaped elsewhere.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ from typing import Final
 
 _LONGEST_SLUG: Final = 40
 SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-# Also of one that was given before it had to end like this, when an engine took no image of it.
+# Also matches slugs of older versions, which could end in a dash; engines rejected their images.
 KNOWN_SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
 # No dash: it ends the prefix in every name on the engine.
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,19}")
 NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
-# What an instruction ARG can declare without quotes; it is looked for there, never written.
+# Every name that an ARG instruction can declare without quotes; only searched for, never written.
 ARG_NAME = re.compile(r"[^\s\x00-\x20\x7f='\"\\`$]{1,255}")
 SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
@@ -29,14 +29,14 @@ HOST = re.compile(
 URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,254}")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
 ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
-# Ids, and the names of locks: one part of a path, and never a way out of it.
+# Ids, and names of locks: exactly one part of a path.
 PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
 SECRET = re.compile(r"awds_[A-Za-z0-9_-]{43}")
 TOKEN = re.compile(r"awg_[A-Za-z0-9_-]{43}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
-#: The longest name of a file, which a variable of a build becomes.
+#: The maximum length of a file name, because each build variable becomes a file.
 LONGEST_VARIABLE_NAME = 255
 
 RESERVED_LABEL_PREFIXES = ("aweigh.", "traefik.")
@@ -47,7 +47,7 @@ def matches(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def path_part(text: str, pattern: re.Pattern[str] = PATH_PART) -> str:
-    """Return the text, checked, for whoever builds a path with it.
+    """Return the text if it is safe as one part of a path.
 
     Raises:
         ValueError: it could be more than the name of one file or directory.
@@ -58,16 +58,16 @@ def path_part(text: str, pattern: re.Pattern[str] = PATH_PART) -> str:
 
 
 def is_plain_path(path: str) -> bool:
-    """Whether an absolute path has no `.`, `..` or empty parts that would change its meaning."""
+    """Whether a path contains no `.`, `..` or empty parts, which would change its meaning."""
     parts = path.removeprefix("/").removesuffix("/").split("/")
     return path == "/" or all(part not in ("", ".", "..") for part in parts)
 
 
 def text(value: str) -> str:
-    """Text that every database, engine and process takes.
+    """Return the text if every database, engine and process accepts it.
 
     Raises:
-        ValueError: it holds a NUL, or half of a character.
+        ValueError: it contains a NUL character or a lone surrogate.
     """
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise ValueError("holds a NUL character, or half of one that takes two")
@@ -75,10 +75,10 @@ def text(value: str) -> str:
 
 
 def variable_name(name: str) -> str:
-    """Return the name of an environment variable, which is any that a process can be given.
+    """Return the name if a process accepts it as that of an environment variable.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it does not.
     """
     if not name or "=" in name or len(name.encode(errors="replace")) > LONGEST_VARIABLE_NAME:
         raise ValueError(
@@ -92,10 +92,10 @@ def variable_name(name: str) -> str:
 
 
 def build_variable_name(name: str) -> str:
-    """Return the name of a variable of a build by Buildpacks, each of which is a file there.
+    """Return the name of a Buildpacks build variable, each of which becomes a file.
 
     Raises:
-        ValueError: it is not one, or could be more than the name of one file.
+        ValueError: it is invalid, or would be more than the name of one file.
     """
     if "/" in name or name in (".", ".."):
         raise ValueError(
@@ -106,10 +106,10 @@ def build_variable_name(name: str) -> str:
 
 
 def slug_of(name: str) -> str:
-    """Return the slug of a name: ASCII in lower case, everything else a single dash.
+    """Return the slug of a name: lower-case ASCII, with a dash for all other characters.
 
-    Accents go (`Café` is `cafe`). What would begin with a digit begins with `app-`, and so does a
-    name of which nothing is left, before some characters that only this name gives.
+    Accents are removed (`Café` becomes `cafe`). A slug that would start with a digit gets the
+    prefix `app-`. A name without usable characters becomes `app-` and a part of its hash.
     """
     letters = unicodedata.normalize("NFKD", name.casefold())
     plain = "".join(char for char in letters if not unicodedata.combining(char))

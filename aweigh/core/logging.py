@@ -1,7 +1,7 @@
-"""One way to log: structlog, one line an event, for people on a terminal and JSON elsewhere.
+"""Logging with structlog: one line per event, for people on a terminal and as JSON elsewhere.
 
-Errors are logged with their traces, but never with what might be a secret: where the process knows
-its secrets they are masked, elsewhere the texts of errors that are not Aweigh's own are left out.
+Errors are logged with their tracebacks, but never with a possible secret: a process that knows its
+secrets masks them; otherwise texts of errors that are not Aweigh's own are left out.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from aweigh.secrets.value import mask_words
 
 
 class _SafeFormatter(structlog.stdlib.ProcessorFormatter):
-    """The last that happens to a line, whoever logs it."""
+    """The last step of formatting a line, whichever library logged it."""
 
     def __init__(self, shared: list[Processor], renderer: Processor) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ class _SafeFormatter(structlog.stdlib.ProcessorFormatter):
 
 
 class _SafeHandler(logging.StreamHandler[TextIO]):
-    """Where a line cannot be written, Python's own handler would print what it was to say."""
+    """Reports failures without the record's content, which Python's own handler would print."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         kind = type(sys.exc_info()[1]).__name__
@@ -52,7 +52,7 @@ class _SafeHandler(logging.StreamHandler[TextIO]):
 
 
 def trace_of(error: BaseException, *, masks: bool) -> str:
-    """Where an error came from, and what it was caused by, as far as it may be said."""
+    """Return the traceback of an error and its causes, without texts that may contain secrets."""
     told: list[str] = []
     seen: set[int] = set()
     following: BaseException | None = error
@@ -100,14 +100,14 @@ def configure_logging(level: str) -> None:
 
 
 def mask_logs(secrets: Callable[[], list[str]]) -> None:
-    """From now on, mask these secrets in every line of this process's log."""
+    """Mask these secrets in every further line of this process's log."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, _SafeFormatter):
             handler.formatter.secrets = secrets
 
 
 def log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle what nobody awaited: asyncio's own words for it repeat the text of the error."""
+    """Log an error that nobody awaited; asyncio's own message would repeat the error's text."""
     logging.getLogger("asyncio").error(
         str(context.get("message", "an error that nobody awaited")).splitlines()[0],
         exc_info=context.get("exception"),

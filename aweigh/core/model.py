@@ -1,4 +1,4 @@
-"""What the values of the domain have in common: frozen, strict about unknown fields."""
+"""The base of domain values: frozen, and strict about unknown fields."""
 
 import re
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Value(BaseModel):
-    # What is wrong is said without the value, which may be a secret.
+    # Errors are reported without the value, which may be a secret.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def place_of(location: tuple[str | int, ...]) -> str:
-    """Where a value stands, from where pydantic says an error is.
+    """Return a field's path from the location of a pydantic error.
 
-    Without the kinds of source, build and credentials that pydantic took it for.
+    pydantic adds the chosen kinds of source, build and credentials, which are removed.
     """
     parts = list(location)
     for chosen in (["source"], ["source", "build"], ["source", "credentials"]):
@@ -42,7 +42,7 @@ Text = Annotated[str, AfterValidator(grammar.text)]
 
 @dataclass(frozen=True)
 class Written:
-    """How a text is written; a person is told so in words, and a program by the expression."""
+    """A text's grammar: a message for people, and a regular expression for the schema."""
 
     grammar: re.Pattern[str]
     refusal: str
@@ -65,12 +65,12 @@ class Written:
 
 _MEMORY_UNITS: Final = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _MEMORY: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))? ?(?:([kmgt])i?)?b?", re.IGNORECASE)
-_SMALLEST_MEMORY: Final = 6 * 1024**2  # the engine refuses less
+_SMALLEST_MEMORY: Final = 6 * 1024**2  # the engine rejects less
 _LARGEST_MEMORY: Final = 1024**5
 
 
 def memory_bytes(memory: str) -> int:
-    """Return the bytes of an amount in its one form, such as `512m`."""
+    """Return the bytes of an amount in its normal form, such as `512m`."""
     return int(memory[:-1]) * _MEMORY_UNITS[memory[-1]]
 
 
@@ -80,9 +80,9 @@ def _written_as_number(memory: object) -> object:
 
 
 def _memory(memory: str) -> str:
-    """Return the amount in the largest unit that needs no fraction, from 1024 on, as Docker does.
+    """Return the amount in the largest unit that needs no fraction, as in Docker (units of 1024).
 
-    `512M`, `512Mi`, `512MiB` and `0.5g` are `512m`; a number alone is bytes.
+    `512M`, `512Mi`, `512MiB` and `0.5g` become `512m`; a number without a unit is bytes.
     """
     found = _MEMORY.fullmatch(memory.strip())
     if not found:

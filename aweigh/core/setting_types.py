@@ -1,4 +1,4 @@
-"""The types of single settings: each refuses, with its reason, what could not work."""
+"""The types of settings: each rejects values that cannot work, with the reason."""
 
 import ipaddress
 import json
@@ -56,12 +56,12 @@ def _https_url(text: str) -> str:
 def _database_url(text: str) -> str:
     if not text:
         return text
-    from sqlalchemy.engine import make_url  # a server worker gets along without
+    from sqlalchemy.engine import make_url  # not installed for a server worker alone
     from sqlalchemy.exc import ArgumentError
 
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError) as error:  # may quote the password
+    except (ArgumentError, ValueError) as error:  # may contain the password
         raise ValueError("is not a database URL") from error
     if url.drivername not in _DRIVERS:
         raise ValueError(f"must begin with {' or '.join(f'{one}://' for one in _DRIVERS)}")
@@ -111,7 +111,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
-#: Made absolute: it also names mounts and files of other processes.
+#: Made absolute: it is also used in mounts and by other processes.
 RootedPath = Annotated[Path, AfterValidator(Path.absolute)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Name = Annotated[str, AfterValidator(_name)]

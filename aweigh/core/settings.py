@@ -1,6 +1,6 @@
-"""The settings of every process: one frozen object, built in main(), passed down.
+"""The settings of every process: one frozen object, built in main() and passed down.
 
-Each is an environment variable with the prefix `AWEIGH_`; docs/settings.md lists them all.
+Each setting is an environment variable with the prefix `AWEIGH_`; docs/settings.md lists them.
 """
 
 from ipaddress import IPv4Network, ip_network
@@ -39,103 +39,107 @@ class Settings(BaseSettings):
     )
 
     data: RootedPath = Field(default_factory=default_data_directory)
-    """Directory of everything this installation keeps: database, keys, tokens, routes."""
+    """Directory of all data of this installation: database, keys, tokens, routes."""
     prefix: Prefix = "aweigh"
-    """First part of every name on the engine (a-z, 0-9); differs between installations."""
+    """Prefix of all names on the engine (a-z, 0-9); must differ between installations."""
     log_level: LogLevel = "info"
-    """Least severe log lines to print: debug, info, warning or error."""
+    """Minimum level of printed log lines: debug, info, warning or error."""
 
     api_host: str = "127.0.0.1"
-    """Address the API listens on; beyond this machine, set the API's URL too."""
+    """Address the API listens on; if it is not on this machine, set the API's URL too."""
     api_port: PortNumber = 8700
     """Port the API listens on."""
     api_url: ApiUrl = ""
-    """Where server workers reach the API; https unless a loopback address, as by default."""
+    """URL at which server workers reach the API; must be https unless it is a loopback address."""
     api_connections: Annotated[int, Field(ge=64, le=50_000)] = 2000
-    """Connections the API holds at a time; fewer where the limit of open files says so."""
+    """Maximum number of API connections; lower if the limit of open files requires it."""
     api_failures_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 120
-    """Calls with a wrong secret, token or signature that one address may make; 0: any number."""
+    """Maximum failed authentications per minute and address; 0 means unlimited."""
     api_trusted_proxies: tuple[Network, ...] = (
         ip_network("127.0.0.0/8"),
         ip_network("::1"),
     )
-    """Networks of web servers in front of the API whose `X-Forwarded-For` says who calls."""
+    """Networks of web servers in front of the API whose `X-Forwarded-For` header is trusted."""
     database_url: DatabaseUrl = ""
-    """SQLAlchemy URL of the database; empty: an SQLite file in the data directory."""
+    """SQLAlchemy URL of the database; empty means an SQLite file in the data directory."""
     keep_logs_days: Annotated[int, Field(ge=1, le=3650)] = 90
-    """Days that logs and events of ended deployments stay; those of a live one stay longer."""
+    """Days to keep logs and events of ended deployments; those of live ones are kept longer."""
 
     temporal_address: Address = "127.0.0.1:7233"
     """Host and port of Temporal's frontend."""
     temporal_namespace: str = "aweigh"
     """Temporal namespace of this installation."""
     temporal_tls_ca_file: OptionalFile = None
-    """Certificates (PEM) that Temporal's is trusted by; with this or the next, TLS is spoken."""
+    """CA certificates (PEM) for Temporal; setting this or the client certificate enables TLS."""
     temporal_tls_cert_file: OptionalFile = None
-    """Certificate (PEM) by which Temporal knows this process (mTLS)."""
+    """Client certificate (PEM) for Temporal (mTLS)."""
     temporal_tls_key_file: OptionalFile = None
-    """Key (PEM) of that certificate."""
+    """Private key (PEM) of the client certificate."""
     temporal_ui_url: str = ""
-    """Where people open Temporal's UI; links to workflows begin with it."""
+    """URL of Temporal's UI, the start of links to workflows."""
     temporal_ui_port: PortNumber = 8233
     """Port of Temporal's UI in the local stack."""
     temporal_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """Days that Temporal keeps the history of ended workflows."""
+    """Days that Temporal keeps the history of closed workflows."""
 
     server: Name = "local"
-    """Name of the server this server worker serves."""
+    """Name of the server that this server worker serves."""
     server_token_file: OptionalFile = None
-    """File with the server worker's token; empty: `tokens/server-<name>` in the data directory."""
+    """File with the server worker's token; empty means `tokens/server-<name>` in the data
+    directory."""
     docker_host: str = "unix:///var/run/docker.sock"
     """Address of the Docker engine."""
     platforms: tuple[WrittenPlatform, ...] = ()
-    """Platforms that this server emulates, such as `linux/arm64`, where its kernel hides it."""
+    """Platforms that this server emulates, such as `linux/arm64`, if its kernel does not list them.
+    """
     subnet: Subnet = ""
-    """Addresses of the applications' networks (a /16); empty: one that is free, chosen once."""
+    """Subnet of the applications' networks (a /16); empty means a free one, chosen once."""
     application_networks: tuple[IPv4Network, ...] = ()
-    """Link-local or closed private networks that applications may reach all the same."""
+    """Link-local or closed private networks that applications may reach nevertheless."""
     close_private_networks: bool = False
-    """Keep applications from private networks too, and from this server's private addresses."""
+    """Keep applications out of private networks, and of this server's private addresses."""
     bind_roots: Annotated[Directories, NoDecode] = ()
     """Directories of the server that applications may bind-mount from; none by default."""
     keep_releases: Annotated[int, Field(ge=1, le=100)] = 5
     """Releases of each application whose images stay on the server."""
     disk_reserve_percent: Annotated[int, Field(ge=0, le=90)] = 5
-    """Share of the engine's disk that pulls and builds leave free."""
+    """Percentage of the engine's disk that pulls and builds leave free."""
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
-    """Bytes of the engine's disk that pulls and builds leave free, if more than the share."""
+    """Bytes of the engine's disk that pulls and builds leave free, if more than the percentage."""
 
     log_bytes: Annotated[int, Field(ge=64 * 1024)] = 64 * 1024**2
-    """Bytes from which on a deployment's log takes no more of what builds print."""
+    """Maximum bytes of build output in a deployment's log."""
     build_slots: Annotated[int, Field(ge=1, le=32)] = 1
-    """Builds that run at a time on this server."""
+    """Maximum number of simultaneous builds on this server."""
     allow_open_build_network: bool = False
-    """Build where what is built cannot be kept from this server's own services and networks."""
+    """Allow builds even if they cannot be kept out of this server's own services and networks."""
     buildkit_image: str = "moby/buildkit:v0.25.1-rootless"
-    """Image of the BuildKit that builds Dockerfiles; a rootless one."""
+    """Image of the BuildKit that builds Dockerfiles; must be a rootless one."""
     trusted_builders: tuple[str, ...] = (
         "heroku/builder",
         "heroku/buildpacks",
         "paketobuildpacks/*",
         "gcr.io/buildpacks/*",
     )
-    """Builders whose own lifecycle may use the engine; what others bring never sees it."""
+    """Builders whose own lifecycle may use the engine; all others run without access to it."""
     lifecycle_image: str = "buildpacksio/lifecycle:0.20.8"
-    """Image of the lifecycle that writes the images of all other builders."""
+    """Image of the lifecycle that exports images for builders that are not trusted."""
     keep_builders_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """Days without a build that needs them until builders and other pulled tools go."""
+    """Remove builders and other pulled build tools unused for this many days."""
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[WrittenTarget, ...] = ()
-    """Private networks, or addresses with a port, where repositories may stand; none by default."""
+    """Private networks, or addresses with a port, that may contain repositories; none by default.
+    """
 
     branch_poll_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """Seconds between polls of followed branches, which find undelivered pushes; 0: never."""
+    """Seconds between polls of branches, which find pushes whose delivery failed; 0 disables them.
+    """
 
     github_api_url: HttpsUrl = "https://api.github.com"
-    """GitHub's REST API; of a GitHub Enterprise Server, `https://<host>/api/v3`."""
+    """URL of GitHub's REST API; for GitHub Enterprise Server, `https://<host>/api/v3`."""
     github_app_id: str = ""
-    """Id of this installation's GitHub App; empty: there is none."""
+    """Id of this installation's GitHub App; empty if there is none."""
     github_app_key_file: OptionalFile = None
     """Private key (PEM) of the GitHub App."""
     github_app_webhook_secret_file: OptionalFile = None
@@ -150,19 +154,19 @@ class Settings(BaseSettings):
     proxy_probe_port: PortNumber = 8702
     """Port of the proxy's probe entry point, on loopback."""
     proxy_image: str = "traefik:v3.7.15"
-    """Image of the proxy, used where it can be pulled; else one made from the packaged binary."""
+    """Image of the proxy; if it cannot be pulled, one is made from the packaged binary."""
     upload_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
-    """Seconds within which a request has to arrive at the proxy, its body included."""
+    """Maximum seconds for a request to arrive at the proxy, including its body."""
     trusted_proxies: Annotated[TrustedNetworks, NoDecode] = ()
-    """Load balancers or CDNs in front whose `X-Forwarded-…` headers count; none by default."""
+    """Load balancers or CDNs whose `X-Forwarded-…` headers are trusted; none by default."""
     proxy_protocol: bool = False
-    """Take the client's address from the PROXY protocol, where trusted proxies speak it."""
+    """Take the client's address from the PROXY protocol if a trusted proxy uses it."""
     acme_email: str = ""
-    """E-mail address for certificates by ACME; empty: TLS with the proxy's own certificate."""
+    """E-mail address for ACME certificates; empty means the proxy's own self-signed certificate."""
     acme_server: str = "https://acme-v02.api.letsencrypt.org/directory"
-    """Directory of the ACME certificate authority."""
+    """Directory URL of the ACME certificate authority."""
     acme_ca_file: OptionalFile = None
-    """Certificate by which the ACME server itself is trusted, where it is a private one."""
+    """CA certificate of a private ACME server."""
 
     @model_validator(mode="after")
     def _protocol_has_its_proxies(self) -> Self:
@@ -213,7 +217,7 @@ class Settings(BaseSettings):
         return (self.temporal_ui_url or f"http://127.0.0.1:{self.temporal_ui_port}").rstrip("/")
 
     def workflow_page(self, workflow_id: str) -> str:
-        """Where people look at a workflow."""
+        """Return the URL of a workflow in Temporal's UI."""
         base = f"{self.ui_base}/namespaces/{self.temporal_namespace}/workflows"
         return f"{base}/{quote(workflow_id, safe='')}"
 
@@ -236,7 +240,7 @@ class Settings(BaseSettings):
 
     @property
     def server_data(self) -> Path:
-        """Everything of the server worker, under one mount: renames across two would fail."""
+        """The server worker's data, all in one mount: renames between two mounts would fail."""
         return self.data / "server"
 
     @property

@@ -1,8 +1,8 @@
-"""Finds what blocks an event loop, for tests: a call that should have been made in a thread.
+"""Finds blocking calls in an event loop, for tests: such calls should run in a thread.
 
-A thread asks the loop to answer, again and again, and looks at what it does while it does not.
-Counted is only the time in which the loop's thread computed or waited, not the time in which the
-machine let others run: a busy machine, or a process that was stopped, is no stall.
+A thread repeatedly asks the loop to answer, and samples its stack while it does not. Only time in
+which the loop's thread computed or waited counts, not time in which the machine ran other programs:
+a busy machine, or a stopped process, is not a stall.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-#: What a person, or a heartbeat, notices.
+#: Noticeable for a person or a heartbeat.
 LIMIT_SECONDS: Final = 0.25
-#: Between looks at a loop that answered, or waits for events.
+#: Between checks of a loop that answered, or waits for events.
 _PAUSE_SECONDS: Final = 0.1
-#: Between looks at a loop that does not answer.
+#: Between samples of a loop that does not answer.
 _PERIOD_SECONDS: Final = 0.04
-#: In which a loop waits that has nothing to do.
+#: The function in which an idle loop waits.
 _SELECT: Final = selectors.DefaultSelector.select.__code__
 _FRAMES: Final = 40
 _DEEPEST: Final = 400
@@ -34,7 +34,7 @@ _DEEPEST: Final = 400
 
 @dataclass(frozen=True)
 class Allowed:
-    """A function that may hold the loop, and why."""
+    """A function that may block the loop, with the reason."""
 
     file: str
     function: str
@@ -45,7 +45,7 @@ class Allowed:
         return code.co_filename.endswith(self.file) and self.function in ("", code.co_name)
 
 
-#: What holds the loop of Aweigh's own processes with a reason.
+#: Accepted blocking calls in Aweigh's own processes.
 ALLOWED: Final = (
     Allowed("importlib._bootstrap>", "", "a module is loaded once, when it is first needed"),
     Allowed(
@@ -59,10 +59,10 @@ ALLOWED: Final = (
 
 @dataclass(frozen=True)
 class Stall:
-    """A time in which an event loop did nothing else."""
+    """A period in which one call blocked the event loop."""
 
     seconds: float
-    #: Where it was at most looks, the innermost call last.
+    #: The stack of most samples, the innermost call last.
     stack: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Stall:
 
 @dataclass(frozen=True)
 class _Times:
-    """Of one thread: how long it computed, and how long it was ready and did not get to."""
+    """Of one thread: its CPU time, and its time waiting for a CPU."""
 
     clock: float
     computed: float
@@ -81,7 +81,7 @@ class _Times:
 
 
 class StallDetector:
-    """Watches the loop of the thread that it is made in, from `start` to `stop`."""
+    """Watches the loop of the thread that creates it, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class StallDetector:
         is_allowed: Callable[[Sequence[FrameType]], bool] | None = None,
         limit: float = LIMIT_SECONDS,
     ) -> None:
-        """`is_allowed` gets the frames of one look, the innermost first."""
+        """`is_allowed` gets the frames of one sample, the innermost first."""
         self._report = report
         self._is_allowed = is_allowed or allowed_by(ALLOWED)
         self._limit = limit
@@ -109,7 +109,7 @@ class StallDetector:
     def _run(self) -> None:
         while not self._stopped.wait(_PAUSE_SECONDS):
             if self._waits_for_events():
-                continue  # to be asked would wake it, ten times a second in every process of a test
+                continue  # asking would wake every process of a test, ten times a second
             answered = threading.Event()
             try:
                 self._loop.call_soon_threadsafe(answered.set)
@@ -122,10 +122,10 @@ class StallDetector:
         return bool(frames) and frames[0].f_code is _SELECT
 
     def _wait(self, answered: threading.Event) -> None:
-        """Look on until the loop answers.
+        """Sample the loop's stack until it answers.
 
-        A stall of which nobody had a look is not counted: it cannot be told who did it, or whether
-        they may.
+        A stall without a sample is not counted: its cause, and whether that is allowed, are
+        unknown.
         """
         blocked = 0.0
         stacks: Counter[tuple[str, ...]] = Counter()
@@ -148,26 +148,26 @@ class StallDetector:
     def _now(self) -> _Times:
         try:
             computed, waited, _ = self._times.read_text().split()
-        except (OSError, ValueError):  # a kernel that does not count them
+        except (OSError, ValueError):  # the kernel does not count them
             return _Times(time.monotonic(), 0.0, 0.0)
         return _Times(time.monotonic(), int(computed) / 1e9, int(waited) / 1e9)
 
 
 def _charged(before: _Times, now: _Times) -> float:
-    """What counts of the time between two looks.
+    """Return the time between two samples that counts as blocked.
 
-    Where these are further apart than they should be, this process did not get to run at all, or
-    the loop's thread computed in a call that lets no other thread of Python's look: that counts.
+    If the samples are too far apart, either this process did not run at all, or the loop's thread
+    was in a call that holds the interpreter's lock. Only the latter counts.
     """
     passed = now.clock - before.clock - (now.waited - before.waited)
     return max(0.0, min(passed, max(2 * _PERIOD_SECONDS, now.computed - before.computed)))
 
 
 def _frames(thread: int) -> list[FrameType]:
-    """What a thread is in, the innermost call first.
+    """Return a thread's frames, the innermost first.
 
-    It must not run on meanwhile. Whoever has just been given the interpreter's lock keeps it for
-    some milliseconds, unless it lets go itself, or collects garbage.
+    The thread must not run meanwhile. A thread that has just got the interpreter's lock keeps it
+    for some milliseconds, unless it releases it or collects garbage.
     """
     found: list[FrameType] = []
     collects = gc.isenabled()
@@ -189,18 +189,18 @@ def _line(frame: FrameType) -> str:
 
 
 def allowed_by(allowed: Sequence[Allowed]) -> Callable[[Sequence[FrameType]], bool]:
-    """Whether any of the calls that are under way may hold the loop."""
+    """Return a function that tells whether any frame is an allowed call."""
     return lambda frames: any(one.covers(frame) for frame in frames for one in allowed)
 
 
 def nearest_coroutine(frames: Sequence[FrameType]) -> FrameType | None:
-    """The one that should have made the call in a thread."""
+    """Return the innermost coroutine, which should have made the call in a thread."""
     asynchronous = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
     return next((frame for frame in frames if frame.f_code.co_flags & asynchronous), None)
 
 
 def into_file(path: Path) -> Callable[[Stall], None]:
-    """Append each stall to a file, one a line, in JSON."""
+    """Append each stall to a file, as one line of JSON."""
 
     def report(stall: Stall) -> None:
         with path.open("a") as file:

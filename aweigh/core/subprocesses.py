@@ -1,4 +1,4 @@
-"""Command line tools: each in a process group of its own, killed as a group."""
+"""Runs command line tools, each in its own process group, which is killed as a whole."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,7 @@ from typing import Final, cast
 
 from aweigh.core.text import CUT
 
-#: How much of a tool's output is kept for the error it ends with, in bytes: a secret in it that is
-#: wrapped must be whole.
+#: How many bytes of a tool's output are kept for an error; enough for a whole wrapped secret.
 _KEPT: Final = 256 * 1024
 _CHUNK: Final = 64 * 1024
 LINES: Final = b"\n"
@@ -26,11 +25,10 @@ async def run_tool(
     tell: Callable[[str], None] = lambda line: None,
     end: bytes = LINES,
 ) -> tuple[int, list[str]]:
-    """Run a command to its end; its exit code and the last lines of both its streams.
+    """Run a command; return its exit code and the last lines of both its streams.
 
-    `tell` gets every line as it comes. Where `end` is another one than that of lines, a program
-    reads them: they are such pieces, and of the output alone. A cancel kills the whole group, and
-    waits for that.
+    `tell` gets every line as it arrives. With another separator than the default, `end` splits the
+    output instead, and errors are dropped. A cancel kills the process group and waits for its end.
     """
     errors = asyncio.subprocess.STDOUT if end == LINES else asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
@@ -48,10 +46,10 @@ async def run_tool(
     try:
         while chunk := await output.read(_CHUNK):
             begun += chunk
-            if end == LINES:  # a progress bar writes its own over and over: each state is one
+            if end == LINES:  # each state of a progress bar becomes a line
                 begun = begun.replace(b"\r", LINES)
             *whole, begun = begun.split(end)
-            if len(begun) > _CHUNK:  # whoever prints it may never end it
+            if len(begun) > _CHUNK:  # the line may never end
                 whole, begun = [*whole, begun + (CUT.encode() if end == LINES else b"")], b""
             for line in whole:
                 lines.append(line.decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Several things at once, all of them awaited to their end."""
+"""Concurrent work that is always awaited to its end."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -8,9 +8,10 @@ T = TypeVar("T")
 
 
 async def together(work: Iterable[Awaitable[T]]) -> list[T]:
-    """What all of them return; raises the first error once every one has ended.
+    """Return all results, or raise the first error after everything has ended.
 
-    `asyncio.gather` raises at once and lets the others go on, past the lock they were begun under.
+    `asyncio.gather` raises at once and leaves the others running, after the caller's lock is
+    released.
     """
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:

@@ -1,19 +1,19 @@
-"""Text from outside, made fit for logs, terminals and histories."""
+"""Makes text from outside fit for logs, terminals and histories."""
 
 from typing import Final
 
-#: Stands where a text was cut; a secret that was cut with it is recognised by it.
+#: Marks where a text was cut; masking uses it to find a secret that was cut too.
 CUT: Final = "…"
 
 
 def one_line(text: str, longest: int = 600) -> str:
-    """On one line, at most so long."""
+    """Return the text on one line, cut to `longest` characters."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[:longest] + CUT
 
 
 def printable(text: str) -> str:
-    """Control characters made harmless; lines and tabs stay."""
+    """Return the text with control characters escaped, except newlines and tabs."""
     if text.isprintable():
         return text
     return "".join(

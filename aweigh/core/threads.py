@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop."""
+"""Runs blocking calls outside the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 async def in_thread(call: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
-    """Run a blocking call in a thread, and never leave it behind.
+    """Run a blocking call in a thread, and always wait until it has ended.
 
-    A thread goes on after a cancel. Whoever holds a lock round this call would let go of it while
-    the engine is still creating; so a cancel waits until the call has ended. A call that may wait
-    for long has a `stop`, which ends it from here; only then does a timeout around it end anything.
+    A thread continues after a cancel. If this function returned, the caller would release its lock
+    while the engine is still creating something; so a cancel waits for the end of the call. A call
+    that may take long needs `stop`, which ends it early; without it, a timeout cannot end the call.
     """
     running = asyncio.ensure_future(asyncio.to_thread(call))
     try:
@@ -22,5 +22,5 @@ async def in_thread(call: Callable[[], T], stop: Callable[[], None] | None = Non
             stop()
         await asyncio.wait([running])
         if not running.cancelled():
-            running.exception()  # retrieved: the cancel is what the caller hears of
+            running.exception()  # retrieve the error: the caller gets the cancel
         raise

@@ -1,4 +1,4 @@
-"""Whom this process trusts when it speaks TLS."""
+"""The certificate authorities that this process trusts."""
 
 import ssl
 from functools import cache
@@ -8,8 +8,8 @@ import httpx2
 
 @cache
 def trusted(*, as_environment_says: bool = False) -> ssl.SSLContext:
-    """The well-known authorities; or those of `SSL_CERT_FILE`, where that is set.
+    """Return a context with the well-known authorities, or those of `SSL_CERT_FILE` if requested.
 
-    Reading them takes up to 0.3 s: asked for first in a thread, one is there for all clients.
+    Reading them takes up to 0.3 s, so the first call should be in a thread; the result is cached.
     """
     return httpx2.create_ssl_context(trust_env=as_environment_says)

@@ -1,7 +1,7 @@
-"""The settings of an application, validated where they are parsed.
+"""The settings of an application, validated when they are parsed.
 
-The same classes are parsed by the HTTP API, in the encrypted snapshot of a release, and by the
-server worker, so a value that breaks a grammar is refused in all three places.
+The HTTP API, the encrypted snapshot of a release and the server worker parse the same classes, so
+each of them rejects a value that breaks a grammar.
 """
 
 from enum import StrEnum
@@ -18,7 +18,7 @@ from aweigh.routing.public_address import host_name, path_prefix
 Protocol = Literal["tcp", "udp"]
 #: The longest deadline of a health gate, in seconds.
 LONGEST_GATE: Final = 3600
-#: Granted by the engine to every container, by Aweigh on request only: raw packets, and device
+#: Granted by the engine to every container, by Aweigh only on request: raw packets, and device
 #: files in volumes that others may read.
 Capability = Literal["MKNOD", "NET_RAW"]
 
@@ -108,10 +108,10 @@ class HealthCheck(Value):
 
     type: Literal["http", "tcp", "image", "uptime"]
     path: str = "/"
-    status: Annotated[int, Field(ge=100, le=599)] | None = None  # none: any 2xx or 3xx
+    status: Annotated[int, Field(ge=100, le=599)] | None = None  # None accepts any 2xx or 3xx
     port: PortNumber | None = None
-    seconds: Annotated[int, Field(ge=1, le=600)] = 5  # of `uptime`
-    #: None: a minute, or the time until the image's own HEALTHCHECK fails.
+    seconds: Annotated[int, Field(ge=1, le=600)] = 5  # for `uptime`
+    #: None means a minute, or the time until the image's own HEALTHCHECK fails.
     deadline: Annotated[int, Field(ge=1, le=LONGEST_GATE)] | None = None
 
     @field_validator("path")
@@ -216,12 +216,12 @@ class ApplicationSettings(Value):
 
     @property
     def dropped_capabilities(self) -> tuple[str, ...]:
-        """The capabilities that its containers drop: those that the settings do not request."""
+        """The capabilities that the settings do not request."""
         return tuple(one for one in get_args(Capability) if one not in self.capabilities)
 
 
 def chosen_strategy(settings: ApplicationSettings, image_volumes: tuple[str, ...] = ()) -> Strategy:
-    """Return `recreate` if two releases must not run at a time, else `rolling`.
+    """Return `recreate` if two releases must not run at the same time, else `rolling`.
 
     `image_volumes` are the paths of the image's own volumes, which become the application's.
     """

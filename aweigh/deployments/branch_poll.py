@@ -10,15 +10,15 @@ from aweigh.deployments.source import GitSource
 class BranchPoll(BaseModel):
     repository: str
     branch: str
-    #: The last head that needs no deployment (any more): where the first poll found the branch, a
-    #: commit deployed since, or one that the settings or its own message exclude.
+    #: The last head that needs no deployment: the one found by the first poll, a commit deployed
+    #: since, or one excluded by the settings or its own message.
     settled: str
-    #: The head that a poll deployed: a late delivery of it makes no second deployment.
+    #: The head that a poll deployed; a late delivery of it creates no second deployment.
     deployed: str | None = None
 
     @classmethod
     def read(cls, text: str | None, source: GitSource) -> Self | None:
-        """None if this branch of this repository was never polled."""
+        """Return None if this branch of this repository was never polled."""
         poll = cls.model_validate_json(text) if text else None
         return poll if poll and poll._is_of(source) else None
 

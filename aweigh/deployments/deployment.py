@@ -59,7 +59,7 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
-#: Names the removal of an application in place of a newer deployment's id.
+#: Named instead of a newer deployment's id if the application is removed.
 REMOVAL: Final = "the removal of the application"
 
 
@@ -69,7 +69,7 @@ def message_of_superseded(newer: str) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """The recorded state of a deployment, with which a late run of its workflow ends, too."""
+    """The recorded state of a deployment, which a late run of its workflow returns too."""
 
     state: DeploymentState = DeploymentState.FAILED
     #: None if the record has none, or there is no record.

@@ -1,8 +1,8 @@
-"""A change of an application's settings: a JSON merge patch (RFC 7396).
+"""Changes an application's settings by a JSON merge patch (RFC 7396).
 
-With two exceptions. A variable is given as a whole, so that nothing stored becomes plain. And
-stored credentials are for the origin that they were given for: where a change names another one,
-they are given anew as a whole, or dropped.
+With two exceptions: a variable is replaced as a whole, so that no stored secret becomes plain. And
+stored credentials are only for the origin that they were given for: a change of origin must provide
+new ones, or drops them.
 """
 
 from typing import Any
@@ -70,7 +70,7 @@ def _is_other(kind: str, known: Any, change: Any) -> bool:
 
 
 def _merge(target: Any, patch: Any, place: tuple[str, ...] = ()) -> Any:
-    """RFC 7396: objects are merged, null removes, everything else replaces."""
+    """Merge as in RFC 7396: objects are merged, null removes, everything else replaces."""
     if not isinstance(patch, dict):
         return patch
     if place[:-1] in _VARIABLES:
@@ -85,7 +85,7 @@ def _merge(target: Any, patch: Any, place: tuple[str, ...] = ()) -> Any:
 
 
 def _variable(known: Any, change: dict[str, Any]) -> Any:
-    """A variable as a change gives it; a stored value stays only where that shows nothing new.
+    """Return the changed variable; a stored value is kept only if that reveals nothing new.
 
     `known` is a string if it is secret, an object if it is plain.
     """

@@ -36,17 +36,17 @@ class Release(BaseModel):
     server: str
     sequence: int
     image: Image
-    #: Of a git source: the requested branch, tag or commit, and the commit once known. A push has
+    #: For a git source: the requested branch, tag or commit, and the commit once known. A push has
     #: no ref: it is built at the pushed commit.
     ref: str | None = None
     commit: str | None = None
-    #: The image is built anew, even if one of the same content exists.
+    #: Rebuild the image, even if one of the same content exists.
     rebuild: bool = False
     settings: ApplicationSettings
 
     @property
     def secrets(self) -> list[str]:
-        """All values that no log of its deployment may show."""
+        """The values that must not appear in the log of its deployment."""
         shown = (self.slug, self.server, self.ref or "", self.commit or "")
         return hidden_values(self.settings, *shown)
 
@@ -58,11 +58,12 @@ class Release(BaseModel):
 def label_of(
     source: GitSource | ImageSource, reference: str, ref: str | None, commit: str | None
 ) -> str:
-    """Return what is deployed, in few characters: `v2.0.1`, `main (3f2a91c)`, `sha256:9f86d08`."""
+    """Return a short description of what is deployed: `v2.0.1`, `main (3f2a91c)`,
+    `sha256:9f86d08`."""
     if isinstance(source, GitSource):
         short = (commit or "")[:_SHORT_COMMIT]
         asked = reference.partition("#")[2]
-        if asked == commit:  # by a push of the branch, else by a person
+        if asked == commit:  # requested by a push of the branch, or else by a person
             asked = "" if ref else source.branch
         return printable(f"{asked} ({short})" if asked and short else asked or short)
     image = ImageReference.parse(reference)

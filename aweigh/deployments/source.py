@@ -84,10 +84,10 @@ class ImageSource(Value):
         return ImageReference(repository=parsed.repository, tag=tag, digest=digest)
 
     def with_tag(self, tag: str) -> "ImageSource":
-        """Return the same repository at another tag, digest, or `tag@digest`.
+        """Return the same repository with another tag, digest, or `tag@digest`.
 
         Raises:
-            ValueError: it is neither a tag nor a digest.
+            ValueError: the text is neither a tag nor a digest.
         """
         tag_and_digest(tag)
         repository = ImageReference.parse(self.image).repository
@@ -130,7 +130,7 @@ class GitSource(Value):
     def _paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         found = []
         for path in paths:
-            plain = path.removeprefix("./").lstrip("/")  # all begin at the repository's root
+            plain = path.removeprefix("./").lstrip("/")  # all paths start at the repository's root
             if not plain.strip("/") or {".", ".."} & set(plain.split("/")):
                 raise ValueError(f"{path!r} is no path inside the repository, such as `web/src`")
             found.append(plain)
@@ -151,7 +151,7 @@ class GitSource(Value):
 
     @property
     def hidden_variables(self) -> list[str]:
-        """The values of build variables and arguments that no log may show."""
+        """The values of build variables and arguments that must not appear in a log."""
         return self.build.hidden_variables
 
     @property

@@ -20,9 +20,9 @@ class Turn:
     policy: Policy = Policy.SUPERSEDE
     removal: bool = False
     volumes: bool = False
-    #: What is deployed, in few characters: a tag, or a branch and its commit.
+    #: A short description of what is deployed: a tag, or a branch and its commit.
     label: str = ""
-    #: It needs no turn any more.
+    #: The deployment needs no turn any more.
     ended: bool = False
 
     @property

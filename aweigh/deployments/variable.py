@@ -15,7 +15,7 @@ from aweigh.core import grammar
 from aweigh.core.model import Value
 from aweigh.secrets.value import REVEAL, Secret
 
-#: The serialisation context for values alone, without their marks.
+#: The serialisation context for plain values, without their marks.
 VALUES: Final[dict[str, Any]] = REVEAL | {"marks": False}
 
 
@@ -68,5 +68,5 @@ def values_of(variables: Mapping[str, Variable]) -> dict[str, str]:
 
 
 def hidden_of(variables: Mapping[str, Variable]) -> list[str]:
-    """Return the values that no log may show."""
+    """Return the values that must not appear in a log."""
     return [variable.text for variable in variables.values() if variable.secret]

@@ -39,10 +39,11 @@ def judge(
     now: datetime,
     live: bool | None,
 ) -> Verdict:
-    """`live`: the server's route file names the deployment, and it answers; None: unknown.
+    """Return what to do with a deployment that the database has open.
 
-    If that is unknown, a deployment that has started is left until its deadline: it may be live,
-    and would have to stay so.
+    `live`: whether the server's route file names the deployment, and it answers; None if unknown. A
+    started deployment is left until its deadline if that is unknown: it may be live, and would have
+    to stay so.
     """
     late = started_at is not None and now - started_at > DEADLINE
     if status is WorkflowStatus.RUNNING and not late:

@@ -1,12 +1,12 @@
 """The ids of workflows, readable in Temporal's UI.
 
-A slug is never used again, so what it names stays one application's.
+A slug is never reused, so an id with a slug always belongs to the same application.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-#: The last letters of a deployment's id: they are random; the first ones are the time.
+#: The last characters of a deployment's id are random; the first ones are a timestamp.
 _SHORT: Final = 6
 #: The task queue of workflows and of the activities that use the database.
 CONTROL_QUEUE: Final = "control"
@@ -19,7 +19,7 @@ class Expected:
 
     id: str
     kind: str
-    #: Its parent, the lane: a workflow that anyone else starts under its id has none.
+    #: Its parent, the lane; a workflow that somebody else starts under this id has none.
     lane: str
 
 
@@ -41,7 +41,7 @@ def slug_of_lane(workflow_id: str) -> str:
 
 
 def deployment_workflow_id(slug: str, sequence: int, deployment_id: str) -> str:
-    """A restored database may give a sequence twice; the short id tells them apart."""
+    """A restored database may assign a sequence twice; the short id distinguishes the two."""
     return f"deployment/{slug}/{sequence}-{deployment_id[-_SHORT:]}"
 
 

@@ -1,4 +1,4 @@
-"""Images that builds need: builders, lifecycles, BuildKit. Public, kept while builds use them."""
+"""Images of build tools: builders, lifecycles, BuildKit. Public, and kept while builds use them."""
 
 from aweigh.containers.naming import Names
 from aweigh.core.errors import StepError
@@ -30,12 +30,12 @@ class BuildImages:
     async def get(
         self, step: RunningStep, asked: ImageReference, *, refresh: bool = False
     ) -> ImageFacts:
-        """An image that everybody may read, pulled if it is not here or, to `refresh`, has changed.
+        """Return a public image, pulling it if it is absent or, with `refresh`, outdated.
 
-        An image that was not pulled for builds belongs to somebody else: its name stays on it.
+        An image that was not pulled for builds belongs to somebody else; its name is not moved.
 
         Raises:
-            StepError: it cannot be pulled or cannot run on this server; carries the reason.
+            StepError: it cannot be pulled or cannot run on this server, with the reason.
         """
         found = await self._get(step, asked, refresh=refresh)
         self._platforms.refuse_foreign(asked, [found.platform])
@@ -64,7 +64,7 @@ class BuildImages:
         return found
 
     async def _in_use_again(self, asked: ImageReference) -> ImageFacts | None:
-        """The image, if it is here; it stays for as long as if it had been pulled just now."""
+        """Return the image if it exists, and record that it is in use."""
         async with self._locks.holding(IMAGES_LOCK):
             found = await self._images.find(str(asked.exact))
             if found and any(map(self._names.is_for_builds, found.tags)):
@@ -72,5 +72,5 @@ class BuildImages:
             return found
 
     async def _tag(self, found: ImageFacts) -> None:
-        """Each time anew: `named_at` tells by our tag when the image was used last."""
+        """Renew our tag; `named_at` then tells when the image was last used."""
         await self._images.tag(found.id, self._names.for_builds(found.id))

@@ -1,4 +1,4 @@
-"""What an image says of itself, and what follows from it for an application."""
+"""The facts in an image's configuration, and what they mean for an application."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from aweigh.deployments.source import GitSource
 from aweigh.images.platform import UNSAID, Platform
 from aweigh.images.reference import ImageReference
 
-#: Where an application that was built listens, unless it says otherwise.
+#: The port of an application that was built, unless it sets another one.
 BUILT_PORT: Final = 8080
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFacts:
-    """What an image says of itself."""
+    """The facts in an image's configuration."""
 
     id: str
     digests: tuple[str, ...] = ()
@@ -26,20 +26,21 @@ class ImageFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     has_health_check: bool = False
-    #: How long the image's own check may take until it gives up.
+    #: How many seconds the image's HEALTHCHECK may take until it reports failure.
     health_seconds: float = 0
     has_command: bool = True
-    #: Its `USER`, as it is written there.
+    #: The image's `USER`, as written in its configuration.
     user: str = ""
     size: int = 0
-    #: When it was given a name last.
+    #: When the image got its latest name.
     named_at: datetime | None = None
     platform: Platform = UNSAID
 
     def digests_in(self, wanted: ImageReference) -> tuple[str, ...]:
-        """The digests by which the reference's own repository has it, as far as is known here.
+        """Return the known digests of this image in the reference's own repository.
 
-        The engine writes repositories in its own form, and another one's digest may be another.
+        Repositories are compared in full form, because the engine abbreviates them. Digests in
+        other repositories may differ.
         """
         names = (name.rpartition("@") for name in self.digests)
         return tuple(
@@ -49,15 +50,15 @@ class ImageFacts:
         )
 
     def digest_in(self, wanted: ImageReference) -> str | None:
-        """One of them: any can be pulled."""
+        """Return one of the digests, or None: any of them can be pulled."""
         return next(iter(self.digests_in(wanted)), None)
 
 
 def exposed_port(settings: ApplicationSettings, image: ImageFacts) -> int | None:
-    """The port the application listens on: as set, else the only one its image exposes.
+    """Return the port the application listens on: the configured one, else the only one exposed.
 
-    A variable `PORT` sets it too. An image by buildpacks exposes none: its application listens
-    where `PORT` says.
+    The variable `PORT` configures it too. An image by Buildpacks exposes no port: its application
+    listens on `PORT`.
     """
     if port := settings.port or _told_port(settings):
         return port

@@ -1,4 +1,4 @@
-"""Images on the engine: pulled with progress, pinned by content, named by us."""
+"""Images on the engine: pulled with progress, pinned by content, tagged by Aweigh."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -26,13 +26,13 @@ from aweigh.images.reference import ImageReference
 
 T = TypeVar("T")
 
-#: In the nanoseconds that the engine counts in.
+#: In nanoseconds, the engine's unit.
 _SECOND: Final = 1_000_000_000
-#: How long the engine may ask a registry for a digest, which takes it milliseconds.
+#: How long the engine may wait for a registry's digest, which normally takes milliseconds.
 _ASKING_SECONDS: Final = 30.0
 
-#: A layer of which one of these is said has come as a whole. The engine leaves out what it said
-#: of a layer while the reader was busy, so any of them may be the first after "Downloading".
+#: Each of these means that a layer has arrived completely. The engine skips events while the reader
+#: is busy, so any of them may be the first one after "Downloading".
 _DOWNLOADED: Final = frozenset(
     {"Verifying Checksum", "Download complete", "Extracting", "Pull complete"}
 )
@@ -40,7 +40,7 @@ _DOWNLOADED: Final = frozenset(
 
 @dataclass
 class Progress:
-    """How far a pull is. Totals appear only as layers start, so there is no percentage."""
+    """The progress of a pull. Totals appear only as layers start, so there is no percentage."""
 
     done: set[str] = field(default_factory=set)
     bytes_by_layer: dict[str, int] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Remote:
-    """What a registry says of an image; platforms only where its manifest names them."""
+    """A registry's description of an image; platforms only if its manifest lists them."""
 
     digest: str
     platforms: tuple[Platform, ...] = ()
@@ -83,7 +83,7 @@ class Images:
         self._engine = engine
 
     async def find(self, reference: str) -> ImageFacts | None:
-        """The image of that id, tag or digest, if it is on the engine."""
+        """Return the image with that id, tag or digest; None if it is not on the engine."""
 
         def found(c: docker.APIClient) -> ImageFacts | None:
             try:
@@ -94,10 +94,10 @@ class Images:
         return await self._engine.call(f"look at image {reference}", found)
 
     async def look_up(self, reference: ImageReference, registry: Registry | None) -> Remote:
-        """Ask the registry what the reference stands for, without pulling.
+        """Resolve a reference at its registry, without pulling.
 
         Raises:
-            StepError: the registry's answer, classified.
+            StepError: the registry's error, classified.
         """
 
         line = self._engine.line(_ASKING_SECONDS)
@@ -119,15 +119,16 @@ class Images:
         asked: ImageReference | None = None,
         platform: Platform | None = None,
     ) -> None:
-        """Pull layer by layer; `watch` sees every event, in a thread, and stops it with False.
+        """Pull an image layer by layer; `watch` gets every event, in a thread, and stops it with
+        False.
 
-        A cancel, and so a timeout, hangs up on the engine; it keeps the layers that have arrived.
-        `asked` is what errors speak of: the tag a person knows, where `reference` is a digest.
-        `platform` is taken of several, where it is not to be the engine's own.
+        A cancel or timeout disconnects from the engine, which keeps the layers that have arrived.
+        `asked` is the reference to name in errors: the tag a person knows, if `reference` is a
+        digest. `platform` selects a platform other than the engine's own.
 
         Raises:
-            PullStopped: it was stopped.
-            StepError: the registry's or the engine's answer, classified.
+            PullStopped: `watch` stopped the pull.
+            StepError: the registry's or the engine's error, classified.
         """
 
         named = asked or reference
@@ -140,7 +141,7 @@ class Images:
         def pulled(c: docker.APIClient) -> None:
             failed: StepError | None = None
             for event in line.events(c, "/images/create", wanted, _credentials(registry)):
-                # Errors in the middle of a pull come in a stream that began with 200.
+                # Errors in the middle of a pull come in a stream that began with status 200.
                 if "error" in event:
                     failed = failed or pull_error(str(event["error"]), named)
                     continue
@@ -166,7 +167,7 @@ class Images:
             raise self._engine.failed(f"pull {reference}", error) from error
 
     async def tag(self, image_id: str, name: str) -> None:
-        """Raises: StepUnavailable: the image was removed just now."""
+        """Tag an image. Raises: StepUnavailable: the image was just removed."""
         repository, _, tag = name.rpartition(":")
 
         def tagged(c: docker.APIClient) -> None:
@@ -180,7 +181,7 @@ class Images:
         await self._engine.call(f"tag {name}", tagged)
 
     async def untag(self, name: str) -> None:
-        """Take one name off an image; the engine deletes it with its last name."""
+        """Remove one name from an image; the engine deletes an image with its last name."""
 
         def untagged(c: docker.APIClient) -> None:
             try:
@@ -194,7 +195,7 @@ class Images:
         await self._engine.call(f"remove image {name}", untagged)
 
     async def names(self) -> list[str]:
-        """Every name of every image on the engine."""
+        """Return all names of all images on the engine."""
 
         def listed(c: docker.APIClient) -> list[str]:
             return [name for image in c.images() for name in image.get("RepoTags") or []]
@@ -202,7 +203,7 @@ class Images:
         return await self._engine.call("list images", listed)
 
     async def tags(self, repository: str) -> dict[str, str]:
-        """The tags of one repository, and the id of each one's image."""
+        """Return the tags of one repository, with the ids of their images."""
 
         def listed(c: docker.APIClient) -> dict[str, str]:
             return {
@@ -214,7 +215,7 @@ class Images:
         return await self._engine.call(f"list images of {repository}", listed)
 
     async def add(self, name: str, archive: bytes, changes: list[str]) -> None:
-        """Make an image of one layer, the files of a tar archive."""
+        """Create an image with one layer from a tar archive."""
         repository, _, tag = name.rpartition(":")
         await self._engine.call(
             f"make image {name}",
@@ -225,7 +226,7 @@ class Images:
 
 
 def _credentials(registry: Registry | None) -> dict[str, str]:
-    """The engine asks as nobody without; docker-py would read ~/.docker/config.json instead."""
+    """Return the header for a registry; without it, docker-py would read ~/.docker/config.json."""
     known = {}
     if registry:
         password = registry.password.get_secret_value()
@@ -234,11 +235,12 @@ def _credentials(registry: Registry | None) -> dict[str, str]:
 
 
 def _seconds_to_give_up(check: Mapping[str, Any]) -> float:
-    """How long the engine looks before it calls a container unhealthy, with its own defaults."""
+    """Return after how many seconds a container is unhealthy, with the engine's defaults
+    applied."""
     interval, timeout = (check.get(name) or 30 * _SECOND for name in ("Interval", "Timeout"))
-    tried = (interval + timeout) * (check.get("Retries") or 3)  # one begins when the last has ended
+    tried = (interval + timeout) * (check.get("Retries") or 3)  # checks run one after the other
     start = check.get("StartPeriod") or 0
-    begun = timeout if start else 0  # just before that period ends, which does not count either
+    begun = timeout if start else 0  # a check that starts within the period does not count
     return float(start + begun + tried) / _SECOND
 
 

@@ -1,4 +1,4 @@
-"""Platforms: what an image is made for, and what a server runs."""
+"""Platforms of images and servers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,17 @@ from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 
 _WRITTEN: Final = re.compile(r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(/[a-z0-9.]{1,20})?")
-#: Kinds of machines by what they run beside their own programs, as the engine chooses images.
+#: Architectures that also run another one's programs, as the engine chooses images.
 _ALSO_RUNS: Final[Mapping[str, str]] = {"amd64": "386", "arm64": "arm"}
-#: What tools write where there is no platform: of an attestation, or any other artefact.
+#: The placeholder for artefacts without a platform, such as attestations.
 _NONE: Final = "unknown"
-#: What the kernel says of a program that it cannot run, in logs and in the engine's errors.
+#: The kernel's message for a program of another platform, in logs and the engine's errors.
 _EXEC_FORMAT: Final = "exec format error"
 
 
 @dataclass(frozen=True)
 class Platform:
-    """An operating system and a kind of machine, as Go and Docker name them."""
+    """An operating system and an architecture, with Go's and Docker's names."""
 
     os: str
     architecture: str
@@ -29,10 +29,10 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> "Platform":
-        """`linux/arm64`, `linux/arm/v7`.
+        """Parse `linux/arm64` or `linux/arm/v7`.
 
         Raises:
-            ValueError: it is not a platform.
+            ValueError: the text is not a platform.
         """
         if not _WRITTEN.fullmatch(text):
             raise ValueError(f"{text!r} is not a platform such as linux/arm64")
@@ -43,13 +43,13 @@ class Platform:
 
     @property
     def is_artefact(self) -> bool:
-        """Whether it says that there is nothing to run."""
+        """Whether this is the platform of an artefact, which cannot be run."""
         return _NONE in (self.os, self.architecture)
 
     def runs(self, image: "Platform") -> bool:
-        """Whether its machines run such an image; one that does not say what it is for may run.
+        """Whether machines of this platform run such an image; an image without a platform may run.
 
-        Variants are left to the machine: the engine does not tell which it is.
+        Variants are not compared: the engine does not report the machine's.
         """
         if image.is_artefact:
             return False
@@ -57,13 +57,13 @@ class Platform:
         return image.os in ("", self.os) and image.architecture in kinds
 
 
-#: Of an image that does not say what it is for.
+#: The platform of an image that declares none.
 UNSAID: Final = Platform("", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerPlatforms:
-    """What a server runs: its engine's own platform, and those that it emulates."""
+    """The platforms a server runs: its engine's own, and those that it emulates."""
 
     server: str
     own: Platform
@@ -73,7 +73,7 @@ class ServerPlatforms:
         return any(one.runs(image) for one in (self.own, *self.emulated))
 
     def refuse_foreign(self, image: object, platforms: Sequence[Platform]) -> None:
-        """Refuse an image that exists for other platforms only.
+        """Reject an image that exists only for other platforms.
 
         Raises:
             StepFailed: `image_unsupported`.
@@ -95,7 +95,7 @@ class ServerPlatforms:
         )
 
     def foreign_program(self, output: str, *, image: str) -> StepFailed | None:
-        """The failure behind what a container or the engine printed; None: it is another one."""
+        """Return the failure if the output shows a program of another platform, else None."""
         if _EXEC_FORMAT not in output.lower():
             return None
         return StepFailed(
@@ -110,5 +110,5 @@ def _parsed(given: Any) -> Any:
     return Platform.parse(given) if isinstance(given, str) else given
 
 
-#: In settings, as it is written there.
+#: The type of a setting that is given as text.
 WrittenPlatform = Annotated[Platform, BeforeValidator(_parsed)]

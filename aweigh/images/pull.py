@@ -1,4 +1,4 @@
-"""Pulls by digest, with progress, within the disk's reserve, for this server's platform."""
+"""Pulls images by digest, with progress, within the disk's reserve, for this server's platform."""
 
 import asyncio
 import time
@@ -26,10 +26,10 @@ class Puller:
         self._disk = disk
 
     async def digest_of(self, reference: ImageReference, registry: Registry | None = None) -> str:
-        """The digest that a reference stands for now, of an image that this server can run.
+        """Return the digest that a reference points to, of an image that this server can run.
 
         Raises:
-            StepError: the registry's answer, or the image is for other platforms.
+            StepError: the registry's error, or the image is for other platforms.
         """
         remote = await self._images.look_up(reference.exact, registry)
         self._platforms.refuse_foreign(reference, remote.platforms)
@@ -42,11 +42,11 @@ class Puller:
         digest: str,
         registry: Registry | None = None,
     ) -> ImageFacts:
-        """Pull an image, by the digest that the reference stands for.
+        """Pull an image by the digest that the reference points to.
 
         Raises:
-            StepError: it cannot be pulled; carries the reason.
-            PullStopped: the step is no longer wanted.
+            StepError: it cannot be pulled, with the reason.
+            PullStopped: the step was cancelled.
         """
         reference = asked.at(digest)
         self._disk.refuse_if_below(f"Pulling {reference}")
@@ -73,10 +73,10 @@ class Puller:
     async def _emulated(
         self, asked: ImageReference, registry: Registry | None, refusal: StepFailed
     ) -> Platform:
-        """The platform of an image that this server emulates, where the engine's own is missing.
+        """Return an emulated platform of the image, which does not exist for the engine's own.
 
         Raises:
-            StepFailed: there is none: the engine's refusal, or what the image is for instead.
+            StepFailed: there is none; either the engine's error, or one with the image's platforms.
         """
         if refusal.reason is not Reason.IMAGE_UNSUPPORTED:
             raise refusal
@@ -92,7 +92,8 @@ class Puller:
 
 
 class _Watch:
-    """Sees a pull's events, in its thread: reports it, stops it before the disk is full."""
+    """Receives a pull's events in its thread: reports progress, and stops it before the disk is
+    full."""
 
     def __init__(self, step: RunningStep, disk: DiskReserve, reference: ImageReference) -> None:
         self._step = step
@@ -101,7 +102,7 @@ class _Watch:
         self._loop = asyncio.get_running_loop()
         self._reported = 0.0
         self.last = ""
-        #: Why it was stopped, if not for a cancel.
+        #: Why the pull was stopped, if not by a cancel.
         self.refusal: StepFailed | None = None
 
     def __call__(self, progress: Progress) -> bool:

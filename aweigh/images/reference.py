@@ -14,7 +14,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 
 DEFAULT_REGISTRY = "docker.io"
-#: Another name of it, which the engine takes for the same.
+#: An alias of it that the engine accepts.
 _INDEX = "index.docker.io"
 
 
@@ -27,10 +27,10 @@ def is_digest(text: str) -> bool:
 
 
 def tag_and_digest(text: str) -> tuple[str | None, str | None]:
-    """Read what says which image of a repository: a tag, a digest, or `tag@digest`.
+    """Parse the part that selects an image in a repository: a tag, a digest, or `tag@digest`.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text has another form.
     """
     if is_digest(text):
         return None, text
@@ -45,9 +45,9 @@ def tag_and_digest(text: str) -> tuple[str | None, str | None]:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReference:
-    """An image by repository and tag or digest, as `docker pull` takes it.
+    """An image by repository and tag or digest, as for `docker pull`.
 
-    With both, the digest says which image it is, and the tag is for people.
+    With both, the digest selects the image, and the tag is for people.
     """
 
     repository: str
@@ -56,7 +56,7 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str) -> "ImageReference":
-        """Read `[registry/]path[:tag][@digest]`.
+        """Parse `[registry/]path[:tag][@digest]`.
 
         Raises:
             ValueError: the text is not an image reference; the message says which part is wrong.
@@ -81,7 +81,7 @@ class ImageReference:
 
     @property
     def full_repository(self) -> str:
-        """The repository with its registry, in one form however it was written."""
+        """The repository with its registry, in a normal form."""
         registry = self.registry
         if registry != DEFAULT_REGISTRY:
             return registry.lower() + self.repository.removeprefix(registry)
@@ -90,7 +90,7 @@ class ImageReference:
 
     @property
     def exact(self) -> "ImageReference":
-        """What the engine is asked for: without the tag where there is a digest."""
+        """The reference for the engine: without the tag if there is a digest."""
         return self.at(self.digest) if self.digest else self
 
     def at(self, digest: str) -> "ImageReference":

@@ -1,4 +1,4 @@
-"""The image of a release, under our own tag on the engine."""
+"""The images of releases, with our own tags on the engine."""
 
 from aweigh.containers.naming import Names
 from aweigh.core.errors import ImageGone
@@ -17,20 +17,20 @@ class ReleaseImages:
         self._locks = locks
 
     async def find(self, name: str) -> ImageFacts | None:
-        """An image on the engine by its id or name, whoever named it."""
+        """Return an image on the engine by id or name, whoever tagged it."""
         return await self._images.find(name)
 
     async def under_own_tag(self, release: Release) -> ImageFacts | None:
-        """The image the release is pinned to, if our tag is on it."""
+        """Return the image the release is pinned to, if it has our tag."""
         found = await self._images.find(self._names.image(release.slug, release.sequence))
-        # The name alone proves nothing: an installation that is gone may have left it.
+        # The name alone proves nothing: a removed installation may have left it.
         return found if found and found.id == release.image.id else None
 
     async def present(self, release: Release) -> ImageFacts:
-        """The image the release is pinned to, under our own tag.
+        """Return the image the release is pinned to, with our tag.
 
         Raises:
-            ImageGone: it is not on the server; only `pull` and `build` may take the time to get it.
+            ImageGone: it is not on the server; only `pull` and `build` have the time to get it.
         """
         if found := await self.under_own_tag(release):
             return found
@@ -42,18 +42,18 @@ class ReleaseImages:
             return found
 
     async def keep(self, release: Release, found: ImageFacts) -> None:
-        """Put our tag on an image, so that it stays for as long as the release is kept."""
+        """Tag an image, so that it is kept as long as the release."""
         async with self._locks.holding(IMAGES_LOCK):
             await self._tag(release, found)
 
     async def keep_pulled(self, release: Release, found: ImageFacts, digest: str) -> None:
-        """Keep an image that this installation pulled, tagged so that it may remove it again.
+        """Keep an image that this installation pulled, with a second tag that allows removing it.
 
-        An image that had a name by the same digest before belongs to whoever gave it that name.
+        An image that already had a name with this digest belongs to somebody else.
         """
         tag = self._names.pulled(digest)
         alike = [name for name in found.digests if name.endswith(f"@{digest}")]
-        async with self._locks.holding(IMAGES_LOCK):  # a sweep removes what no application names
+        async with self._locks.holding(IMAGES_LOCK):  # a sweep removes untagged images
             if tag in found.tags or len(alike) <= 1:
                 await self._images.tag(found.id, tag)
             await self._tag(release, found)
@@ -62,14 +62,14 @@ class ReleaseImages:
         """Keep an image for the step's release, and pin the release to it.
 
         Raises:
-            Unavailable: the API is away.
+            Unavailable: the API does not answer.
         """
         await self.keep(step.release, found)
         if step.release.image != image:
             await step.pin(image)
 
     async def newest(self, slug: str) -> str:
-        """The name of the image of the application's newest release that is here; else empty."""
+        """Return the name of the application's newest image on the engine, or ""."""
         tags = await self._images.tags(self._names.image_repository(slug))
         newest = max((int(tag) for tag in tags if tag.isdigit()), default=None)
         return self._names.image(slug, newest) if newest is not None else ""

@@ -1,4 +1,4 @@
-"""Image retention: our names come off images that no kept release needs."""
+"""Image retention: removes our tags from images that no kept release needs."""
 
 import re
 from datetime import datetime, timedelta
@@ -9,13 +9,13 @@ from aweigh.contract import KnownApplication
 from aweigh.images.images import Images
 from aweigh.servers.locks import Locks
 
-#: Held while images get or lose our names: one must not be removed while a release takes it.
+#: Held while our tags are added or removed: an image must not be removed while a release takes it.
 IMAGES_LOCK: Final = "images"
 _DIGEST_TAG: Final = re.compile(r"[a-f0-9]{64}")
 
 
 class Retention:
-    """`keep_unused`: how long an image that was pulled for builds stays when none needs it."""
+    """`keep_unused`: how long to keep an image pulled for builds after its last use."""
 
     def __init__(self, names: Names, images: Images, locks: Locks, keep_unused: timedelta) -> None:
         self._names = names
@@ -24,7 +24,7 @@ class Retention:
         self._keep_unused = keep_unused
 
     async def sweep_application(self, known: KnownApplication) -> int:
-        """Take our names off images of releases that are not kept; return how many."""
+        """Remove our tags from images of releases that are not kept; return how many."""
         repository = self._names.image_repository(known.slug)
         keep = () if known.removed else known.keep
         stale = [
@@ -34,12 +34,12 @@ class Retention:
         ]
         for tag in stale:
             await self._images.untag(f"{repository}:{tag}")
-        if not known.in_flight:  # what is being built has no release's name yet
+        if not known.in_flight:  # an image being built has no release's tag yet
             await self._forget_built(repository)
         return len(stale)
 
     async def _forget_built(self, repository: str) -> None:
-        """Take the names by content off images that no kept release has."""
+        """Remove the content tags from images without a kept release's tag."""
         tags = await self._images.tags(repository)
         kept = {image_id for tag, image_id in tags.items() if tag.isdigit()}
         for tag, image_id in tags.items():
@@ -47,14 +47,15 @@ class Retention:
                 await self._images.untag(f"{repository}:{tag}")
 
     async def remove_application(self, slug: str) -> None:
-        """Take all of an application's names off their images."""
+        """Remove all tags of an application."""
         repository = self._names.image_repository(slug)
         for tag in await self._images.tags(repository):
             await self._images.untag(f"{repository}:{tag}")
         await self.remove_pulled()
 
     async def remove_pulled(self) -> None:
-        """Remove images that this installation pulled and that no release of it names any more."""
+        """Remove images that this installation pulled and that none of its releases uses any
+        more."""
         async with self._locks.holding(IMAGES_LOCK):
             tags = await self._images.tags(self._names.pulled_repository)
             for tag, image_id in tags.items():
@@ -64,8 +65,7 @@ class Retention:
                     await remove_pulled(self._images, self._names.pulled(tag))
 
     async def remove_unused_for_builds(self, now: datetime) -> None:
-        """Remove builders, and what comes with them, that this installation pulled and that no
-        build has needed for long."""
+        """Remove build tools that this installation pulled and that no build has used for long."""
         async with self._locks.holding(IMAGES_LOCK):
             for tag in await self._images.tags(self._names.pulled_for_builds):
                 name = self._names.for_builds(tag)
@@ -75,7 +75,7 @@ class Retention:
 
 
 async def remove_pulled(images: Images, tag: str) -> None:
-    """Take the name by digest, which the pull gave it, off an image, and then our tag."""
+    """Remove the name by digest, which the pull added, and then our tag."""
     found = await images.find(tag)
     hexadecimal = tag.rpartition(":")[2]
     for digest in found.digests if found else ():
@@ -85,9 +85,9 @@ async def remove_pulled(images: Images, tag: str) -> None:
 
 
 async def remove_for_builds(images: Images, tag: str) -> None:
-    """Take the names off an image that the pull gave it, and then our tag.
+    """Remove the names that the pull added, and then our tag.
 
-    Where somebody gave it another name in its repository since, it is theirs too, and stays.
+    If somebody added another name in the same repository since, the image is theirs too, and stays.
     """
     found = await images.find(tag)
     digests = found.digests if found else ()

@@ -1,4 +1,4 @@
-"""What this server runs: its engine's platform, and those that its kernel emulates.
+"""Detects the platforms this server runs: its engine's, and those that its kernel emulates.
 
 https://docs.kernel.org/admin-guide/binfmt-misc.html
 """
@@ -11,7 +11,7 @@ from aweigh.containers.engine import Engine
 from aweigh.images.platform import Platform, ServerPlatforms
 
 _REGISTERED: Final = Path("/proc/sys/fs/binfmt_misc")
-#: By the names that qemu's packages and images register them by, and Docker Desktop's.
+#: By the names under which qemu's packages and images, and Docker Desktop, register them.
 _ARCHITECTURES: Final[Mapping[str, str]] = {
     "qemu-x86_64": "amd64", "rosetta": "amd64", "qemu-aarch64": "arm64", "qemu-arm": "arm",
     "qemu-i386": "386", "qemu-ppc64le": "ppc64le", "qemu-riscv64": "riscv64",
@@ -20,7 +20,7 @@ _ARCHITECTURES: Final[Mapping[str, str]] = {
 
 
 async def platforms_of(engine: Engine, server: str, named: Iterable[Platform]) -> ServerPlatforms:
-    """What an engine runs, with the platforms that its owner `named`.
+    """Return the platforms of an engine, with those that the settings `named`.
 
     Raises:
         StepError: the engine does not answer.
@@ -31,7 +31,7 @@ async def platforms_of(engine: Engine, server: str, named: Iterable[Platform]) -
 
 
 def emulated(registered: Path = _REGISTERED) -> tuple[Platform, ...]:
-    """The platforms that are emulated here; none where the kernel does not show it."""
+    """Return the emulated platforms; none if the kernel does not list them."""
     return tuple(
         Platform("linux", architecture)
         for name, architecture in _ARCHITECTURES.items()

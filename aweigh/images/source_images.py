@@ -1,4 +1,4 @@
-"""The image of a release that names one: found on the engine or pulled, pinned by content."""
+"""The image of an image source: found on the engine or pulled, and pinned by content."""
 
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
@@ -27,10 +27,10 @@ class SourceImages:
         self._release_images = release_images
 
     async def ensure(self, step: RunningStep) -> None:
-        """Have the release's image on the engine, pinned; an earlier attempt may have pulled it.
+        """Pull the release's image unless it exists, and pin the release to it.
 
         Raises:
-            StepError: the image cannot be pulled; carries the reason.
+            StepError: the image cannot be pulled, with the reason.
         """
         release = step.release
         if await self._release_images.under_own_tag(release):
@@ -49,7 +49,8 @@ class SourceImages:
     async def _pinned(
         self, step: RunningStep, source: ImageSource
     ) -> tuple[ImageFacts, str | None] | None:
-        """The image this release is pinned to, by id or, once it is gone from here, by digest."""
+        """Return the image this release is pinned to, by id or else by digest; None if not
+        pinned."""
         image = step.release.image
         if image.id is None:
             return None
@@ -70,7 +71,7 @@ class SourceImages:
     async def _resolved(
         self, step: RunningStep, source: ImageSource
     ) -> tuple[ImageFacts, str | None]:
-        """The image that the reference stands for now."""
+        """Return the image that the reference points to now."""
         reference = ImageReference.parse(step.release.image.reference)
         if source.pull is not PullPolicy.ALWAYS:
             if found := await self._images.find(str(reference.exact)):
@@ -88,7 +89,7 @@ class SourceImages:
         self, step: RunningStep, source: ImageSource, asked: ImageReference, digest: str
     ) -> ImageFacts:
         found = await self._images.find(str(asked.at(digest)))
-        if found and digest in found.digests_in(asked):  # not an engine's guess by digest alone
+        if found and digest in found.digests_in(asked):  # not a match by digest alone
             step.detail = f"{asked.at(digest)} is on the server"
             return found
         found = await self._puller.pull(step, asked, digest, source.registry)

@@ -1,4 +1,4 @@
-"""The user of an image: its `USER`, as the engine reads it.
+"""The user of an image: its `USER`, interpreted as the engine does.
 
 https://docs.docker.com/reference/dockerfile/#user
 """
@@ -22,9 +22,9 @@ def runs_as_root(user: str) -> bool:
 
 
 def owner_of(user: str, read: Callable[[str], str]) -> Owner | None:
-    """Whom an image's `USER` names, by numbers or by the image's own files.
+    """Return the user and group of an image's `USER`, by number or by the image's own files.
 
-    None where it is nobody there: the engine would not start such a container.
+    None if the user does not exist: the engine would not start such a container.
     """
     name, _, group = user.partition(":")
     known = _entry(read("/etc/passwd"), name)
@@ -40,7 +40,7 @@ def owner_of(user: str, read: Callable[[str], str]) -> Owner | None:
 
 
 def _entry(file: str, name: str, *, numbers: int = 2) -> list[str] | None:
-    """The line of a name, else of a number, in a file such as /etc/passwd."""
+    """Return the line with a name, else with a number, of a file such as /etc/passwd."""
     lines = [line.split(":") for line in file.splitlines()]
     whole = [
         one

@@ -1,4 +1,4 @@
-"""Open connections from the host's network, looked for once for all who ask at a time."""
+"""Counts open connections of the host, with one run of `ss` for all simultaneous callers."""
 
 import asyncio
 import subprocess
@@ -15,7 +15,7 @@ Look = Callable[[Collection[str]], Counter[str]]
 
 
 class Connections:
-    """A hundred drains that poll ten times a second would start a thousand programs a second."""
+    """Shares each count: a hundred drains, polling ten times a second, would run `ss` as often."""
 
     def __init__(self, look: Look | None = None) -> None:
         self._look = look or by_ss
@@ -23,9 +23,9 @@ class Connections:
         self._looking: asyncio.Task[None] | None = None
 
     async def to(self, addresses: Collection[str]) -> int | None:
-        """Return how many there are to these addresses, as they are after this call.
+        """Return the number of connections to these addresses, counted after this call.
 
-        None where that cannot be told.
+        None if it cannot be determined.
         """
         if not addresses:
             return 0
@@ -39,7 +39,7 @@ class Connections:
     async def _look_for_all(self) -> None:
         try:
             while self._asked:
-                # Whoever asks from here on waits for the next look.
+                # Calls from here on wait for the next count.
                 asked, self._asked = self._asked, {}
                 found = None
                 try:
@@ -59,7 +59,7 @@ class Connections:
 
 
 def by_ss(addresses: Collection[str]) -> Counter[str]:
-    """Ask the kernel by `ss`. Raises: OSError, SubprocessError, ValueError."""
+    """Count with `ss`. Raises: OSError, SubprocessError, ValueError."""
     clauses = " or ".join(f"dst {address}" for address in sorted(addresses))
     command = ["ss", "-Htn", *_STATES, f"( {clauses} )"]
     done = subprocess.run(command, capture_output=True, timeout=10, check=True)
@@ -67,9 +67,9 @@ def by_ss(addresses: Collection[str]) -> Counter[str]:
 
 
 def _peer(line: str) -> str:
-    """The address of the other side. Raises: ValueError: it is no line of `ss`."""
+    """Return the peer's address. Raises: ValueError: this is not a line of `ss`."""
     columns = line.split()
     if len(columns) < 5:
         raise ValueError(line)
-    # With several states asked for, the first column names the state.
+    # With several states requested, the first column is the state.
     return columns[4].rpartition(":")[0].strip("[]").removeprefix("::ffff:")

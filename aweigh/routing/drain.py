@@ -1,4 +1,4 @@
-"""Taking containers out of service without cutting a request that could still be answered."""
+"""Takes containers out of service without cutting requests that can still be answered."""
 
 import asyncio
 import contextlib
@@ -26,22 +26,23 @@ class Drain:
         self._names = names
 
     async def take_back(self, file: RouteFile) -> Generation | None:
-        """Undo a switch and wait until the proxy follows; return the generation live now."""
+        """Undo a switch and wait until the proxy follows; return the generation that is live
+        now."""
         before = await in_thread(lambda: self._route_files.go_back(file))
         await self.until_unrouted(file.generation)
         return before
 
     async def until_unrouted(self, generation: Generation) -> None:
-        """Wait until the proxy sends a generation no more requests, as far as it can be asked."""
+        """Wait until the proxy sends no more requests to a generation, or does not answer."""
         with contextlib.suppress(TimeoutError, ProxySilent):
             async with asyncio.timeout(_UNROUTE_SECONDS):
                 while await self._traefik.knows(generation):
                     await asyncio.sleep(0.05)
 
     async def until_idle(self, containers: Iterable[Container], longest: float) -> str:
-        """Wait until nobody is connected to the containers, at most so many seconds.
+        """Wait until nothing is connected to the containers, for at most `longest` seconds.
 
-        Returns what happened, for people.
+        Return a description of the result, for people.
         """
         addresses = self._addresses(one for one in containers if one.running)
         if not addresses:
@@ -55,7 +56,7 @@ class Drain:
         return f"drained in {time.monotonic() - began:.1f} s"
 
     async def are_idle(self, containers: Iterable[Container]) -> bool:
-        """Whether nobody is connected to the containers."""
+        """Whether nothing is connected to the containers."""
         return await self._traefik.connections_to(self._addresses(containers)) == 0
 
     def _addresses(self, containers: Iterable[Container]) -> tuple[str, ...]:

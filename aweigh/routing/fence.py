@@ -1,4 +1,4 @@
-"""The fence: an older deployment never replaces a newer one, whatever asks for it."""
+"""The fence: an older deployment never replaces a newer one, however it was requested."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -16,19 +16,19 @@ class FenceState:
     """The highest sequence that has begun on this server; kept after a removal."""
 
     highest: int = 0
-    #: Whose sequence that is: a database restored from a backup gives it to another one again.
+    #: The deployment with that sequence; a restored database may assign it to another one again.
     deployment: str = ""
     removed: bool = False
-    #: The last one whose switch succeeded: from there on nothing takes it back.
+    #: The last sequence whose switch succeeded; it is never taken back.
     verified: int = 0
 
     def admits(self, deployment: str) -> bool:
-        """Whether a deployment with the highest sequence is the one that has it."""
+        """Whether a deployment with the highest sequence is the one recorded for it."""
         return not self.removed and self.deployment in ("", deployment)
 
 
 class Fence:
-    """One file per application. Called under the application's lock."""
+    """One file per application. Call it while holding the application's lock."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -40,7 +40,7 @@ class Fence:
     def enter(
         self, application_id: str, sequence: int, deployment: str, live: Generation | None = None
     ) -> None:
-        """Let a deployment act, and keep out every older one; `live`: the live generation.
+        """Admit a deployment and block all older ones; `live` is the live generation.
 
         Raises:
             StepFailed: `superseded`: a newer one has begun, or the application is removed.
@@ -60,13 +60,13 @@ class Fence:
             self._write(application_id, mine)
 
     def verify(self, application_id: str, sequence: int) -> None:
-        """The point of no return: this sequence is live, and was seen to answer."""
+        """Record the point of no return: this sequence is live and has answered."""
         state = self.state(application_id)
         if state.verified != sequence:
             self._write(application_id, replace(state, verified=sequence))
 
     def close(self, application_id: str, sequence: int) -> None:
-        """Leave a tombstone: nothing up to this sequence, or any that has begun, comes back."""
+        """Leave a tombstone, which blocks this sequence and all that have begun."""
         highest = max(sequence, self.state(application_id).highest)
         self._write(application_id, FenceState(highest=highest, removed=True))
 

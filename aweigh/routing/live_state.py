@@ -1,4 +1,4 @@
-"""Which release of each application is live on this server, and which may still take its place."""
+"""The live release of each application on this server, and which releases may replace it."""
 
 from aweigh.core.threads import in_thread
 from aweigh.deployments.application import ApplicationSettings
@@ -9,9 +9,9 @@ from aweigh.routing.route_files import RouteFile, RouteFiles
 
 
 class LiveState:
-    """The route files, which say what is live, and the fence, which keeps older releases out.
+    """The route files, which define what is live, and the fence, which blocks older releases.
 
-    Called under the application's lock.
+    Call it while holding the application's lock.
     """
 
     def __init__(self, route_files: RouteFiles, fence: Fence, routing: Routing) -> None:
@@ -20,7 +20,7 @@ class LiveState:
         self.routing = routing
 
     async def check_fence(self, release: Release) -> None:
-        """Refuse a release that is older than what is live or has begun here.
+        """Reject a release that is older than one that is live or has begun here.
 
         Raises:
             StepFailed: `superseded`.
@@ -38,22 +38,23 @@ class LiveState:
         await in_thread(checked)
 
     def highest_begun(self, release: Release) -> int:
-        """The highest sequence of the release's application that is live or has begun here."""
+        """Return the highest sequence of the release's application that is live or has begun
+        here."""
         live = self.files.live(release.slug)
         highest = self.fence.state(release.application).highest
         return max(highest, live.generation.sequence if live else 0)
 
     async def make_live(self, generation: Generation, settings: ApplicationSettings) -> RouteFile:
-        """Write the route file that makes a generation the live one.
+        """Write the route file that makes a generation live.
 
         Raises:
-            ValueError: its settings cannot stand in a route file.
+            ValueError: its settings cannot be part of a route file.
         """
         text, routed = render(generation, settings, self.routing), bool(settings.domains)
         return await in_thread(lambda: self.files.write(generation, text, routed=routed))
 
     async def verify(self, file: RouteFile) -> None:
-        """Record that the generation was seen to answer: from now on nothing takes it back."""
+        """Record that the generation has answered: from now on it is never taken back."""
 
         def verified() -> None:
             generation = file.generation
@@ -68,6 +69,6 @@ class LiveState:
         return live is not None and live.is_of(release) and self.is_beyond_return(live)
 
     def is_beyond_return(self, file: RouteFile) -> bool:
-        """Whether the generation that the file names is past its point of no return."""
+        """Whether the generation in the file is past its point of no return."""
         generation = file.generation
         return self.fence.state(generation.application).verified == generation.sequence

@@ -1,4 +1,4 @@
-"""The proxy itself: one Traefik container on the host's network, without the engine's socket."""
+"""The proxy: one Traefik container on the host's network, without the engine's socket."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ _AUTHORITY: Final = "/etc/aweigh/acme-authority.pem"
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyPlan:
-    """Where the proxy listens and what it is made of."""
+    """The settings of the proxy's container."""
 
     name: str
     instance: str
@@ -52,10 +52,10 @@ class ProxyPlan:
 
 
 def _public(entry_point: str, plan: ProxyPlan) -> dict[str, str]:
-    """Return what holds for an entry point that strangers reach."""
+    """Return the flags of an entry point that is open to the public."""
     prefix = f"entrypoints.{entry_point}"
     flags = {
-        # For head and body together: Traefik has no limit of its own for the head.
+        # For head and body together: Traefik has no separate limit for the head.
         f"{prefix}.transport.respondingtimeouts.readtimeout": f"{plan.upload_seconds}s",
     }
     if plan.trusted_proxies:
@@ -67,7 +67,7 @@ def _public(entry_point: str, plan: ProxyPlan) -> dict[str, str]:
 
 
 def arguments(plan: ProxyPlan) -> tuple[str, ...]:
-    """Traefik's static configuration, as arguments."""
+    """Return Traefik's static configuration, as arguments."""
     entry_points = (WEB, WEB_SECURE, PROBE, "traefik")
     flags = {
         "global.checknewversion": "false",
@@ -78,14 +78,14 @@ def arguments(plan: ProxyPlan) -> tuple[str, ...]:
         "entrypoints.traefik.address": f"127.0.0.1:{plan.api_port}",
         **_public(WEB, plan),
         **_public(WEB_SECURE, plan),
-        # A backend by CGI, WSGI or PHP reads X_Real_Ip and X.Real.Ip as X-Real-Ip.
+        # Backends with CGI, WSGI or PHP read X_Real_Ip and X.Real.Ip as X-Real-Ip.
         **{f"entrypoints.{one}.http.aliasheadersstrategy": "delete" for one in entry_points},
-        "api.insecure": "true",  # on the entry point above: loopback only
+        "api.insecure": "true",  # on the entry point above, which is on loopback
         "api.dashboard": "false",
         "providers.file.directory": _ROUTES,
         "providers.file.watch": "true",
         "providers.providersthrottleduration": "100ms",
-        # Short, so that "no connection is left" follows the last request closely.
+        # Short, so that the last connection closes soon after the last request.
         "serverstransport.forwardingtimeouts.idleconntimeout": "1s",
         "serverstransport.forwardingtimeouts.dialtimeout": "2s",
         "serverstransport.maxidleconnsperhost": "200",
@@ -103,7 +103,7 @@ def arguments(plan: ProxyPlan) -> tuple[str, ...]:
 
 
 def digest_of(plan: ProxyPlan) -> str:
-    """Another one for every change that only a new container can bring."""
+    """Return a digest that changes whenever the container must be recreated."""
     return hashlib.sha256(repr((plan, arguments(plan))).encode()).hexdigest()
 
 
@@ -134,7 +134,8 @@ def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
 
 
 class Proxy:
-    """Installs and keeps the proxy. Called under the server's lock, but for `prepare`."""
+    """Installs and runs the proxy. Call it while holding the server's lock, except for
+    `prepare`."""
 
     def __init__(
         self,
@@ -144,18 +145,18 @@ class Proxy:
         traefik: Traefik,
         patience: float = PULL_SECONDS,
     ) -> None:
-        """`patience`: how long its image may take to be pulled."""
+        """`patience`: how many seconds the pull of its image may take."""
         self._plan = plan
         self._engine = engine
         self._traefik = traefik
         self._image = ProxyImage(plan.name, plan.image, images, patience)
 
     async def ensure(self) -> None:
-        """Have the proxy run and answer.
+        """Start the proxy unless it runs, and wait until it answers.
 
         Raises:
             StepError: a port is taken, the name belongs to somebody else, its settings have changed
-                since it was made, or it does not start.
+            since it was created, or it does not start.
         """
         found = await self._engine.container(self._plan.name) or await self._create()
         self._refuse_foreign(found)
@@ -166,12 +167,12 @@ class Proxy:
         await self._wait_for_answer()
 
     async def recreate(self) -> None:
-        """Replace its container by one of the settings as they are now; no request is taken then.
+        """Replace its container by one with the current settings; no requests are served meanwhile.
 
         Raises:
-            StepError: as `ensure`; where a port is taken the old one goes on.
+            StepError: as `ensure`; if a port is taken, the old container is started again.
         """
-        await self._image.here()  # nothing has stopped yet
+        await self._image.here()  # fail before anything is stopped
         found = await self._engine.container(self._plan.name)
         if found:
             self._refuse_foreign(found)
@@ -185,14 +186,14 @@ class Proxy:
         await self.ensure()
 
     async def image(self) -> ImageFacts:
-        """Bring its image, whether or not it is installed; not under the server's lock."""
+        """Get its image, even if it is not installed; call it without the server's lock."""
         return await self._image.brought()
 
     async def installed(self) -> bool:
         return await self._engine.container(self._plan.name) is not None
 
     async def can_run(self) -> bool:
-        """Whether it is installed, or its image is here to install it of."""
+        """Whether the proxy is installed, or its image exists."""
         return await self.installed() or await self._image.is_here()
 
     async def _create(self) -> Container:
@@ -201,7 +202,7 @@ class Proxy:
         for directory in (plan.routes, plan.certificates):
             directory.mkdir(parents=True, exist_ok=True)
         image = await self._image.here()
-        with contextlib.suppress(NameTaken):  # whose it is gets checked next
+        with contextlib.suppress(NameTaken):  # the next step checks whose it is
             await self._engine.create(proxy_spec(plan, image))
         found = await self._engine.container(plan.name)
         if found is None:
@@ -238,10 +239,10 @@ class Proxy:
             await asyncio.sleep(0.05)
 
     async def prepare(self) -> None:
-        """Bring the proxy's image, if it is not installed; not under the server's lock.
+        """Get the proxy's image, unless it is installed; call it without the server's lock.
 
         Raises:
-            StepError: it cannot be had.
+            StepError: the image cannot be pulled or made.
         """
         if not await self.installed():
             await self._image.brought()

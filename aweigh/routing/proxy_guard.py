@@ -1,4 +1,4 @@
-"""The proxy, kept running by steps and the reconciler under the server's lock."""
+"""Keeps the proxy running for steps and the reconciler, under the server's lock."""
 
 from aweigh.containers.naming import SERVER_LOCK
 from aweigh.core.errors import ProxyImageGone
@@ -14,7 +14,7 @@ class ProxyGuard:
         self._locks = locks
 
     async def ensure(self) -> None:
-        """Have the proxy run; its image is pulled before the lock is taken.
+        """Start the proxy unless it runs; its image is pulled before the lock is taken.
 
         Raises:
             StepError: its image cannot be pulled, or the proxy cannot be started.
@@ -24,7 +24,7 @@ class ProxyGuard:
             await self._proxy.ensure()
 
     async def ensure_if_needed(self) -> None:
-        """Have the proxy run where an application is routed, or where it ran before.
+        """Start the proxy if an application is routed, or if it was installed before.
 
         Raises:
             StepError: as `ensure`.
@@ -33,10 +33,10 @@ class ProxyGuard:
             await self.ensure()
 
     async def ensure_from_local_image(self) -> None:
-        """Have the proxy run without pulling anything.
+        """Start the proxy without pulling anything.
 
         Raises:
-            ProxyImageGone: its image has to be pulled first, which takes longer than a switch may.
+            ProxyImageGone: its image must be pulled first, which takes longer than a switch may.
             StepError: the proxy cannot be started.
         """
         if not await self._proxy.can_run():
@@ -45,7 +45,7 @@ class ProxyGuard:
             await self._proxy.ensure()
 
     async def recreate(self) -> None:
-        """Replace the proxy's container by one with the settings as they are now.
+        """Replace the proxy's container by one with the current settings.
 
         Raises:
             StepError: its image cannot be pulled, or the new proxy cannot be started.

@@ -1,4 +1,4 @@
-"""The image of the proxy: pulled where a registry has it, else made of the packaged binary."""
+"""The image of the proxy: pulled from a registry, or else made from the packaged binary."""
 
 import asyncio
 import io
@@ -19,7 +19,7 @@ PULL_SECONDS: Final = 120.0
 
 
 class ProxyImage:
-    """Brings it, which takes its time: nobody may hold the server's lock meanwhile."""
+    """Gets the image, which takes time: nobody may hold the server's lock meanwhile."""
 
     def __init__(self, name: str, wanted: str, images: Images, patience: float) -> None:
         self._name = name
@@ -29,7 +29,8 @@ class ProxyImage:
         self._bringing = asyncio.Lock()
 
     async def brought(self) -> ImageFacts:
-        """The pinned image, pulled where a registry has it, else made of the packaged binary."""
+        """Return the pinned image, pulled from a registry, or else made from the packaged
+        binary."""
         async with self._bringing:
             if found := await self._find():
                 return found
@@ -54,7 +55,7 @@ class ProxyImage:
         return await self._find() is not None
 
     async def here(self) -> ImageFacts:
-        """Raises: StepUnavailable: it has to be brought first, by `prepare`."""
+        """Return the image. Raises: StepUnavailable: `prepare` must get it first."""
         found = await self._find()
         if found is None:
             raise StepUnavailable(
@@ -63,7 +64,7 @@ class ProxyImage:
         return found
 
     async def _pull(self, name: str) -> None:
-        """Pulled, it keeps a name of ours only, so that it goes with this installation."""
+        """Pull it and keep only our own name, so that it is removed with this installation."""
         wanted = ImageReference.parse(self._wanted).exact
         await self._images.pull(wanted, None)
         await self._images.tag(str(wanted), name)
@@ -82,7 +83,7 @@ class ProxyImage:
 
 
 def _archive(binary: Path) -> bytes:
-    """The binary and the host's certificates, as the only files of an image."""
+    """Return an image's only layer, with the binary and the host's certificates."""
     files = {"usr/local/bin/traefik": binary}
     authorities = Path("/etc/ssl/certs/ca-certificates.crt")
     if authorities.exists():

@@ -1,4 +1,4 @@
-"""What requests through the proxy meet: asked of the proxy itself, and tried."""
+"""Checks what requests through the proxy get: its configuration, and a probe."""
 
 from aweigh.containers.own_containers import OwnContainers
 from aweigh.core.errors import ProxySilent
@@ -14,8 +14,8 @@ class ProxyView:
         self._containers = containers
 
     async def answers(self, release: Release, file: RouteFile) -> bool | None:
-        """Whether the generation in a route file serves: through the proxy or, without domains,
-        by running. None when the proxy does not answer."""
+        """Whether the generation in a route file serves, through the proxy or, without domains, by
+        running; None if the proxy does not answer."""
         generation = file.generation
         if release.settings.domains:
             wrong = await self.wrong_with(release, generation)
@@ -24,7 +24,7 @@ class ProxyView:
         return bool(found) and all(one.running for one in found)
 
     async def wrong_with(self, release: Release, generation: Generation) -> str | None:
-        """What keeps the proxy from serving a generation: empty for nothing, None when the proxy
+        """Return what keeps the proxy from serving a generation: "" for nothing, None if the proxy
         does not answer."""
         try:
             servers = await self._traefik.servers(generation)

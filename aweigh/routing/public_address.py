@@ -1,4 +1,4 @@
-"""Hosts and path prefixes as people write them, brought into the one form that is routed."""
+"""Normalises hosts and path prefixes."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ import idna
 
 from aweigh.core import grammar
 
-#: What people write instead of a host name, and what to write.
+#: Common mistakes in a host name, and what to write instead.
 _NOT_A_HOST: Final = (
     ("://", "is a URL: give its host alone, without 'https://'"),
     ("/", "holds a path: give the host here, and the path as `path`"),
@@ -17,10 +17,10 @@ _NOT_A_HOST: Final = (
 
 
 def host_name(text: str) -> str:
-    """Return a host in lower case, in ASCII (punycode) and without the dot at its end.
+    """Return a host in lower case, in ASCII (punycode) and without a trailing dot.
 
     Raises:
-        ValueError: it is no host name; says what to write.
+        ValueError: it is not a host name; says what to write.
     """
     for sign, message in _NOT_A_HOST:
         if sign in text:
@@ -41,10 +41,10 @@ def _encoded(host: str) -> str:
 
 
 def path_prefix(path: str) -> str:
-    """Return a path prefix without a slash at its end: `/api` and `/api/` are one.
+    """Return a path prefix without a trailing slash: `/api` and `/api/` are equal.
 
     Raises:
-        ValueError: it is no path prefix; says what to write.
+        ValueError: it is not a path prefix; says what to write.
     """
     if "*" in path:
         raise ValueError("holds a '*': a prefix takes everything below it without one")

@@ -1,4 +1,5 @@
-"""A generation: the containers of one deployment, and the file that makes it the live one."""
+"""A generation, which is the containers of one deployment, and the route file that makes it
+live."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,23 +13,23 @@ WEB: Final = "web"
 WEB_SECURE: Final = "websecure"
 PROBE: Final = "aweigh-probe"
 RESOLVER: Final = "acme"
-#: Chooses an application on the probe entry point, which listens on loopback only.
+#: Selects an application on the probe entry point, which listens on loopback only.
 PROBE_HEADER: Final = "X-Aweigh-Probe"
-#: Stamped into answers of the probe router: who answered.
+#: Added to responses of the probe router: the generation that answered.
 GENERATION_HEADER: Final = "X-Aweigh-Generation"
 
-#: Statuses that a missing or dead backend gives, whoever stamped the answer.
+#: The statuses of a missing or dead backend, whichever generation is in the header.
 DEAD: Final = frozenset({502, 503, 504})
 
 _FIRST_LINE: Final = "# aweigh "
-#: For requests that meet a crashed replica before it has left the pool. Only what was not sent to
-#: anybody yet goes to the next one, so none is ever done twice. Many attempts, because that may be
-#: the crashed one again.
+#: For requests sent to a crashed replica that is still among the servers. Only a request that was
+#: not sent to any server yet is retried, so none is executed twice. Many attempts, because a retry
+#: may choose the crashed one again.
 _RETRY: Final = {"attempts": 6, "timeout": "5s"}
-#: What Traefik does not set anew, and applications believe all the same: who asks, and over what.
-#: Only a trusted proxy in front may say so. Traefik itself replaces `X-Forwarded-For`, `-Host`,
-#: `-Port`, `-Proto`, `-Server`, `-Prefix`, `-Uri`, `-Method`, `-Tls-Client-Cert` and `X-Real-Ip`;
-#: of other spellings (`X.Forwarded.For`) its entry points take nothing.
+#: Headers that Traefik does not replace, and that applications trust for the client's address or
+#: protocol. Only a trusted proxy in front may set them. Traefik itself replaces `X-Forwarded-For`,
+#: `-Host`, `-Port`, `-Proto`, `-Server`, `-Prefix`, `-Uri`, `-Method`, `-Tls-Client-Cert` and
+#: `X-Real-Ip`; its entry points drop other spellings (`X.Forwarded.For`).
 FORGEABLE: Final = (
     "Ali-Cdn-Real-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6", "Cf-Visitor", "Client-Ip",
     "Cloudfront-Forwarded-Proto", "Cloudfront-Viewer-Address", "Fastly-Client-Ip", "Fly-Client-Ip",
@@ -51,13 +52,13 @@ FORGEABLE: Final = (
     "X-Real-Proto", "X-Remote-Addr", "X-Remote-Ip", "X-Remote-User", "X-Rewrite-Url", "X-Scheme",
     "X-Ssl", "X-Ssl-Client-Cert", "X-Url-Scheme", "X-Vercel-Forwarded-For",
 )  # fmt: skip
-#: Said by a proxy in front that took the request over TLS.
+#: Set by a proxy in front that received the request over TLS.
 _ENDED_TLS: Final = "(Header(`X-Forwarded-Proto`, `https`) || Header(`X-Forwarded-Proto`, `wss`))"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """What a committed file says of itself, enough to make its containers again."""
+    """The first line of a route file: enough to recreate the generation's containers."""
 
     instance: str
     application: str
@@ -70,7 +71,7 @@ class Generation:
 
     @property
     def service(self) -> str:
-        # An underscore cannot occur in a slug, so no two applications share a name.
+        # An underscore cannot occur in a slug, so names of two applications always differ.
         return f"{self.slug}_{self.sequence}"
 
     @property
@@ -80,19 +81,19 @@ class Generation:
 
 @dataclass(frozen=True, kw_only=True)
 class Routing:
-    """How the proxy of this server is set up, as far as a route needs to know."""
+    """The settings of this server's proxy that routes depend on."""
 
     certificates: bool  # whether an ACME resolver is configured
     secure_port: int = 443
-    #: Addresses and networks of the proxies in front, whose word about the client counts.
+    #: Addresses and networks of proxies in front whose headers about the client are trusted.
     trusted_proxies: tuple[str, ...] = ()
 
 
 def rule(domain: Domain) -> str:
-    """Return the Traefik rule of a domain; the grammars leave nothing that would need quoting.
+    """Return the Traefik rule of a domain, whose grammars leave nothing to quote.
 
-    A prefix ends at a segment: `/api` takes `/api` and `/api/…`, not `/apiary` or `/api%2Fx`. The
-    longer of two rules of a host wins, which is the longer path.
+    A prefix ends at a segment: `/api` matches `/api` and `/api/…`, not `/apiary` or `/api%2Fx`. Of
+    two rules for a host, the longer one wins, which has the longer path.
     """
     host = f"Host(`{domain.host}`)"
     if domain.path == "/":
@@ -139,14 +140,14 @@ def _domain_routers(
 
 
 def _trusted(router: dict[str, Any], middlewares: list[str], routing: Routing) -> dict[str, Any]:
-    """Return the router for requests of a trusted proxy, whose headers all pass.
+    """Return the router for requests of a trusted proxy, whose headers are all passed on.
 
-    One that ended TLS says so; to redirect its requests to https would send them in a circle.
+    Requests that the proxy received over TLS are not redirected to https, which would be a loop.
     """
     clients = " || ".join(f"ClientIP(`{one}`)" for one in routing.trusted_proxies)
     redirects = router["middlewares"][0].endswith("_https")
     said = f" && {_ENDED_TLS}" if redirects else ""
-    # Before the same domain's own router, and behind those of longer paths.
+    # Before the same domain's other router, and after those with longer paths.
     first = {"rule": f"{router['rule']} && ({clients}){said}", "priority": len(router["rule"]) + 1}
     return router | first | {"middlewares": middlewares}
 
@@ -172,7 +173,7 @@ def _middlewares(
 
 
 def _health_check(check: HealthCheck, host: str) -> dict[str, Any]:
-    """The gate's own question: a check that asks anything else could take a healthy pool out."""
+    """Return the gate's own check: any other could take healthy servers out."""
     asked: dict[str, Any] = {"path": check.path, "interval": "1s", "timeout": "2s"}
     asked |= {"hostname": host, "followRedirects": False}
     if check.port:
@@ -195,10 +196,10 @@ def _service(
 
 
 def proxy_checks_health(generation: Generation, health: HealthCheck | None) -> bool:
-    """Whether Traefik itself takes a crashed replica out of the pool.
+    """Whether Traefik itself takes a crashed replica out of the servers.
 
-    Never with one replica: a check on a path the application does not know would turn every
-    request into a 503, where a crashed single container is back after its restart anyway.
+    Never with one replica: a check on a path the application does not know would turn every request
+    into a 503, and a single container that crashed is back after its restart anyway.
     """
     return len(generation.addresses) > 1 and health is not None and health.type == "http"
 
@@ -209,10 +210,11 @@ def render(
     routing: Routing,
     servers: tuple[str, ...] | None = None,
 ) -> str:
-    """The file that makes `generation` live, with `servers` (default: all of it) as the pool.
+    """Return the file that makes `generation` live, with `servers` (by default all of its
+    addresses).
 
     Raises:
-        ValueError: the text would be read as a template by Traefik, or the pool is empty.
+        ValueError: Traefik would read the text as a template, or there are no servers.
     """
     text = _FIRST_LINE + json.dumps(asdict(generation), sort_keys=True) + "\n"
     if settings.domains:
@@ -231,7 +233,7 @@ def render(
 
 
 def read(text: str) -> Generation:
-    """The generation a committed file names.
+    """Return the generation in a route file.
 
     Raises:
         ValueError: the file was not written by Aweigh.

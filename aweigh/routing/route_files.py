@@ -1,8 +1,8 @@
 """Route files: which release of each application is live on this server.
 
-One file per application, replaced by one atomic rename. Files of routed applications lie in a
-directory that Traefik watches; those of unrouted ones in another, which it does not read. Live is
-the highest sequence over both.
+One file per application, replaced by an atomic rename. Files of routed applications are in a
+directory that Traefik watches, those of unrouted ones in another. The highest sequence in both is
+the live one.
 """
 
 import os
@@ -18,13 +18,13 @@ from aweigh.routing.route import Generation, read
 
 @dataclass(frozen=True)
 class RouteFile:
-    """The file that makes a generation live, and the generation that it names."""
+    """The file that makes a generation live, with that generation."""
 
     path: Path
     generation: Generation
 
     def is_of(self, release: Release) -> bool:
-        """Whether it makes the containers of this very deployment live."""
+        """Whether the file makes the containers of this very deployment live."""
         return self.generation.deployment == release.deployment
 
     @property
@@ -34,7 +34,7 @@ class RouteFile:
 
 
 class RouteFiles:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(self, directory: Path) -> None:
         self.routed = directory / "routed"
@@ -47,7 +47,7 @@ class RouteFiles:
             path.mkdir(parents=True, exist_ok=True)
 
     def live(self, slug: str) -> RouteFile | None:
-        """The live generation of an application."""
+        """Return the route file of an application's live generation."""
         found = self.of(slug)
         return max(found, key=lambda file: file.generation.sequence) if found else None
 
@@ -56,42 +56,44 @@ class RouteFiles:
         return [file for path in paths if (file := _read(path))]
 
     def all(self) -> list[RouteFile]:
-        """The live generation of every application."""
+        """Return the route files of all applications' live generations."""
         paths = (*self.routed.glob("*.yml"), *self.unrouted.glob("*.yml"))
         slugs = {path.stem for path in paths if _is_named(path)}
         return [file for slug in sorted(slugs) if (file := self.live(slug))]
 
     def unreadable(self) -> list[Path]:
-        """Files that Aweigh did not write, or that somebody changed: one stops every reload."""
+        """Return files that Aweigh did not write or that were changed: one of them stops all
+        reloads."""
         paths = (*self.routed.iterdir(), *self.unrouted.iterdir())
         return sorted(path for path in paths if _read(path) is None or not _is_named(path))
 
     def write(self, generation: Generation, text: str, *, routed: bool) -> RouteFile:
-        """Make a generation live. The file it replaces is kept until `forget` or `go_back`.
+        """Make a generation live. The replaced file is kept until `forget_older` or `go_back`.
 
-        A hard link keeps it: going back then needs a rename only, also on a full disk.
+        A hard link keeps it, so going back needs only a rename, even on a full disk.
         """
         path = (self.routed if routed else self.unrouted) / _file_name(generation.slug)
         before, kept = _read(path), self._kept / path.name
         if before is None:
-            kept.unlink(missing_ok=True)  # what it replaced in the other directory is not ours
+            kept.unlink(missing_ok=True)  # left by an earlier generation in this directory
         elif before.generation.sequence < generation.sequence:
             kept.unlink(missing_ok=True)
             os.link(path, kept)
-            sync_directory(self._kept)  # before the rename: going back must survive a power cut
+            sync_directory(self._kept)  # before the rename: going back must survive a power failure
         write_durably(path, text, self._temporary / path.name, mode=0o644)
         return RouteFile(path, generation)
 
     def rewrite(self, file: RouteFile, text: str) -> None:
-        """Change how a live generation is routed; which one is live stays as it is."""
+        """Change how a live generation is routed."""
         write_durably(file.path, text, self._temporary / file.path.name, mode=0o644)
 
     def has_kept(self, file: RouteFile) -> bool:
-        """Whether the file that this one replaced is still there to go back to."""
+        """Whether the replaced file still exists, to go back to."""
         return (self._kept / file.path.name).exists()
 
     def go_back(self, file: RouteFile) -> Generation | None:
-        """Make the generation live again that this file replaced, if the file still stands."""
+        """Make the replaced generation live again, if the file is unchanged; return that
+        generation."""
         if _read(file.path) != file:
             return None
         kept = self._kept / file.path.name
@@ -104,7 +106,7 @@ class RouteFiles:
         return before.generation if before else None
 
     def forget_older(self, generation: Generation) -> None:
-        """After a verified switch: one that changed its directory loses the lower file."""
+        """After a verified switch, remove files of older generations, in either directory."""
         for file in self.of(generation.slug):
             if file.generation.sequence < generation.sequence:
                 file.path.unlink()
@@ -112,7 +114,7 @@ class RouteFiles:
         (self._kept / _file_name(generation.slug)).unlink(missing_ok=True)
 
     def discard_unfinished(self, slug: str) -> None:
-        """A file whose writer died before it could rename it."""
+        """Remove a file whose writer died before its rename."""
         (self._temporary / _file_name(slug)).unlink(missing_ok=True)
 
     def remove(self, slug: str) -> None:
@@ -123,17 +125,18 @@ class RouteFiles:
 
 
 def _file_name(slug: str) -> str:
-    """The one place where a slug becomes part of a path. Raises: ValueError."""
+    """Return the file name; the only place where a slug becomes part of a path. Raises:
+    ValueError."""
     return f"{grammar.path_part(slug, grammar.KNOWN_SLUG)}.yml"
 
 
 def _is_named(path: Path) -> bool:
-    """Whether the file is called after an application."""
+    """Whether the file name is that of an application."""
     return path.suffix == ".yml" and grammar.matches(grammar.KNOWN_SLUG, path.stem)
 
 
 def _read(path: Path) -> RouteFile | None:
-    """None where there is no file, or none of ours: whoever route_files next writes it anew."""
+    """Return the route file; None if it is missing or invalid: the next write replaces it."""
     try:
         return RouteFile(path, read(path.read_text()))
     except (FileNotFoundError, IsADirectoryError, ValueError):

@@ -1,4 +1,4 @@
-"""The switch: the new generation is made live and seen to answer, or taken back."""
+"""The switch: makes the new generation live and sees it answer, or takes it back."""
 
 from aweigh.containers.own_containers import OwnContainers
 from aweigh.core.errors import StepFailed
@@ -12,7 +12,7 @@ from aweigh.servers.running_step import RunningStep
 
 
 class Switch:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -32,9 +32,9 @@ class Switch:
         """Make a generation live and see it answer: the point of no return.
 
         Raises:
-            StepFailed: `verify_failed`; what was live before is live again.
+            StepFailed: `verify_failed`; the previous generation is live again.
             StepUnavailable: the proxy does not answer; nothing is taken back.
-            ProxyImageGone: the proxy's image has to be pulled first.
+            ProxyImageGone: the proxy's image must be pulled first.
         """
         settings = step.release.settings
         if settings.domains:
@@ -46,12 +46,12 @@ class Switch:
             if not self._live.is_verified(step.release):
                 await self._go_back(step, file)
                 raise
-            # An earlier attempt had verified it: from there it goes forward only.
+            # An earlier attempt had verified it: never go back after that.
             step.detail = f"live before this attempt, but: {error.message}"
         await self._live.verify(file)
 
     async def _go_back(self, step: RunningStep, file: RouteFile) -> None:
-        """Take the switch back, if what was live before can still answer."""
+        """Undo the switch, if the previous generation can still answer."""
         older = await self._containers.older_replicas(step.release)
         if older and not any(one.running for one in older):
             return  # `undo` starts them first

@@ -1,4 +1,4 @@
-"""What the running proxy says of itself, and how it answers."""
+"""Queries the running proxy's API, and probes applications through it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from aweigh.core.tls import trusted
 from aweigh.routing.connections import Connections
 from aweigh.routing.route import GENERATION_HEADER, PROBE_HEADER, Generation
 
-#: How long an application may take to begin its answer to a probe.
+#: How many seconds an application may take to start its response to a probe.
 _APPLICATION_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that came through the proxy."""
+    """A response that came through the proxy."""
 
     status: int
     generation: int | None
 
 
 class Traefik:
-    """Asks Traefik's API and its probe entry point, both on loopback."""
+    """Queries Traefik's API and its probe entry point, both on loopback."""
 
     def __init__(self, *, api_port: int, probe_port: int) -> None:
         self._api = f"http://127.0.0.1:{api_port}/api"
@@ -45,14 +45,14 @@ class Traefik:
             return False
 
     async def _ask(self, path: str) -> dict[str, Any] | None:
-        """None where Traefik knows no such thing. Raises: ProxySilent."""
+        """Return the answer of the API; None if the object does not exist. Raises: ProxySilent."""
         answer = await self._get(f"{self._api}/{path}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         try:
             return dict(answer.raise_for_status().json())
         except (httpx2.HTTPError, ValueError, TypeError) as error:
-            raise ProxySilent from error  # what is in trouble, or is not Traefik, proves nothing
+            raise ProxySilent from error  # an error response proves nothing
 
     async def _get(self, url: str) -> httpx2.Response:
         try:
@@ -61,7 +61,7 @@ class Traefik:
             raise ProxySilent from error
 
     async def servers(self, generation: Generation) -> frozenset[str] | None:
-        """The servers Traefik sends this generation's requests to; none if it is not routed.
+        """Return the servers for this generation's requests; None if it is not routed.
 
         Raises:
             ProxySilent
@@ -76,14 +76,14 @@ class Traefik:
         return frozenset(server["url"] for server in balancer.get("servers") or [])
 
     async def knows(self, generation: Generation) -> bool:
-        """Raises: ProxySilent."""
+        """Whether Traefik has the generation's service. Raises: ProxySilent."""
         return await self._ask(f"http/services/{generation.service}@file") is not None
 
     async def probe(self, slug: str, host: str, path: str) -> Answer | None:
-        """One request to an application through the proxy, past the user's own middlewares.
+        """Send one request to an application through the proxy, without the user's own middlewares.
 
-        Only the head of the answer is waited for: its body may never end. None when the
-        application takes too long, of which the proxy is innocent.
+        Only the head of the response is read: the body may never end. Return None if the
+        application takes too long, which is not the proxy's fault.
 
         Raises:
             ProxySilent
@@ -102,8 +102,8 @@ class Traefik:
             raise ProxySilent from error
 
     async def connections_to(self, addresses: tuple[str, ...]) -> int | None:
-        """Open connections from the host's network, where the proxy is, to these addresses.
+        """Return the number of connections from the host's network, where the proxy is.
 
-        None when that cannot be told: not knowing is not being drained.
+        None if it cannot be determined, which must not count as drained.
         """
         return await self._connections.to(addresses)

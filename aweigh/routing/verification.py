@@ -1,4 +1,4 @@
-"""Whether a switch took effect: the new generation is seen to answer."""
+"""Verifies that a switch took effect: the new generation answers."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ from aweigh.deployments.release import Release
 from aweigh.routing.proxy_view import ProxyView
 from aweigh.routing.route import Generation, proxy_checks_health
 
-#: How long the proxy, while it answers, may contradict the route file until that is taken back.
+#: How long a responding proxy may contradict the route file before the switch is taken back.
 _VERIFY_SECONDS: Final = 10.0
-#: How long a proxy that does not answer is waited for within one attempt.
+#: How long one attempt waits for a proxy that does not answer.
 _SILENCE_SECONDS: Final = 60.0
 _POLL: Final = 0.02
 #: Longer than the interval of the health check in the route file.
@@ -34,10 +34,10 @@ class Verification:
         self._names = names
 
     async def see_answer(self, release: Release, generation: Generation) -> str:
-        """Wait until the generation answers; return how, for people.
+        """Wait until the generation answers; return how it did, for people.
 
         Raises:
-            StepFailed: `verify_failed`: the proxy answers and does not serve it.
+            StepFailed: `verify_failed`: the proxy answers but does not serve the generation.
             StepUnavailable: the proxy does not answer, which proves nothing.
         """
         if release.settings.domains:
@@ -45,7 +45,7 @@ class Verification:
         return await self._without_proxy(release)
 
     async def _through_the_proxy(self, release: Release, generation: Generation) -> str:
-        # Where Traefik checks health itself, its first check must not take the servers out again.
+        # If Traefik checks health itself, its first check must not take the servers out again.
         checked = proxy_checks_health(generation, release.settings.health_check)
         settle = _HEALTH_INTERVAL_SECONDS if checked else 0.0
         answering = good = 0.0
@@ -64,7 +64,7 @@ class Verification:
                     Reason.VERIFY_FAILED, f"The proxy does not serve the new release: {wrong}."
                 )
             if now - began > _SILENCE_SECONDS:
-                # A silent proxy proves nothing, so nothing is taken back for it.
+                # A silent proxy proves nothing, so the switch is not taken back.
                 raise StepUnavailable(Reason.VERIFY_FAILED, "The proxy does not answer.")
             await asyncio.sleep(_POLL)
 
@@ -83,7 +83,8 @@ class Verification:
         return f"{len(found)} running"
 
     async def _listens(self, container: Container, port: int) -> bool:
-        """Asked directly: the engine's forwarder of a published port takes every connection."""
+        """Connect directly: the engine's forwarder for a published port accepts every
+        connection."""
         address = self._names.own_address(container.addresses)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_VERIFY_SECONDS):

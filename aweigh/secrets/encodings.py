@@ -1,8 +1,8 @@
-"""How a value comes back in what others print: escaped, encoded, wrapped, coloured.
+"""The forms in which a value can appear in output: escaped, encoded, wrapped, coloured.
 
-A needle is a value in one spelling, as a sequence of units. A unit is a regular expression for one
-character (or byte), so that escapes of every kind, mixed and nested, are one needle and not many.
-The expressions are read by `re2` and `re` alike, and match bytes.
+A needle is a value in one form, as a sequence of units. A unit is a regular expression for one
+character (or byte), so that escapes of all kinds, mixed and nested, need one needle and not many.
+The expressions work in both `re2` and `re`, and match bytes.
 """
 
 import base64
@@ -17,15 +17,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 from aweigh.core.text import CUT
 
-#: A value shorter than this is not masked: it would blank out ordinary text.
+#: A shorter value is not masked: that would blank out ordinary text.
 SHORTEST: Final = 6
 
 _SOFT_BREAK: Final = rb"(?:=\r?\n)?"
 _COLOUR: Final = rb"\[[0-9;?]*[@-~]"
-#: How a line begins: git's words, BuildKit's, a time, a bar, a quotation in a mail.
+#: Prefixes of lines: git's, BuildKit's, a time, a progress bar, a quotation in a mail.
 _PREFIX: Final = rb"remote: |#\d+ (?:\d+\.\d+ )?|\d\d\d\d-\d\d-\d\dT[0-9:.]+Z |[|>] "
-#: What stands between two characters of what was wrapped, and then perhaps put on one line, into a
-#: list or into an address. No two of these begin alike: a row of them is read in one way only.
+#: Separators between two characters of a wrapped value, which may then be joined into one line, a
+#: list or a URL. No two alternatives start alike, so a row of them can be read in only one way.
 _GAP: Final = (
     rb"[ \t\r\n\"',]|=\r?\n|%(?:25)*(?:20|0[aAdD])|&(?:amp;)*#(?:1[03]|[xX][aAdD]);|"
     + CUT.encode() + rb"\r?\n|" + _PREFIX + rb"|\x1b" + _COLOUR
@@ -34,7 +34,7 @@ _ESCAPED_GAP: Final = rb"\\+(?:[rn\"']|u000[aAdD]|(?:x1b|033|u001b|e)" + _COLOUR
 NOISE: Final = rb"(?:" + _GAP + rb"|" + _ESCAPED_GAP + rb")*"
 
 _PARTS: Final = re.compile(r"\s+|\\+|.", re.DOTALL)
-#: White space is run together, and escaped in many ways.
+#: White space can be merged, and escaped in many ways.
 _SPACE: Final = (
     rb"(?:[ \t\r\n\x0b\x0c+_]|%(?:25)*(?:20|0[9a-dA-D])|=(?:20|0[9a-dA-D])|&nbsp;"
     rb"|\\+(?:[nrtvf \t\n\r\x0b\x0c]|x(?:20|0[9a-dA-D])|0(?:40|1[1-5])"
@@ -46,7 +46,7 @@ _BACKSLASH: Final = (
     rb"|&(?:amp;)*(?:bsol|#(?:0*92|[xX]0*5[cC]));)"
 )
 _BACKSLASHES: Final = _BACKSLASH + rb"(?:(?:" + _GAP + rb")*" + _BACKSLASH + rb")*"
-#: How shells and others double what would end a quotation or begin an expansion.
+#: How shells and others double a character that ends a quotation or starts an expansion.
 _DOUBLED: Final = {
     "'": rb"""'\\+''|'"'"'|[\\`]*''""",
     '"': rb"""[\\`]*\"\"""",
@@ -57,33 +57,33 @@ _DOUBLED: Final = {
     "&": rb"&(?:amp;)+",
 }
 _CONTROL: Final = {"\a": b"a", "\b": b"b", "\x1b": b"e"}
-#: The rest of a group of base64, which holds the last bits of the value.
+#: The rest of a base64 group, which contains the last bits of the value.
 _BASE64_END: Final = rb"[A-Za-z0-9+/_-]?(?:=|%(?:25)*3[dD]|\\+u003[dD])*"
 
 
 @dataclass(frozen=True)
 class Needle:
-    """A value in one spelling; `end` may follow it, and is hidden with it."""
+    """A value in one form; `end` may follow it, and is hidden with it."""
 
     units: tuple[bytes, ...]
-    #: The bytes with which it can begin without an escape.
+    #: The bytes with which it can start unescaped.
     begins: frozenset[int]
     plain: bytes = b""
     end: bytes = b""
 
     @property
     def anchor(self) -> bytes:
-        """The expression that finds its beginning, and looks no further."""
+        """An expression that finds its beginning only."""
         return (NOISE + b"?").join(self.units[:SHORTEST])
 
 
 def needles(secret: str) -> set[Needle]:
-    """Everything that may stand in a text for a secret."""
+    """Return all forms in which a secret can appear in a text."""
     return {needle for piece in set(_pieces(secret)) for needle in _spellings(piece)}
 
 
 def _pieces(secret: str) -> Iterator[str]:
-    """A value whole and line by line, and the password within a URL, where they are long enough."""
+    """Yield a value, its lines, and the password in a URL, unless they are too short."""
     unfolded = secret.replace("\\r", "\r").replace("\\n", "\n")
     for piece in (secret, *secret.splitlines(), *unfolded.splitlines(), *_passwords(secret)):
         for one in {piece, piece.strip()}:
@@ -116,7 +116,7 @@ def _spellings(piece: str) -> Iterator[Needle]:
 
 
 def _text_units(piece: str) -> tuple[bytes, ...]:
-    """One for each character, and one for white space; none if that leaves too few."""
+    """Return one unit per character, and one per run of white space; () if those are too few."""
     parts = _PARTS.findall(piece)
     if len(parts) < SHORTEST:
         return ()
@@ -130,7 +130,8 @@ def _unit(part: str, of_character: Callable[[str], bytes]) -> bytes:
 
 
 def _spaces(run: str) -> bytes:
-    """Also what only some programs take for white space."""
+    """Return an expression for white space, including characters that only some programs treat
+    so."""
     others = sorted(set(run) - set(" \t\r\n\v\f"))
     return b"(?:" + b"|".join([_SPACE, *map(_character, others)]) + b")+" if others else _SPACE
 
@@ -142,7 +143,7 @@ def _character(char: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _escaped(char: str, quoting: bytes = b"") -> bytes:
-    """A character as it is, behind what escapes it, or by its number."""
+    """Return an expression for a character: unchanged, escaped, or by its number."""
     data = char.encode(errors="surrogatepass")
     number = ord(char)
     octets = _SOFT_BREAK.join(rb"(?:%%(?:25)*|=|\\+x)%b" % _digits(byte) for byte in data)
@@ -159,7 +160,7 @@ def _escaped(char: str, quoting: bytes = b"") -> bytes:
     numbers = [rb"#0*%d;" % number, rb"#[xX]0*%b;" % _anycase(b"%x" % number)]
     escapes += [rb"&(?:amp;)*(?:%b)" % b"|".join([*numbers, *names])]
     doubled = [_DOUBLED[char]] if char in _DOUBLED else []
-    # The longest first: what escapes a character may look like another one.
+    # Longest first: the escape of one character may look like another character.
     return b"(?:" + b"|".join([*doubled, *escapes, quoting + re.escape(data)]) + b")"
 
 
@@ -184,7 +185,8 @@ def _anycase(digits: bytes) -> bytes:
 
 
 def _base64(data: bytes) -> Iterator[Needle]:
-    """What is the same whatever stands before and behind, in each of the three alignments."""
+    """Yield the part that does not depend on neighbouring bytes, for each of the three
+    alignments."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + data)
         form = whole[(8 * before + 5) // 6 : (before + len(data)) * 8 // 6]
@@ -194,7 +196,7 @@ def _base64(data: bytes) -> Iterator[Needle]:
 
 
 def _base64_digit(digit: bytes) -> bytes:
-    """Both alphabets, and the escapes of what is no letter."""
+    """Match both alphabets, and escapes of the two special characters."""
     if digit == b"+":
         return rb"(?:[+-]|%(?:25)*2[bB]|\\+u002[bB]|&#43;)"
     if digit == b"/":

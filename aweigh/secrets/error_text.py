@@ -1,4 +1,4 @@
-"""What an error may say of itself where it is kept: in logs and in Temporal's histories."""
+"""The part of an error's text that may be stored in logs and Temporal's histories."""
 
 import os
 from typing import Final
@@ -8,15 +8,15 @@ from pydantic import ValidationError
 from aweigh.core.errors import AweighError
 from aweigh.core.model import place_of
 
-#: Packages whose errors hold no values of ours.
+#: Packages whose errors contain none of our values.
 _HARMLESS: Final = ("temporalio",)
 
 
 def said_by(error: BaseException, *, masks: bool) -> str:
-    """Its class and text in one line; of values that pydantic refuses, only where they stand.
+    """Return an error's class and text on one line; for pydantic's errors, only the fields' paths.
 
-    `masks`: whoever keeps it replaces secrets. Else the text of an error that is not Aweigh's own
-    is left out, since it may repeat any value.
+    `masks`: the caller masks secrets. Otherwise the text is left out unless it is Aweigh's own,
+    because other texts may repeat any value.
     """
     kind = type(error).__name__
     if isinstance(error, ValidationError):

@@ -1,4 +1,4 @@
-"""What logs and messages of an application's deployments hide."""
+"""The values that logs and messages of an application's deployments must hide."""
 
 from collections.abc import Iterator
 
@@ -8,10 +8,10 @@ from aweigh.deployments.variable import hidden_of
 
 
 def hidden_values(settings: ApplicationSettings, *names: str) -> list[str]:
-    """Every value that no log may show.
+    """Return the values that must not appear in a log.
 
-    Not a variable that says what everybody is shown of the application anyway, such as its domain
-    or one of these `names`: hiding it would only blank out what Aweigh itself tells of it.
+    Variables whose value is shown anyway, such as the application's domain or one of these `names`,
+    are left out: hiding them would only blank out Aweigh's own messages.
     """
     shown = {*names, *_shown(settings)}
     variables = hidden_of(settings.env) + settings.source.hidden_variables
@@ -34,7 +34,7 @@ def _shown(settings: ApplicationSettings) -> Iterator[str]:
 
 
 def _addresses(domain: Domain) -> Iterator[str]:
-    """A domain as people write it, as a host and as a URL."""
+    """Yield a domain as a host and as URLs."""
     for scheme in ("", "http://", "https://"):
         for path in ("", "/", domain.path, f"{domain.path}/"):
             yield f"{scheme}{domain.host}{path}"

@@ -1,17 +1,17 @@
-"""The secrets that a process has in hand, for whatever writes its log."""
+"""The secrets that a process currently knows, so that its log can mask them."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-#: Of releases that were read and that no step holds; each line of the log is looked through for
-#: all.
+#: The number of releases and sources remembered after reading; each log line is searched for all.
 _KEPT: Final = 64
 
 
 class KnownSecrets:
-    """Those that stay, of steps that run, and of the releases and sources that were read last."""
+    """Permanent secrets, those of running steps, and those of the releases and sources read
+    last."""
 
     def __init__(self, *lasting: str) -> None:
         self._lasting = [one for one in lasting if one]
@@ -19,7 +19,8 @@ class KnownSecrets:
         self._read: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def add(self, owner: str, secrets: Iterable[str]) -> None:
-        """Remember what was read for a deployment or an application; the newest stays longest."""
+        """Remember the secrets of a deployment or an application; the oldest are forgotten
+        first."""
         self._read[owner] = tuple(secrets)
         self._read.move_to_end(owner)
         while len(self._read) > _KEPT:
@@ -27,7 +28,7 @@ class KnownSecrets:
 
     @contextmanager
     def holding(self, secrets: list[str]) -> Iterator[None]:
-        """Know a step's secrets, and what the list gains meanwhile, for as long as it runs."""
+        """Include a step's secrets, and those added to the list later, while the step runs."""
         self._held[id(secrets)] = secrets
         try:
             yield

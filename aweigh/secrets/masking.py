@@ -1,4 +1,4 @@
-"""Finds secrets in a text, however they are written there, in one pass over it."""
+"""Finds secrets in a text, in any form, in one pass."""
 
 import re
 from collections import defaultdict
@@ -14,47 +14,48 @@ from aweigh.secrets.encodings import NOISE, SHORTEST, Needle, needles
 HIDDEN: Final = "**********"
 
 _CUT: Final = CUT.encode()
-#: What may be left of an escape, or of a byte in hexadecimal.
+#: What may be left of an escape, or of a hexadecimal byte.
 _CUT_UNIT: Final = NOISE + rb"(?:[\\%=&][\\\w#{]{0,8}|[0-9A-Fa-f])?"
-#: Escapes begin with these, and any character may stand behind one.
+#: Characters that start an escape, which can stand for any character.
 _ESCAPES: Final = b"\\%=&'\"$"
-#: Beginnings that one automaton looks for: its memory is bounded.
+#: Beginnings per automaton, whose memory is bounded.
 _TOGETHER: Final = 64
 _MEMORY: Final = 256 * 1024**2
-#: So many secrets are known at once: those of releases that are worked on.
+#: The number of secrets whose maskers are cached: those of active releases.
 _KEPT: Final = 4096
-#: And so many sets of them, for what builds print at once, in bytes.
+#: The number of cached maskers for whole sets of secrets, used for texts above `_MUCH` bytes.
 _KEPT_SETS: Final = 16
 _MUCH: Final = 16 * 1024
 
-#: So much may stand for one character, with what stands before it.
+#: Maximum bytes for one character and the separators before it.
 _LONGEST_UNIT: Final = 256
-#: How often something may be compared with a text: at first, and for each byte of it.
+#: The limit of comparisons for a text: a base, and an addition for each byte.
 _COMPARISONS: Final = (50_000, 4)
 
 Span = tuple[int, int]
 
 
 class _TooMuch(Exception):
-    """A text looks like the beginning of a secret almost everywhere."""
+    """The text looks like the beginning of a secret almost everywhere."""
 
 
 class _Effort:
-    """What may be spent on a text: a secret and an output that are rows of one sign cost most."""
+    """Limits the comparisons for a text: a secret and an output of one repeated character cost
+    most."""
 
     def __init__(self, length: int) -> None:
         at_first, for_each = _COMPARISONS
         self._left = at_first + for_each * length
 
     def match(self, unit: re.Pattern[bytes], data: bytes, start: int) -> re.Match[bytes] | None:
-        """Raises: _TooMuch."""
+        """Match a unit at a position. Raises: _TooMuch."""
         self._left -= 1
         if self._left < 0:
             raise _TooMuch
         return unit.match(data, start, start + _LONGEST_UNIT)
 
     def ends(self, unit: re.Pattern[bytes], data: bytes, start: int) -> Iterator[int]:
-        """Where it may end that begins here. Raises: _TooMuch."""
+        """Yield all positions where a unit that starts here can end. Raises: _TooMuch."""
         if longest := self.match(unit, data, start):
             yield longest.end()
             length = longest.end() - start
@@ -65,8 +66,10 @@ class _Effort:
 
 
 def prepare(secrets: Iterable[str], *, much: bool = False) -> None:
-    """Do beforehand, in a thread, what takes milliseconds for each new secret; `much`: for long
-    texts too."""
+    """Compile the expressions of new secrets, which takes milliseconds; call it in a thread.
+
+    `much`: also for long texts.
+    """
     known = tuple(secrets)
     for secret in known:
         _of_one(secret)
@@ -75,7 +78,7 @@ def prepare(secrets: Iterable[str], *, much: bool = False) -> None:
 
 
 def spans(data: bytes, secrets: Sequence[str]) -> list[Span]:
-    """What is to be hidden, in order; none of it overlaps."""
+    """Return the ranges to hide, sorted and without overlaps."""
     known = tuple(secrets)
     maskers = [_of_all(known)] if len(data) > _MUCH else map(_of_one, set(known))
     found = sorted(span for masker in maskers for span in masker.spans(data))
@@ -90,7 +93,7 @@ def spans(data: bytes, secrets: Sequence[str]) -> list[Span]:
 
 @lru_cache(maxsize=_KEPT)
 def _of_one(secret: str) -> "Masker":
-    """Quickly there when another is added, but there are as many passes as secrets."""
+    """Quick to add one more secret, but each needs its own pass."""
     return Masker(needles(secret))
 
 
@@ -100,10 +103,10 @@ def _of_all(secrets: tuple[str, ...]) -> "Masker":
 
 
 class Masker:
-    """Finds one secret in all its spellings.
+    """Finds secrets in all their forms.
 
-    Their beginnings are looked for together, by automata whose time is linear; where one is found,
-    each needle that can begin so is followed to its end, or to where the text was cut.
+    Automata, whose time is linear, search for all beginnings together. At each match, every needle
+    with that beginning is followed to its end, or to where the text was cut.
     """
 
     def __init__(self, sought: Iterable[Needle]) -> None:
@@ -126,12 +129,13 @@ class Masker:
         while hidden_to < len(data) and (begun := finder.search(data, position)):
             start = begun.start()
             position = start + 1
-            # One that begins within itself, as in a row of dashes, is hidden where it begins first.
+            # A secret that occurs within itself, as in a row of dashes, is hidden from its first
+            # occurrence.
             but = by if start < hidden_to else None
             try:
                 found = self._longest(data, start, effort, but=but)
             except _TooMuch:
-                yield start, len(data)  # whatever it is
+                yield start, len(data)  # hide the rest, whatever it is
                 return
             if found:
                 hidden_to, by = found
@@ -143,7 +147,7 @@ class Masker:
     def _longest(
         self, data: bytes, start: int, effort: _Effort, *, but: "_Path | None"
     ) -> "tuple[int, _Path] | None":
-        """Where the longest secret ends that begins here, and which it is."""
+        """Return the end of the longest secret that starts here, and its needle."""
         escaped = data[start] in _ESCAPES
         sought: Sequence[_Path] = self._all if escaped else self._by_first.get(data[start], ())
         ends = ((one.end(data, start, effort), one) for one in sought if one is not but)
@@ -160,14 +164,15 @@ def _automaton(anchors: Iterable[bytes]) -> Any:
 
 
 class _Path:
-    """Follows a needle through a text; its expressions are compiled as far as anything led."""
+    """Follows a needle through a text; its expressions are compiled only as far as needed."""
 
     def __init__(self, needle: Needle) -> None:
         self.needle = needle
         self._compiled: list[re.Pattern[bytes]] = []
 
     def end(self, data: bytes, start: int, effort: _Effort) -> int:
-        """Where the secret that begins here ends, or the text within it; 0: it is not this one."""
+        """Return where the secret that starts here ends, or where the text is cut; 0 if none
+        does."""
         plain, position = self.needle.plain, start
         if plain and data.startswith(plain, start):
             return start + len(plain)
@@ -181,7 +186,7 @@ class _Path:
         return self._with_rest(data, position)
 
     def _end_of_any(self, data: bytes, start: int, effort: _Effort) -> int:
-        """The same where escapes can be read in more than one way."""
+        """As `end`, for escapes that can be read in more than one way."""
         positions = {start}
         for number in range(len(self.needle.units)):
             unit = self._unit(number)
@@ -204,7 +209,7 @@ class _Path:
 
 
 def _end_if_cut(data: bytes, position: int) -> int:
-    """Where the text ends here, or within an escape."""
+    """Return the end if the text ends here or within an escape, else 0."""
     rest = _compiled(_CUT_UNIT).match(data, position)
     end = rest.end() if rest else position
     if (cut := data.find(_CUT, position, end + len(_CUT))) >= 0:
@@ -213,12 +218,12 @@ def _end_if_cut(data: bytes, position: int) -> int:
 
 
 def _row_end(data: bytes, start: int) -> int:
-    """Where the row of one character ends that begins here."""
+    """Return the end of the run of one character that starts here."""
     row = _ROW.match(data, start)
     return row.end() if row else start
 
 
-#: May be read as themselves, or as the beginning of an escape.
+#: Can be literal, or the start of an escape.
 _AMBIGUOUS: Final = re.compile(rb"[\\%=&'\"$`{}_+,#|>\s]")
 _ROW: Final = re.compile(rb"(.)\1*", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""Secret values: hidden wherever they are printed, revealed only where asked for by name."""
+"""Secret values: hidden when printed, and revealed only on request."""
 
 import re
 from typing import Annotated, Any, Final
@@ -10,14 +10,14 @@ from aweigh.core.text import printable
 from aweigh.secrets.encodings import SHORTEST
 from aweigh.secrets.masking import HIDDEN, Span, spans
 
-#: The serialisation context under which secrets are written out.
+#: The serialisation context that reveals secrets.
 REVEAL: Final[dict[str, Any]] = {"reveal": True}
 
-#: Of what was printed before, for a secret that was begun there: for each of its bytes as many as
-#: the longest spelling has, with what stands before each of its lines.
+#: How much of earlier output is kept to find a secret that started there: a base, and for each byte
+#: of the longest secret the length of its longest form, with prefixes of lines.
 _BYTES_BEFORE: Final = 4096
 _BYTES_FOR_EACH: Final = 10
-#: A header that a registry throws back, and an address that it signed.
+#: A header that a registry repeats in an error, and a URL with a signature.
 _TOKEN: Final = re.compile(r"(?i)\b(basic|bearer)[ :=\\\"']+[a-z0-9+/=._~-]{16,}")
 _SIGNED: Final = re.compile(r"(https?://[^\s\"'?\\]+)\?[^\s\"'\\]+")
 
@@ -36,31 +36,31 @@ Secret = Annotated[SecretStr, AfterValidator(_text), PlainSerializer(_serialize,
 
 
 def mask(text: str, secrets: list[str]) -> str:
-    """Hide every secret of six characters or more, however it is written in the text.
+    """Hide every secret of six characters or more, in any form.
 
-    A secret is found whole, line by line, escaped or encoded (see `spelling`), wrapped, and also
-    where the text was cut in its middle.
+    A secret is found whole, by line, escaped, encoded (see `encodings`), wrapped, and cut off at
+    the end of the text.
     """
     return _masked(text, secrets, keep_lines=False)
 
 
 def mask_words(text: str, secrets: list[str]) -> str:
-    """What Aweigh says itself and repeats of others' errors, without tokens and signatures either:
-    those that a registry gave to an engine are nobody's stored secrets.
+    """Hide secrets in Aweigh's own messages and errors, and also tokens and signatures in URLs.
 
-    In this order: what would be left of a wrapped secret could not be found any more.
+    Registries issue tokens to the engine that are not among our secrets. The secrets are hidden
+    first: once a token is replaced, the rest of a wrapped secret could not be found.
     """
     words = _TOKEN.sub(rf"\1 {HIDDEN}", mask(text, secrets))
     return _SIGNED.sub(rf"\1?{HIDDEN}", words)
 
 
 def mask_lines(lines: list[str], secrets: list[str]) -> list[str]:
-    """The lines, as many as there were; a secret over several of them is hidden in each."""
+    """Hide secrets in lines, keeping their number; a secret across lines is hidden in each."""
     return _masked("\n".join(lines), secrets, keep_lines=True).split("\n")
 
 
 def last_lines(lines: list[str], secrets: list[str], count: int) -> list[str]:
-    """The last lines, and before them as many as the longest secret may take."""
+    """Return the last lines, preceded by as many as the longest secret may take."""
     room = _BYTES_BEFORE + _BYTES_FOR_EACH * max((len(one.encode()) for one in secrets), default=0)
     first = max(len(lines) - count, 0)
     while first and room > 0:
@@ -70,18 +70,18 @@ def last_lines(lines: list[str], secrets: list[str], count: int) -> list[str]:
 
 
 class Printed:
-    """Hides secrets in what is printed little by little: one may begin in earlier lines."""
+    """Hides secrets in output that arrives in pieces; a secret may start in earlier lines."""
 
     def __init__(self) -> None:
         self._before: list[str] = []
 
     def masked(self, lines: list[str], secrets: list[str]) -> list[str]:
-        """The lines, as many as there are."""
+        """Return the lines, masked; their number stays the same."""
         before = self._before
         together = [*before, *lines]
         data = "\n".join(together).encode(errors="surrogatepass")
         found = spans(data, secrets)
-        # Whatever may go on, and what is too short to be found as yet.
+        # Keep what may continue, and what is still too short to be found.
         begun = data.count(b"\n", 0, found[-1][0]) if found and found[-1][1] == len(data) else None
         few = max(len(together) - SHORTEST, 0)
         kept = together[few if begun is None else min(begun, few) :]
@@ -90,7 +90,7 @@ class Printed:
 
 
 def as_logged(lines: list[str], secrets: list[str]) -> list[str]:
-    """Lines as they stand in a deployment's log, behind their times."""
+    """Return the lines as written to a deployment's log, without their times."""
     masked = mask_lines(lines, secrets)
     return [printable(line).encode(errors="replace").decode() for line in masked]
 

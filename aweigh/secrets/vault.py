@@ -1,8 +1,8 @@
-"""Encryption at rest: Fernet tokens that name their key and their owner.
+"""Encryption at rest: Fernet tokens with the id of their key and their owner.
 
-A stored value reads `v1:<key id>:<fernet token>`. Fernet has no associated data, so the owner
-(table, column and id) is part of the plaintext and checked on the way out: a value copied to
-another row does not open there.
+A stored value is `v1:<key id>:<fernet token>`. Fernet has no associated data, so the owner (table,
+column and id) is part of the plaintext and checked on decryption: a value copied to another row
+cannot be opened there.
 """
 
 import os
@@ -19,7 +19,7 @@ from aweigh.core.files import sync_directory, write_durably
 
 _VERSION: Final = "v1"
 _KEY_ID_BYTES: Final = 4
-#: Length of `v1:<key id>:`, by which the keys in use can be counted in SQL.
+#: Length of `v1:<key id>:`, by which SQL can count the keys in use.
 PREFIX_LENGTH: Final = len(_VERSION) + 1 + 2 * _KEY_ID_BYTES + 1
 
 
@@ -29,7 +29,7 @@ class SealBroken(Unreadable):
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """What a value belongs to."""
+    """The object that a value belongs to."""
 
     kind: str
     id: str
@@ -42,9 +42,9 @@ _DECOY: Final = Owner(kind="decoy", id="")
 
 
 class Vault:
-    """Seals with the current key, opens with any key it holds.
+    """Seals with the current key, opens with any key in the file.
 
-    A key id it does not know makes it read its file again: the keys were rotated meanwhile.
+    For an unknown key id it reads the file again: the keys may have been rotated.
     """
 
     def __init__(self, keys: Mapping[str, Fernet], path: Path | None = None) -> None:
@@ -62,7 +62,7 @@ class Vault:
         return f"{_VERSION}:{self.current}:{token.decode()}"
 
     def open(self, owner: Owner, sealed: str) -> str:
-        """Raises: SealBroken."""
+        """Decrypt a value. Raises: SealBroken."""
         key_id = key_id_of(sealed)
         if key_id not in self._keys and self._path:
             self._keys = dict(_read_keys(self._path))
@@ -78,7 +78,7 @@ class Vault:
         return text
 
     def open_decoy(self) -> str:
-        """A secret of nobody, at the cost of opening a real one."""
+        """Open a worthless secret, to take as long as opening a real one."""
         return self.open(_DECOY, self._decoy)
 
 
@@ -100,7 +100,7 @@ def create_keys(path: Path) -> None:
 
 
 def add_key(path: Path) -> None:
-    """Put a new current key before the others, by one atomic rename."""
+    """Add a new current key before the others, by an atomic rename."""
     write_durably(path, _new_line() + path.read_text())
 
 
@@ -110,7 +110,7 @@ def _read_keys(path: Path) -> dict[str, Fernet]:
 
 
 def load_vault(path: Path) -> Vault:
-    """Read the keys file: one `<id> <key>` a line, the current one first.
+    """Read the keys file: one `<id> <key>` per line, the current one first.
 
     Raises:
         StartupError: the file is missing, readable by others, or not a keys file.

@@ -1,4 +1,4 @@
-"""The server worker's side of the contract with the API."""
+"""The server worker's client for the API."""
 
 from http import HTTPStatus
 from typing import TypeVar
@@ -34,7 +34,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Api:
-    """Calls with the worker's own token, which opens nothing but this server's releases."""
+    """Calls the API with the worker's token, which gives access to this server's releases only."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Api:
         boot: str,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        #: What came by it that no log may show.
+        #: Secrets received from the API, which must not appear in a log.
         self.secrets = KnownSecrets(token)
         self._client = httpx2.AsyncClient(
             transport=transport,
@@ -64,7 +64,7 @@ class Api:
         await self._client.aclose()
 
     async def _ask(self, method: str, path: str, **options: object) -> httpx2.Response:
-        """Raises: Unavailable."""
+        """Send a request. Raises: Unavailable."""
         try:
             answer = await self._client.request(method, path, **options)  # type: ignore[arg-type]
         except httpx2.HTTPError as error:
@@ -74,19 +74,19 @@ class Api:
         return answer
 
     async def lease(self, lease: Lease) -> None:
-        """Hold or renew the server's name.
+        """Take or renew the server's name.
 
         Raises:
-            Conflict: another server worker holds it, or the token is not for this server.
-            Unavailable: the API is away.
+            Conflict: another server worker holds it, or the token is for another server.
+            Unavailable: the API does not answer.
         """
         _refuse(await self._ask("POST", "/lease", json=lease.model_dump(mode="json")))
 
     async def release(self, deployment_id: str, run_id: str | None = None) -> Release:
-        """What a deployment makes live; for a step, only if its run is the deployment's own.
+        """Return a deployment's release; with `run_id`, only if that run is the deployment's own.
 
         Raises:
-            StepFailed: it is no longer in flight or live, or goes on in another run.
+            StepFailed: it is no longer in flight or live, or continues in another run.
             Conflict
             Unavailable
         """
@@ -100,7 +100,8 @@ class Api:
         return release
 
     async def repository_token(self, deployment_id: str) -> str:
-        """Raises: StepFailed (GitHub refuses), Conflict, Unavailable."""
+        """Return a token for the repository. Raises: StepFailed (GitHub rejects), Conflict,
+        Unavailable."""
         answer = await self._ask("POST", f"/releases/{_part(deployment_id)}/repository-token")
         if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
             raise StepFailed(
@@ -114,17 +115,18 @@ class Api:
         return token
 
     async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
-        """Raises: StepFailed (the deployment has ended, or is not known), Conflict, Unavailable."""
+        """Report a step. Raises: StepFailed (the deployment has ended or is unknown), Conflict,
+        Unavailable."""
         path = f"/releases/{_part(deployment_id)}/steps/{step}"
         answer = await self._ask("PUT", path, json=report.model_dump(mode="json"))
         _refuse_ended(answer)
         _refuse(answer)
 
     async def removal(self, application_id: str, run_id: str) -> Removal:
-        """The removal that this run of its workflow is to do.
+        """Return the removal that this run of its workflow executes.
 
         Raises:
-            StepFailed: none is asked for, or the run is not its own.
+            StepFailed: no removal is requested, or the run is not its own.
             Conflict
             Unavailable
         """
@@ -135,14 +137,14 @@ class Api:
         return _read(Removal, answer)
 
     async def found(self, findings: Findings) -> None:
-        """Tell what is live here. Raises: Conflict, Unavailable."""
+        """Report what is live on this server. Raises: Conflict, Unavailable."""
         _refuse(await self._ask("PUT", "/findings", json=findings.model_dump(mode="json")))
 
     async def append_log(self, deployment_id: str, offset: int, data: bytes) -> int:
-        """The length the log has now.
+        """Append to a deployment's log; return the log's length.
 
         Raises:
-            StepFailed: nothing is appended any more.
+            StepFailed: the log is closed.
             Conflict
             Unavailable
         """
@@ -156,9 +158,9 @@ class Api:
         return _read(LogLength, answer).length
 
     async def lift(self, deployment_id: str, highest: int) -> str | None:
-        """Tell that a higher sequence stands here than the database may know.
+        """Report that a higher sequence exists on this server than the database may know.
 
-        Returns the deployment that was made in this one's place, if the database did not know.
+        Return the deployment that replaces this one, if the database did not know it.
 
         Raises:
             Conflict
@@ -176,7 +178,8 @@ class Api:
         return _read(PolledApplications, answer).applications
 
     async def branch(self, application_id: str) -> Branch | None:
-        """Return what a poll needs; None: not now. Raises: Conflict (GitHub), Unavailable."""
+        """Return what a poll needs; None if no poll is due. Raises: Conflict (GitHub),
+        Unavailable."""
         answer = await self._ask("GET", f"/branches/{_part(application_id)}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
@@ -186,14 +189,16 @@ class Api:
         return branch
 
     async def report_head(self, application_id: str, head: Head) -> PollOutcome:
-        """Raises: Conflict (the application is gone), Unavailable."""
+        """Report a head. Raises: Conflict (the application is gone), Unavailable."""
         body = head.model_dump(mode="json")
         answer = await self._ask("PUT", f"/branches/{_part(application_id)}/head", json=body)
         _refuse(answer)
         return _read(PollOutcome, answer)
 
     async def inventory(self, application_id: str | None = None) -> Inventory:
-        """What is expected here, or of one application; of a removed one only when asked for it.
+        """Return what the database expects on this server, or of one application.
+
+        A removed application is included only if it is requested.
 
         Raises:
             Conflict
@@ -206,7 +211,7 @@ class Api:
 
 
 def _part(text: str) -> str:
-    """An id as a part of an address: it must not lead elsewhere. Raises: StepFailed."""
+    """Return an id that is safe in a URL's path. Raises: StepFailed."""
     try:
         return grammar.path_part(text)
     except ValueError as error:
@@ -214,7 +219,7 @@ def _part(text: str) -> str:
 
 
 def _refuse_ended(answer: httpx2.Response) -> None:
-    # Somebody else's 404, of a proxy in between, says nothing of a deployment.
+    # A 404 of a proxy in between proves nothing about a deployment.
     unknown = answer.status_code == HTTPStatus.NOT_FOUND and b"urn:aweigh:" in answer.content
     if unknown or answer.status_code == HTTPStatus.GONE:
         raise StepFailed(Reason.CANCELLED, _detail(answer))
@@ -226,7 +231,7 @@ def _refuse(answer: httpx2.Response) -> None:
 
 
 def _read(kind: type[Shape], answer: httpx2.Response) -> Shape:
-    """Raises: Unavailable: something else answered in the API's place."""
+    """Parse an answer. Raises: Unavailable: it is not the API's."""
     try:
         return kind.model_validate_json(answer.content)
     except ValidationError as error:

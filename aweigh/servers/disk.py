@@ -12,13 +12,14 @@ from aweigh.deployments.deployment import Reason
 class DiskReserve:
     """The space that pulls and builds leave free: the larger of a share and a number of bytes."""
 
-    #: The engine's data directory; its disk is the one that counts.
+    #: The engine's data directory, whose disk is checked.
     directory: Path
     percent: int
     least_bytes: int
 
     def refuse_if_below(self, activity: str) -> None:
-        """Raises: StepFailed (`disk_full`) with the figures."""
+        """Reject an activity without enough space. Raises: StepFailed (`disk_full`) with the
+        figures."""
         usage = shutil.disk_usage(_existing(self.directory))
         reserve = max(self.least_bytes, usage.total * self.percent // 100)
         if usage.free < reserve:
@@ -31,7 +32,7 @@ class DiskReserve:
 
 
 def _existing(directory: Path) -> Path:
-    """The engine's directory may be hidden from an ordinary user; its parents are on its disk."""
+    """Return the directory or its nearest visible parent, which is on the same disk."""
     while not directory.exists() and directory != directory.parent:
         directory = directory.parent
     return directory

@@ -1,7 +1,7 @@
-"""What a server worker tells the API of its deployments: step states and log lines.
+"""The server worker's reports to the API about deployments: step states and log lines.
 
-Both stand on disk first, so that they outlive the API's absence and the worker's own death, and
-are sent as soon as the API takes them.
+Both are written to disk first, so that they survive an outage of the API and the death of the
+worker, and are sent as soon as the API accepts them.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from aweigh.servers.api_client import Api
 
 _CHUNK: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
-#: How long a step waits at its end for what it reported to be sent; all of it is on disk.
+#: How long a step waits at its end for its reports to be sent; they are on disk anyway.
 _PATIENCE_SECONDS: Final = 3.0
-#: What comes together travels together; a step as short as this is told of once, at its end.
+#: Reports within this time are sent together; a shorter step is reported once, at its end.
 _GATHER_SECONDS: Final = 0.1
 _log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """One directory per deployment: its `log`, where that begins, and unsent step reports.
+    """One directory per deployment: its `log`, that file's `base`, and unsent step reports.
 
-    `output_bytes`: so long a log takes no more of what programs print.
+    `output_bytes`: the length at which a log takes no more output of programs.
     """
 
     def __init__(self, directory: Path, api: Api, output_bytes: int = 64 * 1024**2) -> None:
@@ -50,16 +50,16 @@ class Journal:
         self._shipping = asyncio.Lock()
 
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
-        """Append lines to a deployment's log: masked, each behind its time."""
+        """Append lines to a deployment's log, masked and with their time."""
         with self._noted(deployment_id):
             self._append(deployment_id, _stamped(mask_words(text, secrets).splitlines()))
         self._wake.set()
 
     def write_output(self, deployment_id: str, lines: list[str], secrets: list[str]) -> None:
-        """Append what a program printed: one line here for each line there, none with a line feed.
+        """Append a program's output: exactly one line for each line without its newline.
 
-        A log that has grown too long says so in one line, and takes no more: whoever counts lines
-        finds it full by its length alone, also after a crash.
+        A log that has reached its limit gets one line saying so, and no more output. Its length
+        alone shows that it is full, even after a crash.
         """
         with self._noted(deployment_id):
             room = self._output_bytes - self.length(deployment_id)
@@ -84,12 +84,12 @@ class Journal:
             file.write(b"".join(lines))
 
     def length(self, deployment_id: str) -> int:
-        """How many bytes of its log are kept here."""
+        """Return how many bytes of its log are kept here."""
         log = self._place(deployment_id) / "log"
         return log.stat().st_size if log.exists() else 0
 
     def lines_behind(self, deployment_id: str, length: int) -> list[str]:
-        """The lines that were written since its log was so long, without their times."""
+        """Return the lines written since the log had this length, without their times."""
         log = self._place(deployment_id) / "log"
         if not log.exists():
             return []
@@ -99,10 +99,10 @@ class Journal:
         return [line.partition(" ")[2] for line in lines]
 
     def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
-        """Tell where a step stands, as soon as the API takes it; a later report replaces it."""
+        """Report a step as soon as the API accepts it; a later report replaces an earlier one."""
         with self._noted(deployment_id):
             path = self._place(deployment_id) / f"{step}.step"
-            # Renamed but not synced: it must outlive this process, not the machine.
+            # Renamed but not synced: it must survive this process, not the machine.
             temporary = path.with_suffix(".new")
             temporary.write_text(report.model_dump_json())
             temporary.replace(path)
@@ -110,14 +110,14 @@ class Journal:
 
     @contextmanager
     def _noted(self, deployment_id: str) -> Iterator[None]:
-        """A full disk keeps words from being written, and no step from being done."""
+        """Log errors of a full disk, which must not stop a step."""
         try:
             yield
         except OSError as error:
             _log.error("cannot be written down", deployment=deployment_id, error=str(error))
 
     async def flush(self, deployment_id: str) -> None:
-        """Send everything of one deployment now, if the API is there and quick."""
+        """Send everything of one deployment now, if the API answers quickly."""
         with suppress(Unavailable, Conflict, TimeoutError, OSError):
             async with asyncio.timeout(_PATIENCE_SECONDS), self._shipping:
                 await self._ship(self._place(deployment_id))
@@ -128,7 +128,7 @@ class Journal:
         return place
 
     async def ship(self) -> None:
-        """Send what stands on disk, for ever."""
+        """Send what is on disk, for ever."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE_SECONDS):
@@ -142,17 +142,17 @@ class Journal:
                 except Unavailable:
                     break
                 except (Conflict, OSError) as error:
-                    # One deployment's log, or a full disk: the others are still to be sent.
+                    # Only one deployment's log, or a full disk: continue with the others.
                     _log.warning("a log cannot be sent", deployment=place.name, error=str(error))
 
     async def _ship(self, place: Path) -> None:
         for path in sorted(place.glob("*.step")):
             text = path.read_text()
-            # Suppressed: one that a power cut tore, and one of what has ended; nobody asks for it.
+            # Suppressed: a report torn by a power failure, or of a deployment that has ended.
             with suppress(ValidationError, StepFailed):
                 report = StepReport.model_validate_json(text)
                 await self._api.report(place.name, StepName(path.stem), report)
-            if path.read_text() == text:  # else a newer report took its place meanwhile
+            if path.read_text() == text:  # otherwise a newer report replaced it meanwhile
                 path.unlink()
         try:
             await self._ship_log(place)
@@ -177,11 +177,12 @@ class Journal:
             await in_thread(partial(self._continue, place, length))
 
     def _continue(self, place: Path, length: int) -> None:
-        """Go on where the API is, which has `length` bytes.
+        """Continue at the API's position, `length` bytes.
 
-        This file begins at `base` of them: what stood before was sent, and forgotten. Where the API
-        has less than that (a restored database), or more than there is here (a power cut), the file
-        is taken to begin or end where the API is: what comes next must not be lost.
+        The file begins at byte `base` of the whole log; what was before has been sent and removed.
+        If the API has less than `base` (a restored database), or more than is here (a power
+        failure), the file is taken to begin or end at the API's position, so that further lines are
+        not lost.
         """
         file, size = place / "base", (place / "log").stat().st_size
         known = int(file.read_text()) if file.exists() else length
@@ -191,7 +192,7 @@ class Journal:
         self._sent[place.name] = length - base
 
     def deployments(self) -> list[str]:
-        """Those of which there are files."""
+        """Return the deployments with files."""
         return [place.name for place in self._directory.iterdir()]
 
     def forget(self, deployment_id: str) -> None:
@@ -218,7 +219,7 @@ def _stamped(lines: list[str]) -> list[bytes]:
 
 
 def _filling(lines: list[bytes], room: int) -> Iterator[bytes]:
-    """The lines that fill the room; the last of them may reach beyond it."""
+    """Yield the lines that fill the room; the last one may exceed it."""
     for line in lines:
         if room <= 0:
             return

@@ -1,7 +1,7 @@
 """Locks of a server: one per application, one for the whole server.
 
-Each is held twice: in the process, for its own tasks, and by `flock`, against another process
-that serves the same data. The kernel lets go of a killed process's locks.
+Each lock has two parts: one in the process, for its own tasks, and `flock`, against another process
+with the same data. The kernel releases the locks of a killed process.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ class Locks:
 
     @asynccontextmanager
     async def holding(self, name: str, *, patience: float | None = None) -> AsyncIterator[None]:
-        """Hold the lock of that name: an application's id, or `server` for all of them.
+        """Hold the lock `name`: an application's id, or `server` for all of them.
 
         Raises:
-            ValueError: it cannot be the name of a lock.
-            TimeoutError: it was held for `patience` seconds, by a task of this process or another.
+            ValueError: this cannot be the name of a lock.
+            TimeoutError: another task or process held it for `patience` seconds.
         """
         path = self._directory / grammar.path_part(name)
         async with asyncio.timeout(patience):
@@ -51,4 +51,4 @@ async def _flock(descriptor: int) -> None:
     while True:
         with contextlib.suppress(BlockingIOError):
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        await asyncio.sleep(_POLL_SECONDS)  # a blocking call in a thread could not be given up
+        await asyncio.sleep(_POLL_SECONDS)  # a blocking call in a thread could not be cancelled

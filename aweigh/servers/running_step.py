@@ -1,4 +1,4 @@
-"""A step of a deployment while it runs: its release, its log, its report, its secrets."""
+"""A running step of a deployment: its release, log, report and secrets."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LONGEST_MESSAGE: Final = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """The attempt at the step that this server worker makes."""
+    """This server worker's attempt at the step."""
 
     run_id: str
     number: int
-    #: Whether the step is no longer wanted; asked from any thread.
+    #: Whether the step was cancelled; may be called from any thread.
     is_cancelled: Callable[[], bool]
-    #: Whether this worker is being stopped: the next one goes on with the step.
+    #: Whether this worker is stopping; the next one continues the step.
     worker_stops: Callable[[], bool]
 
 
@@ -44,9 +44,9 @@ class RunningStep:
     show: Callable[[str], None] = lambda detail: None
     #: Masked wherever the step writes: secrets of the release, and those fetched for it.
     secrets: list[str] = field(default_factory=list)
-    #: How far the step is, or how it ended, in words.
+    #: The progress of the step, or how it ended, for people.
     detail: str = ""
-    #: Shown in the step's report beside the message of its failure; never in a history.
+    #: Shown in the step's report with its error message; never in a history.
     evidence: str = ""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -71,7 +71,7 @@ class RunningStep:
         self.report(StepState.RUNNING)
 
     def report(self, state: StepState) -> None:
-        """Report the step in the background: it does not wait for the API."""
+        """Report the step in the background, without waiting for the API."""
         if state is StepState.RUNNING:  # the evidence of a failure stays out of Temporal
             self.show(self.masked_detail)
         self.journal.report(self.release.deployment, self.name, self._report(state))
@@ -80,7 +80,7 @@ class RunningStep:
         """Pin the release to the image, which later deployments reuse.
 
         Raises:
-            Unavailable: the API is away.
+            Unavailable: the API does not answer.
         """
         report = self._report(StepState.RUNNING).model_copy(update={"image": image})
         await self.api.report(self.release.deployment, self.name, report)
@@ -90,7 +90,7 @@ class RunningStep:
         """Pin the release to the commit, so that the next attempt builds the same.
 
         Raises:
-            Unavailable: the API is away.
+            Unavailable: the API does not answer.
         """
         report = self._report(StepState.RUNNING).model_copy(update={"commit": commit})
         await self.api.report(self.release.deployment, self.name, report)

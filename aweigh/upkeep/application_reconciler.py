@@ -1,4 +1,4 @@
-"""One application on a server, compared with what the database knows of it."""
+"""Reconciles one application on a server with the database."""
 
 from functools import partial
 from typing import Final
@@ -19,7 +19,7 @@ from aweigh.upkeep.repair import ContainerRepair, RouteRepair
 
 _log = structlog.get_logger(__name__)
 
-#: How long an application whose lock a step holds is waited for: the others wait meanwhile.
+#: How long to wait for a lock that a step holds; other applications wait meanwhile.
 _PATIENCE_SECONDS: Final = 5.0
 
 
@@ -44,9 +44,9 @@ class ApplicationReconciler:
     async def reconcile(
         self, known: KnownApplication, containers: list[Container], found: Found
     ) -> bool:
-        """Remove an application's leftovers, repair what is live, and add it to what was found.
+        """Remove an application's leftovers, repair what is live, and add it to the findings.
 
-        Returns whether that was possible: not while a newer deployment or another step is at work.
+        Return whether that was possible: not while a newer deployment or another step is running.
         """
         answers: bool | None
         done = True
@@ -61,14 +61,14 @@ class ApplicationReconciler:
         found.unsure -= in_doubt(known)
         if file:
             found.add(file, answers, verified=self._live.is_beyond_return(file))
-        # Their programs may take an hour: neither other applications nor a deployment waits for it.
+        # Stopping programs may take an hour, and must not delay other applications or a deployment.
         await self._background.wait(known.id, partial(self._leftovers.stop_and_remove, outgoing))
         return done
 
     async def _put_right(
         self, known: KnownApplication, containers: list[Container]
     ) -> tuple[RouteFile | None, list[Container]]:
-        """Return what is live, and containers that are still to be stopped and removed.
+        """Return the live route file, and containers that are still to be stopped and removed.
 
         Raises:
             TimeoutError: a step of the application, or its removal, is still running.
@@ -76,7 +76,7 @@ class ApplicationReconciler:
         """
         async with self._locks.holding(known.id, patience=_PATIENCE_SECONDS):
             if self._live.fence.state(known.id).highest > known.highest_sequence:
-                # Begun since the inventory was made, or made before the database was restored.
+                # It began after the inventory was made, or before the database was restored.
                 raise _Newer
             self._live.files.discard_unfinished(known.slug)
             file = await self._route_repair.repair(known)
@@ -89,9 +89,9 @@ class ApplicationReconciler:
 
 
 class _Newer(Exception):
-    """A deployment that the inventory does not know has begun on this server."""
+    """A deployment that is not in the inventory has begun on this server."""
 
 
 def in_doubt(known: KnownApplication) -> set[str]:
-    """The application's deployments that may be live."""
+    """Return the application's deployments that may be live."""
     return {one.id for one in known.deployments if not one.state.ended or one.id == known.live}

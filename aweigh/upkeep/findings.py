@@ -1,4 +1,4 @@
-"""What a reconciliation of a server found, each subject by itself."""
+"""The findings of a server's reconciliation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,17 +24,17 @@ class Found:
 
     @contextmanager
     def isolating(self, subject: str) -> Iterator[None]:
-        """Log and report an error with one subject, so that the others have their turn."""
+        """Log and report an error with one subject, and continue with the others."""
         try:
             yield
-        except Unavailable:  # for all of them
+        except Unavailable:  # affects all subjects
             raise
         except BAD_DATA as error:
             _log.error("cannot be reconciled", subject=subject, error=repr(error))
             self.skipped.append(subject)
 
     def add(self, file: RouteFile, answers: bool | None, *, verified: bool) -> None:
-        """Take the deployment that a route file names, and whether it answers."""
+        """Add the deployment in a route file, unless it does not answer."""
         deployment = file.generation.deployment
         if answers is not False:
             (self.live if answers else self.unsure).add(deployment)

@@ -1,4 +1,4 @@
-"""Containers that serve nobody: of ended deployments and of removed applications."""
+"""Containers that serve nobody, of ended deployments and of removed applications."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -37,17 +37,17 @@ class Leftovers:
     async def remove(
         self, known: KnownApplication, file: RouteFile | None, containers: list[Container]
     ) -> list[Container]:
-        """Remove an application's leftovers. Called under the application's lock.
+        """Remove an application's leftovers. Call it while holding the application's lock.
 
-        Returns those that were live before and can be stopped now: their programs may take an hour
-        to end, so that is left to the caller.
+        Return containers that were live before and can be stopped now. Stopping them may take an
+        hour, so it is left to the caller.
         """
         leftovers = [one for one in containers if is_leftover(one, known, file)]
         older: list[Container] = []
         if file and not known.removed:
             older = [one for one in leftovers if one.running and _is_older(one, file)]
         at_once = [one for one in leftovers if one not in older]
-        # The proxy may still send requests to what a failed deployment had made live.
+        # The proxy may still send requests to a failed deployment that had become live.
         await self._drain.until_idle(at_once, _DRAIN_SECONDS)
         for one in at_once:
             await self._remove(one)
@@ -56,7 +56,7 @@ class Leftovers:
         return older if file and older and await self._are_done(file, older) else []
 
     async def stop_and_remove(self, leftovers: Iterable[Container]) -> None:
-        """Remove leftovers once their programs have had time to end."""
+        """Stop leftovers within their grace period, then remove them."""
         await together(self._remove(one, stop=True) for one in leftovers)
 
     async def _remove(self, leftover: Container, *, stop: bool = False) -> None:
@@ -71,8 +71,7 @@ class Leftovers:
             _log.info("removed a leftover", container=leftover.name)
 
     async def _are_done(self, file: RouteFile, older: list[Container]) -> bool:
-        """Whether containers that were live before have answered their last request, or have had
-        their time."""
+        """Whether containers that were live before are drained, or their time for that is over."""
         if not await self._check.answers(file):
             return False
         if await self._drain.are_idle(older):
@@ -91,10 +90,10 @@ def is_leftover(one: Container, known: KnownApplication, file: RouteFile | None)
     if file and sequence == file.generation.sequence:
         return one.labels.get(ROLE) != "replica"
     if file and _is_older(one, file):
-        # While the deployment that took its place goes on, it drains and removes it itself.
+        # A running newer deployment drains and removes older containers itself.
         return known.has_ended(file.generation.sequence)
     live = known.live_deployment
-    # Its route file may have been lost, and could not be written again.
+    # The live deployment's route file may be lost.
     return live is None or sequence != live.sequence
 
 

@@ -1,4 +1,4 @@
-"""Whether what is live on this server answers."""
+"""Checks whether what is live on this server answers."""
 
 from aweigh.core.errors import AweighError
 from aweigh.deployments.release import Release
@@ -13,12 +13,12 @@ class LiveCheck:
         self._view = view
 
     async def answers(self, file: RouteFile) -> bool | None:
-        """Whether the live generation serves; None when that cannot be told."""
+        """Whether the live generation serves; None if that cannot be determined."""
         release = await self.release_of(file)
         return await self._view.answers(release, file) if release else None
 
     async def release_of(self, file: RouteFile) -> Release | None:
-        """The release of the live generation; None when the API does not give it."""
+        """Return the release of the live generation; None if the API does not return it."""
         try:
             return await self._api.release(file.generation.deployment)
         except AweighError:

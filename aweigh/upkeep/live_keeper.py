@@ -7,7 +7,7 @@ from aweigh.servers.api_client import Api
 from aweigh.servers.locks import Locks
 from aweigh.upkeep.repair import ContainerRepair
 
-#: How long an application whose lock a step holds is waited for.
+#: How long to wait for a lock that a step holds.
 _PATIENCE_SECONDS: Final = 5.0
 
 
@@ -21,10 +21,10 @@ class LiveKeeper:
         self._container_repair = container_repair
 
     async def keep_running(self, application_id: str) -> bool:
-        """Have the live containers of one application run; return whether nothing is left to do.
+        """Restart missing live containers of one application; return whether nothing is left to do.
 
-        Under the same lock as everything else of it; while a deployment goes on, that one knows
-        which of them have to run.
+        It takes the same lock as all other work on the application. While a deployment is in
+        flight, only that one knows which containers must run.
 
         Raises:
             TimeoutError: a step of the application, or its removal, is still running.

@@ -1,4 +1,4 @@
-"""Whether a server can take a release: checked before anything is touched."""
+"""Checks whether a server can take a release, before anything is changed."""
 
 from aweigh.containers.host_access import HostAccess
 from aweigh.containers.isolation import Isolation
@@ -17,10 +17,10 @@ class Readiness:
         self._isolation = isolation
 
     async def ensure(self, release: Release) -> str:
-        """Refuse what cannot work here; return a warning, or nothing.
+        """Reject a release that cannot work here; return a warning, or "".
 
         Raises:
-            StepError: a bind mount, a port, the disk or the proxy is in the way.
+            StepError: a bind mount, a port, the disk or the proxy prevents it.
         """
         self._disk.refuse_if_below("A deployment")
         await self._host.refuse_unavailable(release)

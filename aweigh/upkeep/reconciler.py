@@ -1,4 +1,4 @@
-"""The reconciler on a server: what runs there, compared with what the database expects."""
+"""The reconciler of a server: compares what runs there with what the database expects."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ServerGuards:
-    """What all applications of a server depend on: the packet filter and the proxy."""
+    """Parts that all applications of a server depend on: the packet filter and the proxy."""
 
     def __init__(self, isolation: Isolation, proxy: ProxyGuard, route_files: RouteFiles) -> None:
         self._isolation = isolation
@@ -33,7 +33,7 @@ class ServerGuards:
         self._route_files = route_files
 
     async def ensure(self, found: Found) -> None:
-        """Have both, and report route files that keep the proxy from reloading."""
+        """Repair both, and report route files that keep the proxy from reloading."""
         for path in await in_thread(self._route_files.unreadable):
             _log.error("the proxy reloads nothing while this file is there", file=str(path))
         with found.isolating("packet filter"):
@@ -44,7 +44,7 @@ class ServerGuards:
 
 
 class RemovedApplications:
-    """Removed applications that still have something on the server."""
+    """Removed applications that left something on the server."""
 
     def __init__(self, api: Api, route_files: RouteFiles, networks: ApplicationNetworks) -> None:
         self._api = api
@@ -54,7 +54,8 @@ class RemovedApplications:
     async def find(
         self, inventory: Inventory, containers: Mapping[str, list[Container]], found: Found
     ) -> list[KnownApplication]:
-        """Those of which there is something here; an inventory lists them only when asked."""
+        """Return removed applications with leftovers here, which the general inventory does not
+        list."""
         here = {file.generation.application for file in await in_thread(self._route_files.all)}
         here |= await self._networks.owners()
         listed = {one.id for one in inventory.applications} | set(inventory.skipped)
@@ -79,13 +80,14 @@ class EndedDeployments:
         self._background = BackgroundTasks()
 
     async def seen(self) -> tuple[set[str], set[str]]:
-        """The deployments of which there is something here, in the journal and of builds."""
+        """Return the deployments that have files in the journal, and those with remains of
+        builds."""
         return set(self._journal.deployments()), await self._builds.deployments()
 
     async def discard(
         self, seen: tuple[set[str], set[str]], wanted: set[str], found: Found
     ) -> None:
-        """Remove what is here of deployments that nobody wants any more."""
+        """Remove files and build remains of deployments that are not wanted any more."""
         journalled, built = seen
         for deployment_id in sorted(journalled - wanted):
             with found.isolating(deployment_id):
