@@ -18,7 +18,7 @@ DECLINED = 1
 
 
 def down(*, purge: bool, yes: bool) -> None:
-    """Stop the stack, and remove the installation if asked."""
+    """Stop the stack, and remove the installation if requested."""
     with one_line_errors(), _readable():
         settings = load_settings()
         if purge and not yes:
@@ -32,7 +32,7 @@ def down(*, purge: bool, yes: bool) -> None:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Raises: AweighError where the files of the stack belong to another user."""
+    """Translate errors of file access. Raises: AweighError: the files belong to another user."""
     try:
         yield
     except PermissionError as error:
@@ -42,7 +42,7 @@ def _readable() -> Iterator[None]:
 
 
 def _stop(data: Path) -> bool:
-    """Whether a stack ran."""
+    """Stop the stack; return whether one ran."""
     pid = running_stack(data)
     if pid is None:
         return False
@@ -53,7 +53,7 @@ def _stop(data: Path) -> bool:
 
 
 def _locked(data: Path) -> AbstractContextManager[object]:
-    """Keep a stack from starting inside the block; leave no lock file where no stack ever ran."""
+    """Keep a stack from starting inside the block; create no lock file if no stack ever ran."""
     return hold(data) if lock_file(data).exists() else nullcontext()
 
 
@@ -65,7 +65,7 @@ def _stop_left_over(data: Path, *, stopped: bool) -> None:
 
 
 def _confirm(data: Path) -> None:
-    """Ask before anything is touched: a user who declines finds everything as it was."""
+    """Ask before anything is changed, so that declining has no effect."""
     say(f"This removes every application, container, volume and image of {data},")
     say("and all of its data. It cannot be undone.")
     try:

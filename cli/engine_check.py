@@ -11,7 +11,7 @@ from worker.process import CANNOT_START, load_settings
 
 
 def main() -> int:
-    """0: the engine answers; 1: it does not; 3: a setting is wrong, so starting one cannot help."""
+    """Return 0 if the engine answers, 1 if it does not, 3 if a setting is wrong."""
     try:
         settings = load_settings()
     except StartupError as error:

@@ -1,4 +1,4 @@
-"""`aweigh install`: make an installation's files, or migrate them to this version."""
+"""`aweigh install`: create an installation's files, or migrate them to this version."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from worker.store import keys_file
 
 
 def install_here() -> None:
-    """Make the files that are missing, and print where they are."""
+    """Create missing files, and print where they are."""
 
     async def main(settings: Settings, _stop: asyncio.Event) -> None:
         await install(settings)

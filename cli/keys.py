@@ -1,4 +1,4 @@
-"""`aweigh keys`: the keys that secrets are sealed with."""
+"""`aweigh keys`: the keys that encrypt secrets."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from worker.process import load_settings
 
 
 def rotate_keys() -> None:
-    """Add a new key, and print how many secrets were sealed anew."""
+    """Add a new key, and print how many secrets were encrypted again."""
     with one_line_errors():
         count = asyncio.run(rotate(load_settings()))
     say(f"{count} values are sealed with a new key. Keep the old keys: backups need them.")

@@ -1,7 +1,7 @@
 """The `aweigh` command.
 
-Each command imports its implementation when it runs: the processes of a stack start side by side,
-and none of them should wait for the libraries of the others.
+Each command imports its implementation when it runs: the processes of a stack start in parallel,
+and none should wait for libraries that only others need.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What a command prints, and how it fails."""
+"""Output and errors of commands."""
 
 import sys
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from worker.process import CANNOT_START
 
 
 def say(text: str) -> None:
-    """Print a line at once, also where the output is a pipe."""
+    """Print a line immediately, even to a pipe."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the command with exit code 3 and one line where Aweigh reports an error."""
+    """End the command with exit code 3 and one line on Aweigh's errors."""
     try:
         yield
     except AweighError as error:

@@ -27,10 +27,10 @@ async def run_stack(
 ) -> int:
     """Run the stack until `stop` is set; return the exit code of `when_ready`, or 0.
 
-    `environment`: the variables of its parts.
+    `environment`: the variables of its processes.
 
     Raises:
-        StartupError: a part cannot start.
+        StartupError: a process cannot start.
     """
     began = time.monotonic()
     say(f"Starting the stack on {settings.data}")
@@ -52,7 +52,7 @@ def _greet(settings: Settings, seconds: float) -> None:
     say(f"  API           {settings.api_base}")
     say(f"  Temporal's UI {settings.ui_base}/namespaces/{settings.temporal_namespace}")
     say(f"  Logs          {settings.data / 'logs'}")
-    if sys.stdout.isatty():  # never into a log
+    if sys.stdout.isatty():  # the token must not end up in a log
         say(f"  Admin token   {read_secret(settings.tokens / ADMIN)}")
         say(f"                (kept in {settings.tokens / ADMIN})")
     else:

@@ -36,7 +36,7 @@ class _Connection:
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    tls_of(settings)  # an unreadable file stops the start, not the first deployment
+    tls_of(settings)  # an unreadable file must fail the start, not the first deployment
     connections = allow_many_files(settings.api_connections)
     settings = settings.model_copy(update={"api_connections": connections})
     store = await open_store(settings)
@@ -66,7 +66,7 @@ def configured(app: Any, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=[str(one) for one in proxies],
         backlog=BACKLOG,
         log_config=None,
-        access_log=False,  # paths of deploy hooks are half a secret
+        access_log=False,  # paths of deploy hooks contain a part of the secret
         timeout_graceful_shutdown=5,
     )
 

@@ -1,4 +1,4 @@
-"""Polls the branches that applications follow, for pushes whose delivery never arrived."""
+"""Polls the branches that applications follow, to find pushes whose delivery failed."""
 
 import asyncio
 import shutil
@@ -33,14 +33,15 @@ class BranchPoller:
         self._failing: set[str] = set()
 
     async def run(self, every: int) -> None:
-        """Poll at this interval, in seconds; 0: never."""
+        """Poll at this interval, in seconds; 0 disables polling."""
         await in_thread(lambda: shutil.rmtree(self._scratch, ignore_errors=True))  # left by a crash
         while every:
             await self.poll()
             await asyncio.sleep(every)
 
     async def poll(self) -> None:
-        """Deploy heads that were never delivered; the failure of one branch affects no other."""
+        """Deploy heads that were never delivered; the failure of one branch does not affect
+        others."""
         try:
             applications = await self._api.polled_applications()
         except AweighError as error:

@@ -1,4 +1,4 @@
-"""A process of the local stack: how it is started, watched and stopped."""
+"""A process of the local stack: its start, its supervision and its stop."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from typing import Final
 from worker.process import lower_priority
 
 _PR_SET_PDEATHSIG: Final = 1
-#: Loaded before any fork: a lock that another thread holds then stays held in the child.
+#: Loaded before any fork: a lock that another thread holds would stay held in the child.
 _LIBC: Final = ctypes.CDLL(None)
 
 
 class Starter:
-    """Starts processes in a thread: on a busy machine each would block the event loop for 0.3 s.
+    """Starts processes in a thread, because each start can block the event loop for 0.3 s.
 
-    For the kernel, the parent of a process has died when the thread that started it ends; so there
-    is one thread, which lives as long as this object.
+    For the kernel, a process's parent has died when the thread that started it ends. So a single
+    thread is used, which lives as long as this object.
     """
 
     def __init__(self) -> None:
@@ -36,20 +36,20 @@ class Starter:
 
 @dataclass
 class Child:
-    """One process of the stack, and each that takes its place after a restart."""
+    """One process of the stack, and its successors after restarts."""
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
     log: Path
-    #: Runs after the API where the machine is busy.
+    #: Gives the API precedence on a busy machine.
     low_priority: bool = False
     started: float = field(default=0.0)
     _process: subprocess.Popen[bytes] | None = None
-    #: Kept for as long as the process: its thread must not end.
+    #: Kept as long as the process: its thread must not end.
     _starter: Starter | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Held until the process id is known, so that `end` misses no process that is being started.
+    #: Held until the process id is known, so that `end` does not miss a process that is starting.
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -85,7 +85,7 @@ class Child:
         self._ended.set()
 
     async def wait(self) -> int:
-        """Return the exit code after the end; 0 if no process was ever started."""
+        """Return the exit code after the process's end; 0 if it was never started."""
         async with self._starting:
             if self._process is None:
                 return 0
@@ -93,7 +93,7 @@ class Child:
         return self._process.returncode
 
     async def end(self, grace: float) -> None:
-        """Stop the process, by force after the grace."""
+        """Stop the process, by force after `grace` seconds."""
         async with self._starting:
             self._send(signal.SIGTERM)
         try:

@@ -1,4 +1,4 @@
-"""A file that lists the processes of a stack, so that a killed stack leaves none behind."""
+"""A file that lists the processes of a stack, so that a killed stack can be cleaned up."""
 
 import asyncio
 import contextlib
@@ -11,34 +11,34 @@ from typing import Final
 from aweigh.core.errors import StartupError
 from aweigh.core.files import write_durably
 
-#: Every process of the stack ends within half of this.
+#: Every process of the stack stops within half of this.
 STOP_SECONDS: Final = 20.0
 _LIST: Final = "stack.children"
 
 
 def boot_id() -> str:
-    """The kernel's id of this boot; a clone of the machine has another one."""
+    """Return the kernel's id of this boot, which differs on a clone of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def list_processes(data: Path, pids: Iterable[int]) -> None:
-    """Write which processes run, and when each was started: process ids are used again."""
+    """Write the running processes with their start times, because process ids are reused."""
     lines = [f"{pid} {started}\n" for pid in pids if (started := _started(pid))]
     write_durably(data / _LIST, "".join(lines))
 
 
 async def stop_left_over(data: Path, grace: float = STOP_SECONDS) -> int:
-    """Stop the listed processes that still run, by force after the grace; return their number.
+    """Stop listed processes that still run, by force after `grace` seconds; return their number.
 
     Raises:
-        StartupError: a process is still there after SIGKILL.
+        StartupError: a process survived SIGKILL.
     """
     found = left = _left_over(data)
     for how in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, how)
-                os.killpg(pid, signal.SIGCONT)  # a stopped process handles no signal
+                os.killpg(pid, signal.SIGCONT)  # a stopped process does not handle signals
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 while left := _left_over(data):
@@ -56,7 +56,7 @@ def _left_over(data: Path) -> list[int]:
 
 
 def _started(pid: int) -> str | None:
-    """Boot and time at which a running process was started; None where none has this id."""
+    """Return boot id and start time of a running process; None if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

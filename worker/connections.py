@@ -1,6 +1,6 @@
-"""What a connection to the API may cost: time for a request's head and body, pieces, and its place.
+"""Limits for connections to the API: time for head and body, number of pieces, number in total.
 
-A guard before the application: what never becomes a whole request is not seen by it at all.
+These limits apply before the application, which sees only complete requests.
 """
 
 import resource
@@ -16,14 +16,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aweigh.core.caller import address_of, caller_at
 
-#: Files that are open beside the connections, and connections that are taken in one turn of the
-#: event loop, before any can be closed for them.
+#: Connections that the event loop accepts in one turn, before it can close any of them, and then
+#: files that are open besides connections.
 BACKLOG: Final = 512
 _OTHER_FILES: Final = 256
 _FEWEST: Final = 64
-#: Of a head at most, and what is parsed in one go.
+#: Maximum size of a request's head, and of the data parsed at once.
 _PIECE: Final = 16 * 1024
-#: Pieces of a body that may be as small as a byte; the others are of so many bytes on average.
+#: Pieces of a body that may be arbitrarily small; more must have at least this average size.
 _FREE_PIECES: Final = 1000
 _PIECE_BYTES: Final = 64
 
@@ -39,10 +39,10 @@ _FULL: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Seconds, bytes and numbers that a connection has to keep to."""
+    """Limits for connections, in seconds, bytes and numbers."""
 
     connections: int = 2000
-    #: Of one address, unless a web server may speak for everybody there.
+    #: Per address, except for addresses of a web server that forwards for many clients.
     connections_of_one: int = 250
     shared: tuple[IPv4Network | IPv6Network, ...] = (
         ip_network("127.0.0.0/8"),
@@ -50,16 +50,16 @@ class Limits:
     )
     head_seconds: float = 10
     body_seconds: float = 20
-    #: A body that is longer in coming has to come at this rate.
+    #: A body that takes longer must arrive at this rate.
     body_bytes_a_second: int = 16 * 1024
-    #: For what is left of a body that nobody wants any more.
+    #: For the rest of a body whose request was already answered.
     rest_seconds: float = 2
-    #: Without taking anything of an answer.
+    #: Without reading any of the response.
     unread_seconds: float = 60
 
 
 def allow_many_files(wanted: int) -> int:
-    """As many connections as wanted, or as the limit of open files allows, raised if it may be."""
+    """Raise the limit of open files for the wanted connections; return how many it allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = hard == resource.RLIM_INFINITY
     needed = wanted + BACKLOG + _OTHER_FILES
@@ -74,9 +74,9 @@ class Phase(Enum):
     HEAD = auto()
     BODY = auto()
     ANSWER = auto()
-    #: The end of a body that was answered before.
+    #: The end of a body whose request was already answered.
     REST = auto()
-    #: The next request, if there is one.
+    #: The next request, if any.
     NOTHING = auto()
 
 
@@ -84,7 +84,7 @@ _UNFINISHED: Final = (Phase.HEAD, Phase.BODY, Phase.REST)
 
 
 class Connections:
-    """All connections of a server: for a new one, the oldest that is no whole request has to go."""
+    """All connections of a server; when it is full, the oldest incomplete one makes room."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -94,7 +94,7 @@ class Connections:
         self._idle: dict[GuardedProtocol, None] = {}
 
     def has_place(self, address: str) -> bool:
-        """Whether another one of this address may come in."""
+        """Whether a connection of this address is admitted, closing another one if necessary."""
         held = self._of[caller_at(address)]
         if held >= self.limits.connections_of_one and not self._is_shared(address):
             return False
@@ -122,7 +122,7 @@ class Connections:
             del self._of[caller]
 
     def note(self, connection: "GuardedProtocol", phase: Phase | None) -> None:
-        """What it waits for from now on."""
+        """Record what a connection waits for."""
         self._unfinished.pop(connection, None)
         self._idle.pop(connection, None)
         if phase in _UNFINISHED:
@@ -132,7 +132,7 @@ class Connections:
 
 
 class _Parser(h11.Connection):
-    """Takes a body in pieces of a sensible size: each costs as much as a whole one."""
+    """Rejects a body in too many small pieces: each costs as much as a large one."""
 
     _pieces = 0
     _bytes = 0
@@ -150,7 +150,7 @@ class _Parser(h11.Connection):
 
 
 class GuardedProtocol(H11Protocol):
-    """HTTP/1.1 by uvicorn, for a limited time and in limited numbers."""
+    """uvicorn's HTTP/1.1 protocol with limits for time and number."""
 
     def __init__(self, connections: Connections, **server: Any) -> None:
         super().__init__(**server)
@@ -181,7 +181,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        # By pieces, so that the parser's limit for a head holds also where it comes at once.
+        # In pieces, so that the parser's limit for a head holds even if all data arrives at once.
         for start in range(0, len(data), _PIECE):
             if self.transport.is_closing():
                 return
@@ -211,12 +211,12 @@ class GuardedProtocol(H11Protocol):
             self._unread = None
 
     def end(self) -> None:
-        """Close it, whatever it was at."""
+        """Close the connection at once."""
         self._leave()
         self.transport.abort()
 
     def _leave(self) -> None:
-        """Give up its place; the rest follows when the transport has closed."""
+        """Release the connection's place; the rest follows when the transport has closed."""
         if self._has_place:
             self._has_place = False
             self._all.leave(self._address)
@@ -228,7 +228,7 @@ class GuardedProtocol(H11Protocol):
         self._deadline = self._unread = None
 
     def _watch(self) -> None:
-        """Begin to count where it waits for something else than before."""
+        """Restart the timer if the connection now waits for something else."""
         phase = self._waits_for()
         if phase is self._phase or not self._has_place:
             return
@@ -248,7 +248,7 @@ class GuardedProtocol(H11Protocol):
         if sends_body:
             return Phase.REST
         begun = self.cycle is None or bool(self.conn.trailing_data[0])
-        return Phase.HEAD if begun else Phase.NOTHING  # for which uvicorn's own timer runs
+        return Phase.HEAD if begun else Phase.NOTHING  # uvicorn has its own timer for this
 
     def _patience(self, phase: Phase | None) -> float:
         if phase is Phase.HEAD:
@@ -259,7 +259,7 @@ class GuardedProtocol(H11Protocol):
 
     def _expire(self) -> None:
         left = self._began + self._patience(self._phase) - self.loop.time()
-        if self.flow.read_paused:  # it is this side that does not read just now
+        if self.flow.read_paused:  # this side is not reading now
             left = max(left, self._limits.rest_seconds)
         if left > 0:
             self._deadline = self.loop.call_later(left, self._expire)

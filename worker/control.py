@@ -1,4 +1,4 @@
-"""`aweigh worker control`: workflows, and the activities that touch the database."""
+"""`aweigh worker control`: workflows, and the activities that use the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,9 +38,9 @@ WORKFLOWS = (
 
 
 def sandbox() -> SandboxedWorkflowRunner:
-    """Pass the project's modules through: loading them for each run took most of its time.
+    """Return a sandbox that does not reload our own modules, which took most of a run's time.
 
-    The linter refuses in them what the sandbox would refuse (workflows/ruff.toml).
+    The linter rejects in them what the sandbox would reject (workflows/ruff.toml).
     """
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "aweigh", "activities", "workflows"
@@ -83,7 +83,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         workflow_runner=sandbox(),
         interceptors=[PlainErrors()],
         graceful_shutdown_timeout=timedelta(seconds=10),
-        # After a crash, a task for the dead worker's cache waits this long before any may take it.
+        # After a crash, tasks for the dead worker's cache wait this long before another worker may
+        # take them.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         identity="control",
     )  # fmt: skip

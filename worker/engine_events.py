@@ -17,7 +17,7 @@ from aweigh.containers.engine import Engine
 from aweigh.containers.spec import INSTANCE
 
 _RECONNECT_SECONDS: Final = 1.0
-#: As which the end of the stream, or of the engine, may arrive here.
+#: Errors that the end of the stream, or of the engine, can raise.
 _BROKEN: Final = (
     DockerException, RequestException, HTTPError, OSError, RuntimeError, ValueError,
 )  # fmt: skip
@@ -32,18 +32,18 @@ class EngineEvent:
     labels: Mapping[str, str]
 
 
-#: None: events until now may have been missed.
+#: None means that earlier events may have been missed.
 Take = Callable[[EngineEvent | None], None]
 
 
 def follow(engine: Engine, instance: str, take: Take) -> None:
-    """Call `take` on this event loop for every event, for as long as the process lives."""
+    """Call `take` in this event loop for every event, for the life of the process."""
     loop = asyncio.get_running_loop()
     threading.Thread(target=_listen, args=(engine, instance, loop, take), daemon=True).start()
 
 
 def _listen(engine: Engine, instance: str, loop: asyncio.AbstractEventLoop, take: Take) -> None:
-    """In a thread of its own: the stream ends without a word when the engine goes."""
+    """Read events, in a thread; the stream ends without an error when the engine stops."""
     wanted = {
         "type": "container", "event": list(_KINDS), "label": f"{INSTANCE}={instance}",
     }  # fmt: skip

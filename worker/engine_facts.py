@@ -1,4 +1,4 @@
-"""The facts about an engine that a server worker's parts are made with."""
+"""The facts about an engine that a server worker needs at its start."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from aweigh.images.server_platforms import platforms_of
 
 @dataclass(frozen=True, kw_only=True)
 class EngineFacts:
-    """What a server worker asks its engine once, before it works."""
+    """Facts that a server worker asks its engine for once, at its start."""
 
     #: The engine's data directory.
     root: Path
@@ -23,7 +23,7 @@ class EngineFacts:
 
 
 async def engine_facts(settings: Settings, instance: str, identity: str) -> EngineFacts:
-    """Ask the engine, and make the network that marks the installation's addresses.
+    """Query the engine, and create the network that reserves the installation's addresses.
 
     Raises:
         StartupError: the prefix or the subnet belongs to another installation.

@@ -1,7 +1,7 @@
 """Repairs live containers and the proxy as soon as the engine reports that one ended or is gone.
 
-The reconciler would find it too, minutes later. A container that its restart policy runs again, or
-that a deployment stops, is left to them.
+The reconciler would do it too, but minutes later. Containers that the engine restarts, or that a
+deployment stops, are left alone.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from aweigh.routing.route_files import RouteFile, RouteFiles
 from aweigh.upkeep.live_keeper import LiveKeeper
 from worker.engine_events import EngineEvent
 
-#: A container that is removed ends first; and an engine that goes takes all of them with it.
+#: A removed container reports its end first, and a stopping engine ends all of them.
 _SETTLE_SECONDS: Final = 0.5
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 _AT_ONCE: Final = 4
-#: Longer than a repair takes that does not wait for anything.
+#: Longer than any repair that does not have to wait.
 _PLACE_SECONDS: Final = 10.0
 _PROXY: Final = "proxy"
 
@@ -45,16 +45,16 @@ class EventRepair:
         self._containers = containers
         self._keeper = keeper
         self._proxy = proxy
-        #: Subjects to repair (applications by id, or the proxy), with their last pause.
+        #: Subjects to repair (ids of applications, or the proxy), with their last pause in seconds.
         self._due: dict[str, float] = {}
         self._all = False
-        #: Subjects that are being repaired; set: another event named them meanwhile.
+        #: Subjects being repaired; the event is set if the engine names them again meanwhile.
         self._at_work: dict[str, asyncio.Event] = {}
         self._changed = asyncio.Event()
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     def take(self, event: EngineEvent | None) -> None:
-        """Take one of the engine's events; None: any of them may have been missed."""
+        """Take one of the engine's events; None means that some may have been missed."""
         if event is None:
             self._all = True
         elif event.what == "start":
@@ -66,7 +66,7 @@ class EventRepair:
         self._changed.set()
 
     async def run(self) -> None:
-        """Repair the subjects of events, each by itself, until nothing is left to do."""
+        """Repair the subjects of events independently, repeating until each is done."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._changed.wait()
@@ -93,7 +93,7 @@ class EventRepair:
     ) -> None:
         async with self._places:
             trying = group.create_task(self._tried(subject, paused, file))
-            # A repair that takes long goes on without its place, which others need.
+            # A long repair continues without its place, which others need.
             await asyncio.wait([trying], timeout=_PLACE_SECONDS)
         done = await trying
         longer = 0.0 if done else min(max(paused * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
@@ -117,7 +117,7 @@ class EventRepair:
             return False
 
     async def _repaired(self, subject: str, file: RouteFile | None) -> bool:
-        """Whether nothing is left to do."""
+        """Repair a subject; return whether nothing is left to do."""
         if subject == _PROXY:
             await self._proxy.ensure_if_needed()
             return True

@@ -1,4 +1,4 @@
-"""The last door before Temporal: whatever a worker's code raises, a history holds one sentence."""
+"""Limits what errors of a worker's code write into a Temporal history: a single sentence."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,14 +12,14 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from activities.errors import application_error
 from aweigh.deployments.deployment import Reason
 
-#: An error's class may be named as its author likes.
+#: A limit, because the class names of errors are arbitrary.
 _LONGEST_NAME: Final = 100
 
 
 class PlainFailureConverter(DefaultFailureConverter):
-    """Leaves out stack traces, which name this machine's paths, and what errors were caused by.
+    """Leaves out stack traces, which contain this machine's paths, and causes of errors.
 
-    An error that nobody gave a sentence is told by its class: its text may repeat any value.
+    An unexpected error is represented by its class: its text may repeat any value.
     """
 
     def to_failure(
@@ -33,7 +33,7 @@ def _told(exception: BaseException) -> BaseException:
     if isinstance(exception, FailureError):
         return exception
     kind = type(exception).__name__[:_LONGEST_NAME]
-    # What Temporal's own errors say of a workflow's code is all there is to go by.
+    # Temporal's own errors about a workflow's code contain the only information.
     text = f": {exception}" if isinstance(exception, TemporalError) else ""
     return ApplicationError(
         f"An unexpected {kind}{text or '; the log of the worker says more.'}",
@@ -50,7 +50,7 @@ def _strip(failure: Failure) -> None:
 
 
 class PlainErrors(Interceptor):
-    """Says the errors of every activity of a worker; `secrets` are those that it has in hand."""
+    """Converts the errors of all activities of a worker, masking the known `secrets`."""
 
     def __init__(self, secrets: Callable[[], list[str]] | None = None) -> None:
         self._secrets = secrets

@@ -1,4 +1,4 @@
-"""The files of an installation that are made once and kept: keys, tokens, identity."""
+"""The permanent files of an installation: keys, tokens, identity."""
 
 import secrets
 from pathlib import Path
@@ -16,10 +16,10 @@ from worker.store import keys_file
 
 
 async def install(settings: Settings) -> None:
-    """Make what is missing: data directory, keys, schema, instance, tokens. Safe to repeat.
+    """Create what is missing: data directory, keys, schema, instance, tokens. Safe to repeat.
 
     Raises:
-        StartupError: the database cannot be used, or is there while its keys are gone.
+        StartupError: the database cannot be used, or it exists without its keys.
     """
     make_private(settings.data)
     make_private(settings.tokens)

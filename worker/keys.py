@@ -1,4 +1,4 @@
-"""Rotation of the key that values are sealed with."""
+"""Rotation of the key that encrypts stored values."""
 
 from sqlalchemy import select
 
@@ -11,13 +11,13 @@ from worker.store import keys_file
 
 
 async def rotate(settings: Settings) -> int:
-    """Put a new key first and seal every value anew with it; how many.
+    """Add a new key and encrypt every value with it; return how many.
 
-    Running processes find the new key when they meet it. The old keys stay in the file: backups
-    are sealed with them.
+    Running processes read the new key when they first need it. The old keys stay in the file,
+    because backups need them.
 
     Raises:
-        StartupError: the keys file is missing or broken.
+        StartupError: the keys file is missing or invalid.
     """
     path = keys_file(settings)
     load_vault(path)  # refuses to rotate what cannot be read

@@ -1,4 +1,4 @@
-"""The lock on an installation's data: whoever holds it may run the stack on it, or remove it."""
+"""The lock on an installation's data, held to run the stack on it or to remove it."""
 
 import fcntl
 import os
@@ -17,10 +17,10 @@ def lock_file(data: Path) -> Path:
 
 
 def hold(data: Path) -> IO[str]:
-    """Hold the lock until the file is closed; what its holder writes into it is its process id.
+    """Take the lock until the file is closed; the stack writes its process id into it.
 
     Raises:
-        StartupError: another one holds it.
+        StartupError: another process holds it.
     """
     lock = lock_file(data).open("a+")
     try:
@@ -39,7 +39,7 @@ def stop_stack(data: Path, pid: int) -> None:
     """Stop the stack that holds the lock, as Ctrl-C does, and wait for its end.
 
     Raises:
-        AweighError: it is still there after a minute.
+        AweighError: it still runs after a minute.
     """
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
@@ -50,7 +50,7 @@ def stop_stack(data: Path, pid: int) -> None:
 
 
 def running_stack(data: Path) -> int | None:
-    """The process id of the stack that runs on this data; none when none does."""
+    """Return the process id of the stack that runs on this data, or None."""
     path = lock_file(data)
     if not path.exists():
         return None

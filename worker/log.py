@@ -1,4 +1,4 @@
-"""The logs of the stack's parts: files that the parts write themselves, and that do not grow."""
+"""Rotation of the stack's log files, which its processes write themselves."""
 
 import contextlib
 import os
@@ -8,26 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-#: A log of this size is begun anew; what was in it stays beside it until the next time.
+#: A log of this size is rotated, in bytes; one older file is kept.
 LARGEST: Final = 10_000_000
 _TAIL_BYTES: Final = 8192
 
 
 def rotate(log: Path, writer: int) -> None:
-    """Keep what is in the log beside it and empty it; no line of its writer, a child, is lost.
+    """Move a log's content to a second file without losing a line of its writer, a child process.
 
-    The writer has opened it for appending, so that it goes on at the new end.
+    The writer opened the file for appending, so it continues at the new end.
     """
     with log.open("r+b") as current, log.with_name(f"{log.name}.1").open("wb") as older:
         shutil.copyfileobj(current, older)
         with _stopped(writer):
-            shutil.copyfileobj(current, older)  # what was written meanwhile
+            shutil.copyfileobj(current, older)  # written meanwhile
             current.truncate(0)
 
 
 @contextlib.contextmanager
 def _stopped(child: int) -> Iterator[None]:
-    """No thread of the child runs inside the block."""
+    """Suspend the child inside the block."""
     with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it has just ended
         os.kill(child, signal.SIGSTOP)
         os.waitid(os.P_PID, child, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
@@ -39,7 +39,7 @@ def _stopped(child: int) -> Iterator[None]:
 
 
 def last_line(log: Path) -> str:
-    """The last line that says something; only the end of the log is read."""
+    """Return the last line that is not empty, from the end of the log."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

@@ -1,4 +1,4 @@
-"""How a process of Aweigh starts, ends and fails."""
+"""How a process of Aweigh starts, stops and fails."""
 
 import asyncio
 import gc
@@ -20,31 +20,31 @@ from aweigh.core.logging import configure_logging, log_lost_error
 from aweigh.core.settings import Settings
 from aweigh.core.stalls import StallDetector, into_file
 
-#: A process that cannot start with what it was given; its supervisor does not start it again.
+#: The process cannot start with its settings; the supervisor does not restart it.
 CANNOT_START: Final = 3
-#: Something it needs is away: starting it again may help.
+#: Something it needs is unavailable; a restart may help.
 AWAY: Final = 1
-#: Ended by a signal before its work was done (128 + SIGINT).
+#: Stopped by a signal before its work was done (128 + SIGINT).
 INTERRUPTED: Final = 130
 _THREADS: Final = 128
 _NICENESS: Final = 10
-#: Of Python's threads, before one has to let another run; by default it is 5 ms, and each statement
-#: of a database waits for it where a process is busy.
+#: How long a Python thread may run before another one gets its turn. The default is 5 ms, and in a
+#: busy process each database statement would wait for that.
 _SWITCH_SECONDS: Final = 0.001
-#: A switch for the tests, not a setting: the file that says what blocked the event loop.
+#: Not a setting, but for tests: the file for reports about a blocked event loop.
 STALLS_FILE: Final = "AWEIGH_STALLS_FILE"
-#: Another: stacks of tests run beside each other and much else, and would wait for minutes.
+#: For tests too: with lower priority, the stacks of parallel tests would wait for minutes.
 KEEPS_PRIORITY: Final = "AWEIGH_KEEPS_PRIORITY"
 
 Result = TypeVar("Result")
 
 
 class Stopped(Exception):
-    """A signal asked the process to end before it had begun its work."""
+    """A signal asked the process to stop before it had begun its work."""
 
 
 def load_settings() -> Settings:
-    """Raises: StartupError with the settings' names; one line."""
+    """Return the settings. Raises: StartupError with the settings' names, on one line."""
     try:
         return Settings()
     except ValidationError as error:
@@ -54,15 +54,15 @@ def load_settings() -> Settings:
 
 def _sentence(wrong: ErrorDetails) -> str:
     text = wrong["msg"].removeprefix("Value error, ")
-    # What is wrong between two settings names both of them itself.
+    # an error about two settings contains both names
     return f"AWEIGH_{str(wrong['loc'][0]).upper()}: {text}" if wrong["loc"] else text
 
 
 def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoReturn:
-    """Run a process's main until it ends or a signal asks it to; it may return an exit code.
+    """Run a process's main function until it ends or a signal stops it; it may return an exit code.
 
-    Ends by a flushed `os._exit`: an interpreter that held a Temporal client aborts in about one
-    of ten ordinary exits (temporalio/sdk-python#300).
+    Ends with `os._exit`: with a Temporal client, the interpreter aborts in about one of ten
+    ordinary exits (temporalio/sdk-python#300).
     """
     code = 0
     try:
@@ -89,10 +89,10 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoR
 
 
 def lower_priority() -> None:
-    """Let the API go before this process on a busy machine.
+    """Let the API run before this process on a busy machine.
 
-    Where Linux groups processes by session, niceness counts within a session only, so that the
-    session's own is lowered too.
+    Where Linux groups processes by session, niceness counts only within a session, so the session's
+    priority is lowered too.
     """
     if os.environ.get(KEEPS_PRIORITY):
         return
@@ -108,12 +108,12 @@ async def _until_signalled(
 ) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Python's own choice follows the processors; these wait, for an engine, and for many at once.
+    # The default depends on the number of processors, but these threads mostly wait for an engine.
     loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     loop.set_exception_handler(log_lost_error)
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
-    # What was imported lives as long as the process: no collection need look at it again.
+    # Imported objects live as long as the process: exclude them from garbage collection.
     gc.collect()
     gc.freeze()
     with _stalls_noted():
@@ -122,7 +122,7 @@ async def _until_signalled(
 
 @contextmanager
 def _stalls_noted() -> Iterator[None]:
-    """Where Aweigh's tests ask for it, note what blocks the event loop."""
+    """Record what blocks the event loop, if Aweigh's tests request it."""
     path = os.environ.get(STALLS_FILE)
     if not path:
         yield
@@ -136,7 +136,7 @@ def _stalls_noted() -> Iterator[None]:
 
 
 async def unless_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event) -> Result:
-    """Wait for what a process needs before it can work, however long that takes.
+    """Wait for a prerequisite of the process's work, however long it takes.
 
     Raises:
         Stopped: a signal came first.
@@ -155,7 +155,7 @@ async def unless_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event)
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Raises: ExceptionGroup: it ended by an error; the block is cancelled at once."""
+    """Run `work` during the block, which is cancelled if `work` fails. Raises: ExceptionGroup."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         try:

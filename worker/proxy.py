@@ -1,4 +1,4 @@
-"""The proxy of this server, made anew beside the server worker that runs."""
+"""Recreates the proxy of this server while the server worker runs."""
 
 from aweigh.core.settings import Settings
 from aweigh.servers.api_client import Api
@@ -12,7 +12,7 @@ async def recreate(settings: Settings) -> None:
     """Apply changed settings, while no deployment switches.
 
     Raises:
-        AweighError: the API does not answer, or the proxy cannot be had as it is wanted.
+        AweighError: the API does not answer, or the proxy cannot be started with these settings.
     """
     identity = identity_of(settings)
     api = Api(settings.api_base, read_secret(settings.token_file), identity, boot_id())

@@ -1,4 +1,4 @@
-"""Removing an installation from this machine: its engine objects first, then its files."""
+"""Removes an installation from this machine: its engine objects first, then its files."""
 
 import shutil
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from worker.store import open_store
 
 
 async def instance_of(settings: Settings) -> str | None:
-    """The id of the installation in the data directory; none where there is none."""
+    """Return the id of the installation in the data directory, or None."""
     if not (settings.data / "keys").exists():
         return None
     store = await open_store(settings)
@@ -47,7 +47,8 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     engine, names = Engine(settings.docker_host), Names(settings.prefix)
     images = Images(engine)
     networks = Networks(engine, instance, identity="")
-    # Images and packet filter rules carry no owner but the prefix, which the bridge's owner has.
+    # Images and packet filter rules are only identified by the prefix, which the bridge's owner
+    # has.
     prefix_is_ours = not await networks.is_anothers(names.bridge)
     containers = await engine.containers({INSTANCE: instance})
     for container in containers:

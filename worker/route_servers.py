@@ -1,7 +1,8 @@
-"""Takes crashed replicas out of their route's servers, and puts them back when they answer again.
+"""Takes crashed replicas out of their route's servers, and adds them again when they answer.
 
-Only for live generations of more than one replica whose gate is not `http`: with an `http` gate
-Traefik asks by itself (the file's health check), and a single replica has nobody to stand in.
+Only for live generations with several replicas whose gate is not `http`. With an `http` gate,
+Traefik checks them itself (the route file's health check), and for a single replica there is no
+substitute.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from aweigh.servers.locks import Locks
 from worker.engine_events import EngineEvent
 
 _RECHECK_SECONDS: Final = 1.0
-#: How long an application whose lock a step holds is waited for: the others wait meanwhile.
+#: How long to wait for a lock that a step holds; other applications wait meanwhile.
 _PATIENCE_SECONDS: Final = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +55,7 @@ class RouteServers:
         self._changed.set()
 
     async def run(self) -> None:
-        """Look after every event, and again while a replica is out."""
+        """Check the servers after every event, and repeatedly while a replica is out."""
         incomplete: set[str] = set()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -104,7 +105,7 @@ class RouteServers:
         return len(servers) == len(generation.addresses)
 
     async def _answering(self, one: Container, port: int) -> str | None:
-        """The address of a replica that takes requests."""
+        """Return the address of a replica that accepts requests, else None."""
         address = self._names.own_address(one.addresses)
         if not one.running or not address or one.health == "unhealthy":
             return None

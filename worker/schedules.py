@@ -26,7 +26,7 @@ from workflows.names import CONTROL_QUEUE, reconcile_schedule
 from workflows.reconcile import ReconcileRequest, ReconcileWorkflow
 
 EVERY: Final = timedelta(minutes=5)
-#: Longer than the budgets of its steps: a run that is stuck must not keep every later one away.
+#: Longer than its steps may take together: a stuck run must not block all later ones.
 _LONGEST: Final = timedelta(minutes=40)
 _LOOK_SECONDS: Final = 10.0
 
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def keep_scheduled(client: Client, store: Store) -> None:
-    """Have every server reconciled every five minutes, also one that is added later."""
+    """Schedule the reconciliation of every server, including ones that are added later."""
     scheduled: set[str] = set()
     while True:
         try:
@@ -52,7 +52,7 @@ async def _servers(store: Store) -> set[str]:
 
 
 async def _ensure(client: Client, server: str) -> None:
-    """A schedule that an earlier version made becomes this version's."""
+    """Create the schedule, or update the one that an earlier version created."""
     schedule = _schedule(server)
     try:
         await client.create_schedule(reconcile_schedule(server), schedule)

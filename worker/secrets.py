@@ -1,4 +1,4 @@
-"""Small secret files of this machine; a server worker needs no more, and no database."""
+"""Small secret files on this machine, which is all that a server worker needs."""
 
 import os
 import secrets
@@ -11,10 +11,10 @@ ADMIN = "admin"
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only its owner can enter, if it is not there; its parents are not so.
+    """Create a directory that only its owner can enter, if it is absent.
 
     Raises:
-        StartupError: it cannot be made.
+        StartupError: it cannot be created.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -29,7 +29,7 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def read_secret(path: Path) -> str:
-    """Raises: StartupError."""
+    """Return a secret file's content. Raises: StartupError."""
     try:
         return path.read_text().strip()
     except OSError as error:
@@ -37,7 +37,7 @@ def read_secret(path: Path) -> str:
 
 
 def identity_of(settings: Settings) -> str:
-    """The random identity of this server's data, made at its first start."""
+    """Return the random identity of this server's data, created at the first start."""
     path = settings.server_data / "identity"
     make_private(path.parent)
     if not path.exists():
@@ -46,7 +46,7 @@ def identity_of(settings: Settings) -> str:
 
 
 def read_serving(settings: Settings) -> int | None:
-    """The process id of the server worker that last began to serve this data."""
+    """Return the process id of the server worker that last started to serve this data."""
     path = settings.server_data / "serving"
     text = path.read_text() if path.exists() else ""
     return int(text) if text.isdigit() else None

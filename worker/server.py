@@ -1,4 +1,4 @@
-"""`aweigh worker server`: the steps that touch this server's Docker engine."""
+"""`aweigh worker server`: the steps that use this server's Docker engine."""
 
 import asyncio
 import os
@@ -35,10 +35,10 @@ from worker.temporal import connect_patiently
 from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
 
 _STEPS_AT_ONCE: Final = 100
-#: Waiting costs next to nothing, and may take an hour.
+#: Waiting steps cost almost nothing, and may take an hour.
 _WAITS_AT_ONCE: Final = 1000
 _PULLS_AT_ONCE: Final = 3
-#: Heartbeats go out as they are made: by default the SDK holds back four of five.
+#: Send heartbeats immediately: by default the SDK holds back four of five.
 _OPTIONS: Final[Mapping[str, Any]] = {
     "graceful_shutdown_timeout": timedelta(seconds=10),
     "max_heartbeat_throttle_interval": timedelta(seconds=1),
@@ -89,7 +89,7 @@ async def _follow_the_engine(parts: ServerParts, wiring: ServerWiring, api: Api)
 
 
 async def _reconcile_once(reconciler: Reconciler) -> None:
-    """What a crash left behind is not left until the schedule comes round."""
+    """Reconcile at once, so that remains of a crash do not wait for the schedule."""
     try:
         await reconciler.reconcile()
     except (AweighError, OSError) as error:
@@ -97,10 +97,10 @@ async def _reconcile_once(reconciler: Reconciler) -> None:
 
 
 async def _take_name(api: Api, lease: Lease) -> None:
-    """Wait for the API, however long it is away.
+    """Wait for the API, however long it is unavailable, and take the server's name.
 
     Raises:
-        StartupError: another server worker goes on holding the name.
+        StartupError: another server worker keeps the name.
     """
     refused = 0
     while True:
@@ -119,7 +119,7 @@ async def _take_name(api: Api, lease: Lease) -> None:
 
 
 async def _ask_engine(settings: Settings, instance: str, identity: str) -> EngineFacts:
-    """Wait for the engine, which may come up later than this.
+    """Wait for the engine, which may start later than this worker.
 
     Raises:
         StartupError: the prefix or the subnet belongs to another installation.
@@ -133,7 +133,7 @@ async def _ask_engine(settings: Settings, instance: str, identity: str) -> Engin
 
 
 async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
-    """Renew the lease; stop working when somebody else has it."""
+    """Renew the lease; stop this worker if another one has it."""
     while True:
         await asyncio.sleep(_RENEW_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""The parts of a server worker: each takes the few others that it uses."""
+"""The collaborators of a server worker's activities, each wired with the few others it uses."""
 
 from datetime import timedelta
 from functools import cached_property
@@ -54,7 +54,7 @@ from worker.engine_facts import EngineFacts
 
 
 class ServerParts:
-    """Each part is made once, when it is first used."""
+    """Each part is created once, on first use."""
 
     def __init__(
         self, settings: Settings, instance: str, identity: str, facts: EngineFacts
@@ -65,7 +65,7 @@ class ServerParts:
         self.installation = Installation(instance, Names(settings.prefix))
 
     def prepare(self) -> None:
-        """Make the directories that the parts keep their files in."""
+        """Create the directories in which the parts keep their files."""
         for name in ("locks", "fences", "journal", "certificates"):
             (self.settings.server_data / name).mkdir(parents=True, exist_ok=True)
         self.route_files.prepare()

@@ -1,4 +1,4 @@
-"""Puts the activities of a server worker together from its parts."""
+"""Wires the activities of a server worker."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -39,12 +39,12 @@ from aweigh.upkeep.undo import Undo
 from worker.server_parts import ServerParts
 from workflows.names import build_queue, pull_queue, steps_queue, waits_queue
 
-#: Activities by the naming of their queue.
+#: Activities by the function that names their queue.
 Activities = dict[Callable[[str], str], list[Callable[..., Any]]]
 
 
 class ServerWiring:
-    """What a server worker does with its parts: steps, reconciliation, removal."""
+    """The work of a server worker: steps, reconciliation, removal."""
 
     def __init__(self, parts: ServerParts, api: Api) -> None:
         self.parts = parts

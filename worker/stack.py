@@ -1,4 +1,4 @@
-"""The local stack: Temporal's dev server, the API and both workers as children of one process."""
+"""The local stack: Temporal's dev server, the API and both workers as child processes."""
 
 import asyncio
 import contextlib
@@ -27,29 +27,29 @@ from worker.log import LARGEST, last_line, rotate
 from worker.process import CANNOT_START
 from worker.secrets import make_private, read_serving
 
-#: A small machine that has just booted is slow; a child that cannot start says so by its exit code.
+#: Long, for a small machine that has just booted; a child that cannot start exits with a code.
 _START_SECONDS: Final = 300.0
 _LOG_CHECK_SECONDS: Final = 5.0
 
-#: By default the dev server polls its queues 20 times a second, which costs 50 ms a hop.
+#: By default the dev server polls its queues 20 times a second, which delays each hop by 50 ms.
 TUNING: Final[Mapping[str, str]] = {
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
-    # One application's backlog does not hold up another's tasks.
+    # One application's backlog must not delay another's tasks.
     "matching.enableFairness": "true",
-    # A cancel is pushed to the worker instead of waiting for its next heartbeat.
+    # Push cancels to the worker instead of waiting for its next heartbeat.
     "frontend.WorkerCommandsEnabled": "true",
     "system.enableCancelActivityWorkerCommand": "true",
 }
 
 
 def temporal_command(settings: Settings) -> list[str]:
-    """The command line of Temporal's dev server.
+    """Return the command line of Temporal's dev server.
 
     Raises:
-        StartupError: it is not installed, or the settings ask for more than it can do.
+        StartupError: it is not installed, or the settings require more than it supports.
     """
     binary = shutil.which("temporal", path=str(Path(sys.executable).parent))
     if binary is None:
@@ -70,8 +70,8 @@ def temporal_command(settings: Settings) -> list[str]:
         binary, "server", "start-dev", "--ip", host, "--port", str(port),
         "--ui-port", str(settings.temporal_ui_port), "--ui-disable-news-fetch",
         "--db-filename", str(settings.data / "temporal.db"), "--log-level", "warn",
-        # As durable as its default, a journal that is made and removed at every commit, with one
-        # sync of the disk instead of several.
+        # As durable as the default (a journal created and deleted for every commit), but with one
+        # disk sync instead of several.
         "--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full",
     ]  # fmt: skip
     for key, value in TUNING.items():
@@ -80,7 +80,7 @@ def temporal_command(settings: Settings) -> list[str]:
 
 
 class Stack:
-    """Starts the children in order, keeps them running, stops them in reverse."""
+    """Starts the children in order, keeps them running, stops them in reverse order."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
         """`environment`: the children's variables."""
@@ -103,7 +103,7 @@ class Stack:
         """Run until `stop` is set.
 
         Raises:
-            StartupError: a child cannot start; names it and its reason.
+            StartupError: a child cannot start; contains its name and reason.
         """
         make_private(self._settings.data)
         make_private(self._settings.data / "logs")
@@ -140,7 +140,7 @@ class Stack:
                 raise StartupError(f"port {port} is taken by {holder}; stop it, or set {name}")
 
     async def _supervise(self, child: Child, stop: asyncio.Event) -> None:
-        """Restart a child whenever it ends; end the stack if it reports that it cannot start."""
+        """Restart a child whenever it ends; stop the stack if it reports that it cannot start."""
         pause = 0.1
         while not stop.is_set():
             code = await self._run_once(child)
@@ -156,7 +156,7 @@ class Stack:
 
     async def _run_once(self, child: Child) -> int:
         await child.start(self._starter)
-        with contextlib.suppress(OSError):  # a full disk: the child runs all the same
+        with contextlib.suppress(OSError):  # a full disk must not stop the child
             pids = [one.pid for one in self._children if one.pid]
             await in_thread(lambda: list_processes(self._settings.data, pids))
         return await child.wait()
@@ -190,7 +190,7 @@ class Stack:
             trust_env=False, verify=await in_thread(trusted), timeout=2
         ) as client:
             while True:
-                if self._serving():  # ready last; requests before would only keep the API busy
+                if self._serving():  # ready last; earlier requests would only keep the API busy
                     with contextlib.suppress(httpx2.HTTPError):
                         answer = await client.get(f"{self._settings.api_base}/readyz")
                         if answer.is_success:

@@ -1,4 +1,4 @@
-"""Opening the database of an installation."""
+"""Opens the database of an installation."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def keys_file(settings: Settings) -> Path:
 
 
 async def open_store(settings: Settings) -> Store:
-    """The database, with the keys to what is sealed in it.
+    """Return the database, with the keys for its encrypted values.
 
     Raises:
         StartupError: a key is missing.
@@ -28,7 +28,7 @@ async def open_store(settings: Settings) -> Store:
 
 
 async def _refuse_unknown_keys(tx: Transaction) -> None:
-    """Raises: StartupError."""
+    """Ensure that all keys in use are known. Raises: StartupError."""
     for column in SEALED_COLUMNS:
         prefixes = (
             select(func.substr(column, 1, PREFIX_LENGTH)).where(column.is_not(None)).distinct()

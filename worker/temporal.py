@@ -1,4 +1,4 @@
-"""The connection to Temporal, and what must be there before anything runs."""
+"""The connection to Temporal, and the namespace and search attributes that must exist."""
 
 import asyncio
 import dataclasses
@@ -26,7 +26,7 @@ from worker.failures import PlainFailureConverter
 from worker.secrets import read_secret
 from workflows.names import SEARCH_ATTRIBUTES
 
-#: For whatever of ours speaks with Temporal.
+#: For all our connections to Temporal.
 PLAIN: Final = dataclasses.replace(
     DataConverter.default, failure_converter_class=PlainFailureConverter
 )
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 def tls_of(settings: Settings) -> TLSConfig | bool:
-    """How the connection is secured; False: not at all.
+    """Return the TLS settings; False for a connection without TLS.
 
     Raises:
         StartupError: a file cannot be read.
@@ -48,12 +48,12 @@ def tls_of(settings: Settings) -> TLSConfig | bool:
 
 
 def _read(file: Path | None) -> bytes | None:
-    """Raises: StartupError."""
+    """Return a file's content. Raises: StartupError."""
     return read_secret(file).encode() if file else None
 
 
 async def connect(settings: Settings) -> Client:
-    """Raises: RuntimeError when Temporal does not answer."""
+    """Connect. Raises: RuntimeError when Temporal does not answer."""
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
@@ -63,7 +63,7 @@ async def connect(settings: Settings) -> Client:
 
 
 async def connect_patiently(settings: Settings) -> Client:
-    """Connect, however long Temporal takes to come up."""
+    """Connect, however long Temporal takes to start."""
     told = False
     while True:
         try:
@@ -76,7 +76,7 @@ async def connect_patiently(settings: Settings) -> Client:
 
 
 async def prepare(client: Client, settings: Settings) -> None:
-    """Make the namespace and the search attributes, and wait until they can be used."""
+    """Create the namespace and the search attributes, and wait until they can be used."""
     await _ensure_namespace(client, settings)
     wanted = {key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in SEARCH_ATTRIBUTES}
     while True:
@@ -92,7 +92,7 @@ async def prepare(client: Client, settings: Settings) -> None:
                 AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
             )
         except RPCError as error:
-            # A namespace is known everywhere only some seconds after its registration.
+            # A new namespace is known everywhere only some seconds after its registration.
             if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.ALREADY_EXISTS):
                 raise
         await asyncio.sleep(0.2)

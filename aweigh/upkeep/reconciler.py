@@ -99,10 +99,10 @@ class EndedDeployments:
 
 
 class Reconciler:
-    """Removes what belongs to nothing, makes again what is gone, reports the rest.
+    """Removes leftovers, restores what is missing, and reports the rest.
 
-    It knows the highest sequences from before it looked at the engine, so that a deployment which
-    begins meanwhile is never taken for a leftover; and it uses the steps' own lock.
+    It reads the highest sequences before it looks at the engine, so a deployment that begins
+    meanwhile is never taken for a leftover; and it uses the steps' own lock.
     """
 
     def __init__(
@@ -124,10 +124,10 @@ class Reconciler:
         self._sweep = sweep
 
     async def reconcile(self, run_id: str = "") -> Findings:
-        """Reconcile the whole server; return which deployments are live and answer there.
+        """Reconcile the whole server; return which deployments are live and answer.
 
         Raises:
-            Unavailable: the API is away.
+            Unavailable: the API does not answer.
             StepError: the engine does not answer.
         """
         seen = await self._ended.seen()
@@ -150,5 +150,5 @@ class Reconciler:
 
 
 def wanted(inventory: Inventory) -> set[str]:
-    """Deployments that are open or live; any other that was here before them has ended."""
+    """Return the deployments that are open or live; all others seen before have ended."""
     return inventory.left_alone.union(*map(in_doubt, inventory.applications))

@@ -11,7 +11,7 @@ from aweigh.upkeep.sweep import Sweep
 
 
 class ApplicationRemoval:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -30,11 +30,11 @@ class ApplicationRemoval:
         self._sweep = sweep
 
     async def remove(self, removal: Removal) -> None:
-        """Take away an application's routes, then its containers, images, networks and, if asked,
+        """Remove an application's routes, then its containers, images, networks and, if requested,
         volumes.
 
         Raises:
-            StepError: the engine refused, or does not answer.
+            StepError: the engine rejected a call, or does not answer.
         """
         await self._end_traffic(removal)
         containers = await self._containers.of_application(removal.application)
@@ -47,7 +47,7 @@ class ApplicationRemoval:
             await self._networks.remove_volumes(removal.application)
 
     async def _end_traffic(self, removal: Removal) -> None:
-        """Take the application out of the proxy, and let none of its deployments come back."""
+        """Remove the application from the proxy, and block all its deployments."""
         files, fence = self._live.files, self._live.fence
         live = files.live(removal.slug)
         await in_thread(lambda: files.remove(removal.slug))

@@ -1,4 +1,4 @@
-"""Repair of a live application: its route file and its containers, as far as they are known."""
+"""Repairs a live application: its route file and its containers."""
 
 from typing import Final
 
@@ -22,12 +22,12 @@ from aweigh.servers.api_client import Api
 _log = structlog.get_logger(__name__)
 
 _STOPPED: Final = ("created", "exited")
-#: With these restart policies no end of a container is meant to be its last.
+#: With these restart policies, a container is always meant to run again.
 _ENDLESS: Final = ("always", "unless-stopped")
 
 
 class RouteRepair:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class RouteRepair:
         self._images = images
 
     async def repair(self, known: KnownApplication) -> RouteFile | None:
-        """The application's route file; one that is lost, or that a failed deployment left, is
-        replaced."""
+        """Return the application's route file, replacing one that is lost or left by a failed
+        deployment."""
         files = self._live.files
         file = files.live(known.slug)
         if file and not self._is_left_by_a_failure(known, file):
@@ -58,7 +58,7 @@ class RouteRepair:
             return file
         if live := known.live_deployment:
             return await self._write_again(known, live) or file
-        if file:  # nothing was ever live that could be gone back to
+        if file:  # nothing was live before
             await self._drain.take_back(file)
         return None
 
@@ -69,7 +69,7 @@ class RouteRepair:
     async def _write_again(
         self, known: KnownApplication, live: KnownDeployment
     ) -> RouteFile | None:
-        """The live deployment's route file, if the server still has everything it names."""
+        """Return the live deployment's route file, rewritten if all its containers still exist."""
         try:
             release = await self._api.release(live.id)
             found = await self._replicas.all_of(release)
@@ -87,7 +87,7 @@ class RouteRepair:
 
 
 class ContainerRepair:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class ContainerRepair:
         self._images = images
 
     async def repair(self, file: RouteFile) -> bool:
-        """Have the live generation's containers run: made again where they are gone, started where
-        they stopped. Returns whether all of them run that can."""
+        """Start the live generation's stopped containers and recreate missing ones; return whether
+        all containers run that can."""
         generation = file.generation
         found = await self._containers.replicas(generation.application, generation.sequence)
         for one in found:
             if not (one.running or one.status == "restarting" or _shall_run(one)):
                 _log.warning("a live container does not run", container=one.name, status=one.status)
-        # Their network was removed by hand, or they were disconnected from it.
+        # Their network was removed, or they were disconnected from it, by hand.
         cut_off = await self._networks.cut_off(generation.slug, found)
         stopped = [one for one in found if one not in cut_off and _shall_run(one)]
         missing = len(generation.addresses) - len(found) + len(cut_off)
@@ -134,10 +134,11 @@ class ContainerRepair:
         cut_off: list[Container],
         missing: int,
     ) -> None:
-        """Start what does not run, and make again what is gone: same name, address and image.
+        """Start stopped containers, and recreate missing ones with the same name, address and
+        image.
 
         Raises:
-            AweighError
+            AweighError: the image or the release is gone, or the engine rejected a call.
         """
         image = await self._images.find(generation.image_id)
         if image is None:
@@ -151,15 +152,15 @@ class ContainerRepair:
 
 
 def _shall_run(one: Container) -> bool:
-    """Whether a container stands still that its application's restart policy would have run.
+    """Whether a stopped container should run according to its application's restart policy.
 
-    Stopped or killed by hand it would stay so, while the proxy sends it requests. An application
-    is taken off its server by removing it.
+    A container stopped or killed by hand would stay so, while the proxy sends it requests. To take
+    an application off its server, remove it.
     """
     if one.status not in _STOPPED:
         return False
     policy = one.labels.get(RESTART, "no")
-    parked = one.restart != policy  # for a deployment that nobody could undo
+    parked = one.restart != policy  # parked for a deployment whose undo never ran
     return policy in _ENDLESS or (policy == "on-failure" and (parked or one.exit_code != 0))
 
 

@@ -1,4 +1,4 @@
-"""Undo: the application is left as it was before a deployment, unless that one is live."""
+"""Undo: restores the application's state before a deployment, unless that deployment is live."""
 
 from typing import Final
 
@@ -11,12 +11,12 @@ from aweigh.routing.live_state import LiveState
 from aweigh.routing.proxy_view import ProxyView
 from aweigh.servers.running_step import RunningStep
 
-#: An undo is given less time than an ordinary drain: its own time is shorter than an hour.
+#: Shorter than the maximum drain, because the step's own timeout is below an hour.
 _DRAIN_SECONDS: Final = 300.0
 
 
 class Undo:
-    """Called under the application's lock."""
+    """Call it while holding the application's lock."""
 
     def __init__(
         self,
@@ -33,13 +33,13 @@ class Undo:
         self._builds = builds
 
     async def is_live(self, release: Release) -> bool:
-        """Whether the release's switch succeeded, though the worker may have died before it could
-        say so."""
+        """Whether the release's switch succeeded, even if the worker died before it recorded
+        that."""
         live = self._live.files.live(release.slug)
         if live is None:
             return False
         if not live.is_of(release):
-            # A newer release has switched from this one, and goes back to it unless it answers.
+            # A newer release replaced this one, and goes back to it unless it answers.
             verified = self._live.fence.state(release.application).verified
             return verified == release.sequence < live.generation.sequence
         if not self._live.is_beyond_return(live):
@@ -50,7 +50,7 @@ class Undo:
         return True
 
     async def take_away(self, step: RunningStep) -> None:
-        """Remove everything of the deployment, and run again what it stopped."""
+        """Remove everything of the deployment, and restart what it stopped."""
         release = step.release
         live = self._live.files.live(release.slug)
         if live and live.is_of(release):
@@ -61,7 +61,7 @@ class Undo:
         await self._containers.remove(mine + commands)
         await self._builds.discard(release.deployment)
         live = self._live.files.live(release.slug)
-        # A newer deployment may have stopped what is live, and starts it again itself.
+        # A newer deployment may have stopped what is live, and then restarts it itself.
         if live and self._live.fence.state(release.application).highest <= release.sequence:
             kept = await self._containers.replicas(release.application, live.generation.sequence)
             await self._containers.unpark(kept)
