@@ -71,6 +71,6 @@ class _Inbound(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         except FailureError:
             raise
-        except Exception as error:  # noqa: BLE001 (whatever leaves here stands in a history)
+        except Exception as error:  # noqa: BLE001 (errors from here end up in a history)
             secrets = self._secrets() if self._secrets else None
             raise application_error(error, activity.info().activity_type, secrets) from None

@@ -95,7 +95,7 @@ def read_project(text: str) -> Project:
             for place, table in found for name in _WITHOUT_EFFECT if name in table
         ),
     )  # fmt: skip
-    project.selection  # noqa: B018 (a pattern that is none is said here)
+    project.selection  # noqa: B018 (reports an invalid pattern)
     return project
 
 

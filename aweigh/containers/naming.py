@@ -68,8 +68,8 @@ class Names:
         """
         return next((addresses[one] for one in addresses if self.is_application_network(one)), "")
 
-    # The kernel allows 15 characters. The networks of all applications have a common prefix, so
-    # that one rule of the packet filter covers them.
+    # The kernel allows 15 characters for an interface. The networks of all applications have a
+    # common prefix, so that one rule of the packet filter covers them.
 
     @property
     def interfaces(self) -> str:

@@ -1,4 +1,4 @@
-"""The errors of Aweigh: one class for each kind that a caller handles differently."""
+"""The errors of Aweigh: one class for each case that callers handle differently."""
 
 from typing import ClassVar, Final
 
@@ -20,7 +20,7 @@ BAD_DATA: Final = (
 
 
 class StepError(AweighError):
-    """A step of a deployment could not be done."""
+    """A step of a deployment failed."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -29,20 +29,21 @@ class StepError(AweighError):
 
 
 class StepFailed(StepError):
-    """The step cannot succeed as asked: the deployment ends here, with this reason."""
+    """The step cannot succeed: the deployment fails with this reason."""
 
 
 class Gone(StepFailed):
-    """What an earlier step made is gone: the workflow goes back there, and this step makes none.
+    """The result of an earlier step is gone: the workflow goes back to that step.
 
-    Each step has the time, and waits for the slot, that its own work needs.
+    The failing step does not restore it, because only the earlier step has the time limit and the
+    slot for that work.
     """
 
     kind: ClassVar[str]
 
 
 class ImageGone(Gone):
-    """The release's image is not on the server: it is pulled or built again."""
+    """The release's image is not on the server: it must be pulled or built again."""
 
     kind = "image_gone"
 
@@ -55,7 +56,7 @@ class ImageGone(Gone):
 
 
 class GenerationGone(Gone):
-    """The new containers do not all run: they are made again, and their health is asked again."""
+    """Some new containers do not run: they must be created and checked again."""
 
     kind = "generation_gone"
 
@@ -68,7 +69,7 @@ class GenerationGone(Gone):
 
 
 class ProxyImageGone(Gone):
-    """The proxy, or its image, was removed since preflight, which brings it again."""
+    """The proxy or its image was removed since preflight, which must get it again."""
 
     kind = "proxy_image_gone"
 
@@ -81,11 +82,11 @@ class ProxyImageGone(Gone):
 
 
 class StepUnavailable(StepError):
-    """The world is in the way for now: the step is tried again within its budget."""
+    """The step cannot be done now: it is retried within its budget."""
 
 
 class BuildLost(StepUnavailable):
-    """What was begun cannot be gone on with: the next attempt begins anew, from the caches."""
+    """The build cannot be continued: the next attempt starts again, from the caches."""
 
 
 class NotFound(AweighError):
@@ -93,11 +94,11 @@ class NotFound(AweighError):
 
 
 class Conflict(AweighError):
-    """What was asked for contradicts what is there."""
+    """The request contradicts the current state."""
 
 
 class Unreadable(AweighError):
-    """Something stored cannot be read: it was damaged, or sealed with a key that is not here."""
+    """A stored value cannot be read: it is damaged, or its key is missing."""
 
 
 class UnknownRun(AweighError):
@@ -105,7 +106,7 @@ class UnknownRun(AweighError):
 
 
 class Invalid(AweighError):
-    """A value breaks a rule; `field` names where it stands."""
+    """A value breaks a rule; `field` is its path."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -118,7 +119,7 @@ class Unavailable(AweighError):
 
 
 class RateLimited(Unavailable):
-    """It is asked too often; `seconds` from now it may be asked again."""
+    """Too many requests; the next one is allowed after `seconds`."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -126,11 +127,11 @@ class RateLimited(Unavailable):
 
 
 class Refused(AweighError):
-    """Somebody else's service refuses what it is asked for, and would refuse it again."""
+    """An external service rejects the request, and would reject a retry."""
 
 
 class StartupError(AweighError):
-    """A process cannot start with what it was given (exit code 3)."""
+    """A process cannot start with its settings or files (exit code 3)."""
 
 
 class ProxySilent(AweighError):
@@ -142,8 +143,8 @@ class NameTaken(AweighError):
 
 
 class AddressTaken(AweighError):
-    """Another container holds this address."""
+    """Another container has this address."""
 
 
 class PullStopped(AweighError):
-    """Whoever watched the pull asked it to stop."""
+    """The pull was stopped by its caller."""

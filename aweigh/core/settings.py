@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     """Minimum level of printed log lines: debug, info, warning or error."""
 
     api_host: str = "127.0.0.1"
-    """Address the API listens on; if it is not on this machine, set the API's URL too."""
+    """Address the API listens on; if other machines use it, set the API's URL too."""
     api_port: PortNumber = 8700
     """Port the API listens on."""
     api_url: ApiUrl = ""

@@ -69,7 +69,7 @@ def message_of_superseded(newer: str) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """The recorded state of a deployment, which a late run of its workflow returns too."""
+    """The recorded state of a deployment; a late run of its workflow ends with it too."""
 
     state: DeploymentState = DeploymentState.FAILED
     #: None if the record has none, or there is no record.
