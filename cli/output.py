@@ -16,7 +16,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the command with exit code 3 and one line on Aweigh's errors."""
+    """Report an error of Aweigh in one line, and end the command with exit code 3."""
     try:
         yield
     except AweighError as error:

@@ -40,8 +40,7 @@ class BranchPoller:
             await asyncio.sleep(every)
 
     async def poll(self) -> None:
-        """Deploy heads that were never delivered; the failure of one branch does not affect
-        others."""
+        """Deploy heads that were never delivered; the failure of one branch affects no other."""
         try:
             applications = await self._api.polled_applications()
         except AweighError as error:

@@ -14,8 +14,7 @@ from worker.secrets import read_secret
 
 
 async def open_github(settings: Settings) -> GitHub:
-    """Return the client. Raises: StartupError: a file of the GitHub App is unreadable or
-    invalid."""
+    """Return the client. Raises: StartupError: a GitHub App's file is unreadable or invalid."""
     await in_thread(partial(trusted, as_environment_says=True))
     return GitHub(settings.github_api_url, _app(settings))
 

@@ -47,8 +47,8 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     engine, names = Engine(settings.docker_host), Names(settings.prefix)
     images = Images(engine)
     networks = Networks(engine, instance, identity="")
-    # Images and packet filter rules are only identified by the prefix, which the bridge's owner
-    # has.
+    # Images and packet filter rules are identified only by the prefix, which belongs to the owner
+    # of the bridge.
     prefix_is_ours = not await networks.is_anothers(names.bridge)
     containers = await engine.containers({INSTANCE: instance})
     for container in containers:

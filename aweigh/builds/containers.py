@@ -68,7 +68,7 @@ class BuildContainers:
     async def end_others(self, release: Release) -> None:
         """Remove containers of the application's other builds, left running by a worker that died.
 
-        Call it while holding the lock of the application's builds: all of them share one cache.
+        Callers hold the lock of the application's builds: all of them share one cache.
         """
         wanted = {**self._own, APPLICATION: release.application, ROLE: BUILD_ROLE}
         for one in await self._engine.containers(wanted):

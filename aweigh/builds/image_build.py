@@ -87,8 +87,7 @@ class ImageBuilds:
         await self._log_the_queue(step)
 
     async def _log_the_queue(self, step: RunningStep) -> None:
-        """Log that other builds run. A build that waits for its slot cannot log: its step has not
-        begun."""
+        """Log that other builds run: a build that waits for its slot cannot log it itself."""
         others = {application for application, _ in await self._containers.running()}
         if others - {step.release.application}:
             step.log(

@@ -38,8 +38,7 @@ class AddressSpace:
         return self.directory / "next-network"
 
     async def take_address(self, bridge: Bridge, slug: str) -> str:
-        """Return an address on a bridge that no container, running or stopped, and no route
-        uses."""
+        """Return an address that no container, running or stopped, and no route uses."""
         async with self.locks.holding(ADDRESS_LOCK):
             in_use = await self.engine.addresses_on(bridge.name)
             for file in self.route_files.of(slug):

@@ -12,7 +12,7 @@ from aweigh.core.files import write_durably
 
 
 class Addresses:
-    """Assigns addresses. Call it while holding the server's lock."""
+    """Assigns addresses. Callers hold the lock on addresses."""
 
     def __init__(self, counter: Path) -> None:
         self._counter = counter

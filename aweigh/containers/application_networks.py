@@ -33,7 +33,7 @@ _ATTEMPTS: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationNetworks:
-    """Call it while holding the application's lock."""
+    """The networks of applications. Callers hold the application's lock."""
 
     engine: Engine
     networks: Networks
@@ -57,13 +57,11 @@ class ApplicationNetworks:
         return Bridge(name, ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"]))
 
     async def take_address(self, bridge: Bridge, slug: str) -> str:
-        """Return an address on the bridge that no container, running or stopped, and no route
-        uses."""
+        """Return an address that no container, running or stopped, and no route uses."""
         return await self.space.take_address(bridge, slug)
 
     async def cut_off(self, slug: str, containers: Iterable[Container]) -> list[Container]:
-        """Return the containers that are not in the application's current network: nobody reaches
-        them."""
+        """Return the containers outside the application's current network, which nobody reaches."""
         name, known = self.names.application_network(slug), list(containers)
 
         def sorted_out(c: docker.APIClient) -> list[Container]:

@@ -78,12 +78,10 @@ class Engine:
     async def call(
         self, doing: str, call: Callable[[docker.APIClient], T], *, wanted: bool = False
     ) -> T:
-        """Run one or more calls in a thread.
-
-        `wanted`: the call creates something that a user asked for, so a rejection is final.
+        """Run one or more calls in a thread; `wanted`: a user asked for the result.
 
         Raises:
-            StepError: the engine's error, translated for a deployment.
+            StepError: the engine's error, as `engine_error` translates it.
         """
         try:
             return await in_thread(lambda: call(self.client()))
@@ -144,8 +142,7 @@ class Engine:
         await self.call(f"copy files into {name}", lambda c: c.put_archive(name, "/", archive))
 
     async def read_file(self, name: str, path: str, most: int) -> bytes | None:
-        """Return a file of an ended container; None if it does not exist or is longer than
-        `most`."""
+        """Return a file of an ended container; None if it is missing or longer than `most`."""
 
         def copied(c: docker.APIClient) -> bytes | None:
             archive = b""
@@ -182,8 +179,7 @@ class Engine:
         await self.call(f"start container {name}", started, wanted=True)
 
     async def stop(self, name: str) -> None:
-        """Stop a container within the grace period it was created with, unless it is stopped or
-        gone."""
+        """Stop a container within its grace period, unless it is stopped or gone."""
 
         def stopped(c: docker.APIClient) -> None:
             try:

@@ -38,8 +38,7 @@ class EngineLine:
         self._socket: socket.socket | None = None
 
     def hang_up(self) -> None:
-        """Abort the request, from another thread; the engine stops when its client has
-        disconnected."""
+        """Abort the request, from another thread; the engine stops when its client disconnects."""
         with self._changing:
             self._given_up = True
             if self._socket:
@@ -49,8 +48,7 @@ class EngineLine:
     def events(
         self, c: docker.APIClient, path: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> Iterator[Mapping[str, Any]]:
-        """Send a POST request and yield the engine's messages. Raises the same errors as
-        `value`."""
+        """Send a POST request and yield the engine's messages. Raises the errors of `value`."""
         with self._answer("POST", c, f"{path}?{urlencode(query)}", headers) as answer:
             yield from cast(Iterator[Mapping[str, Any]], json_stream(_texts(answer)))
 

@@ -62,8 +62,7 @@ class ExitWatch:
         return lines
 
     async def _exit_of(self, container: Container) -> Container:
-        """Return the container once it has stopped again: while it runs, the engine has no exit
-        code."""
+        """Return the container once it has stopped again: before, the engine has no exit code."""
         deadline = time.monotonic() + _NEXT_EXIT_SECONDS
         while container.status not in _OVER and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Limits what builds can reach to the internet and name servers.
+"""Restricts builds to the internet and name servers.
 
 The rules cover forwarded traffic (in Docker's chain DOCKER-USER,
 https://docs.docker.com/engine/network/packet-filtering-firewalls/), traffic to this machine itself,
@@ -87,8 +87,7 @@ def without_ipv6(interface: str, name: str) -> Chain:
 
 
 def refuse_distant(interface: str) -> None:
-    """Reject an engine on another machine. Raises: CannotConfine: the interface is not on this
-    one."""
+    """Reject an engine on another machine. Raises: CannotConfine: the interface is missing."""
     if not Path("/sys/class/net", interface).exists():
         raise CannotConfine("the engine's networks are not this machine's")
 

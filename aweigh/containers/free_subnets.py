@@ -49,8 +49,7 @@ def engine_networks(c: docker.APIClient) -> set[ipaddress.IPv4Network]:
 
 
 def routes(table: str) -> set[ipaddress.IPv4Network]:
-    """Parse Linux's routing table: destination and mask are hexadecimal, least significant byte
-    first."""
+    """Parse Linux's routing table: addresses and masks in hexadecimal, lowest byte first."""
     rows = [line.split() for line in table.splitlines()[1:]]
     pairs = [(bytes.fromhex(row[1])[::-1], bytes.fromhex(row[7])[::-1]) for row in rows]
     return {

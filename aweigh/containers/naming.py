@@ -80,18 +80,15 @@ class Names:
         return f"{self.interfaces}{index:04x}"
 
     def common_interface(self, name: str) -> str:
-        """Return the bridge of a network shared by applications; longer than the names for
-        slices."""
+        """Return the bridge of a shared network; its name is longer than those for slices."""
         return f"{self.interfaces}{_digest(name, 6)}"
 
     def built(self, slug: str, content_key: str) -> str:
-        """Return an image built from one content; unlike a deployment's tag, it is not all
-        digits."""
+        """Return an image built from one content; a deployment's tag is all digits, this is not."""
         return f"{self.image_repository(slug)}:built-{content_key}"
 
     def volume(self, slug: str, source: str) -> str:
-        """Return a named volume. The underscore ends the slug, since `source` may contain
-        dashes."""
+        """Return a named volume. The underscore ends the slug: `source` may contain dashes."""
         return f"{self.prefix}-{slug}_{source}"
 
     def image_volume(self, slug: str, target: str) -> str:

@@ -156,8 +156,7 @@ def _text(line: bytes) -> str:
 
 
 def _shortly_before(after: str) -> float | None:
-    """Return a time slightly earlier, because the engine's filter is coarser than its
-    timestamps."""
+    """Return an earlier time, because the engine's filter is coarser than its timestamps."""
     if not after:
         return None
     seconds = datetime.fromisoformat(after[:19]).replace(tzinfo=UTC).timestamp()

@@ -21,7 +21,7 @@ _LOG_LINES: Final = 1000
 
 
 class ReleaseCommand:
-    """Call it while holding the application's lock."""
+    """Runs release commands. Callers hold the application's lock."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ _ADDRESS_ATTEMPTS: Final = 5
 
 
 class Replicas:
-    """Call it while holding the application's lock."""
+    """The replicas of releases. Callers hold the application's lock."""
 
     def __init__(
         self,
@@ -49,9 +49,7 @@ class Replicas:
         live = self._live.files.live(release.slug)
         addresses: tuple[str, ...] = ()
         if live and live.is_of(release):
-            addresses = (
-                live.generation.addresses
-            )  # recreate replicas with the addresses of the live route
+            addresses = live.generation.addresses  # recreate replicas at their live addresses
         async with self._prerequisites.ensured(release, image) as prepared:
             specs = [
                 self._spec(release, image, replica, addresses[replica] if addresses else "")
@@ -149,8 +147,7 @@ class Replicas:
             await self._containers.park(await self._containers.others(release))
 
     async def stop_previous_writers(self, release: Release, image: ImageFacts) -> None:
-        """With `recreate`, stop everything else of the application if the release command may write
-        to its volumes."""
+        """With `recreate`, stop everything else if the release command may write to its volumes."""
         names, settings = self._installation.names, release.settings
         mounts = all_mounts(names, release.slug, settings, image)
         exclusive = any(volume.exclusive for volume in settings.volumes)

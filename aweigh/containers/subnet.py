@@ -58,8 +58,7 @@ class Subnet:
         return int(known) - int(self.network[0]) >> 32 - SLICE_PREFIX
 
     def after(self, index: int) -> list[int]:
-        """Return the indexes of all slices for applications, starting after `index` and wrapping
-        round."""
+        """Return the slices for applications, starting after `index` and wrapping around."""
         first, last = ANCHOR + 1, self.count - 1
         span = last - first + 1
         return [first + (index - first + 1 + step) % span for step in range(span)]

@@ -75,7 +75,7 @@ def text(value: str) -> str:
 
 
 def variable_name(name: str) -> str:
-    """Return the name if a process accepts it as that of an environment variable.
+    """Return the name if it is valid for an environment variable.
 
     Raises:
         ValueError: it does not.

@@ -85,13 +85,11 @@ class Settings(BaseSettings):
     server: Name = "local"
     """Name of the server that this server worker serves."""
     server_token_file: OptionalFile = None
-    """File with the server worker's token; empty means `tokens/server-<name>` in the data
-    directory."""
+    """File with the server worker's token; empty means `tokens/server-<name>` below the data."""
     docker_host: str = "unix:///var/run/docker.sock"
     """Address of the Docker engine."""
     platforms: tuple[WrittenPlatform, ...] = ()
-    """Platforms that this server emulates, such as `linux/arm64`, if its kernel does not list them.
-    """
+    """Platforms this server emulates, such as `linux/arm64`, if its kernel does not list them."""
     subnet: Subnet = ""
     """Subnet of the applications' networks (a /16); empty means a free one, chosen once."""
     application_networks: tuple[IPv4Network, ...] = ()
@@ -129,12 +127,10 @@ class Settings(BaseSettings):
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[WrittenTarget, ...] = ()
-    """Private networks, or addresses with a port, that may contain repositories; none by default.
-    """
+    """Private networks, or addresses with a port, that may host repositories; none by default."""
 
     branch_poll_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """Seconds between polls of branches, which find pushes whose delivery failed; 0 disables them.
-    """
+    """Seconds between polls of branches, which find undelivered pushes; 0 disables them."""
 
     github_api_url: HttpsUrl = "https://api.github.com"
     """URL of GitHub's REST API; for GitHub Enterprise Server, `https://<host>/api/v3`."""

@@ -10,9 +10,10 @@ T = TypeVar("T")
 async def in_thread(call: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
     """Run a blocking call in a thread, and always wait until it has ended.
 
-    A thread continues after a cancel. If this function returned, the caller would release its lock
-    while the engine is still creating something; so a cancel waits for the end of the call. A call
-    that may take long needs `stop`, which ends it early; without it, a timeout cannot end the call.
+    A thread continues after a cancel. If this function returned at once, the caller would release
+    its lock while the engine is still creating something; so a cancel waits for the end of the
+    call. A call that may take long needs `stop`, which ends it early; without it, a timeout cannot
+    end the call.
     """
     running = asyncio.ensure_future(asyncio.to_thread(call))
     try:

@@ -58,8 +58,7 @@ class Release(BaseModel):
 def label_of(
     source: GitSource | ImageSource, reference: str, ref: str | None, commit: str | None
 ) -> str:
-    """Return a short description of what is deployed: `v2.0.1`, `main (3f2a91c)`,
-    `sha256:9f86d08`."""
+    """Return a short label of what is deployed: `v2.0.1`, `main (3f2a91c)`, `sha256:9f86d08`."""
     if isinstance(source, GitSource):
         short = (commit or "")[:_SHORT_COMMIT]
         asked = reference.partition("#")[2]

@@ -39,7 +39,7 @@ def judge(
     now: datetime,
     live: bool | None,
 ) -> Verdict:
-    """Return what to do with a deployment that the database has open.
+    """Return what to do with a deployment that is open in the database.
 
     `live`: whether the server's route file names the deployment, and it answers; None if unknown. A
     started deployment is left until its deadline if that is unknown: it may be live, and would have

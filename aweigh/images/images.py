@@ -119,8 +119,7 @@ class Images:
         asked: ImageReference | None = None,
         platform: Platform | None = None,
     ) -> None:
-        """Pull an image layer by layer; `watch` gets every event, in a thread, and stops it with
-        False.
+        """Pull an image; `watch` gets every event, in a thread, and returns False to stop.
 
         A cancel or timeout disconnects from the engine, which keeps the layers that have arrived.
         `asked` is the reference to name in errors: the tag a person knows, if `reference` is a
@@ -235,8 +234,7 @@ def _credentials(registry: Registry | None) -> dict[str, str]:
 
 
 def _seconds_to_give_up(check: Mapping[str, Any]) -> float:
-    """Return after how many seconds a container is unhealthy, with the engine's defaults
-    applied."""
+    """Return the seconds until a container is unhealthy, with the engine's defaults applied."""
     interval, timeout = (check.get(name) or 30 * _SECOND for name in ("Interval", "Timeout"))
     tried = (interval + timeout) * (check.get("Retries") or 3)  # checks run one after the other
     start = check.get("StartPeriod") or 0

@@ -92,8 +92,7 @@ class Puller:
 
 
 class _Watch:
-    """Receives a pull's events in its thread: reports progress, and stops it before the disk is
-    full."""
+    """Receives a pull's events in its thread; reports them, and protects the disk's reserve."""
 
     def __init__(self, step: RunningStep, disk: DiskReserve, reference: ImageReference) -> None:
         self._step = step

@@ -54,8 +54,7 @@ class Retention:
         await self.remove_pulled()
 
     async def remove_pulled(self) -> None:
-        """Remove images that this installation pulled and that none of its releases uses any
-        more."""
+        """Remove images that this installation pulled and that none of its releases uses."""
         async with self._locks.holding(IMAGES_LOCK):
             tags = await self._images.tags(self._names.pulled_repository)
             for tag, image_id in tags.items():

@@ -49,8 +49,7 @@ class SourceImages:
     async def _pinned(
         self, step: RunningStep, source: ImageSource
     ) -> tuple[ImageFacts, str | None] | None:
-        """Return the image this release is pinned to, by id or else by digest; None if not
-        pinned."""
+        """Return the image this release is pinned to, by id or digest; None if it is not pinned."""
         image = step.release.image
         if image.id is None:
             return None

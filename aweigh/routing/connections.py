@@ -15,7 +15,10 @@ Look = Callable[[Collection[str]], Counter[str]]
 
 
 class Connections:
-    """Shares each count: a hundred drains, polling ten times a second, would run `ss` as often."""
+    """Counts once for all simultaneous callers.
+
+    A hundred drains, each polling ten times a second, would run a thousand programs a second.
+    """
 
     def __init__(self, look: Look | None = None) -> None:
         self._look = look or by_ss

@@ -26,8 +26,7 @@ class Drain:
         self._names = names
 
     async def take_back(self, file: RouteFile) -> Generation | None:
-        """Undo a switch and wait until the proxy follows; return the generation that is live
-        now."""
+        """Undo a switch and wait until the proxy follows; return the generation now live."""
         before = await in_thread(lambda: self._route_files.go_back(file))
         await self.until_unrouted(file.generation)
         return before

@@ -28,7 +28,7 @@ class FenceState:
 
 
 class Fence:
-    """One file per application. Call it while holding the application's lock."""
+    """One file per application. Callers hold the application's lock."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

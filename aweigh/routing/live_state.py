@@ -11,7 +11,7 @@ from aweigh.routing.route_files import RouteFile, RouteFiles
 class LiveState:
     """The route files, which define what is live, and the fence, which blocks older releases.
 
-    Call it while holding the application's lock.
+    Callers hold the application's lock.
     """
 
     def __init__(self, route_files: RouteFiles, fence: Fence, routing: Routing) -> None:
@@ -38,8 +38,7 @@ class LiveState:
         await in_thread(checked)
 
     def highest_begun(self, release: Release) -> int:
-        """Return the highest sequence of the release's application that is live or has begun
-        here."""
+        """Return the application's highest sequence that is live or has begun here."""
         live = self.files.live(release.slug)
         highest = self.fence.state(release.application).highest
         return max(highest, live.generation.sequence if live else 0)

@@ -134,8 +134,7 @@ def proxy_spec(plan: ProxyPlan, image: ImageFacts) -> ContainerSpec:
 
 
 class Proxy:
-    """Installs and runs the proxy. Call it while holding the server's lock, except for
-    `prepare`."""
+    """Installs and runs the proxy. Callers hold the server's lock, except for `prepare`."""
 
     def __init__(
         self,

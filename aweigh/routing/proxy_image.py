@@ -29,8 +29,7 @@ class ProxyImage:
         self._bringing = asyncio.Lock()
 
     async def brought(self) -> ImageFacts:
-        """Return the pinned image, pulled from a registry, or else made from the packaged
-        binary."""
+        """Return the image, pulled from a registry, or else made from the packaged binary."""
         async with self._bringing:
             if found := await self._find():
                 return found

@@ -1,5 +1,4 @@
-"""A generation, which is the containers of one deployment, and the route file that makes it
-live."""
+"""Generations, each the containers of one deployment, and the route files that make them live."""
 
 import json
 from dataclasses import asdict, dataclass

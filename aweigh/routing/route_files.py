@@ -34,7 +34,7 @@ class RouteFile:
 
 
 class RouteFiles:
-    """Call it while holding the application's lock."""
+    """The route files of a server. Callers hold the application's lock."""
 
     def __init__(self, directory: Path) -> None:
         self.routed = directory / "routed"
@@ -62,8 +62,7 @@ class RouteFiles:
         return [file for slug in sorted(slugs) if (file := self.live(slug))]
 
     def unreadable(self) -> list[Path]:
-        """Return files that Aweigh did not write or that were changed: one of them stops all
-        reloads."""
+        """Return files not written by Aweigh, or changed since: one of them stops all reloads."""
         paths = (*self.routed.iterdir(), *self.unrouted.iterdir())
         return sorted(path for path in paths if _read(path) is None or not _is_named(path))
 
@@ -92,8 +91,7 @@ class RouteFiles:
         return (self._kept / file.path.name).exists()
 
     def go_back(self, file: RouteFile) -> Generation | None:
-        """Make the replaced generation live again, if the file is unchanged; return that
-        generation."""
+        """Make the replaced generation live again, if the file is unchanged, and return it."""
         if _read(file.path) != file:
             return None
         kept = self._kept / file.path.name
@@ -125,8 +123,7 @@ class RouteFiles:
 
 
 def _file_name(slug: str) -> str:
-    """Return the file name; the only place where a slug becomes part of a path. Raises:
-    ValueError."""
+    """Return the file name; no other code puts a slug into a path. Raises: ValueError."""
     return f"{grammar.path_part(slug, grammar.KNOWN_SLUG)}.yml"
 
 

@@ -12,7 +12,7 @@ from aweigh.servers.running_step import RunningStep
 
 
 class Switch:
-    """Call it while holding the application's lock."""
+    """Switches to new generations. Callers hold the application's lock."""
 
     def __init__(
         self,

@@ -83,8 +83,7 @@ class Verification:
         return f"{len(found)} running"
 
     async def _listens(self, container: Container, port: int) -> bool:
-        """Connect directly: the engine's forwarder for a published port accepts every
-        connection."""
+        """Connect directly: the engine's forwarder for published ports accepts every connection."""
         address = self._names.own_address(container.addresses)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_VERIFY_SECONDS):

@@ -130,8 +130,7 @@ def _unit(part: str, of_character: Callable[[str], bytes]) -> bytes:
 
 
 def _spaces(run: str) -> bytes:
-    """Return an expression for white space, including characters that only some programs treat
-    so."""
+    """Return an expression for white space, in the widest sense of any program."""
     others = sorted(set(run) - set(" \t\r\n\v\f"))
     return b"(?:" + b"|".join([_SPACE, *map(_character, others)]) + b")+" if others else _SPACE
 
@@ -185,8 +184,7 @@ def _anycase(digits: bytes) -> bytes:
 
 
 def _base64(data: bytes) -> Iterator[Needle]:
-    """Yield the part that does not depend on neighbouring bytes, for each of the three
-    alignments."""
+    """Yield what does not depend on neighbouring bytes, for each of the three alignments."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + data)
         form = whole[(8 * before + 5) // 6 : (before + len(data)) * 8 // 6]

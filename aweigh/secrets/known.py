@@ -10,8 +10,7 @@ _KEPT: Final = 64
 
 
 class KnownSecrets:
-    """Permanent secrets, those of running steps, and those of the releases and sources read
-    last."""
+    """Permanent secrets, those of running steps, and those of releases and sources read last."""
 
     def __init__(self, *lasting: str) -> None:
         self._lasting = [one for one in lasting if one]
@@ -19,8 +18,7 @@ class KnownSecrets:
         self._read: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def add(self, owner: str, secrets: Iterable[str]) -> None:
-        """Remember the secrets of a deployment or an application; the oldest are forgotten
-        first."""
+        """Remember secrets of a deployment or an application; the oldest are forgotten first."""
         self._read[owner] = tuple(secrets)
         self._read.move_to_end(owner)
         while len(self._read) > _KEPT:

@@ -40,8 +40,7 @@ class _TooMuch(Exception):
 
 
 class _Effort:
-    """Limits the comparisons for a text: a secret and an output of one repeated character cost
-    most."""
+    """Limits the comparisons for a text: long runs of one character cost the most."""
 
     def __init__(self, length: int) -> None:
         at_first, for_each = _COMPARISONS
@@ -171,8 +170,7 @@ class _Path:
         self._compiled: list[re.Pattern[bytes]] = []
 
     def end(self, data: bytes, start: int, effort: _Effort) -> int:
-        """Return where the secret that starts here ends, or where the text is cut; 0 if none
-        does."""
+        """Return where the secret that starts here ends, or is cut; 0 if there is none."""
         plain, position = self.needle.plain, start
         if plain and data.startswith(plain, start):
             return start + len(plain)

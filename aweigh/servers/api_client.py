@@ -100,8 +100,7 @@ class Api:
         return release
 
     async def repository_token(self, deployment_id: str) -> str:
-        """Return a token for the repository. Raises: StepFailed (GitHub rejects), Conflict,
-        Unavailable."""
+        """Return a token for the repository. Raises: StepFailed (GitHub), Conflict, Unavailable."""
         answer = await self._ask("POST", f"/releases/{_part(deployment_id)}/repository-token")
         if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
             raise StepFailed(
@@ -115,8 +114,7 @@ class Api:
         return token
 
     async def report(self, deployment_id: str, step: StepName, report: StepReport) -> None:
-        """Report a step. Raises: StepFailed (the deployment has ended or is unknown), Conflict,
-        Unavailable."""
+        """Report a step. Raises: StepFailed (the deployment has ended), Conflict, Unavailable."""
         path = f"/releases/{_part(deployment_id)}/steps/{step}"
         answer = await self._ask("PUT", path, json=report.model_dump(mode="json"))
         _refuse_ended(answer)
@@ -178,8 +176,7 @@ class Api:
         return _read(PolledApplications, answer).applications
 
     async def branch(self, application_id: str) -> Branch | None:
-        """Return what a poll needs; None if no poll is due. Raises: Conflict (GitHub),
-        Unavailable."""
+        """Return what a poll needs; None if none is due. Raises: Conflict (GitHub), Unavailable."""
         answer = await self._ask("GET", f"/branches/{_part(application_id)}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None

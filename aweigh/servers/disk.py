@@ -18,8 +18,7 @@ class DiskReserve:
     least_bytes: int
 
     def refuse_if_below(self, activity: str) -> None:
-        """Reject an activity without enough space. Raises: StepFailed (`disk_full`) with the
-        figures."""
+        """Reject an activity without enough space. Raises: StepFailed (`disk_full`)."""
         usage = shutil.disk_usage(_existing(self.directory))
         reserve = max(self.least_bytes, usage.total * self.percent // 100)
         if usage.free < reserve:

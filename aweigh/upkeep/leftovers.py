@@ -37,7 +37,7 @@ class Leftovers:
     async def remove(
         self, known: KnownApplication, file: RouteFile | None, containers: list[Container]
     ) -> list[Container]:
-        """Remove an application's leftovers. Call it while holding the application's lock.
+        """Remove an application's leftovers. Callers hold the application's lock.
 
         Return containers that were live before and can be stopped now. Stopping them may take an
         hour, so it is left to the caller.

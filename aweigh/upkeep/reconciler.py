@@ -54,8 +54,7 @@ class RemovedApplications:
     async def find(
         self, inventory: Inventory, containers: Mapping[str, list[Container]], found: Found
     ) -> list[KnownApplication]:
-        """Return removed applications with leftovers here, which the general inventory does not
-        list."""
+        """Return removed applications with leftovers here; the general inventory omits them."""
         here = {file.generation.application for file in await in_thread(self._route_files.all)}
         here |= await self._networks.owners()
         listed = {one.id for one in inventory.applications} | set(inventory.skipped)
@@ -80,8 +79,7 @@ class EndedDeployments:
         self._background = BackgroundTasks()
 
     async def seen(self) -> tuple[set[str], set[str]]:
-        """Return the deployments that have files in the journal, and those with remains of
-        builds."""
+        """Return the deployments with files in the journal, and those with remains of builds."""
         return set(self._journal.deployments()), await self._builds.deployments()
 
     async def discard(

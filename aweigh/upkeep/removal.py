@@ -11,7 +11,7 @@ from aweigh.upkeep.sweep import Sweep
 
 
 class ApplicationRemoval:
-    """Call it while holding the application's lock."""
+    """Removes applications. Callers hold the application's lock."""
 
     def __init__(
         self,

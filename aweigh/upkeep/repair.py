@@ -27,7 +27,7 @@ _ENDLESS: Final = ("always", "unless-stopped")
 
 
 class RouteRepair:
-    """Call it while holding the application's lock."""
+    """Repairs route files. Callers hold the application's lock."""
 
     def __init__(
         self,
@@ -44,8 +44,7 @@ class RouteRepair:
         self._images = images
 
     async def repair(self, known: KnownApplication) -> RouteFile | None:
-        """Return the application's route file, replacing one that is lost or left by a failed
-        deployment."""
+        """Return the application's route file, replacing a lost one or a failed deployment's."""
         files = self._live.files
         file = files.live(known.slug)
         if file and not self._is_left_by_a_failure(known, file):
@@ -87,7 +86,7 @@ class RouteRepair:
 
 
 class ContainerRepair:
-    """Call it while holding the application's lock."""
+    """Repairs containers of live generations. Callers hold the application's lock."""
 
     def __init__(
         self,
@@ -104,8 +103,7 @@ class ContainerRepair:
         self._images = images
 
     async def repair(self, file: RouteFile) -> bool:
-        """Start the live generation's stopped containers and recreate missing ones; return whether
-        all containers run that can."""
+        """Start stopped live containers and recreate missing ones; return False if that failed."""
         generation = file.generation
         found = await self._containers.replicas(generation.application, generation.sequence)
         for one in found:

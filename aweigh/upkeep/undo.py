@@ -11,12 +11,12 @@ from aweigh.routing.live_state import LiveState
 from aweigh.routing.proxy_view import ProxyView
 from aweigh.servers.running_step import RunningStep
 
-#: Shorter than the maximum drain, because the step's own timeout is below an hour.
+#: Shorter than the longest drain, because the step's own timeout is less than an hour.
 _DRAIN_SECONDS: Final = 300.0
 
 
 class Undo:
-    """Call it while holding the application's lock."""
+    """Undoes failed deployments. Callers hold the application's lock."""
 
     def __init__(
         self,
@@ -33,8 +33,7 @@ class Undo:
         self._builds = builds
 
     async def is_live(self, release: Release) -> bool:
-        """Whether the release's switch succeeded, even if the worker died before it recorded
-        that."""
+        """Whether the release's switch succeeded, even if the worker died before recording it."""
         live = self._live.files.live(release.slug)
         if live is None:
             return False

@@ -58,8 +58,7 @@ class Phase(StrEnum):
 
     @property
     def runs_guests(self) -> bool:
-        """Whether the phase runs buildpacks and code of the repository, which must not see the
-        engine."""
+        """Whether the phase runs untrusted code, which must not see the engine."""
         return self in (Phase.DETECTOR, Phase.BUILDER)
 
 
@@ -79,8 +78,7 @@ class Builder:
         return tuple(int(part) for part in self.platform_api.split("."))
 
     def user_of(self, phase: Phase) -> str:
-        """Return `uid:gid` for a phase: root only for phases that write images, always the
-        builder's group."""
+        """Return `uid:gid` for a phase: root if it writes images; always the builder's group."""
         return f"{self.user if phase.runs_guests else 0}:{self.group}"
 
     def sees_engine(self, phase: Phase) -> bool:

@@ -85,8 +85,7 @@ class ByBuildpacks:
             ) from error
 
     async def _builder_and_lifecycle(self) -> tuple[Builder, str]:
-        """Return the builder and the image whose lifecycle may use the engine: always a trusted
-        one."""
+        """Return the builder, and the trusted image whose lifecycle may use the engine."""
         self._found = self._found or await self._look_for_both()
         return self._found
 

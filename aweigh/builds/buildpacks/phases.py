@@ -66,7 +66,7 @@ class Phases:
     ) -> AsyncIterator[Mapping[Phase, Preparation]]:
         """Create the containers from phase `begun` on in the background, in order.
 
-        Creating a container takes about as long as running many a phase. On exit, all creation has
+        Creating a container takes about as long as many phases do. On exit, all creation has
         stopped.
         """
         made: dict[Phase, Preparation] = {}

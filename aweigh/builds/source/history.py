@@ -63,10 +63,10 @@ class History:
         return Change(asks_to_skip(message), paths)
 
     async def ensure_reachable(self, source: GitSource, commit: str) -> None:
-        """Ensure that a commit named by a caller belongs to the repository: servers serve forks'
-        too.
+        """Ensure that a commit named by a caller belongs to the repository, not to a fork.
 
-        The commit must be the tip of a branch or a tag, or in the history of the source's branch.
+        Servers also return commits of forks. The commit must be the tip of a branch or a tag, or
+        in the history of the source's branch.
 
         Raises:
             StepError: it is not, or that cannot be determined.

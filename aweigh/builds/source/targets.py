@@ -1,5 +1,4 @@
-"""The addresses that requests made for a user may reach: public ones, and those the settings
-allow."""
+"""The addresses that requests made for a user may reach: public ones, and configured ones."""
 
 import ipaddress
 import socket
