@@ -17,7 +17,7 @@ Given = TypeVar("Given")
 
 
 class BuildLimits(Value):
-    """Resource limits of a build; `cpus` and `memory` default to the server worker's settings."""
+    """Resource limits of a build; `cpus` and `memory` default to a share of the server's."""
 
     cpus: Annotated[float, Field(ge=0.1, le=1024)] | None = None
     memory: Memory | None = None

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     server: Name = "local"
     """Name of the server that this server worker serves."""
     server_token_file: OptionalFile = None
-    """File with the server worker's token; empty means `tokens/server-<name>` below the data."""
+    """File with the worker's token; empty means `tokens/server-<name>` in the data directory."""
     docker_host: str = "unix:///var/run/docker.sock"
     """Address of the Docker engine."""
     platforms: tuple[WrittenPlatform, ...] = ()
