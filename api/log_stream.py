@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,7 +54,9 @@ class _Batch:
     over: bool
 
 
-async def follow(followers: Followers, deployment_id: str, offset: int) -> AsyncIterator[bytes]:
+async def follow(
+    followers: Followers, deployment_id: str, offset: int
+) -> AsyncGenerator[bytes, None]:
     """Yield an event for each line, its `id` the offset behind it; `end` carries the state."""
     sent = time.monotonic()
     with followers.follow(deployment_id) as followed:

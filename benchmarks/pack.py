@@ -34,7 +34,7 @@ class Pack:
         Raises:
             RuntimeError: it failed, with its words.
         """
-        command = [
+        command: list[str | Path] = [
             self.binary, "build", image, "--path", source, "--pull-policy", "never", "--no-color",
             *options,
         ]  # fmt: skip

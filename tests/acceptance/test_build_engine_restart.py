@@ -6,6 +6,8 @@ from pathlib import Path
 
 import docker
 import pytest
+from docker.models.containers import Container
+from docker.models.volumes import Volume
 
 from tests.support.building import FILES, Builds, building, printed
 from tests.support.own_engine import OwnEngine, own_engine
@@ -51,6 +53,6 @@ async def _restart_in_a_build(builds: Builds, own: OwnEngine, prefix: str) -> No
     assert "build: The builder was killed from outside" in "\n".join(lines)
     assert lines[-1 - lines[::-1].index("line 0") :].count("line 29") == 1
     client = own.client()
-    left = [*client.containers.list(all=True), *client.volumes.list()]
+    left: list[Container | Volume] = [*client.containers.list(all=True), *client.volumes.list()]
     client.close()
     assert [one.name for one in left if str(one.name).startswith(f"{prefix}.build-")] == []

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -84,14 +85,14 @@ class Ranging:
 async def test_every_line_comes_once_while_api_and_worker_are_killed(builds: Builds) -> None:
     stack = builds.stack
     deployment = (await stack.deploy(await builds.runs("followed", _SLOW), wait=0)).json()
-    streaming, ranging = (kind(stack, deployment["id"]) for kind in (Streaming, Ranging))
+    streaming, ranging = Streaming(stack, deployment["id"]), Ranging(stack, deployment["id"])
     reading = [asyncio.create_task(one.read()) for one in (streaming, ranging)]
 
     async def seen(number: int) -> Any:
         return any(line.endswith(f" line {number}") for line in streaming.lines)
 
     for number, parts in ((3, ["api"]), (15, ["server"]), (28, ["api", "server"])):
-        await until(lambda number=number: seen(number))  # type: ignore[misc]
+        await until(partial(seen, number))
         await stack.ready()  # what was killed before is there again
         stack.kill(*parts)
     await asyncio.wait_for(reading[0], 120)

@@ -13,7 +13,7 @@ from docker.models.containers import Container
 
 from examples.demo.image import make_image
 from tests.support.images import temporary_repository
-from tests.support.outside import ask, change, containers, failing, until
+from tests.support.outside import ask, change, containers, failing, starts_and_ends, until
 from tests.support.reconciling import reconcile
 from tests.support.stack import Stack, free_ports
 
@@ -93,11 +93,7 @@ async def test_what_a_deployment_stops_is_left_to_it(
     await change(stack, app, health_check={**gate, "status": 200})
     failed = (await stack.deploy(app)).json()["deployment"]
 
-    label = f"aweigh.application={app['id']}"
-    events = engine.events(
-        since=began, until=time.time(), decode=True,
-        filters={"type": "container", "event": ["start", "die"], "label": label},
-    )  # fmt: skip
+    events = starts_and_ends(engine, app, began)
     told = [(event["Action"], event["id"] == before.id) for event in events]
     assert failed["reason"] == "unhealthy"
     assert told == [("die", True), ("start", False), ("die", False), ("start", True)]

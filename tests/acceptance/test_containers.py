@@ -107,7 +107,9 @@ async def test_command_and_entrypoint_replace_those_of_the_image(
 async def reach(container: Container, host: str) -> str:
     """What a container gets when it calls another one."""
     command = [PYTHON, "-c", REACH, host]
-    return str((await asyncio.to_thread(container.exec_run, command)).output.decode().strip())
+    ended = await asyncio.to_thread(container.exec_run, command)
+    assert isinstance(ended.output, bytes)
+    return ended.output.decode().strip()
 
 
 async def test_applications_reach_each_other_on_a_common_network_and_nowhere_else(
@@ -129,7 +131,7 @@ async def test_applications_reach_each_other_on_a_common_network_and_nowhere_els
         reach(loner, "store"),
     )
 
-    assert got == ["connected", "connected", "TimeoutError", "TimeoutError", "gaierror"]
+    assert list(got) == ["connected", "connected", "TimeoutError", "TimeoutError", "gaierror"]
 
 
 async def test_a_release_command_runs_once_for_each_deployment(
@@ -147,6 +149,7 @@ async def test_a_release_command_runs_once_for_each_deployment(
     assert [one["state"] for one in deployed] == ["succeeded", "succeeded"]
     [container] = containers(engine, stack.prefix, "migrating")  # the command's own is gone
     runs = container.exec_run([PYTHON, "-c", "print(open('/data/runs').read())"])
+    assert isinstance(runs.output, bytes)
     assert runs.output.decode().split() == ["ran", "ran"]
     assert (await step(stack, deployed[0]["id"], "release"))["detail"] == "exit code 0"
     assert "migrated the tables" in await stack.log(deployed[0]["id"])

@@ -42,6 +42,7 @@ async def test_data_outlives_the_swap_in_volumes_of_the_application_and_of_the_i
     [container] = containers(engine, stack.prefix, "keeper")
     for path in ("/data/starts", "/state/starts"):
         read = container.exec_run([PYTHON, "-c", f"print(open({path!r}).read())"])
+        assert isinstance(read.output, bytes)
         assert read.output.decode().split() == ["first", "second"]
     mounted = {mount["Destination"]: mount["Name"] for mount in container.attrs["Mounts"]}
     own = engine.volumes.list(filters={"name": f"{stack.prefix}-keeper_"})

@@ -90,6 +90,7 @@ async def test_purge_removes_everything_of_the_installation_and_nothing_else(
             async with stopped_afterwards(stack):
                 await deploy_everything(engine, stack, registry)
                 base = engine.images.get(base_image(engine, DemoImages(stack.prefix).base)).id
+                assert base is not None
                 refused = await down(stack, "--purge", code=1)
                 left_alone = things(engine, stack.prefix, shop)
                 data, goes_on = stack.data.exists(), stack.pids()

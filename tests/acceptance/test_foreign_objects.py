@@ -39,7 +39,9 @@ async def test_containers_of_somebody_else_are_refused_and_left_alone(
         failed = [(await stack.deploy(app)).json()["deployment"] for _ in range(2)]
         await stack.call("PATCH", f"/v1/applications/{app['id']}", json={"release_command": None})
         fine = await stack.deploy(app)
-        left = [one.attrs["State"] for one in squatters if one.reload() is None]
+        for one in squatters:
+            one.reload()
+        left = [one.attrs["State"] for one in squatters]
     finally:
         for one in squatters:
             one.remove(force=True, v=True)
@@ -54,7 +56,8 @@ async def test_volumes_and_networks_of_somebody_else_are_refused_and_left_alone(
     engine: docker.DockerClient, stack: Stack, source: dict[str, Any]
 ) -> None:
     volume = engine.volumes.create(f"{stack.prefix}-greedy_data", labels={"whose": "theirs"})
-    network = engine.networks.create(f"{stack.prefix}-theirs", labels={"whose": "theirs"})
+    name = f"{stack.prefix}-theirs"
+    network = engine.networks.create(name, labels={"whose": "theirs"})
     try:
         app = await stack.create("greedy", source, volumes=[{"source": "data", "target": "/data"}])
         of_volume = (await stack.deploy(app)).json()["deployment"]
@@ -63,7 +66,7 @@ async def test_volumes_and_networks_of_somebody_else_are_refused_and_left_alone(
         of_network = (await stack.deploy(app)).json()["deployment"]
         await stack.call("DELETE", f"/v1/applications/{app['id']}", params={"volumes": True})
         await until(lambda: gone(stack, app))
-        left = engine.volumes.get(volume.name).attrs, engine.networks.get(network.name).attrs
+        left = engine.volumes.get(volume.name).attrs, engine.networks.get(name).attrs
     finally:
         volume.remove()
         network.remove()

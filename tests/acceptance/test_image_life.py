@@ -29,6 +29,7 @@ async def test_good_credentials_deploy_an_image_pinned_by_its_digest(world: Worl
     assert deployed["image"]["digest"] == digest
     [container] = containers(world.engine, world.stack.prefix, "private")
     assert container.attrs["Image"] == deployed["image"]["id"]
+    assert container.image is not None
     assert f"{world.locked.host}/private@{digest}" in container.image.attrs["RepoDigests"]
 
 

@@ -57,6 +57,7 @@ def knock(*addresses: str) -> str:
 async def reached(container: Container, *addresses: str) -> set[str]:
     command = [PYTHON, "-c", knock(*addresses)]
     ended = await asyncio.to_thread(container.exec_run, command)
+    assert isinstance(ended.output, bytes)
     lines = [line.split() for line in ended.output.decode().splitlines()]
     assert len(lines) == len(addresses), ended.output
     return {line[1] for line in lines if line[0] == "reached"}

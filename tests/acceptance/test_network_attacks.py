@@ -83,8 +83,9 @@ def endpoint(container: Container) -> dict[str, Any]:
 async def said(container: Container, code: str, *arguments: str) -> str:
     command = [PYTHON, "-u", "-c", code, *arguments]
     ended = await asyncio.to_thread(container.exec_run, command)
+    assert isinstance(ended.output, bytes)
     assert ended.exit_code == 0, ended.output.decode()
-    return str(ended.output.decode())
+    return ended.output.decode()
 
 
 async def test_an_application_may_forge_nothing_unless_it_asks(

@@ -13,7 +13,7 @@ from docker.models.containers import Container
 from examples.demo.image import PYTHON, make_image
 from tests.support.door import door
 from tests.support.images import temporary_repository
-from tests.support.outside import change, containers, failing, step, until
+from tests.support.outside import change, containers, failing, starts_and_ends, step, until
 from tests.support.programs import begins_with, releases_with, runs
 from tests.support.resetting import reset_to
 from tests.support.stack import Stack, free_ports
@@ -163,18 +163,14 @@ async def test_two_releases_never_have_such_a_volume_at_a_time(
         deployed_twice("image-database", "volume"),
     )
 
-    assert states == [["succeeded", "succeeded"]] * 3
+    assert list(states) == [["succeeded", "succeeded"]] * 3
 
 
 def most_at_once(engine: docker.DockerClient, application: dict[str, Any], since: float) -> int:
     """How many of its containers ever ran at a time, by the engine's own events."""
-    wanted = {
-        "type": "container", "event": ["start", "die"],
-        "label": f"aweigh.application={application['id']}",
-    }  # fmt: skip
     running: set[str] = set()
     most = 0
-    for event in engine.events(since=since, until=time.time(), decode=True, filters=wanted):
+    for event in starts_and_ends(engine, application, since):
         (running.add if event["Action"] == "start" else running.discard)(event["id"])
         most = max(most, len(running))
     return most

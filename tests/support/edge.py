@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ async def running_edge(
     async with contextlib.AsyncExitStack() as behind:
         for name in applications:
             server = await asyncio.start_server(
-                lambda r, w, name=name: _application(name, r, w), "127.0.0.1", 0, limit=2**20
+                partial(_application, name), "127.0.0.1", 0, limit=2**20
             )
             behind.callback(server.close)
             ports[name] = server.sockets[0].getsockname()[1]

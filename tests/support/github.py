@@ -17,7 +17,7 @@ def push(repository: str, *, after: str, before: str = ZERO, **more: Any) -> dic
         "author": {"name": "A", "email": "a@example.com"},
         "added": [], "modified": more.pop("modified", ["README.md"]), "removed": [],
     }  # fmt: skip
-    payload = {
+    payload: dict[str, Any] = {
         "ref": "refs/heads/main", "before": before, "after": after, "created": before == ZERO,
         "deleted": False, "forced": False, "base_ref": None,
         "compare": "https://github.com/acme/shop/compare/x...y",
@@ -30,5 +30,5 @@ def push(repository: str, *, after: str, before: str = ZERO, **more: Any) -> dic
         "sender": {"login": "octocat", "id": 2, "type": "User"},
     }  # fmt: skip
     repository_fields = more.pop("repository_fields", {})
-    payload["repository"] |= repository_fields  # type: ignore[operator]
+    payload["repository"] |= repository_fields
     return payload | more

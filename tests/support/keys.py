@@ -1,5 +1,6 @@
 """Private keys that are nobody's, in every form in which people have them."""
 
+from collections.abc import Callable
 from functools import cache
 
 from cryptography.hazmat.primitives import serialization
@@ -10,17 +11,19 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 
 @cache
 def deploy_key(
     kind: str = "ed25519", form: PrivateFormat = PrivateFormat.OpenSSH, passphrase: bytes = b""
 ) -> str:
     """A private key as a file holds it."""
-    keys = {
+    keys: dict[str, Callable[[], PrivateKey]] = {
         "ed25519": ed25519.Ed25519PrivateKey.generate,
         "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
         "rsa": lambda: rsa.generate_private_key(65537, 2048),
     }
     protection = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    key = keys[kind]()  # type: ignore[operator]
-    return str(key.private_bytes(serialization.Encoding.PEM, form, protection).decode())
+    key = keys[kind]()
+    return key.private_bytes(serialization.Encoding.PEM, form, protection).decode()

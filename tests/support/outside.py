@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import docker
 import httpx2
@@ -60,6 +61,19 @@ async def story(stack: Stack, deployment: Mapping[str, Any]) -> str:
     return str((await handle.query("__temporal_workflow_metadata")).current_details)
 
 
+def starts_and_ends(
+    engine: docker.DockerClient, application: Mapping[str, Any], since: float
+) -> list[dict[str, Any]]:
+    """Return the engine's own events of an application's containers."""
+    # The engine takes fractions of a second, which its client's types do not know.
+    between = {"since": cast(int, since), "until": cast(int, time.time())}
+    wanted = {
+        "type": "container", "event": ["start", "die"],
+        "label": f"aweigh.application={application['id']}",
+    }  # fmt: skip
+    return list(engine.events(**between, decode=True, filters=wanted))
+
+
 async def progress_in_temporal(stack: Stack, deployment: Mapping[str, Any]) -> str:
     """The heartbeat details of the running step, as Temporal's UI shows them."""
     handle = (await stack.temporal()).get_workflow_handle(deployment["workflow"]["id"])
@@ -69,7 +83,7 @@ async def progress_in_temporal(stack: Stack, deployment: Mapping[str, Any]) -> s
     )
 
 
-async def until(check: Callable[[], Awaitable[T]], seconds: float = 300) -> T:
+async def until(check: Callable[[], Awaitable[T | None]], seconds: float = 300) -> T:
     """What the check gives, as soon as that is something."""
     pause = 0.05
     async with asyncio.timeout(seconds):

@@ -126,7 +126,7 @@ class Registry:
     def call(
         self, method: str, path: str, body: bytes = b"", *, accept: str = "*/*",
         content_type: str = "application/octet-stream",
-    ) -> tuple[Mapping[str, str], bytes]:  # fmt: skip
+    ) -> tuple[http.client.HTTPMessage, bytes]:  # fmt: skip
         """What the registry's own interface answers: headers and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         headers = {"Accept": accept, "Content-Type": content_type}

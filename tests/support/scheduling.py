@@ -12,7 +12,7 @@ _ORDER = ("acceptance", "workflows", "integration", "unit")
 _BUILDING = "building"
 
 
-class Scheduling(LoadFileScheduling):
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """One file to one process; all that build on the shared stack for builds to one, too.
 
     A stack takes ten seconds of a processor to start, and goes on taking some: one is enough.

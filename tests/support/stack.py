@@ -245,10 +245,10 @@ class Stack:
         return (await self.call("GET", f"/v1/deployments/{deployment_id}/log")).text
 
 
-def _parent(pid: int) -> int | None:
+def _parent(pid: int) -> int:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).ppid()
-    return None
+    return 0  # which is no process's
 
 
 def new_stack(directory: Path, **settings: str) -> Stack:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +167,7 @@ class Theatre:
 @asynccontextmanager
 async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
     records = FakeRecords()
-    activities = [
+    activities: list[Callable[..., Any]] = [
         records.started, records.standing, records.succeeded, records.failed, records.removal,
         records.report, records.read,
     ]  # fmt: skip

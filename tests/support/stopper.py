@@ -77,7 +77,7 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-WAITS = {
+WAITS: dict[str, Callable[..., None]] = {
     "file": wait_for_file, "container": wait_for_container, "start": wait_for_start,
     "image": wait_for_image,
 }  # fmt: skip

@@ -80,7 +80,10 @@ def built_world(engine: docker.DockerClient, stack: Stack, directory: Path) -> I
         )
         faulty = {fault: opened.enter_context(faulty_proxy(plain, fault)) for fault in Fault}
         made = World(engine, stack, plain, locked, gateway, untrusted, faulty)
-        hosts = [one.host for one in (plain, locked, gateway, untrusted, *faulty.values())]
+        servers: list[Registry | FaultyProxy] = [
+            plain, locked, gateway, untrusted, *faulty.values(),
+        ]  # fmt: skip
+        hosts = [one.host for one in servers]
         opened.callback(forget_images, engine, *hosts)
         for tag in ("v1", "v2"):
             made.push("shop", tag)

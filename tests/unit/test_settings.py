@@ -177,7 +177,7 @@ def test_settings_never_change() -> None:
     settings = Settings()
 
     with pytest.raises(ValidationError, match="frozen"):
-        settings.prefix = "other"  # type: ignore[misc]
+        settings.prefix = "other"
 
 
 def test_everything_is_kept_in_the_data_directory(tmp_path: Path) -> None:

@@ -123,7 +123,9 @@ async def history_of(client: Client, kind: str, *, says: bool, plain: PlainError
 
 @pytest.fixture
 def client(environment: WorkflowEnvironment) -> Client:
-    return Client(**{**environment.client.config(), "data_converter": PLAIN})
+    config = environment.client.config()
+    config["data_converter"] = PLAIN
+    return Client(**config)
 
 
 @pytest.mark.parametrize("knows", [True, False], ids=["knows its secrets", "knows none"])

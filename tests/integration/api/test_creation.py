@@ -11,7 +11,7 @@ from aweigh.secrets.vault import Owner, Vault
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE
 
-SECRETS = {
+SECRETS: dict[str, Any] = {
     "env": {"TOKEN": "correct-horse"},
     "source": {"registry": {"username": "ci", "password": "battery-staple"}},
 }

@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 
 from api import server_workers
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
@@ -40,13 +41,14 @@ async def door(
         yield opened
 
 
-def generated(document: dict[str, Any]) -> Iterator[tuple[Case, bool]]:
+def generated(document: dict[str, Any]) -> Iterator[tuple[Case[Any], bool]]:
     """Calls that fit the document and calls that do not, the same ones each time.
 
     Those that take something away come last.
     """
-    found: list[Case] = []
+    found: list[Case[Any]] = []
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
         most = BODY_EXAMPLES if operation.body else EXAMPLES
         for mode in GenerationMode:
@@ -77,7 +79,7 @@ async def known(door: Door) -> dict[str, str]:
     }  # fmt: skip
 
 
-async def called(door: Door, case: Case, there: Mapping[str, str] | None) -> list[str]:
+async def called(door: Door, case: Case[Any], there: Mapping[str, str] | None) -> list[str]:
     """What the document does not know of the answer."""
     if there:
         names = case.path_parameters or {}

@@ -191,7 +191,8 @@ async def test_who_was_here_before_learns_nothing_with_a_secret_that_is_old(door
         row.hook = hook  # as if secrets were rotated alone
     unknown = await door.hook(shop, secret="wrong")
 
-    refused = [await door.hook(shop, **call) for call in ({"content": b"{"}, {}, {"content": b"{"})]
+    calls: list[dict[str, Any]] = [{"content": b"{"}, {}, {"content": b"{"}]
+    refused = [await door.hook(shop, **call) for call in calls]
 
     assert [(one.status_code, one.content) for one in refused] == [(404, unknown.content)] * 3
     assert (await door.get("/v1/deployments"))["items"][0]["sequence"] == 2

@@ -46,7 +46,8 @@ async def test_a_key_with_another_body_is_refused(door: Door) -> None:
     shop = await door.create()
     await door.deploy(shop, headers=KEY, json={"tag": "v2"})
 
-    for options in ({"json": {"tag": "v3"}}, {"params": {"tag": "v3"}}, {}):
+    others: list[dict[str, Any]] = [{"json": {"tag": "v3"}}, {"params": {"tag": "v3"}}, {}]
+    for options in others:
         answer = await door.hook(shop, headers=KEY, **options)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "Idempotency-Key"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,6 +39,10 @@ async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(300):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+def hands_over(temporal: FakeTemporal, count: int) -> bool:
+    return len(temporal.handed_over) == count
 
 
 async def ask(store: Store, kind: str, subject: str) -> None:
@@ -163,7 +168,7 @@ async def test_one_whose_application_is_lost_holds_no_other_up(
         await new_deployment(store, application)
         relay.wake()
 
-        await until(lambda count=count: len(temporal.handed_over) == count)
+        await until(partial(hands_over, temporal, count))
 
 
 async def test_one_that_ended_meanwhile_is_not_handed_over(

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httpx2
 import pytest
+from fastapi.routing import APIRoute
 
 from api import server_workers
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
@@ -161,8 +162,8 @@ def test_every_route_of_a_server_worker_is_in_the_table() -> None:
     listed = {(method, path.partition("?")[0]) for method, path, _, _ in TABLE.values()}
     routes = {
         (method, route.path.removeprefix("/v1/worker"))
-        for route in server_workers.router.routes
-        for method in route.methods  # type: ignore[attr-defined]
+        for route in cast(list[APIRoute], server_workers.router.routes)
+        for method in route.methods or ()
     }
 
     assert {(method, path) for method, path in routes if path not in ITS_OWN} == listed

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
     "entrypoint": ["b"], "release_command": ["c"], "stop_grace": 10, "drain": 30,
     "restart": "always", "strategy": "auto", "policy": "supersede",
 }  # fmt: skip
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "image": {},
     "git": {"source": GIT},
     "dockerfile": {"source": GIT | {"build": DOCKERFILE}},
@@ -49,12 +49,13 @@ WRONG: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 10**30, "", "x", "a\0b", [], [[]], [None], {}, {"type": []},
     {"method": {}}, {"x": None},
 )  # fmt: skip
+FEW_WRONG: tuple[Any, ...] = (None, True, 10**30, "x", [], {})
 
 
 def places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """Every place in a document, and the document itself."""
     yield at
-    pairs = value.items() if isinstance(value, dict) else ()
+    pairs: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else ()
     pairs = enumerate(value) if isinstance(value, list) else pairs
     for key, inner in pairs:
         yield from places(inner, (*at, key))
@@ -90,7 +91,7 @@ async def test_settings_of_wrong_types_are_refused(door: Door, kind: str) -> Non
     assert made.status_code == 201, made.text
 
     for at in [one for one in places(good) if one[:1] == ("source",) or len(one) < 2]:
-        for wrong in (None, True, 10**30, "x", [], {}):
+        for wrong in FEW_WRONG:
             bad = changed(good, at, wrong)
             if at == ():
                 await called(door, "POST", "/v1/applications", bad, (201,))

@@ -15,6 +15,7 @@ from aweigh.containers.engine import Engine
 from aweigh.containers.naming import Names
 from aweigh.core.errors import StepFailed
 from aweigh.images.build_images import BuildImages
+from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
 from aweigh.images.platform import Platform, ServerPlatforms
 from aweigh.images.pull import Puller
@@ -72,6 +73,12 @@ async def wanted(server: Server, asked: str, *, refresh: bool = False) -> str:
     return (await server.build_images.get(step, reference, refresh=refresh)).id
 
 
+async def facts_of(server: Server, image_id: str) -> ImageFacts:
+    found = await server.images.find(image_id)
+    assert found is not None
+    return found
+
+
 async def names_of(server: Server, image_id: str) -> list[str]:
     found = await server.images.find(image_id)
     return sorted((*found.tags, *found.digests)) if found else []
@@ -98,9 +105,11 @@ async def test_every_build_that_wants_it_keeps_it_for_as_long_again(
     server: Server, registry: Registry
 ) -> None:
     asked = f"{registry.host}/builder:24"
-    first = await server.images.find(await wanted(server, asked))
+    first = await facts_of(server, await wanted(server, asked))
 
-    again = await server.images.find(await wanted(server, asked))
+    again = await facts_of(server, await wanted(server, asked))
+    assert first.named_at is not None
+    assert again.named_at is not None
     await server.remove_unused(first.named_at + KEPT + (again.named_at - first.named_at) / 2)
 
     assert again.named_at > first.named_at
@@ -175,6 +184,6 @@ async def test_what_the_server_emulates_is_pulled_for_that_platform(
     with pytest.raises(StepFailed, match="is for linux/arm64; server local is linux/amd64"):
         await wanted(server, asked)
     server.platforms = replace(server.platforms, emulated=(Platform("linux", "arm64"),))
-    found = await server.images.find(await wanted(server, asked))
+    found = await facts_of(server, await wanted(server, asked))
 
     assert str(found.platform) == "linux/arm64"

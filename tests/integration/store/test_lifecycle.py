@@ -7,6 +7,7 @@ import pytest
 
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, StepState, Trigger
+from aweigh.deployments.source import ImageSource
 from aweigh.store import admission, applications, deployments, lifecycle, removals, steps
 from aweigh.store.admission import Order
 from aweigh.store.database import Store
@@ -186,6 +187,7 @@ async def test_a_late_record_does_not_bring_a_removed_application_back(
 async def tag_of(store: Store, application_id: str) -> str:
     async with store.read() as tx:
         settings = (await applications.find(tx, application_id)).settings
+    assert isinstance(settings.source, ImageSource)
     return str(settings.source.reference).rpartition("/")[2]
 
 

@@ -25,7 +25,8 @@ async def deployment(store: Store) -> str:
 
 
 async def report(store: Store, deployment_id: str, name: str, **fields: Any) -> None:
-    said = StepReport(**{"state": StepState.RUNNING, "run_id": "run-1", "attempt": 1} | fields)
+    running: dict[str, Any] = {"state": StepState.RUNNING, "run_id": "run-1", "attempt": 1}
+    said = StepReport(**running | fields)
     async with store.write() as tx:
         await steps.report(tx, deployment_id, name, said)
 

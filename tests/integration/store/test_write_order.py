@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def commits_of(store: Store) -> list[None]:
 async def test_concurrent_calls_share_a_commit(store: Store) -> None:
     commits = commits_of(store)
 
-    done = await asyncio.gather(*(store.admit(lambda tx, n=n: put(tx, f"{n}")) for n in range(30)))
+    done = await asyncio.gather(*(store.admit(partial(put, key=f"{n}")) for n in range(30)))
 
     assert set(done) == await keys(store) == {str(number) for number in range(30)}
     assert len(commits) <= 3
@@ -138,9 +139,7 @@ async def test_an_error_rolls_back_one_call_and_no_other(store: Store) -> None:
 
 async def test_a_cancelled_call_is_not_run(store: Store) -> None:
     async with store.write():
-        calls = [
-            asyncio.create_task(store.admit(lambda tx, n=n: put(tx, f"{n}"))) for n in range(40)
-        ]
+        calls = [asyncio.create_task(store.admit(partial(put, key=f"{n}"))) for n in range(40)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         calls[35].cancel()
@@ -155,7 +154,7 @@ async def test_a_locked_database_fails_all_waiting_calls(url: str) -> None:
     async with open_store(url, patience=0.2) as store:
         other.execute("BEGIN IMMEDIATE")
         ends = await asyncio.gather(
-            *(store.admit(lambda tx, n=n: put(tx, f"{n}")) for n in range(5)),
+            *(store.admit(partial(put, key=f"{n}")) for n in range(5)),
             return_exceptions=True,
         )
         other.execute("ROLLBACK")

@@ -47,6 +47,7 @@ async def seen(settings: Settings, forwarded: str) -> str:
 async def test_a_caller_is_who_a_trusted_web_server_says(
     tmp_path: Path, proxies: list[str] | None, forwarded: str, address: str
 ) -> None:
+    chosen: dict[str, Any]
     chosen = {} if proxies is None else {"api_trusted_proxies": tuple(map(ip_network, proxies))}
     settings = Settings(data=tmp_path, api_port=free_ports(1)[0], **chosen)
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import textwrap
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ async def test_what_keeps_the_reconciler_or_a_removal_is_stored_masked(error: Ex
     reconciliation = ReconcileActivity(refusing, refusing)
     removal = RemoveApplicationActivity(refusing, refusing, refusing)
 
-    for doing, given in (
+    calls: list[tuple[Callable[[Any], Coroutine[Any, Any, object]], object]] = [
         (reconciliation.reconcile, ReconcileInput("local")),
         (removal.remove_application, RemovalInput("app_1")),
-    ):
+    ]
+    for doing, given in calls:
         with pytest.raises(ApplicationError) as stored:
             await ActivityEnvironment().run(doing, given)
 

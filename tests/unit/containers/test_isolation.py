@@ -42,12 +42,12 @@ def test_name_servers_are_asked_also_where_they_are_link_local() -> None:
     ids=["link-local", "Alibaba", "Oracle", "Azure"],
 )
 def test_no_clouds_metadata_service_is_reached(metadata: str, private_too: bool) -> None:
-    network = ipaddress.ip_network(metadata)
+    network = ipaddress.IPv4Network(metadata)
     for name in ("-out", "-host"):
         told = rules(name, private_too=private_too)
         refused = [rule.split()[1] for rule in told if rule[:2] == "-d" and "REJECT" in rule]
 
-        assert any(network.subnet_of(ipaddress.ip_network(one)) for one in refused)
+        assert any(network.subnet_of(ipaddress.IPv4Network(one)) for one in refused)
         assert any(f"--ctorigdst {metadata} -j REJECT" in rule for rule in told)
 
 

@@ -64,7 +64,7 @@ def test_settings_never_change() -> None:
     settings = settings_of()
 
     with pytest.raises(ValidationError, match="frozen"):
-        settings.replicas = 2  # type: ignore[misc]
+        settings.replicas = 2
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_the_first_event_names_the_tag_and_no_layer() -> None:
 
 
 def test_layers_are_counted_as_they_are_done() -> None:
-    events = [
+    events: list[dict[str, object]] = [
         {"id": LAYER, "status": "Pulling fs layer"},
         {"id": OTHER, "status": "Waiting"},
         downloading(LAYER, 1_500_000),

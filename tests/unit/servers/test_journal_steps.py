@@ -27,7 +27,8 @@ def journal(api: WorkerApi, tmp_path: Path) -> Journal:
 
 
 def report(**fields: Any) -> StepReport:
-    return StepReport(**{"state": StepState.RUNNING, "run_id": "run-1", "attempt": 1} | fields)
+    running: dict[str, Any] = {"state": StepState.RUNNING, "run_id": "run-1", "attempt": 1}
+    return StepReport(**running | fields)
 
 
 def left(directory: Path) -> list[str]:

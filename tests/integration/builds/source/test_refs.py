@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ async def test_a_redirect_on_the_same_server_is_followed_with_the_credentials(
     commit = git.push("shop", {"file": "1"})
     git.users["ci"] = "geheim"
     git.moved[old] = "/shop.git"
-    token = {"credentials": {"type": "token", "username": "ci", "token": "geheim"}}
+    token: dict[str, Any] = {"credentials": {"type": "token", "username": "ci", "token": "geheim"}}
     url = f"http://127.0.0.1:{git.port}{old}"
 
     found = await cloning.commit_of(url, **token)
@@ -110,7 +111,7 @@ async def test_a_redirect_to_another_server_is_named_and_not_followed(
 ) -> None:
     other.push("shop", {"file": "1"})
     git.moved["/shop.git"] = other.url("shop")
-    token = {"credentials": {"type": "token", "username": "ci", "token": "geheim"}}
+    token: dict[str, Any] = {"credentials": {"type": "token", "username": "ci", "token": "geheim"}}
 
     with pytest.raises(StepFailed, match="not followed; set `source") as failure:
         await cloning.commit_of(git.url("shop"), **token)

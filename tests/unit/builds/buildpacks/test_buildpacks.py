@@ -276,6 +276,9 @@ def test_the_analyzer_is_told_of_the_image_before() -> None:
     first, next_one = order(), order(previous="aweigh/shop:6")
 
     told = phase_spec(Names("aweigh"), next_one, Phase.ANALYZER).command
+    told_at_first = phase_spec(Names("aweigh"), first, Phase.ANALYZER).command
 
+    assert told is not None
+    assert told_at_first is not None
     assert told[-3:] == ("-previous-image", "aweigh/shop:6", "aweigh/shop:x")
-    assert "-previous-image" not in phase_spec(Names("aweigh"), first, Phase.ANALYZER).command
+    assert "-previous-image" not in told_at_first

@@ -104,16 +104,15 @@ def test_a_secret_cannot_be_guessed_from_the_key() -> None:
 
 
 def order(**given: Any) -> DockerfileOrder:
-    return DockerfileOrder(
-        **{
-            "slug": "shop", "sequence": 7, "labels": {"aweigh.deployment": "dep_1"},
-            "buildkit": "sha256:b", "image": "aweigh/shop:built-x", "subdirectory": "web",
-            "dockerfile": "docker/prod.Dockerfile", "target": "web", "anew": False,
-            "network": "aweigh.build", "cpus": 1.0, "memory_bytes": 2**30, "pids": 100,
-            "log_bytes": 1024,
-            "args": {"A": "argument"}, "secrets": {"npm": "swordfish"},
-        } | given
-    )  # fmt: skip
+    ordinary: dict[str, Any] = {
+        "slug": "shop", "sequence": 7, "labels": {"aweigh.deployment": "dep_1"},
+        "buildkit": "sha256:b", "image": "aweigh/shop:built-x", "subdirectory": "web",
+        "dockerfile": "docker/prod.Dockerfile", "target": "web", "anew": False,
+        "network": "aweigh.build", "cpus": 1.0, "memory_bytes": 2**30, "pids": 100,
+        "log_bytes": 1024,
+        "args": {"A": "argument"}, "secrets": {"npm": "swordfish"},
+    }  # fmt: skip
+    return DockerfileOrder(**ordinary | given)
 
 
 def test_the_container_is_an_ordinary_users_and_shows_no_value() -> None:
