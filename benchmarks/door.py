@@ -147,6 +147,6 @@ def crowd_table(answers: Sequence[float], refused: int) -> Table:
     )  # fmt: skip
     return Table(
         title=f"The hook's answer at {CROWD_RATE} calls a second for {CROWD_SECONDS} s",
-        columns=("taken (202)", "told to come again (503)", "p50, ms", "p99, ms", "slowest, ms"),
+        columns=("taken (202)", "refused (503)", "p50, ms", "p99, ms", "slowest, ms"),
         rows=[row],
     )
