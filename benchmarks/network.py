@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aweigh.containers.address_space import AddressSpace
@@ -98,7 +99,7 @@ async def table_rows(
     for number in range(rounds):
         for measured, reference in kinds.values():
             slug = f"shop-{beside}-{number}"
-            measured.append(await timed(lambda slug=slug: own(slug)))  # type: ignore[misc]
+            measured.append(await timed(partial(own, slug)))
             reference.append(await timed(shared))
             await asyncio.gather(*(engine.remove(name) for name in boxes))
             boxes.clear()

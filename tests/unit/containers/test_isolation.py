@@ -10,8 +10,10 @@ from aweigh.containers.naming import Names
 NAMES = Names("aweigh")
 
 
-def rules(name: str, **settings: object) -> tuple[str, ...]:
-    isolation = Isolation(names=NAMES, **settings)  # type: ignore[arg-type]
+def rules(
+    name: str, *, allowed: tuple[ipaddress.IPv4Network, ...] = (), private_too: bool = False
+) -> tuple[str, ...]:
+    isolation = Isolation(names=NAMES, allowed=allowed, private_too=private_too)
     [found] = [one for one in isolation.chains(["169.254.169.254"]) if one.name.endswith(name)]
     return found.rules
 

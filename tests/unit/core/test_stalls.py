@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -20,13 +21,15 @@ HEAVY = json.dumps(list(range(1_000_000)))
 
 
 async def stalls_of(
-    work: Callable[[], object], limit: float = 0.25, **options: object
+    work: Callable[[], object],
+    limit: float = 0.25,
+    is_allowed: Callable[[Sequence[FrameType]], bool] | None = None,
 ) -> list[Stall]:
     """What a detector of its own, on a loop of its own, reports of this."""
     found: list[Stall] = []
 
     async def main() -> None:
-        detector = StallDetector(found.append, limit=limit, **options)  # type: ignore[arg-type]
+        detector = StallDetector(found.append, is_allowed, limit)
         detector.start()
         await asyncio.sleep(0.2)
         work()

@@ -25,13 +25,19 @@ def copied(manifest: Any) -> list[bytes]:
     return [whole[at : at + 4093] for at in range(0, len(whole), 4093)]
 
 
+def content_of(tar: tarfile.TarFile, name: str) -> bytes:
+    found = tar.extractfile(name)
+    assert found is not None
+    return found.read()
+
+
 def test_only_content_and_one_name_come_through() -> None:
     archive = b"".join(image_within(copied(MANIFEST), "aweigh/shop:built-x"))
 
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         names = tar.getnames()
-        manifest = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
-        layer = tar.extractfile(LAYER).read()  # type: ignore[union-attr]
+        manifest = json.loads(content_of(tar, "manifest.json"))
+        layer = content_of(tar, LAYER)
     assert names == [CONFIG, LAYER, "manifest.json"]
     assert manifest == [{**MANIFEST[0], "RepoTags": ["aweigh/shop:built-x"]}]
     assert layer == b"x" * 2_000_000
