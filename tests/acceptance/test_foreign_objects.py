@@ -47,7 +47,8 @@ async def test_containers_of_somebody_else_are_refused_and_left_alone(
             one.remove(force=True, v=True)
 
     for deployment, squatter in zip(failed, squatters, strict=False):
-        assert_says(deployment, "start_failed", repr(squatter.name), "belongs to somebody else")
+        words = (repr(squatter.name), "belongs to another installation")
+        assert_says(deployment, "start_failed", *words)
     assert fine.status_code == 200
     assert [state["Status"] for state in left] == ["running"] * 3
 
