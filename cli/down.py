@@ -69,7 +69,7 @@ def _confirm(data: Path) -> None:
     say(f"This removes every application, container, volume and image of {data},")
     say("and all of its data. It cannot be undone.")
     try:
-        confirmed = input("Type `remove` to go on: ").strip() == "remove"
+        confirmed = input("Type `remove` to continue: ").strip() == "remove"
     except EOFError:  # there is no terminal
         say("")
         confirmed = False

@@ -11,4 +11,4 @@ def rotate_keys() -> None:
     """Add a new key, and print how many secrets were encrypted again."""
     with one_line_errors():
         count = asyncio.run(rotate(load_settings()))
-    say(f"{count} values are sealed with a new key. Keep the old keys: backups need them.")
+    say(f"{count} values were encrypted with a new key. Keep the old keys: backups need them.")

@@ -11,7 +11,7 @@ import typer
 app = typer.Typer(help="Self-hosted deployments that cannot get stuck.", no_args_is_help=True)
 workers = typer.Typer(help="Run one of the workers.", no_args_is_help=True)
 app.add_typer(workers, name="worker")
-keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True)
+keys = typer.Typer(help="The keys that encrypt secrets.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 proxy = typer.Typer(help="The proxy of this server.", no_args_is_help=True)
 app.add_typer(proxy, name="proxy")
@@ -34,7 +34,7 @@ def down(
 ) -> None:
     """Stop the local stack."""
     if yes and not purge:
-        raise typer.BadParameter("--yes is for --purge: nothing else is asked")
+        raise typer.BadParameter("--yes requires --purge")
     from cli.down import down as run
 
     run(purge=purge, yes=yes)
@@ -42,7 +42,7 @@ def down(
 
 @app.command()
 def install() -> None:
-    """Make keys, database and tokens, or migrate the database to this version; safe to repeat."""
+    """Create keys, database and tokens, or migrate the database to this version; safe to repeat."""
     from cli.install import install_here as run
 
     run()
@@ -58,7 +58,7 @@ def api() -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Add a new key, and seal every secret anew with it."""
+    """Add a new key, and encrypt every secret with it."""
     from cli.keys import rotate_keys as run
 
     run()
@@ -66,7 +66,7 @@ def rotate() -> None:
 
 @proxy.command()
 def recreate() -> None:
-    """Apply changed settings of the proxy; it takes no requests for about a second."""
+    """Apply changed settings of the proxy; requests fail for about a second."""
     from cli.proxy import recreate_proxy as run
 
     run()

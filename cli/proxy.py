@@ -11,4 +11,4 @@ def recreate_proxy() -> None:
     """Recreate the proxy's container and wait until it answers."""
     with one_line_errors():
         asyncio.run(recreate(load_settings()))
-    say("The proxy answers, with the settings as they are now.")
+    say("The proxy runs with the current settings.")

@@ -44,7 +44,7 @@ async def stop_left_over(data: Path, grace: float = STOP_SECONDS) -> int:
                 while left := _left_over(data):
                     await asyncio.sleep(0.05)
     if left:
-        raise StartupError(f"processes of a killed stack do not end: {left}; end them yourself")
+        raise StartupError(f"processes of a killed stack do not stop: {left}; kill them")
     return len(found)
 
 

@@ -145,7 +145,7 @@ class _Parser(h11.Connection):
             self._pieces += 1
             self._bytes += len(event.data)
             if self._pieces > _FREE_PIECES + self._bytes // _PIECE_BYTES:
-                raise h11.RemoteProtocolError("the body comes in too many pieces")
+                raise h11.RemoteProtocolError("the body arrives in too many small pieces")
         return event
 
 

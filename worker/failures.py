@@ -36,7 +36,7 @@ def _told(exception: BaseException) -> BaseException:
     # Temporal's own errors about a workflow's code contain the only information.
     text = f": {exception}" if isinstance(exception, TemporalError) else ""
     return ApplicationError(
-        f"An unexpected {kind}{text or '; the log of the worker says more.'}",
+        f"Unexpected {kind}{text or '; see the log of the worker for details.'}",
         type=Reason.INTERNAL,
     )
 

@@ -26,7 +26,9 @@ async def install(settings: Settings) -> None:
     keys = keys_file(settings)
     if not keys.exists():
         if (settings.data / "aweigh.db").exists():
-            raise StartupError(f"{keys} is missing, and the database needs it; restore a backup")
+            raise StartupError(
+                f"{keys} is missing, but the database needs it; restore it from a backup"
+            )
         create_keys(keys)
     await migrate(settings.database)
     store = Store(settings.database, load_vault(keys))

@@ -28,7 +28,7 @@ def hold(data: Path) -> IO[str]:
     except BlockingIOError as error:
         lock.close()
         raise StartupError(
-            f"another stack runs on {data}; stop it (scripts/down), or set AWEIGH_DATA to another "
+            f"another stack uses {data}; stop it (scripts/down), or set AWEIGH_DATA to another "
             "directory"
         ) from error
     lock.truncate(0)
@@ -45,7 +45,7 @@ def stop_stack(data: Path, pid: int) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while running_stack(data) == pid:
         if time.monotonic() > deadline:
-            raise AweighError(f"the stack (pid {pid}) does not stop; end it yourself")
+            raise AweighError(f"the stack (pid {pid}) does not stop; kill it")
         time.sleep(0.1)
 
 

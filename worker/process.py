@@ -79,7 +79,7 @@ def run(main: Callable[[Settings, asyncio.Event], Awaitable[int | None]]) -> NoR
     except Stopped:
         pass
     except Exception as error:
-        logging.getLogger("aweigh").critical("ended by an unexpected error", exc_info=error)
+        logging.getLogger("aweigh").critical("stopped by an unexpected error", exc_info=error)
         code = AWAY
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -58,7 +58,7 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     await networks.remove_volumes({})
     say("removed networks and volumes")
     if not prefix_is_ours:
-        say(f"left the images under {settings.prefix}/: another installation has that prefix")
+        say(f"kept the images under {settings.prefix}/: another installation uses that prefix")
         return
     await Isolation(names=names).remove()
     await Firewall(interface=interface_of(names.build_network)).remove()
@@ -78,6 +78,6 @@ def _purge_files(data: Path, say: Callable[[str], None]) -> None:
         return
     ours = lock_file(data).exists() or ((data / "keys").exists() and (data / "tokens").exists())
     if not ours and any(data.iterdir()):
-        raise AweighError(f"{data} does not look like Aweigh's data; remove it yourself")
+        raise AweighError(f"{data} does not look like an Aweigh data directory; remove it yourself")
     shutil.rmtree(data)
     say(f"removed {data}")

@@ -141,7 +141,9 @@ async def _keep_name(api: Api, lease: Lease, stop: asyncio.Event) -> None:
         except Unavailable:
             continue  # nobody else can take the name either
         except Conflict as error:
-            _log.error("stopping: the server's name was taken", error=str(error))
+            _log.error(
+                "stopping: another server worker has taken the server's name", error=str(error)
+            )
             stop.set()
             return
 

@@ -58,13 +58,14 @@ def temporal_command(settings: Settings) -> list[str]:
     if not is_loopback(host):
         raise StartupError(
             f"AWEIGH_TEMPORAL_ADDRESS is {settings.temporal_address}, but the local stack's "
-            "Temporal has no login, so it listens on a loopback address only; one elsewhere is "
-            "for `aweigh api` and `aweigh worker` (docs/production.md)"
+            "Temporal has no authentication and listens on a loopback address only; for Temporal "
+            "on another machine, run `aweigh api` and `aweigh worker` (docs/production.md)"
         )
     if settings.temporal_tls:
         raise StartupError(
-            "AWEIGH_TEMPORAL_TLS_… is set, but the local stack's Temporal has no TLS; one "
-            "elsewhere is for `aweigh api` and `aweigh worker` (docs/production.md)"
+            "AWEIGH_TEMPORAL_TLS_… is set, but the local stack's Temporal has no TLS; "
+            "for Temporal on another machine, run `aweigh api` and `aweigh worker` "
+            "(docs/production.md)"
         )
     command = [
         binary, "server", "start-dev", "--ip", host, "--port", str(port),

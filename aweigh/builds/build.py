@@ -31,11 +31,11 @@ class BuildLimits(Value):
 
 _Process = Written(
     re.compile(r"[a-z0-9][a-z0-9._-]{0,62}"),
-    "is not a type of process: a-z, 0-9 and ._-, first a letter or digit, at most 63 of them",
+    "is not a process type (a-z, 0-9 and ._-, first a letter or digit, at most 63 characters)",
 )
 _Stage = Written(
     re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"),
-    "is not a stage of a Dockerfile: letters, digits and _.-, at most 63 of them",
+    "is not a Dockerfile stage name (letters, digits and _.-, at most 63 characters)",
 )
 
 
@@ -87,7 +87,7 @@ class Dockerfile(Value):
     def _args(cls, args: dict[str, GivenVariable]) -> dict[str, GivenVariable]:
         for name, value in args.items():
             if any(end in value.text for end in "\r\n"):
-                raise ValueError(f"{name!r} has more than one line, which no ARG can hold")
+                raise ValueError(f"{name!r} contains a line break, which an ARG cannot contain")
         return _named_like(grammar.ARG_NAME, args, "the name of an ARG")
 
     @field_validator("secrets")
@@ -134,6 +134,6 @@ Build = Annotated[
     Discriminator(
         _method,
         custom_error_type="build_method",
-        custom_error_message="method is neither buildpacks nor dockerfile",
+        custom_error_message="method must be buildpacks or dockerfile",
     ),
 ]

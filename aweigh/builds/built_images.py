@@ -64,7 +64,11 @@ class BuiltImage:
         """
         found = await self.parts.release_images.find(await self.name())
         if found is None:
-            raise StepFailed(Reason.BUILD_FAILED, "The build ended, and its image is not there.")
+            raise StepFailed(
+                Reason.BUILD_FAILED,
+                "The build ended without an image. Retry, and check that nothing removes images "
+                "on the server.",
+            )
         await self._pin(found, await self.name())
 
     async def name(self) -> str:

@@ -91,8 +91,8 @@ class ImageBuilds:
         others = {application for application, _ in await self._containers.running()}
         if others - {step.release.application}:
             step.log(
-                "other builds go on here; where they hold all slots (AWEIGH_BUILD_SLOTS), this one "
-                "begins once one of them is over"
+                "other builds are running on this server; if they use all slots "
+                "(AWEIGH_BUILD_SLOTS), this build starts when one of them has ended"
             )
 
     async def build(self, step: RunningStep) -> None:
@@ -110,7 +110,7 @@ class ImageBuilds:
     def _image_of(self, step: RunningStep) -> BuiltImage:
         source = step.release.settings.source
         if not isinstance(source, GitSource):
-            raise TypeError(f"{step.release.slug} is not built from source")
+            raise TypeError(f"the source of {step.release.slug} is not a git repository")
         return BuiltImage(self._built, step, source, self._methods.of(step, source))
 
     async def _build(self, image: BuiltImage, clone: Path) -> None:

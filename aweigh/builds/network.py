@@ -31,7 +31,7 @@ class BuildNetwork:
             if not self._may_be_open:
                 raise StepFailed(
                     Reason.BUILD_FAILED,
-                    "What is built could reach this server's own services and networks, and cannot "
-                    f"be kept from them: {error}. AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true of the "
-                    "server worker builds all the same.",
+                    "Builds cannot be kept out of this server's own services and networks: "
+                    f"{error}. Correct that, or set AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true for the "
+                    "server worker to build without this protection.",
                 ) from error

@@ -85,7 +85,7 @@ def read_project(text: str) -> Project:
     include = tuple(pattern for table in tables for pattern in table.include)
     exclude = tuple(pattern for table in tables for pattern in table.exclude)
     if include and exclude:
-        raise ValueError("`include` and `exclude` cannot both be there")
+        raise ValueError("`include` and `exclude` cannot be used together")
     project = Project(
         env={one.name: one.value for table in tables for one in table.env},
         include=include,

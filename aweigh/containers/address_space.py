@@ -67,8 +67,8 @@ class AddressSpace:
                     return index
         raise StepFailed(
             Reason.START_FAILED,
-            f"Each of the {self.subnet.count - 1} networks that applications can have in "
-            f"{self.subnet.network} is taken; remove applications that nobody needs.",
+            f"All {self.subnet.count - 1} application networks in {self.subnet.network} are in "
+            "use; remove unused applications.",
         )
 
     async def _taken(self, application: str) -> set[int]:

@@ -83,7 +83,7 @@ class ApplicationNetworks:
         name = self.names.application_network(slug)
         gone = await self.engine.call(f"remove network {name}", removed)
         if not gone:
-            _log.warning("a network stays: a container that is not ours is in it", network=name)
+            _log.warning("the network was not removed: a foreign container is in it", network=name)
 
     async def owners(self) -> set[str]:
         """Return the ids of the applications that have a network."""
@@ -117,7 +117,9 @@ class ApplicationNetworks:
             if await self.engine.call(f"make network {name}", partial(create_unless_taken, spec)):
                 return
             refused.add(index)
-        raise StepUnavailable(Reason.START_FAILED, f"network {name}: no slice could be had")
+        raise StepUnavailable(
+            Reason.START_FAILED, f"Network {name} could not be created: no free slice was found."
+        )
 
 
 def _network_id(c: docker.APIClient, container: str, network: str) -> str:

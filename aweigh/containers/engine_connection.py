@@ -92,7 +92,7 @@ class EngineLine:
             self._socket = line
             if self._given_up:
                 line.close()
-                raise PullStopped("given up before it was asked for")
+                raise PullStopped("aborted before the request")
         return line
 
 

@@ -40,8 +40,8 @@ def engine_error(error: Exception, doing: str, *, wanted: bool) -> StepError:
     if isinstance(error, APIError) and "exec format error" in text.lower():
         return StepFailed(
             Reason.IMAGE_UNSUPPORTED,
-            f"{doing}: {text}: its program is for another platform. Build the image for this "
-            "server's.",
+            f"{doing}: {text}: the program is for another platform. Build the image for this "
+            "server's platform.",
         )
     if isinstance(error, APIError) and error.status_code not in _NO_ANSWER:
         kind = StepFailed if wanted or error.status_code < 500 else StepUnavailable
@@ -57,7 +57,7 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     # pattern, reason, final, advice
     (_DISK_FULL, Reason.DISK_FULL, True, "the engine's disk is full; free some space, then retry"),
     (r"toomanyrequests|rate limit|429 too many", Reason.RATE_LIMITED, False,
-     "the registry limits how often it is asked; wait, or give credentials"),
+     "the registry limits the rate of requests; wait, or set credentials"),
     (r"verification failed|failed to register layer|unexpected eof|invalid checksum|"
      r"filesystem layer", Reason.IMAGE_CORRUPT, True,
      "a layer arrived damaged; push the image again"),
@@ -65,19 +65,19 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
      r"cannot be used on this platform|operating system is not supported",
      Reason.IMAGE_UNSUPPORTED, True, "build the image for this server's platform too"),
     (r"schema ?1|schema version 1|manifest\.v1\+", Reason.IMAGE_UNSUPPORTED, True,
-     "the image has a format that engines no longer take; build and push it with a newer tool"),
+     "the image's format is no longer supported by engines; build and push it with a newer tool"),
     (r"unsupported media ?type|invalid rootfs in image configuration|encountered remote|"
      r"(unsupported|unrecognized|unknown) manifest|mismatched image rootfs",
      Reason.IMAGE_UNSUPPORTED, True,
-     "this is no container image but another artefact (a chart, a signature, an SBOM, …); deploy "
-     "the tag of the image itself"),
+     "this is not a container image but another artefact (a chart, a signature, an SBOM, …); "
+     "deploy the tag of the image"),
     # Before "denied": Docker Hub reports both for an image that does not exist.
     (r"repository does not exist|pull access denied|invalid reference format",
      Reason.IMAGE_NOT_FOUND, True,
      "check the image's name and tag; a private image needs source.registry"),
     (r"no basic auth credentials|unauthorized|authentication required|\bdenied\b|"
      r"incorrect username|\b401\b|403 forbidden", Reason.REGISTRY_AUTH, True,
-     "the registry refused the credentials, or wants some; set source.registry"),
+     "authentication required, or the credentials were rejected; set source.registry"),
     (r"manifest unknown|manifest for .* not found|name unknown|not found|no such image",
      Reason.IMAGE_NOT_FOUND, True,
      "check the image's name and tag; a private image needs source.registry"),
@@ -88,7 +88,7 @@ _PULL: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     (r"x509|certificate|tls: ", Reason.REGISTRY_UNAVAILABLE, True,
      "the engine does not trust the registry's TLS; install its certificate on the server"),
 )  # fmt: skip
-_IS_IT_THERE: Final = "see that the registry runs and that the server reaches it, then retry"
+_IS_IT_THERE: Final = "check that the registry runs and that the server can reach it, then retry"
 #: Quoted parts of a message, in which a port or a name must not match a pattern.
 _QUOTED: Final = re.compile(r"\"https?://[^\"]*\"|\b[\w.-]+:\d+\b|\bsha256:[a-f0-9]+")
 

@@ -40,7 +40,10 @@ class ExitWatch:
         """
         now = await self._engine.container(container.name)
         if now is None:
-            raise StepFailed(Reason.START_FAILED, f"{container.name} was removed by somebody.")
+            raise StepFailed(
+                Reason.START_FAILED,
+                f"{container.name} was removed by another program. Find out which, then retry.",
+            )
         if now.status not in _OVER and now.restarts == container.restarts:
             return now
         now = await self._exit_of(now)
@@ -72,12 +75,12 @@ class ExitWatch:
 
 def _how_it_ended(container: Container, resources: Resources) -> str:
     if container.status not in _OVER:
-        return "ended and was started again by the engine"
+        return "exited and was restarted by the engine"
     ended = f"exited with code {container.exit_code}"
     limit = resources.memory
     within = f"its limit of {limit}" if limit else "the server's memory"
     if container.out_of_memory:
-        return f"{ended} (out of memory: it went over {within})"
+        return f"{ended} (out of memory: it exceeded {within})"
     if container.exit_code == _KILLED:  # the engine does not always report the reason
-        return f"{ended} (killed, most likely out of memory: it went over {within})"
+        return f"{ended} (killed, most likely out of memory: it exceeded {within})"
     return ended

@@ -89,7 +89,7 @@ def without_ipv6(interface: str, name: str) -> Chain:
 def refuse_distant(interface: str) -> None:
     """Reject an engine on another machine. Raises: CannotConfine: the interface is missing."""
     if not Path("/sys/class/net", interface).exists():
-        raise CannotConfine("the engine's networks are not this machine's")
+        raise CannotConfine("the engine's networks are not on this machine")
 
 
 def interface_of(network: str) -> str:

@@ -56,8 +56,8 @@ class Networks:
         labels = found.get("Labels") or {}
         if not self._identity.items() <= labels.items() or SUBNET not in labels:
             raise StartupError(
-                f"the engine has a network {name!r} of another installation or server worker; "
-                "give this one a name prefix of its own (AWEIGH_PREFIX)"
+                f"network {name!r} on the engine belongs to another installation or server worker; "
+                "set a different name prefix (AWEIGH_PREFIX)"
             )
         subnet = ipaddress.IPv4Network(labels[SUBNET])
         if wanted and ipaddress.IPv4Network(wanted) != subnet:
@@ -172,8 +172,8 @@ class Networks:
         if any((labels or {}).get(key) != value for key, value in wanted.items()):
             raise StepFailed(
                 Reason.START_FAILED,
-                f"The {kind} {name!r} exists on the engine and belongs to somebody else; "
-                "choose another name, or remove it yourself.",
+                f"The {kind} {name!r} on the engine was not created by this installation. "
+                "Choose another name, or remove it.",
             )
 
     async def remove_unused_networks(self, keep: set[str]) -> None:

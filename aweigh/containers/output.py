@@ -109,7 +109,7 @@ async def read_to_the_end(engine: Engine, container: str, after: str, tell: Tell
             tell(batch)
             after = batch[-1].at
         if found is None:
-            raise BuildLost(Reason.BUILD_FAILED, f"{container} was removed by somebody.")
+            raise BuildLost(Reason.BUILD_FAILED, f"{container} was removed by another program.")
         if not found.running:
             return found
 

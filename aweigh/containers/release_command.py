@@ -46,7 +46,9 @@ class ReleaseCommand:
         name = await self._start(step, image)
         ended = await self._end_of(name, step)
         if ended is None:
-            raise StepFailed(Reason.RELEASE_COMMAND_FAILED, f"{name} was removed by somebody.")
+            raise StepFailed(
+                Reason.RELEASE_COMMAND_FAILED, f"{name} was removed by another program."
+            )
         lines = await self._engine.last_lines(name, _LOG_LINES)
         step.log(lines)
         step.detail = f"exit code {ended.exit_code}"
@@ -69,8 +71,9 @@ class ReleaseCommand:
             step.log(await self._engine.last_lines(name, _LOG_LINES))
             raise StepFailed(
                 Reason.TIMED_OUT,
-                f"The release command ran for longer than {_LONGEST_SECONDS // 60} min, and was "
-                "stopped. Nothing was switched. Have it do less, or do it beside the deployment.",
+                f"The release command exceeded its limit of {_LONGEST_SECONDS // 60} min and was "
+                "stopped. Nothing was switched. Shorten it, or run the long part outside the "
+                "deployment.",
             ) from error
 
     async def _start(self, step: RunningStep, image: ImageFacts) -> str:

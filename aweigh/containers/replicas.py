@@ -98,7 +98,10 @@ class Replicas:
             except AddressTaken:
                 continue
             except NameTaken as error:
-                raise StepUnavailable(Reason.START_FAILED, f"{spec.name} just appeared") from error
+                raise StepUnavailable(
+                    Reason.START_FAILED,
+                    f"Container {spec.name} was created by another process at the same time.",
+                ) from error
             else:
                 return
         raise StepUnavailable(Reason.START_FAILED, f"No free address was found for {spec.name}.")
@@ -179,6 +182,6 @@ def _refuse_unroutable(release: Release, image: ImageFacts) -> None:
 def foreign_container(name: str) -> StepFailed:
     return StepFailed(
         Reason.START_FAILED,
-        f"Container {name!r} belongs to another installation; give this one its own name prefix "
+        f"Container {name!r} belongs to another installation; set a different name prefix "
         "(AWEIGH_PREFIX).",
     )

@@ -55,7 +55,9 @@ class VolumeOwners:
         def given(c: docker.APIClient) -> None:
             owner = owner_of(user, lambda path: _text(c, container, path))
             if owner is None:
-                _log.warning("an image's user is not known in it", container=container, user=user)
+                _log.warning(
+                    "the image's user does not exist in the image", container=container, user=user
+                )
             elif owner.uid:
                 for path in paths:
                     _give(c, container, path, owner)

@@ -6,7 +6,7 @@ from aweigh.deployments.deployment import Reason
 
 
 class AweighError(Exception):
-    """Something unexpected happened in Aweigh."""
+    """Unexpected error in Aweigh."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -63,8 +63,8 @@ class GenerationGone(Gone):
     def __init__(self, slug: str, found: int, expected: int) -> None:
         super().__init__(
             Reason.START_FAILED,
-            f"{found} of the {expected} new containers of {slug} are there. Something stops or "
-            "removes them; stop it, then retry.",
+            f"{found} of the {expected} new containers of {slug} are running. Another program "
+            "stops or removes them; stop it, then retry.",
         )
 
 
@@ -115,7 +115,7 @@ class Invalid(AweighError):
 
 
 class Unavailable(AweighError):
-    """A part that Aweigh needs is away; the same call may succeed in a moment."""
+    """A service that Aweigh needs is unavailable; a retry may succeed."""
 
 
 class RateLimited(Unavailable):
@@ -135,7 +135,7 @@ class StartupError(AweighError):
 
 
 class ProxySilent(AweighError):
-    """The proxy does not answer, which proves nothing about what it would say."""
+    """The proxy does not answer, so its routes are unknown."""
 
 
 class NameTaken(AweighError):

@@ -53,7 +53,7 @@ def path_part(text: str, pattern: re.Pattern[str] = PATH_PART) -> str:
         ValueError: it could be more than the name of one file or directory.
     """
     if not matches(pattern, text):
-        raise ValueError(f"{text[:100]!r} cannot name a file of Aweigh's")
+        raise ValueError(f"{text[:100]!r} is not a valid file name for Aweigh")
     return text
 
 
@@ -70,7 +70,7 @@ def text(value: str) -> str:
         ValueError: it contains a NUL character or a lone surrogate.
     """
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError("holds a NUL character, or half of one that takes two")
+        raise ValueError("contains a NUL character or a lone surrogate")
     return value
 
 
@@ -99,8 +99,8 @@ def build_variable_name(name: str) -> str:
     """
     if "/" in name or name in (".", ".."):
         raise ValueError(
-            f"{name[:100]!r} cannot name a variable of a build: buildpacks read each from a file "
-            "of its name, so '/', '.' and '..' are not possible"
+            f"{name[:100]!r} is not a build variable name: buildpacks read each variable from a "
+            "file of that name, so '/', '.' and '..' are not allowed"
         )
     return variable_name(name)
 

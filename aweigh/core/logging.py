@@ -115,4 +115,4 @@ def log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
 
 
 def _of_thread(given: threading.ExceptHookArgs) -> None:
-    logging.getLogger("threading").error("a thread ended by an error", exc_info=given.exc_value)
+    logging.getLogger("threading").error("a thread failed", exc_info=given.exc_value)

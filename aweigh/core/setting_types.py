@@ -96,7 +96,9 @@ def _by_commas(given: Any) -> Any:
 def _not_everybody(networks: tuple["Network", ...]) -> tuple["Network", ...]:
     for network in networks:
         if network.prefixlen == 0:
-            raise ValueError(f"{network} is everybody: any client could claim any address")
+            raise ValueError(
+                f"{network} contains all addresses: any client could claim any address"
+            )
     return networks
 
 

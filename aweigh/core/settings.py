@@ -167,14 +167,17 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _protocol_has_its_proxies(self) -> Self:
         if self.proxy_protocol and not self.trusted_proxies:
-            raise ValueError("AWEIGH_PROXY_PROTOCOL needs AWEIGH_TRUSTED_PROXIES: who speaks it")
+            raise ValueError(
+                "AWEIGH_PROXY_PROTOCOL requires AWEIGH_TRUSTED_PROXIES, the proxies that use it"
+            )
         return self
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
         if (self.temporal_tls_cert_file is None) != (self.temporal_tls_key_file is None):
             raise ValueError(
-                "AWEIGH_TEMPORAL_TLS_CERT_FILE and AWEIGH_TEMPORAL_TLS_KEY_FILE need each other"
+                "AWEIGH_TEMPORAL_TLS_CERT_FILE and AWEIGH_TEMPORAL_TLS_KEY_FILE must be set "
+                "together"
             )
         return self
 
@@ -190,7 +193,7 @@ class Settings(BaseSettings):
         for name in (one for one in type(self).model_fields if one.endswith("_port")):
             other = taken.setdefault(getattr(self, name), name)
             if other != name:
-                raise ValueError(f"AWEIGH_{other.upper()} and AWEIGH_{name.upper()} are one port")
+                raise ValueError(f"AWEIGH_{other.upper()} and AWEIGH_{name.upper()} must differ")
         return self
 
     @model_validator(mode="after")

@@ -46,7 +46,7 @@ def _mount_path(path: str) -> str:
 
 def _mount_target(path: str) -> str:
     if path == "/":
-        raise ValueError("nothing can be mounted over the whole container")
+        raise ValueError("the container's root cannot be a mount target")
     return _mount_path(path)
 
 
@@ -171,8 +171,8 @@ class ApplicationSettings(Value):
         told = info.data.get("env", {}).get("PORT")
         if port and told and told.text != str(port):
             raise ValueError(
-                "differs from the variable PORT, which tells the application where to listen: "
-                "give one of the two, or both alike"
+                "differs from the variable PORT, on which the application listens: set only one of "
+                "them, or both to the same port"
             )
         return port
 
@@ -183,7 +183,7 @@ class ApplicationSettings(Value):
             if not grammar.matches(grammar.LABEL_KEY, key):
                 raise ValueError(f"{key!r} is not a label key")
             if key.startswith(grammar.RESERVED_LABEL_PREFIXES):
-                raise ValueError(f"{key!r}: labels of aweigh. and traefik. are set by Aweigh alone")
+                raise ValueError(f"{key!r}: the label prefixes aweigh. and traefik. are reserved")
         return labels
 
     @field_validator("networks")
@@ -207,11 +207,11 @@ class ApplicationSettings(Value):
     @classmethod
     def _strategy(cls, strategy: Strategy, info: ValidationInfo) -> Strategy:
         if strategy is Strategy.ROLLING and info.data.get("ports"):
-            raise ValueError("two releases cannot hold one host port; use recreate")
+            raise ValueError("two releases cannot share a host port; use recreate")
         if strategy is Strategy.ROLLING and any(
             volume.exclusive for volume in info.data.get("volumes", ())
         ):
-            raise ValueError("two releases cannot hold one exclusive volume; use recreate")
+            raise ValueError("two releases cannot share an exclusive volume; use recreate")
         return strategy
 
     @property

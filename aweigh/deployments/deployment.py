@@ -64,7 +64,7 @@ REMOVAL: Final = "the removal of the application"
 
 
 def message_of_superseded(newer: str) -> str:
-    return f"A newer deployment, {newer}, took this one's place."
+    return f"Superseded by a newer deployment, {newer}."
 
 
 @dataclass(frozen=True)

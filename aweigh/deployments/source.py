@@ -50,7 +50,7 @@ class ImageSource(Value):
     def _image(cls, image: str) -> str:
         reference = ImageReference.parse(image)
         if reference.tag and not reference.digest:
-            raise ValueError("carries a tag; give it as `tag`")
+            raise ValueError("contains a tag; set it as `tag`")
         return image
 
     @field_validator("tag")
@@ -59,7 +59,7 @@ class ImageSource(Value):
         if tag is not None:
             tag_and_digest(tag)
         if tag and "@" in info.data.get("image", ""):
-            raise ValueError("the image carries a digest, so there can be no tag")
+            raise ValueError("the image has a digest, so a tag is not allowed")
         return tag
 
     @property
@@ -120,9 +120,7 @@ class GitSource(Value):
     def _branch(cls, branch: str) -> str:
         branch = branch.strip().removeprefix("refs/heads/")
         if not git.is_ref(branch):
-            raise ValueError(
-                "is not the name of a branch as git takes it, of at most 250 characters"
-            )
+            raise ValueError("is not a valid git branch name of at most 250 characters")
         return branch
 
     @field_validator("paths")
@@ -132,7 +130,7 @@ class GitSource(Value):
         for path in paths:
             plain = path.removeprefix("./").lstrip("/")  # all paths start at the repository's root
             if not plain.strip("/") or {".", ".."} & set(plain.split("/")):
-                raise ValueError(f"{path!r} is no path inside the repository, such as `web/src`")
+                raise ValueError(f"{path!r} is not a path inside the repository, such as `web/src`")
             found.append(plain)
         return tuple(found)
 

@@ -46,7 +46,7 @@ class BuildImages:
         if here and not refresh:
             return here
         if here and not any(map(self._names.is_for_builds, here.tags)):
-            step.log(f"{asked} was not pulled by Aweigh; no newer one is looked for")
+            step.log(f"{asked} was not pulled by Aweigh, so it is not refreshed")
             return here
         try:
             digest = asked.digest or await self._puller.digest_of(asked)
@@ -56,7 +56,9 @@ class BuildImages:
                 await self._tag(found)
         except StepError as error:
             if here:
-                step.log(f"{asked} stays as it is on the server: {error.message}")
+                step.log(
+                    f"{asked} could not be refreshed, the local image is used: {error.message}"
+                )
                 return here
             raise
         if asked.tag and not asked.digest:

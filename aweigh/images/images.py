@@ -174,7 +174,8 @@ class Images:
                 c.tag(image_id, repository, tag, force=True)
             except NotFound as error:
                 raise StepUnavailable(
-                    Reason.IMAGE_NOT_FOUND, f"The image {image_id} was removed just now."
+                    Reason.IMAGE_NOT_FOUND,
+                    f"The image {image_id} was removed by another program. Retry.",
                 ) from error
 
         await self._engine.call(f"tag {name}", tagged)

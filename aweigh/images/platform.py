@@ -83,8 +83,8 @@ class ServerPlatforms:
         if all(one.is_artefact for one in platforms):
             raise StepFailed(
                 Reason.IMAGE_UNSUPPORTED,
-                f"{image} is no container image but another artefact: it is for no platform. "
-                "Deploy the tag of the image itself.",
+                f"{image} is not a container image but another artefact, without a platform. "
+                "Deploy the tag of the image.",
             )
         written = ", ".join(str(one) for one in platforms if not one.is_artefact)
         raise StepFailed(

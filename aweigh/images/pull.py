@@ -64,7 +64,7 @@ class Puller:
         if found is None:
             # An engine that is killed ends the stream without an error.
             raise StepUnavailable(
-                Reason.ENGINE_UNAVAILABLE, f"The pull of {asked} ended, and the image is not there."
+                Reason.ENGINE_UNAVAILABLE, f"The pull of {asked} ended without an image. Retry."
             )
         step.log(f"pull {asked}: {watch.last}")
         step.detail = f"{watch.last}, {found.size / 1e6:.0f} MB unpacked"

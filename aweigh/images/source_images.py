@@ -59,7 +59,7 @@ class SourceImages:
             return found, image.digest or found.digest_in(asked)
         never = source.pull is PullPolicy.NEVER
         if image.digest is None or never:
-            why = "the pull policy is `never`" if never else "no registry is known to have it"
+            why = "the pull policy is `never`" if never else "its digest in a registry is unknown"
             raise StepFailed(
                 Reason.IMAGE_NOT_FOUND,
                 f"The image {image.id} of {image.reference} is no longer on the server, and {why}. "

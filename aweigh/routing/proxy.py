@@ -205,15 +205,17 @@ class Proxy:
             await self._engine.create(proxy_spec(plan, image))
         found = await self._engine.container(plan.name)
         if found is None:
-            raise StepUnavailable(Reason.INTERNAL, f"container {plan.name} vanished")
+            raise StepUnavailable(
+                Reason.INTERNAL, f"Container {plan.name} was removed right after its creation."
+            )
         return found
 
     def _refuse_foreign(self, found: Container) -> None:
         if found.labels.get(INSTANCE) != self._plan.instance:
             raise StepFailed(
                 Reason.START_FAILED,
-                f"A container named {self._plan.name!r} belongs to somebody else; give this "
-                "installation a name prefix of its own (AWEIGH_PREFIX).",
+                f"Container {self._plan.name!r} belongs to another installation or program; set a "
+                "different name prefix (AWEIGH_PREFIX).",
             )
 
     async def _refuse_taken_ports(self) -> None:
@@ -251,6 +253,6 @@ def _refuse_outdated(found: Container, plan: ProxyPlan) -> None:
     if found.labels.get(PLAN) != digest_of(plan):
         raise StepFailed(
             Reason.START_FAILED,
-            "The proxy's settings are not those it was made with: run `aweigh proxy recreate` on "
-            f"this server to apply them (container {found.name}), or set them back.",
+            f"The proxy's settings have changed since its container {found.name} was created. Run "
+            "`aweigh proxy recreate` on this server to apply them, or restore the old ones.",
         )

@@ -58,7 +58,7 @@ class ProxyImage:
         found = await self._find()
         if found is None:
             raise StepUnavailable(
-                Reason.IMAGE_NOT_FOUND, f"The proxy's image {self._own_name} is not here (any more)"
+                Reason.IMAGE_NOT_FOUND, f"The proxy's image {self._own_name} is missing."
             )
         return found
 

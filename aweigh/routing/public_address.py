@@ -12,7 +12,7 @@ _NOT_A_HOST: Final = (
     ("/", "holds a path: give the host here, and the path as `path`"),
     ("*", "holds a wildcard: name each host by itself"),
     (":", "holds a port: the proxy's ports are settings of the server"),
-    ("@", "is an address of a person, not a host name"),
+    ("@", "is an e-mail address, not a host name"),
 )
 
 

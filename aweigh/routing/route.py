@@ -219,7 +219,7 @@ def render(
     if settings.domains:
         pool = generation.addresses if servers is None else servers
         if not pool:
-            raise ValueError("an empty pool answers every request with 503")
+            raise ValueError("a route without servers answers every request with 503")
         http = {
             "routers": _routers(generation, settings.domains, routing),
             "middlewares": _middlewares(generation, settings.domains, routing),

@@ -47,7 +47,7 @@ class Switch:
                 await self._go_back(step, file)
                 raise
             # An earlier attempt had verified it: never go back after that.
-            step.detail = f"live before this attempt, but: {error.message}"
+            step.detail = f"already live before this attempt, but: {error.message}"
         await self._live.verify(file)
 
     async def _go_back(self, step: RunningStep, file: RouteFile) -> None:

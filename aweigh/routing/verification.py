@@ -77,8 +77,8 @@ class Verification:
             if port.protocol == "tcp" and not await self._listens(found[0], port.container):
                 raise StepFailed(
                     Reason.VERIFY_FAILED,
-                    f"Nothing listens on port {port.container} of the container, which host port "
-                    f"{port.host} leads to.",
+                    f"Nothing listens on container port {port.container}, to which host port "
+                    f"{port.host} is published.",
                 )
         return f"{len(found)} running"
 

@@ -71,10 +71,10 @@ class Vault:
         try:
             plain = self._keys[key_id].decrypt(sealed[PREFIX_LENGTH:].encode()).decode()
         except InvalidToken as error:
-            raise SealBroken(f"{owner} does not open with key {key_id}") from error
+            raise SealBroken(f"{owner} cannot be decrypted with key {key_id}") from error
         sealed_for, _, text = plain.partition("\n")
         if sealed_for != str(owner):
-            raise SealBroken(f"a value of {sealed_for} stands in the place of {owner}")
+            raise SealBroken(f"the stored value of {owner} was sealed for {sealed_for}")
         return text
 
     def open_decoy(self) -> str:

@@ -224,7 +224,7 @@ def _refuse_ended(answer: httpx2.Response) -> None:
 
 def _refuse(answer: httpx2.Response) -> None:
     if not answer.is_success:
-        raise Conflict(f"the API refused ({answer.status_code}): {_detail(answer)}")
+        raise Conflict(f"the API rejected the request ({answer.status_code}): {_detail(answer)}")
 
 
 def _read(kind: type[Shape], answer: httpx2.Response) -> Shape:
@@ -232,7 +232,7 @@ def _read(kind: type[Shape], answer: httpx2.Response) -> Shape:
     try:
         return kind.model_validate_json(answer.content)
     except ValidationError as error:
-        raise Unavailable(f"what answered is not the API: no {kind.__name__}") from error
+        raise Unavailable(f"the answer is not from Aweigh's API: not a {kind.__name__}") from error
 
 
 def _detail(answer: httpx2.Response) -> str:

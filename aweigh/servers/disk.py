@@ -26,7 +26,7 @@ class DiskReserve:
                 Reason.DISK_FULL,
                 f"{activity} needs disk space: {_gigabytes(usage.free)} of "
                 f"{_gigabytes(usage.total)} are free on the engine's disk, and "
-                f"{_gigabytes(reserve)} stay in reserve. Free some space, then retry.",
+                f"{_gigabytes(reserve)} must stay free. Free some space, then retry.",
             )
 
 

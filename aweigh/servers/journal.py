@@ -75,8 +75,8 @@ class Journal:
     @property
     def _full(self) -> str:
         return (
-            f"So much was printed ({self._output_bytes} bytes) that the log takes no more of it; "
-            "the work goes on. AWEIGH_LOG_BYTES of the server worker raises that."
+            f"The log has reached its limit of {self._output_bytes} bytes for output and records "
+            "no more of it; the work continues. Raise AWEIGH_LOG_BYTES of the server worker."
         )
 
     def _append(self, deployment_id: str, lines: list[bytes]) -> None:
@@ -114,7 +114,7 @@ class Journal:
         try:
             yield
         except OSError as error:
-            _log.error("cannot be written down", deployment=deployment_id, error=str(error))
+            _log.error("the journal cannot be written", deployment=deployment_id, error=str(error))
 
     async def flush(self, deployment_id: str) -> None:
         """Send everything of one deployment now, if the API answers quickly."""

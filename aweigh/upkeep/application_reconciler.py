@@ -54,7 +54,7 @@ class ApplicationReconciler:
             file, outgoing = await self._put_right(known, containers)
             answers = await self._check.answers(file) if file else False
         except TimeoutError:
-            _log.info("a step holds the application, which is left alone", slug=known.slug)
+            _log.info("skipped an application that a step has locked", slug=known.slug)
             done, file, answers, outgoing = False, self._live.files.live(known.slug), None, []
         except _Newer:
             done, file, answers, outgoing = False, self._live.files.live(known.slug), None, []

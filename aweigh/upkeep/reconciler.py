@@ -35,7 +35,9 @@ class ServerGuards:
     async def ensure(self, found: Found) -> None:
         """Repair both, and report route files that keep the proxy from reloading."""
         for path in await in_thread(self._route_files.unreadable):
-            _log.error("the proxy reloads nothing while this file is there", file=str(path))
+            _log.error(
+                "this invalid file keeps the proxy from reloading its routes", file=str(path)
+            )
         with found.isolating("packet filter"):
             if warning := await self._isolation.ensure():
                 _log.warning(warning)
@@ -65,7 +67,7 @@ class RemovedApplications:
                 removed += [one for one in asked if one.removed]
                 if not asked:
                     names = [one.name for one in containers.get(application_id, [])]
-                    _log.warning("something of an unknown application",
+                    _log.warning("found objects of an unknown application",
                                  application=application_id, containers=names)  # fmt: skip
         return removed
 

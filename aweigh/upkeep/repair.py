@@ -51,7 +51,7 @@ class RouteRepair:
             return file
         if file and files.has_kept(file):
             await self._drain.take_back(file)
-            _log.warning("took back what a failed deployment left", slug=known.slug)
+            _log.warning("rolled back the route of a failed deployment", slug=known.slug)
             return files.live(known.slug)
         if known.removed or known.in_flight:
             return file
@@ -74,7 +74,7 @@ class RouteRepair:
             found = await self._replicas.all_of(release)
             image = await self._images.find(found[0].image_id) if found else None
             if image is None or len(found) != release.settings.replicas:
-                _report_lost_route(known, "its containers are not all there")
+                _report_lost_route(known, "some of its containers are missing")
                 return None
             generation = self._replicas.generation(release, image, found)
             file = await self._live.make_live(generation, release.settings)

@@ -64,4 +64,4 @@ class Undo:
         if live and self._live.fence.state(release.application).highest <= release.sequence:
             kept = await self._containers.replicas(release.application, live.generation.sequence)
             await self._containers.unpark(kept)
-        step.detail = ", ".join(one.name for one in mine) or "there was nothing"
+        step.detail = ", ".join(one.name for one in mine) or "nothing to remove"

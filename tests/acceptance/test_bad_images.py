@@ -120,11 +120,11 @@ async def test_an_image_without_a_command(world: World, shop: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("outage", "reason", "advice"),
     [
-        ("rate limited", "rate_limited", "wait, or give credentials"),
-        ("unavailable", "registry_unavailable", "see that the registry runs"),
-        ("silent", "registry_unavailable", "see that the registry runs"),
-        ("down", "registry_unavailable", "see that the registry runs"),
-        ("unknown", "registry_unavailable", "see that the registry runs"),
+        ("rate limited", "rate_limited", "wait, or set credentials"),
+        ("unavailable", "registry_unavailable", "check that the registry runs"),
+        ("silent", "registry_unavailable", "check that the registry runs"),
+        ("down", "registry_unavailable", "check that the registry runs"),
+        ("unknown", "registry_unavailable", "check that the registry runs"),
     ],
 )
 async def test_a_registry_that_is_away_is_asked_again_and_then_given_up(

@@ -29,7 +29,7 @@ async def test_a_disk_that_is_too_full_is_said_before_anything_is_pulled(
         app = await stack.create("bulky", source, server="full")
         failed = (await stack.deploy(app)).json()["deployment"]
 
-    assert_says(failed, "disk_full", "931322.6 GiB stay in reserve", "Free some space, then retry")
+    assert_says(failed, "disk_full", "931322.6 GiB must stay free", "Free some space, then retry")
     assert re.search(r"needs disk space: [0-9.]+ GiB of [0-9.]+ GiB are free", failed["message"])
     assert [one["name"] for one in failed["steps"]] == ["preflight"]
     assert proxy.requests[asked:] == []

@@ -129,5 +129,5 @@ async def test_where_nothing_can_be_cut_off_that_is_said_before_a_builder_is_pul
     async with second_server(builds.stack, tmp_path, "open", **given):
         failed = await builds.failed(await builds.stack.create("open", source, server="open"))
 
-    assert_says(failed, "build_failed", "cannot be kept from them", "iptables",
+    assert_says(failed, "build_failed", "Builds cannot be kept out of", "iptables",
                 "AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true")  # fmt: skip

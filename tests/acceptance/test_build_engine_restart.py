@@ -50,7 +50,7 @@ async def _restart_in_a_build(builds: Builds, own: OwnEngine, prefix: str) -> No
 
     lines = await printed(builds.stack, deployment["id"])
     assert end["state"] == "succeeded", "\n".join(lines)
-    assert "build: The builder was killed from outside" in "\n".join(lines)
+    assert "build: The builder was killed by the engine or the server" in "\n".join(lines)
     assert lines[-1 - lines[::-1].index("line 0") :].count("line 29") == 1
     client = own.client()
     left: list[Container | Volume] = [*client.containers.list(all=True), *client.volumes.list()]

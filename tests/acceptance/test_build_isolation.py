@@ -197,7 +197,7 @@ async def test_a_build_that_fills_the_disk_is_stopped_at_the_reserve(
 
     log = await builds.stack.log(end["id"])
     assert end["reason"] == "disk_full", end
-    assert "GiB stay in reserve" in end["message"]
+    assert "GiB must stay free" in end["message"]
     assert "filled 3" in log
     assert builds.leavings() == []
     assert shutil.disk_usage(root).free > before - _ROOM / 2
@@ -211,7 +211,7 @@ async def test_a_log_that_is_full_ends_with_a_line_that_says_so(builds: Builds) 
     lines = [line[STAMP:] for line in text.splitlines()]
     begun = lines.index(f"{'x' * 8192}…")
     numbers = [line[:6] for line in lines if line.endswith("y" * 93)]
-    [full] = [line for line in lines if "the log takes no more of it" in line]
+    [full] = [line for line in lines if "records no more of it" in line]
     assert deployment["state"] == "succeeded"
     assert _LOG_BYTES < len(text.encode()) < _LOG_BYTES + 10_000
     assert numbers == [f"{number:06}" for number in range(len(numbers))]

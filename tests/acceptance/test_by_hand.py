@@ -201,5 +201,5 @@ async def test_a_published_port_on_which_nothing_listens(
 
     failed = answer.json()["deployment"]
     assert failed["reason"] == "verify_failed"
-    assert "Nothing listens on port 9999" in failed["message"]
+    assert "Nothing listens on container port 9999" in failed["message"]
     assert containers(engine, stack.prefix, "hand-silent") == []

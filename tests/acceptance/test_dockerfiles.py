@@ -95,7 +95,7 @@ async def test_a_push_goes_live_by_its_dockerfile_and_a_broken_one_leaves_it_liv
     assert live["image"]["reference"].startswith(f"{stack.prefix}/shop:built-")
     log = await stack.log(live["id"])
     assert f"it has {len(SECRET)}" in log
-    assert "no ARG of the Dockerfile declares NOBODY" in log
+    assert "build arguments without an ARG in the Dockerfile: NOBODY" in log
     assert "salt" not in log  # an argument is masked as a secret is
     assert "greeting: **********" in log
     assert any("buildctl" in words for words in command_lines)

@@ -90,7 +90,7 @@ async def test_the_process_that_is_chosen_runs_and_one_that_is_not_there_is_said
     assert deployed["state"] == "succeeded", deployed
     assert container.top()["Processes"][0][-1].endswith("--work")
     assert failed["reason"] == "build_failed"
-    assert "no process 'clock', but web, worker" in failed["message"]
+    assert "no process 'clock', only: web, worker" in failed["message"]
     assert "exporter" not in str(failed["steps"])
     assert builds.leavings() == []
 

@@ -81,7 +81,7 @@ async def test_one_that_was_refused_a_prefix_purges_nothing_of_its_owner(
     ended = await aweigh("down", "--purge", "--yes", **late.environment)
 
     assert ended.code == 0, ended.errors
-    assert f"left the images under {stack.prefix}/" in ended.output
+    assert f"kept the images under {stack.prefix}/" in ended.output
     assert images(engine, stack) == before
     assert not late.data.exists()
     assert len(containers(engine, stack.prefix, "owner")) == 1

@@ -50,7 +50,7 @@ async def test_it_gives_variables_and_leaves_files_out(
     assert "it says hello from the repository" in log
     assert "both: **********" in log  # the application's, which is a secret
     assert "there: ['Procfile', 'application.py', 'build.py', 'project.toml']" in log
-    assert "without effect in project.toml: io.buildpacks.builder" in log
+    assert "these settings in project.toml have no effect: io.buildpacks.builder" in log
     image = engine.images.get(deployed["image"]["id"]).attrs
     assert image["Created"].startswith("2023-11-14T22:13:20")
     assert json.loads(image["Config"]["Labels"]["io.buildpacks.project.metadata"]) == {

@@ -52,7 +52,9 @@ async def test_an_artefact_that_is_no_image(
 
     failed = await world.refused(shop, image=f"{world.open.host}/{name}", tag="v1")
 
-    assert_says(failed, "image_unsupported", f"{world.open.host}/{name}:v1", "no container image")
+    assert_says(
+        failed, "image_unsupported", f"{world.open.host}/{name}:v1", "not a container image"
+    )
     assert (await step(world.stack, failed["id"], "pull"))["attempts"] == 1
 
 
@@ -81,7 +83,7 @@ def attestations(registry: Registry, repository: str) -> str:
         (one, "is for linux/arm64; server local is linux/amd64"),
         (one_of_dockers, "is for linux/arm/v7; server local is linux/amd64"),
         (several, "is for linux/arm64, linux/arm/v7; server local is linux/amd64"),
-        (attestations, "is no container image"),
+        (attestations, "is not a container image"),
     ],
 )
 async def test_an_image_of_another_platform(

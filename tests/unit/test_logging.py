@@ -124,7 +124,7 @@ def test_a_process_that_breaks_says_where_and_not_what() -> None:
     ended = subprocess.run([sys.executable, "-c", MAIN], capture_output=True, text=True)
 
     assert ended.returncode == 1
-    assert "ended by an unexpected error" in ended.stderr
+    assert "stopped by an unexpected error" in ended.stderr
     assert "KeyError" in ended.stderr
     assert SECRET not in ended.stderr
 

@@ -105,7 +105,9 @@ def test_a_value_that_cannot_be_refuses_the_start_in_one_line(
 def test_a_certificate_and_its_key_need_each_other(
     monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
-    assert "need each other" in refused(monkeypatch, f"AWEIGH_TEMPORAL_TLS_{half}_FILE", "/a.pem")
+    assert "must be set together" in refused(
+        monkeypatch, f"AWEIGH_TEMPORAL_TLS_{half}_FILE", "/a.pem"
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,4 +220,4 @@ def test_trust_in_everybody_or_nobody_known_refuses_the_start(
 def test_the_proxy_protocol_needs_a_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     message = refused(monkeypatch, "AWEIGH_PROXY_PROTOCOL", "true")
 
-    assert "needs AWEIGH_TRUSTED_PROXIES" in message
+    assert "requires AWEIGH_TRUSTED_PROXIES" in message

@@ -157,7 +157,8 @@ def read_builder(facts: ImageFacts, spoken: Container[str] = PLATFORM_APIS) -> B
         raise ValueError(f"is not a builder image ({type(error).__name__}: {error})") from error
     known = [version for version in PLATFORM_APIS if version in offered and version in spoken]
     if not known:
-        raise ValueError(f"speaks platform API {', '.join(sorted(offered))}; {_KNOWN} are known")
+        offer = ", ".join(sorted(offered))
+        raise ValueError(f"supports platform API {offer}; Aweigh supports {_KNOWN}")
     if user == 0 or group == 0:
         raise ValueError("builds as root, which is not allowed")
     return Builder(
@@ -207,10 +208,10 @@ def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
     if wanted in defined:
         return None
     if not defined:
-        return f"The build defines no process; add a Procfile with a line `{wanted}: command`."
+        return f"The build defines no process. Add a Procfile with a line `{wanted}: command`."
     return (
-        f"The build defines no process {wanted!r}, but {', '.join(sorted(defined))}; "
-        "change `build.process`, or the Procfile."
+        f"The build defines no process {wanted!r}, only: {', '.join(sorted(defined))}. "
+        "Change `build.process`, or the Procfile."
     )
 
 
@@ -228,19 +229,24 @@ _NOT_RECOGNISED: Final = Verdict(
     "No buildpack of the builder recognised this repository; check `subdirectory` and the builder, "
     "or add the file by which it is recognised (package.json, requirements.txt, Procfile, …)",
 )
-_SPOKE_WRONG: Final = "The builder's lifecycle and Aweigh do not understand each other"
 #: https://github.com/buildpacks/lifecycle/blob/main/platform/exit.go
 _EXIT_CODES: Final[Mapping[int, Verdict]] = {
-    3: Verdict(Reason.INTERNAL, _SPOKE_WRONG),
-    11: Verdict(Reason.BUILDER_NOT_FOUND, f"{_SPOKE_WRONG} (platform API)"),
+    3: Verdict(Reason.INTERNAL, "The builder's lifecycle rejected Aweigh's arguments"),
+    11: Verdict(
+        Reason.BUILDER_NOT_FOUND,
+        "Unsupported platform API: the builder's lifecycle rejected Aweigh's; choose another "
+        "`build.builder`",
+    ),
     12: Verdict(
-        Reason.BUILDER_NOT_FOUND, "A buildpack of the builder is too old or too new for it"
+        Reason.BUILDER_NOT_FOUND,
+        "A buildpack of the builder is incompatible with its lifecycle; choose another "
+        "`build.builder`",
     ),
     20: _NOT_RECOGNISED,
     21: Verdict(
-        Reason.NO_BUILDPACK, "No buildpack recognised this repository, and at least one broke"
+        Reason.NO_BUILDPACK, "No buildpack recognised this repository, and at least one failed"
     ),
-    32: Verdict(Reason.BUILD_FAILED, "The image before could not be analysed", final=False),
+    32: Verdict(Reason.BUILD_FAILED, "The previous image could not be analysed", final=False),
     42: Verdict(Reason.BUILD_FAILED, "The cache could not be restored", final=False),
     51: Verdict(Reason.BUILD_FAILED, "The build failed"),
     62: Verdict(Reason.BUILD_FAILED, "The image could not be written", final=False),
@@ -255,9 +261,11 @@ _KILLED: Final = (137, 143, 2, 255)
 def verdict(phase: Phase, exit_code: int) -> Verdict:
     """Return the meaning of a phase's exit code."""
     if exit_code in _KILLED:
-        return Verdict(Reason.BUILD_FAILED, f"The {phase} was killed from outside", final=False)
+        return Verdict(
+            Reason.BUILD_FAILED, f"The {phase} was killed by the engine or the server", final=False
+        )
     known = _EXIT_CODES.get(exit_code)
-    return known or Verdict(Reason.BUILD_FAILED, f"The {phase} ended with exit code {exit_code}")
+    return known or Verdict(Reason.BUILD_FAILED, f"The {phase} exited with code {exit_code}")
 
 
 #: Printed by the lifecycle; 137 is the exit code of a shell whose child got SIGKILL.

@@ -63,7 +63,7 @@ class ByBuildpacks:
         project = await in_thread(lambda: project_of(inside(clone, self._source.subdirectory)))
         if project.without_effect and not log.phase:
             ignored = ", ".join(project.without_effect)
-            self._step.log(f"without effect in {PROJECT_FILE}: {ignored}")
+            self._step.log(f"these settings in {PROJECT_FILE} have no effect: {ignored}")
         phases = self._containers.phases(await self._order(image, project))
         await phases.ensure_volumes_and_network()
         begun = await phases.begun(Phase(log.phase or Phase.ANALYZER))
@@ -103,9 +103,9 @@ class ByBuildpacks:
         except (StepError, ValueError) as error:
             raise tool_missing(
                 error,
-                f"{asked} is not among the trusted builders (AWEIGH_TRUSTED_BUILDERS), and the "
-                f"lifecycle for others cannot be pulled: {error} AWEIGH_LIFECYCLE_IMAGE ({wanted}) "
-                "of the server worker names its image.",
+                f"{asked} is not a trusted builder (AWEIGH_TRUSTED_BUILDERS), and the lifecycle "
+                f"image for other builders cannot be pulled: {error} Check AWEIGH_LIFECYCLE_IMAGE "
+                f"({wanted}) of the server worker.",
             ) from error
         await self._refuse_an_old_engine(facts.labels.get(LIFECYCLE_VERSION, ""))
         return await self._builder(spoken), facts.id
@@ -115,9 +115,9 @@ class ByBuildpacks:
         if not understands_engine(lifecycle, api):
             raise StepFailed(
                 Reason.ENGINE_TOO_OLD,
-                f"Lifecycle {lifecycle}, which builds with {self._build.builder}, needs Docker 25 "
-                f"or newer, and this engine speaks API {api} only. Update Docker, or choose "
-                "another `build.builder`.",
+                f"Lifecycle {lifecycle} of {self._build.builder} needs Docker 25 or newer; this "
+                f"engine supports API {api} only. Update Docker, or choose another "
+                "`build.builder`.",
             )
 
     async def _order(self, image: str, project: Project) -> BuildOrder:

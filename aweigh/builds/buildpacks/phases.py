@@ -115,7 +115,11 @@ class Phases:
         """
         found = await self._engine.container(self._name(phase))
         if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
-            raise StepFailed(Reason.INTERNAL, f"The container {found.name} is another one's.")
+            raise StepFailed(
+                Reason.INTERNAL,
+                f"Container {found.name} belongs to another deployment. Retry when that one has "
+                "ended.",
+            )
         return found
 
     async def _start(self, phase: Phase) -> None:
@@ -175,14 +179,14 @@ class Phases:
         if ended.out_of_memory or was_killed(last_lines):
             return StepFailed(
                 Reason.OUT_OF_MEMORY,
-                f"The {phase} took more memory than the build may; raise `build.limits.memory`.",
+                f"The {phase} exceeded the build's memory limit; raise `build.limits.memory`.",
             )
         said, order = verdict(phase, ended.exit_code), self._order
         kind = StepFailed if said.final else BuildLost
         return kind(
             said.reason,
-            f"{said.message}. It was {order.commit[:_SHORT]} of {order.repository}; the last lines "
-            "are in the deployment's log and its `build` step.",
+            f"{said.message}. The commit is {order.commit[:_SHORT]} of {order.repository}; the "
+            "last lines are in the deployment's log and in its `build` step.",
         )
 
     async def ensure_volumes_and_network(self) -> None:

@@ -49,8 +49,8 @@ _LAST_LINES: Final = 5
 #: Maximum length of a Dockerfile or .dockerignore, in characters.
 _LONGEST: Final = 1024**2
 _NOT_STARTED: Final = (
-    "BuildKit did not start; its words are in the deployment's log. It needs user namespaces for "
-    "ordinary users (user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns) and "
+    "BuildKit did not start; its output is in the deployment's log. It needs unprivileged user "
+    "namespaces (user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns) and "
     "a rootless image in AWEIGH_BUILDKIT_IMAGE."
 )
 
@@ -91,7 +91,11 @@ class BuildKit:
         """
         found = await self._engine.container(self._name)
         if found and found.labels.get(DEPLOYMENT) != self._order.labels[DEPLOYMENT]:
-            raise StepFailed(Reason.INTERNAL, f"The container {self._name} is another one's.")
+            raise StepFailed(
+                Reason.INTERNAL,
+                f"Container {self._name} belongs to another deployment. Retry when that one has "
+                "ended.",
+            )
         if found is None or found.status == "created":
             await self._start(source, say)
         ended = await read_to_the_end(self._engine, self._name, after, tell)
@@ -138,7 +142,7 @@ class BuildKit:
             await self._engine.call(f"load {self._order.image}", loaded)
         except NoImage as error:
             raise StepFailed(
-                Reason.BUILD_FAILED, f"What the build left is not an image: {error}."
+                Reason.BUILD_FAILED, f"The result of the build is not an image: {error}."
             ) from error
 
     async def _failed(self, ended: Container) -> StepError:
@@ -169,7 +173,7 @@ def _dockerfile(
     """
     filled = with_arguments(_text(dockerfile_of(context, order.dockerfile)), order.args)
     if filled.undeclared:
-        say(f"no ARG of the Dockerfile declares {', '.join(filled.undeclared)}")
+        say(f"build arguments without an ARG in the Dockerfile: {', '.join(filled.undeclared)}")
     files = {f"{DOCKERFILE}/{order.file_name}": filled.text}
     ignored = regular_file(context, f"{order.dockerfile}.dockerignore")
     if ignored:

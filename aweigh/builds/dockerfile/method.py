@@ -84,8 +84,8 @@ class ByDockerfile:
         except (StepError, ValueError) as error:
             raise tool_missing(
                 error,
-                f"The server has no BuildKit: {error} AWEIGH_BUILDKIT_IMAGE ({asked}) of the "
-                "server worker names its image.",
+                f"BuildKit's image cannot be pulled: {error} Check AWEIGH_BUILDKIT_IMAGE ({asked}) "
+                "of the server worker.",
             ) from error
 
     async def _order(self, image: str) -> DockerfileOrder:

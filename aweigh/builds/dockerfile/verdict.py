@@ -28,7 +28,7 @@ class DockerfileVerdict:
 
 
 OUT_OF_MEMORY: Final = DockerfileVerdict(
-    Reason.OUT_OF_MEMORY, "The build took more memory than it may; raise `build.limits.memory`."
+    Reason.OUT_OF_MEMORY, "The build exceeded its memory limit; raise `build.limits.memory`."
 )
 #: The exit code of a shell whose child got SIGKILL: in a container only the kernel sends it, for
 #: lack of memory. The engine does not always notice before the container ends.
@@ -37,19 +37,19 @@ _IN_THE_LOG: Final = "The last lines are in the deployment's log."
 _REGISTRY: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     # pattern, reason, final, advice
     (r"toomanyrequests|429 too many", Reason.RATE_LIMITED, False,
-     "its registry limits how often it is asked; wait"),
+     "its registry limits the rate of requests; wait, then retry"),
     # Before "unauthorized": Docker Hub reports both for an image that does not exist.
     (r"repository does not exist|pull access denied|not found|manifest unknown|name unknown",
      Reason.IMAGE_NOT_FOUND, True,
-     "its registry does not have it, or not for everybody; check FROM, COPY --from and `# syntax`"),
+     "it does not exist in its registry, or is private; check FROM, COPY --from and `# syntax`"),
     (r"unauthorized|authorization failed|insufficient_scope|\bdenied\b|forbidden",
      Reason.REGISTRY_AUTH, True,
-     "its registry wants credentials; base images of a Dockerfile build must be public"),
+     "its registry requires authentication; base images of a Dockerfile build must be public"),
     (r"no match for platform", Reason.IMAGE_NOT_FOUND, True,
-     "it is not made for this server's platform"),
+     "it does not exist for this server's platform"),
     (r"", Reason.REGISTRY_UNAVAILABLE, False,
-     "its registry cannot be reached from where builds run, which is the public internet and "
-     "AWEIGH_BUILD_NETWORKS; see that it runs, then retry"),
+     "its registry cannot be reached from the build network, which allows the public internet and "
+     "AWEIGH_BUILD_NETWORKS; check that it runs, then retry"),
 )  # fmt: skip
 _DOCKERFILE: Final[tuple[tuple[str, Reason, str], ...]] = (
     (r"dockerfile parse error|the Dockerfile cannot be empty|file with no instructions",
@@ -70,7 +70,7 @@ def dockerfile_verdict(lines: Sequence[str]) -> DockerfileVerdict:
     if not found:
         return DockerfileVerdict(
             Reason.BUILD_FAILED,
-            f"BuildKit ended without a word on why. {_IN_THE_LOG}",
+            f"BuildKit failed without an error message. {_IN_THE_LOG}",
             final=False,
         )
     return _of_words(found[-1])
@@ -93,12 +93,13 @@ def _of_words(words: str) -> DockerfileVerdict:
 
 
 def _of_base_image(said: str) -> DockerfileVerdict:
-    image = found["image"] if (found := _BASE_IMAGE.search(said)) else "a base image"
+    image = found["image"] if (found := _BASE_IMAGE.search(said)) else ""
     # Without image names, which could contain words of the patterns.
     words = (word for word in said.split() if "/" not in word and word.rstrip(":") != image)
     own = " ".join(words).lower()
     for pattern, reason, final, advice in _REGISTRY:
         if re.search(pattern, own):
-            message = f"Could not have {image}: {advice}. BuildKit says: {said}"
+            what = f"Base image {image}" if image else "A base image"
+            message = f"{what} cannot be pulled: {advice}. BuildKit's error: {said}"
             return DockerfileVerdict(reason, message, final)
     raise AssertionError("the last pattern matches everything")

@@ -82,7 +82,7 @@ class Checkouts:
         hint = (
             "raise `build.limits.minutes`"
             if minutes == allowed
-            else "make the repository smaller, or its server quicker"
+            else "make the repository smaller, or move it to a faster server"
         )
         too_long = f"The fetch took longer than its {minutes} min; {hint}."
         await within_limits(

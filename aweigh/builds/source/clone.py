@@ -64,7 +64,8 @@ class Clone:
             raise StepFailed(Reason.SUBMODULE_FAILED, f"The submodule {error}.") from error
         if not _is_free(directory / one.path, directory):
             raise StepFailed(
-                Reason.SUBMODULE_FAILED, f"The submodule {one.path!r} has no place of its own."
+                Reason.SUBMODULE_FAILED,
+                f"The submodule {one.path!r} would overwrite files of the repository.",
             )
         self.tell(f"fetch {one.commit} of {own.repository} into {one.path}")
         try:
@@ -80,8 +81,8 @@ class Clone:
             await LargeFiles(self.targets, source, env).fill_in(pointers, directory, self.tell)
         elif pointers:
             self.tell(
-                f"warning: {len(pointers)} files of Git LFS stay pointers, such as "
-                f"{pointers[0].path}: `lfs` is off"
+                f"warning: {len(pointers)} Git LFS files are left as pointers (for example "
+                f"{pointers[0].path}), because `lfs` is off"
             )
 
 

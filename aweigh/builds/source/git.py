@@ -34,7 +34,7 @@ async def git(
     if code and is_redirect(lines) and (target := await redirect_of(source, env)):
         if not is_same_place(target, source.repository):
             raise moved_away(source, target)
-        tell(f"{source.repository} stands at {target}")
+        tell(f"{source.repository} redirects to {target}")
         words = [target if word == source.repository else word for word in command]
         code, lines = await _run(words, env.at(target), directory, tell, end)
     if code:
@@ -102,6 +102,6 @@ def _nothing_so_called(source: GitSource, ref: str | None) -> str:
     if ref is None:
         return f"{source.repository} has no branch {source.branch!r}; push it, or change `branch`."
     return (
-        f"{source.repository} has no tag or branch {ref!r}; push it, or give another. "
-        "A commit is given by its whole id."
+        f"{source.repository} has no tag or branch {ref!r}. Push it, or name another one; a "
+        "commit needs its full id."
     )

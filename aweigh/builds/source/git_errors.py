@@ -11,7 +11,7 @@ from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
 from aweigh.secrets.value import mask_lines
 
-_CHECK_CREDENTIALS: Final = "set `credentials` that may read it"
+_CHECK_CREDENTIALS: Final = "authentication required; set `credentials` with read access"
 _PATTERNS: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
     # pattern, reason, final, advice
     (r"no space left on device", Reason.DISK_FULL, True,
@@ -27,11 +27,11 @@ _PATTERNS: Final[tuple[tuple[str, Reason, bool, str], ...]] = (
      _CHECK_CREDENTIALS),
     (r"not our ref|couldn't find remote ref|unadvertised object|bad object|"
      r"not a commit|not a tree", Reason.COMMIT_NOT_FOUND, True,
-     "the repository has no such commit (any more)"),
+     "the repository does not contain this commit"),
     (r"mismatched algorithms", Reason.COMMIT_NOT_FOUND, True,
-     "its commits have ids of another kind (SHA-1 has 40 digits, SHA-256 has 64)"),
+     "the commit id has the wrong length for this repository (SHA-1: 40 digits, SHA-256: 64)"),
     (r"invalid path", Reason.BUILD_FAILED, True,
-     "the commit holds a path that git does not write; rename it"),
+     "the commit contains a path that git rejects; rename it"),
     (r"repository .*not found|does not appear to be a git repository|\b404\b",
      Reason.REPOSITORY_NOT_FOUND, True, "check its address; a private one needs `credentials`"),
     (r"unable to update url base from redirection|\b30[1278]\b", Reason.REPOSITORY_NOT_FOUND, True,
@@ -52,13 +52,13 @@ def git_error(lines: list[str], source: GitSource) -> StepError:
         causes = [line for line in lines if re.search(pattern, line.lower())]
         if causes:
             if advice == _CHECK_CREDENTIALS and source.credentials:
-                advice = "the `credentials` that are set were refused; check what they may read"
+                advice = "the configured `credentials` were rejected; check their read access"
             kind = StepFailed if final else StepUnavailable
             shown = one_line(" ".join(dict.fromkeys([*causes[:1], *_of_git(lines)])), 400)
             return kind(reason, f"{source.repository}: {advice} ({shown}).")
     text = one_line(" ".join(_of_git(lines) or lines), 400)
     return StepUnavailable(
-        Reason.REPOSITORY_NOT_FOUND, f"{source.repository} cannot be read now: {text}"
+        Reason.REPOSITORY_NOT_FOUND, f"{source.repository} cannot be read: {text}"
     )
 
 

@@ -80,8 +80,9 @@ class History:
                 return
         raise StepFailed(
             Reason.COMMIT_NOT_ON_BRANCH,
-            f"{commit[:12]} is neither a branch or tag of {source.repository} nor among the "
-            f"newest {_REACH} commits of {source.branch}; push a tag to it, and name that.",
+            f"Commit {commit[:12]} is not the tip of a branch or tag of {source.repository}, nor "
+            f"among the newest {_REACH} commits of {source.branch}. Push a tag to it, and deploy "
+            "the tag.",
         )
 
 

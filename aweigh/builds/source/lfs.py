@@ -133,7 +133,7 @@ class LargeFiles:
             text = mask(f"{error.get('code')} {error.get('message')}", endpoint.secrets)
             text = one_line(printable(text), 200)
             raise self._failed(
-                f"{pointer.path} ({pointer.oid[:12]}) is not on the server: {text}; "
+                f"{pointer.path} ({pointer.oid[:12]}) does not exist on the LFS server: {text}; "
                 "push it with `git lfs push --all`",
                 final=True,
             )
@@ -160,7 +160,7 @@ class LargeFiles:
             arrived.chmod(place.stat().st_mode)
             arrived.replace(place)
             return
-        raise self._failed(f"{one.path} is redirected without end", final=True)
+        raise self._failed(f"{one.path} is redirected too often", final=True)
 
     async def _copy(self, answer: httpx2.Response, file: IO[bytes], one: Pointer) -> None:
         """Write the body, rejecting one whose size or digest differs from the pointer's."""
@@ -171,7 +171,7 @@ class LargeFiles:
                 break
             await in_thread(partial(self._take, file, digest, chunk))
         if (size, digest.hexdigest()) != (one.size, one.oid):
-            raise self._failed(f"{one.path} did not arrive as it was pushed")
+            raise self._failed(f"the download of {one.path} does not match its pointer")
 
     def _take(self, file: IO[bytes], digest: "hashlib._Hash", chunk: bytes) -> None:
         digest.update(chunk)
@@ -229,7 +229,7 @@ def _headers(said: Mapping[str, Any]) -> dict[str, str]:
     """
     found = said.get("header") or {}
     if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
-        raise TypeError("headers that are no text")
+        raise TypeError("headers are not strings")
     return found
 
 

@@ -32,7 +32,7 @@ def private_key(text: str) -> str:
         raise ValueError("is not a whole private key (-----BEGIN … to -----END …)")
     kind, body = found["kind"], found["body"]
     if "ENCRYPTED" in kind or "ENCRYPTED" in body:
-        raise ValueError(f"has a passphrase, which nobody could be asked for: {_WITHOUT}")
+        raise ValueError(f"has a passphrase, which cannot be entered: {_WITHOUT}")
     lines = textwrap.wrap("".join(body.split()), _WIDTH)
     whole = "\n".join([f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""])
     _load(kind, whole.encode())
@@ -46,7 +46,7 @@ def _load(kind: str, key: bytes) -> None:
         else:
             serialization.load_pem_private_key(key, None, unsafe_skip_rsa_key_validation=True)
     except TypeError as error:
-        message = f"has a passphrase, which nobody could be asked for: {_WITHOUT}"
+        message = f"has a passphrase, which cannot be entered: {_WITHOUT}"
         raise ValueError(message) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("is damaged, or of a kind that needs a device or is not known") from error
+        raise ValueError("is damaged, needs a hardware device, or has an unknown type") from error

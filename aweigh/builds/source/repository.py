@@ -157,12 +157,12 @@ def _user(url: SplitResult) -> str:
         # Bitbucket and Azure DevOps show addresses that contain a person's name.
         secret = secret or not _NAME.fullmatch(url.username) or bool(_TOKEN.match(url.username))
     if secret:
-        raise ValueError("carries credentials; give them as `credentials`")
+        raise ValueError("contains credentials; set `credentials` instead")
     if url.scheme != "ssh":
         return ""
     user = url.username or "git"
     if not _USER.fullmatch(user):
-        raise ValueError("has a strange user name")
+        raise ValueError("has an invalid user name")
     return f"{user}@"
 
 
@@ -176,7 +176,7 @@ def _path(url: SplitResult) -> str:
     as_written = " " not in url.path and "%2f" not in url.path.lower() and "\ufffd" not in meant
     is_path = _REPOSITORY_PATH.fullmatch(meant) and meant.isprintable()
     if not (as_written and is_path and grammar.is_plain_path(meant)):
-        raise ValueError("does not end in a repository's path")
+        raise ValueError("has no valid repository path")
     return quote(meant.rstrip("/"), _KEPT)
 
 
@@ -199,7 +199,7 @@ def _not_empty(secret: SecretStr) -> SecretStr:
 
 _Username = Written(
     re.compile(r"[A-Za-z0-9_.@-]{1,100}"),
-    "is not a user name of letters, digits and _.@-, at most 100 of them",
+    "is not a valid user name (letters, digits and _.@-, at most 100 characters)",
 )
 
 

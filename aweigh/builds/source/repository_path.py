@@ -15,12 +15,12 @@ def directory(text: str) -> str:
         ValueError: the path leaves the repository or is malformed.
     """
     if "\\" in text:
-        raise ValueError("is written with '/' between its parts, not with '\\'")
+        raise ValueError("must use '/' instead of '\\'")
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ValueError("leaves the repository by '..'")
     if not text.isprintable() or len(text) > _LONGEST:
-        raise ValueError(f"is no path of at most {_LONGEST} printable characters")
+        raise ValueError(f"is not a path of at most {_LONGEST} printable characters")
     return "/".join(parts)
 
 

@@ -63,7 +63,7 @@ def read_submodules(links: Iterable[str], settings: Iterable[str]) -> list[Submo
             raise BadSubmodule(f"{path!r} has no address in .gitmodules")
         found.append(Submodule(path, said["url"], match["commit"]))
     if len(found) > MOST:
-        raise BadSubmodule(f"{found[MOST].path!r} is one too many: {MOST} are followed")
+        raise BadSubmodule(f"{found[MOST].path!r} exceeds the limit of {MOST} submodules")
     return found
 
 
@@ -76,7 +76,7 @@ def source_of(submodule: Submodule, superproject: GitSource, depth: int = 1) -> 
         BadSubmodule: its address is unsafe, or it is nested too deeply.
     """
     if depth > DEEPEST:
-        raise BadSubmodule(f"{submodule.path!r} is too deep: {DEEPEST} levels are followed")
+        raise BadSubmodule(f"{submodule.path!r} is nested deeper than {DEEPEST} levels")
     try:
         url = _by_token(_absolute(submodule.url, superproject.repository), superproject)
     except ValueError as error:

@@ -53,7 +53,7 @@ class Targets:
         except OSError as error:
             raise StepUnavailable(
                 Reason.REPOSITORY_NOT_FOUND,
-                f"The host {host} is not known here ({error.strerror}); check the address.",
+                f"The host {host} cannot be resolved ({error.strerror}); check the address.",
             ) from error
         addresses = [str(one[4][0]) for one in found]
         allowed = [one for one in addresses if self._may_reach(ipaddress.ip_address(one), port)]
@@ -61,8 +61,8 @@ class Targets:
             where = host if host == addresses[0] else f"{host} ({addresses[0]})"
             raise StepFailed(
                 Reason.REPOSITORY_NOT_FOUND,
-                f"{where} is in a private network, and repositories are not looked "
-                "for there. AWEIGH_PRIVATE_TARGETS of the server worker allows it.",
+                f"{where} is in a private network, where repositories are not allowed. Allow it "
+                "with AWEIGH_PRIVATE_TARGETS of the server worker.",
             )
         return Place(host, port, allowed[0])
 

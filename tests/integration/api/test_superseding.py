@@ -74,7 +74,7 @@ async def test_only_the_newest_of_many_is_handed_over(
     assert {(row.state, row.reason, row.superseded_by) for row in rows} == {
         ("failed", "superseded", newest)
     }
-    assert rows[0].message == f"A newer deployment, {newest}, took this one's place."
+    assert rows[0].message == f"Superseded by a newer deployment, {newest}."
     assert await events_of(store, older[0]) == ["deployment.created", "deployment.failed"]
     assert await told_of(store) == {newest}
 

@@ -144,7 +144,7 @@ async def test_a_full_subnet_is_told_with_what_to_do(ours: ApplicationNetworks) 
     small = replace(ours, space=replace(ours.space, subnet=Subnet(network)))
     await small.ensure("app_shop", "shop")
 
-    with pytest.raises(StepFailed, match=r"Each of the 1 networks .* remove applications"):
+    with pytest.raises(StepFailed, match=r"All 1 application networks .* remove unused"):
         await small.ensure("app_late", "late")
     await small.remove("shop")
     assert (await small.ensure("app_late", "late")).subnet == ours.space.subnet.slice(1)
@@ -156,7 +156,7 @@ async def test_a_network_of_that_name_that_is_not_ours_is_refused_and_left(
     name = f"{prefix}.application-shop"
     engine.networks.create(name, labels={"whose": "theirs"})
 
-    with pytest.raises(StepFailed, match="belongs to somebody else"):
+    with pytest.raises(StepFailed, match="was not created by this installation"):
         await ours.ensure("app_shop", "shop")
     await ours.remove("shop")
 

@@ -89,7 +89,7 @@ async def test_sealed_settings_of_one_do_not_open_as_those_of_another(store: Sto
         target.settings = source.settings
 
     async with store.read() as tx:
-        with pytest.raises(SealBroken, match="stands in the place of"):
+        with pytest.raises(SealBroken, match="was sealed for"):
             await applications.find(tx, blog)
 
 

@@ -69,7 +69,7 @@ async def test_a_superseded_deployment_ends_as_in_its_lane(store: Store, shop: s
         claims = list(await tx.session.scalars(select(DomainClaim.host)))
         still_told = list(await tx.session.scalars(select(OutboxRow.subject)))
     assert (row.state, row.reason, row.superseded_by) == ("failed", "superseded", newest)
-    assert row.message == f"A newer deployment, {newest}, took this one's place."
+    assert row.message == f"Superseded by a newer deployment, {newest}."
     assert row.finished_at is not None
     assert await events_of(store, older) == ["deployment.created", "deployment.failed"]
     assert claims == ["new.example.com"]

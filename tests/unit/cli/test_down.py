@@ -33,7 +33,7 @@ def test_nothing_is_removed_of_data_that_somebody_works_on(
     with hold(tmp_path), pytest.raises(SystemExit):
         down(purge=True, yes=True)
 
-    assert "another stack runs" in capsys.readouterr().err
+    assert "another stack uses" in capsys.readouterr().err
     assert (tmp_path / "stack.lock").exists()
 
 
@@ -46,5 +46,5 @@ def test_what_is_not_aweighs_data_stays(
     with pytest.raises(SystemExit):
         down(purge=True, yes=True)
 
-    assert "does not look like Aweigh's data" in capsys.readouterr().err
+    assert "does not look like an Aweigh data directory" in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["letter"]

@@ -154,9 +154,9 @@ async def test_check_that_cannot_be_asked_is_refused_at_once(
         (
             Program(exit_code=137, out_of_memory=True),
             {"resources": {"memory": "64m"}},
-            "exited with code 137 (out of memory: it went over its limit of 64m)",
+            "exited with code 137 (out of memory: it exceeded its limit of 64m)",
         ),
-        (Program(exit_code=137), {}, "(killed, most likely out of memory: it went over the server"),
+        (Program(exit_code=137), {}, "(killed, most likely out of memory: it exceeded the server"),
     ],
     ids=["exit", "out of memory", "killed"],
 )
@@ -197,7 +197,7 @@ async def test_container_that_the_engine_started_again_is_refused(parts: FakePar
     parts.engine.change("aweigh-shop-1-0", restarts=1)
     listen(parts, containers)
 
-    with pytest.raises(StepFailed, match="ended and was started again by the engine"):
+    with pytest.raises(StepFailed, match="exited and was restarted by the engine"):
         await passed(parts, step, containers)
 
 
@@ -205,7 +205,7 @@ async def test_container_that_is_removed_meanwhile_is_refused(parts: FakeParts) 
     step, containers = await started(parts, parts.release(1))
     await parts.engine.remove("aweigh-shop-1-0")
 
-    with pytest.raises(StepFailed, match="aweigh-shop-1-0 was removed by somebody") as failure:
+    with pytest.raises(StepFailed, match="shop-1-0 was removed by another program") as failure:
         await passed(parts, step, containers)
 
     assert failure.value.reason is Reason.START_FAILED

@@ -72,4 +72,4 @@ async def test_it_is_said_what_is_open_where_there_are_no_isolation() -> None:
     said = await Isolation(names=Names("nobodyhasthis")).ensure()
 
     assert said.startswith("applications of this server can reach link-local addresses")
-    assert said.endswith(("the engine's networks are not this machine's", "does not run as root"))
+    assert said.endswith(("the engine's networks are not on this machine", "does not run as root"))

@@ -45,7 +45,7 @@ async def test_one_that_ran_too_long_unwatched_is_not_waited_for() -> None:
     step: Any = SimpleNamespace(log=logged.append)
     parts: list[Any] = [unused, engine, unused, unused, unused]
 
-    with pytest.raises(StepFailed, match="longer than 55 min") as failure:
+    with pytest.raises(StepFailed, match="limit of 55 min") as failure:
         await ReleaseCommand(*parts)._end_of("job", step)
 
     assert failure.value.reason is Reason.TIMED_OUT

@@ -71,12 +71,12 @@ def test_settings_never_change() -> None:
     ("source", "field", "message"),
     [
         ({"image": "Shop"}, "source.image", "'Shop' is not an image repository"),
-        ({"image": "acme/shop:v1"}, "source.image", "carries a tag; give it as `tag`"),
+        ({"image": "acme/shop:v1"}, "source.image", "contains a tag; set it as `tag`"),
         ({"image": "acme/shop@sha256:abc"}, "source.image", IsStr(regex=".*is not a digest.*")),
         ({"image": "a", "tag": "v 1"}, "source.tag", IsStr(regex="is not an image tag.*")),
         ({"image": "a", "tag": ""}, "source.tag", IsStr(regex="is not an image tag.*")),
         ({"image": f"a@sha256:{'a' * 64}", "tag": "v1"}, "source.tag",
-         "the image carries a digest, so there can be no tag"),
+         "the image has a digest, so a tag is not allowed"),
         ({}, "source.image", "Field required"),
         ({"type": "svn", "image": "a"}, "source", "type is neither image nor git"),
         ({"image": "a", "pull": "sometimes"}, "source.pull", IsStr(regex="Input should be.*")),
@@ -119,16 +119,14 @@ def test_any_name_that_a_process_takes_names_a_variable(name: str) -> None:
     ],
 )  # fmt: skip
 def test_text_that_nothing_takes_is_named(fields: Any, where: str, value: str) -> None:
-    assert refusals(**fields(value)) == {
-        where: "holds a NUL character, or half of one that takes two"
-    }
+    assert refusals(**fields(value)) == {where: "contains a NUL character or a lone surrogate"}
 
 
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("aweigh.instance", "'aweigh.instance': labels of aweigh. and traefik. are set by"),
-        ("traefik.enable", "'traefik.enable': labels of aweigh. and traefik. are set by"),
+        ("aweigh.instance", "'aweigh.instance': the label prefixes aweigh. and traefik. are"),
+        ("traefik.enable", "'traefik.enable': the label prefixes aweigh. and traefik. are"),
         ("Traefik.enable", "'Traefik.enable' is not a label key"),
         ("", "'' is not a label key"),
         ("a b", "'a b' is not a label key"),
@@ -161,7 +159,7 @@ def test_a_wrong_network_is_named(name: str) -> None:
         ({"target": "/a:b"}, "volumes.0.target", IsStr(regex="must be an absolute path.*")),
         ({"target": "/a//"}, "volumes.0.target", IsStr(regex="must be an absolute path.*")),
         ({"target": "/"}, "volumes.0.target",
-         "nothing can be mounted over the whole container"),
+         "the container's root cannot be a mount target"),
     ],
 )  # fmt: skip
 def test_a_wrong_volume_is_named(volume: dict[str, str], field: str, message: str) -> None:
@@ -220,9 +218,9 @@ def test_a_wrong_port_is_named(field: str, number: int) -> None:
         ({"replicas": 0}, "replicas", IsStr(regex="Input should be greater.*")),
         ({"replicas": 51}, "replicas", IsStr(regex="Input should be less.*")),
         ({"strategy": "rolling", "ports": [WEB]}, "strategy",
-         "two releases cannot hold one host port; use recreate"),
+         "two releases cannot share a host port; use recreate"),
         ({"strategy": "rolling", "volumes": [DATA | {"exclusive": True}]}, "strategy",
-         "two releases cannot hold one exclusive volume; use recreate"),
+         "two releases cannot share an exclusive volume; use recreate"),
         ({"strategy": "blue"}, "strategy", IsStr(regex="Input should be.*")),
         ({"policy": "drop"}, "policy", IsStr(regex="Input should be.*")),
         ({"restart": "sometimes"}, "restart", IsStr(regex="Input should be.*")),

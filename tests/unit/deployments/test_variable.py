@@ -69,7 +69,7 @@ def test_only_a_plain_variable_is_shown(given: Any, shown: Any, stored: Any) -> 
         ({"value": TOKEN, "secret": 0}, "env.A.secret: Input should be a valid boolean"),
         ({"value": TOKEN, "secret": None}, "env.A.secret: Input should be a valid boolean"),
         ({"value": TOKEN, "sekret": False}, "env.A.sekret: Extra inputs are not permitted"),
-        ({"value": "a\0b", "secret": False}, "env.A.value: Value error, holds a NUL"),
+        ({"value": "a\0b", "secret": False}, "env.A.value: Value error, contains a NUL"),
     ],
 )
 def test_a_wrong_variable_is_named_and_not_repeated(given: Any, said: str) -> None:

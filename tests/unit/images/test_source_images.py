@@ -102,7 +102,7 @@ async def test_pinned_image_that_is_gone_is_pulled_by_its_digest(parts: FakePart
 
 @pytest.mark.parametrize(
     ("digest", "pull", "why"),
-    [(None, "always", "no registry is known to have it"), (OLD, "never", "policy is `never`")],
+    [(None, "always", "its digest in a registry is unknown"), (OLD, "never", "policy is `never`")],
 )
 async def test_pinned_image_that_cannot_be_pulled_again_is_not_found(
     parts: FakeParts, digest: str | None, pull: str, why: str

@@ -43,7 +43,7 @@ def test_a_newer_one_passes_and_closes_the_fence_behind_it(fence: Fence) -> None
 
     assert error.reason is Reason.SUPERSEDED
     assert error.message == (
-        "Sequence 2 comes too late: 3, another deployment, has begun on this server."
+        "Sequence 2 is older than 3 (another deployment), which has begun on this server."
     )
 
 

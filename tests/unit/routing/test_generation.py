@@ -68,7 +68,7 @@ def test_the_pool_may_be_a_part_of_the_generation() -> None:
 def test_an_empty_pool_is_never_written(servers: tuple[str, ...] | None) -> None:
     empty = replace(GENERATION, addresses=()) if servers is None else GENERATION
 
-    with pytest.raises(ValueError, match="an empty pool answers every request with 503"):
+    with pytest.raises(ValueError, match="a route without servers answers every request with 503"):
         render(empty, ROUTED, ROUTING, servers)
 
 

@@ -28,7 +28,7 @@ def test_a_wrong_host_is_named(host: str) -> None:
         ("shop.com:80", "holds a port"),
         ("[::1]", "holds a port"),
         ("*.shop.com", "holds a wildcard"),
-        ("ops@shop.com", "is an address of a person"),
+        ("ops@shop.com", "is an e-mail address"),
         ("☃.example.com", "is not a host name that can be written in ASCII"),
         ("ü" * 60 + ".com", "is not a host name that can be written in ASCII"),
         ("a\u3002\u3002b", "is not a host name that can be written in ASCII"),

@@ -159,7 +159,7 @@ async def test_application_without_domains_is_live_when_it_runs(parts: FakeParts
     ("settings", "exits", "said"),
     [
         ({}, True, "aweigh-shop-1-0 is exited."),
-        ({"ports": PORTS}, False, "Nothing listens on port 5432 of the container"),
+        ({"ports": PORTS}, False, "Nothing listens on container port 5432"),
     ],
 )
 async def test_application_without_domains_that_does_not_work_is_taken_back(

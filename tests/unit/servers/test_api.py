@@ -85,7 +85,7 @@ async def test_a_log_that_is_refused_is_a_conflict() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422])
 async def test_every_other_refusal_is_a_conflict(status: int) -> None:
-    with pytest.raises(Conflict, match=f"the API refused \\({status}\\): no"):
+    with pytest.raises(Conflict, match=f"the API rejected the request \\({status}\\): no"):
         await answering(status, detail="no").inventory()
 
 

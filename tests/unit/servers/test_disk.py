@@ -32,7 +32,7 @@ def test_a_disk_below_the_smallest_reserve_is_refused_with_the_figures(tmp_path:
     assert error.reason is Reason.DISK_FULL
     total, kept = (f"{size / 1024**3:.1f} GiB" for size in (usage.total, usage.total * 2))
     assert error.message.startswith("A pull needs disk space: ")
-    assert f"of {total} are free on the engine's disk, and {kept} stay in reserve" in error.message
+    assert f"of {total} are free on the engine's disk, and {kept} must stay free" in error.message
     assert error.message.endswith("Free some space, then retry.")
 
 

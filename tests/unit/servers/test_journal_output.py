@@ -86,7 +86,7 @@ def test_a_full_log_says_so_once_and_takes_no_more_output(journal: Journal, tmp_
 
     lines = written(journal, tmp_path)
     assert [line[:2] for line in lines[:8]] == [f"{number:02}" for number in range(8)]
-    assert "the log takes no more of it" in lines[8]
+    assert "records no more of it" in lines[8]
     assert lines[9:] == ["a step failed"]
 
 
@@ -94,4 +94,4 @@ def test_a_batch_that_fills_the_log_is_cut_at_a_line(journal: Journal, tmp_path:
     journal.write_output(ONE, ["x" * 99] * 1000, [])
 
     assert journal.length(ONE) < 1000 + 125 + 250
-    assert "the log takes no more of it" in written(journal, tmp_path)[-1]
+    assert "records no more of it" in written(journal, tmp_path)[-1]

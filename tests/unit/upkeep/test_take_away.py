@@ -101,7 +101,7 @@ async def build_container(parts: FakeParts, release: Release) -> None:
 async def test_nothing_to_undo_is_fine(parts: FakeParts, undo: Undo, old: Release) -> None:
     step = await taken_away(parts, undo, parts.routed(2))
 
-    assert step.detail == "there was nothing"
+    assert step.detail == "nothing to remove"
     assert await parts.statuses() == {"aweigh-shop-1-0": "running"}
 
 

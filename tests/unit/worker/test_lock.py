@@ -9,7 +9,7 @@ from worker.lock import hold, running_stack
 
 
 def test_one_at_a_time_holds_it(tmp_path: Path) -> None:
-    with hold(tmp_path), pytest.raises(StartupError, match="another stack runs"):
+    with hold(tmp_path), pytest.raises(StartupError, match="another stack uses"):
         hold(tmp_path)
 
     hold(tmp_path).close()

@@ -89,7 +89,7 @@ async def test_another_key_is_refused(
     git.push("shop", {"file": "x"})
     wrong = credentials(ssh, private_key=new_key(tmp_path / "other"))
 
-    with pytest.raises(StepFailed, match="that are set were refused") as failure:
+    with pytest.raises(StepFailed, match="were rejected") as failure:
         await cloning.commit_of(ssh.url(git.bare("shop")), **wrong)
 
     assert failure.value.reason is Reason.REPOSITORY_AUTH

@@ -52,7 +52,9 @@ async def test_a_commit_of_a_fork_is_not_the_repositorys(
         await history.ensure_reachable(source(git, branch=branch), forked)
 
     assert raised.value.reason is Reason.COMMIT_NOT_ON_BRANCH
-    assert f"{forked[:12]} is neither a branch or tag of {git.url('shop')}" in str(raised.value)
+    assert f"{forked[:12]} is not the tip of a branch or tag of {git.url('shop')}" in str(
+        raised.value
+    )
 
 
 async def test_a_change_has_its_wish_to_be_skipped_and_the_paths_below_any_directory(

@@ -79,7 +79,7 @@ async def test_a_commit_of_another_kind_than_the_repositorys_is_said(
 ) -> None:
     git.push("shop", {"file": "1"})
 
-    with pytest.raises(StepFailed, match="ids of another kind") as failure:
+    with pytest.raises(StepFailed, match="wrong length") as failure:
         await cloning.have(git.url("shop"), "1" * 64)
 
     assert failure.value.reason is Reason.COMMIT_NOT_FOUND
@@ -102,7 +102,7 @@ async def test_a_redirect_on_the_same_server_is_followed_with_the_credentials(
 
     assert found == head == commit
     assert cloning.text("file") == "1"
-    assert f"{url} stands at {git.url('shop')}" in cloning.lines
+    assert f"{url} redirects to {git.url('shop')}" in cloning.lines
     assert "geheim" not in "".join(cloning.lines)
 
 
@@ -156,7 +156,7 @@ async def test_what_is_not_there_is_said(git: GitServer, cloning: Cloning) -> No
     commit = git.push("shop", {"file": "1"})
 
     for wrong in ("v2", commit[:12]):
-        with pytest.raises(StepFailed, match=f"no tag or branch '{wrong}'.*whole id") as failure:
+        with pytest.raises(StepFailed, match=f"no tag or branch '{wrong}'.*full id") as failure:
             await cloning.commit_of(git.url("shop"), wrong)
 
         assert failure.value.reason is Reason.COMMIT_NOT_FOUND

@@ -69,7 +69,7 @@ def test_the_api_is_one_that_the_lifecycle_of_others_speaks_too() -> None:
     spoken = read_lifecycle(lifecycle)
 
     assert read_builder(facts(), spoken).platform_api == "0.12"
-    with pytest.raises(ValueError, match=r"speaks platform API 0\.12, 0\.13, 0\.7, 9\.0"):
+    with pytest.raises(ValueError, match=r"supports platform API 0\.12, 0\.13, 0\.7, 9\.0"):
         read_builder(facts(), {"0.14"})
 
 
@@ -129,7 +129,7 @@ def test_an_old_builder_names_its_run_image_and_api_elsewhere() -> None:
         (ImageFacts(id="sha256:x"), "is not a builder image"),
         (facts({}), "is not a builder image"),
         (facts({**METADATA, "lifecycle": {"apis": {"platform": {"supported": ["9.9"]}}}}),
-         r"platform API 9\.9; 0\.7 to 0\.14 are known"),
+         r"platform API 9\.9; Aweigh supports 0\.7 to 0\.14"),
         (facts(CNB_USER_ID="0"), "builds as root"),
         (facts(CNB_USER_ID="root"), "is not a builder image"),
     ],
@@ -228,8 +228,8 @@ def test_what_is_no_metadata_of_a_build_is_refused(text: str) -> None:
     ("wanted", "defined", "words"),
     [
         ("web", ["worker", "web"], None),
-        ("clock", ["worker", "web"], "no process 'clock', but web, worker; change"),
-        ("web", [], "no process; add a Procfile with a line `web: command`"),
+        ("clock", ["worker", "web"], "no process 'clock', only: web, worker. Change"),
+        ("web", [], "no process. Add a Procfile with a line `web: command`"),
     ],
 )
 def test_a_process_that_is_not_there_is_said_with_those_that_are(

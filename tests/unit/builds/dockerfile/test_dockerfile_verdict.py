@@ -26,9 +26,9 @@ HOST = 'failed to do request: Head "https://r.example/v2/a/manifests/1": dial tc
          Reason.BUILD_FAILED, True, "commit the file"),
         ("secret npm: not found", Reason.BUILD_FAILED, True, "`build.secrets`"),
         (f"r.example/a:1: failed to resolve source metadata for r.example/a:1: {HOST}: no host",
-         Reason.REGISTRY_UNAVAILABLE, False, "Could not have r.example/a:1"),
+         Reason.REGISTRY_UNAVAILABLE, False, "Base image r.example/a:1 cannot be pulled"),
         ("r.example/a:1: failed to resolve source metadata for r.example/a:1: r.example/a:1: "
-         "not found", Reason.IMAGE_NOT_FOUND, True, "does not have it"),
+         "not found", Reason.IMAGE_NOT_FOUND, True, "does not exist in its registry"),
         ("acme/a: failed to resolve source metadata for docker.io/acme/a:latest: pull access "
          "denied, repository does not exist or may require authorization: server message: "
          "insufficient_scope: authorization failed", Reason.IMAGE_NOT_FOUND, True, "acme/a"),

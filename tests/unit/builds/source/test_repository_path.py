@@ -19,7 +19,7 @@ def test_a_directory_is_kept_in_one_spelling(written: str, kept: str) -> None:
 @pytest.mark.parametrize(
     ("written", "what"),
     [("..", "leaves"), ("../a", "leaves"), ("a/../b", "leaves"), ("/..", "leaves"),
-     ("a\\b", "is written with"), ("a\n", "printable"), ("a\0b", "printable"),
+     ("a\\b", "must use"), ("a\n", "printable"), ("a\0b", "printable"),
      ("a" * 256, "255"), ("\ud800", "printable"), ("a\u202eb", "printable")],
 )  # fmt: skip
 def test_what_is_no_directory_of_a_repository_is_named(written: str, what: str) -> None:

@@ -56,7 +56,7 @@ def test_one_too_many_is_refused() -> None:
         for line in (f"submodule.{number}.path m{number}", f"submodule.{number}.url ../m")
     ]
 
-    with pytest.raises(BadSubmodule, match=f"'m{MOST}' is one too many"):
+    with pytest.raises(BadSubmodule, match=f"'m{MOST}' exceeds the limit"):
         read_submodules(links, settings)
 
 
@@ -64,7 +64,7 @@ def test_one_that_is_too_deep_is_refused() -> None:
     one = Submodule("a", "../a", COMMIT)
 
     assert source_of(one, SHOP, DEEPEST).repository == "https://github.com/acme/a"
-    with pytest.raises(BadSubmodule, match="'a' is too deep"):
+    with pytest.raises(BadSubmodule, match="'a' is nested deeper"):
         source_of(one, SHOP, DEEPEST + 1)
 
 
