@@ -49,7 +49,7 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     networks = Networks(engine, instance, identity="")
     # Images and packet filter rules are identified only by the prefix, which belongs to the owner
     # of the bridge.
-    prefix_is_ours = not await networks.is_anothers(names.bridge)
+    prefix_is_ours = not await networks.belongs_to_another_installation(names.bridge)
     containers = await engine.containers({INSTANCE: instance})
     for container in containers:
         await engine.remove(container.name)

@@ -13,7 +13,7 @@ from aweigh.containers.engine import Engine
 from aweigh.containers.installation import Installation
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import APPLICATION, DEPLOYMENT, INSTANCE, ROLE, labels_of
-from aweigh.core.tasks import together
+from aweigh.core.tasks import gather_all
 from aweigh.deployments.release import Release
 
 
@@ -85,7 +85,7 @@ class BuildContainers:
         """Kill and remove everything that belongs to one deployment's build."""
         wanted: Mapping[str, str] = {**self._own, DEPLOYMENT: deployment_id, ROLE: BUILD_ROLE}
         containers = await self._engine.containers(wanted)
-        await together(self._engine.remove(one.name) for one in containers)
+        await gather_all(self._engine.remove(one.name) for one in containers)
         await self._networks.remove_volumes(wanted)
         await self._directory.remove(deployment_id)
 

@@ -48,10 +48,10 @@ class ApplicationNetworks:
             StepFailed: the name belongs to somebody else, or every slice is taken.
         """
         name = self.names.application_network(slug)
-        found = await self.networks.look(name)
+        found = await self.networks.inspect(name)
         if found is None:
             await self._make(application, slug)
-            found = await self.networks.look(name) or {}
+            found = await self.networks.inspect(name) or {}
         labels = {**self.labels, APPLICATION: application}
         self.networks.refuse_foreign("network", name, found.get("Labels"), labels)
         return Bridge(name, ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"]))

@@ -44,7 +44,7 @@ class Networks:
             StartupError: the name or the subnet belongs to somebody else; says what to set.
         """
         name = names.bridge
-        found = await self.look(name)
+        found = await self.inspect(name)
         # Another installation that starts at the same time may take the free subnet, and the engine
         # lists its network only once it exists.
         tried: set[ipaddress.IPv4Network] = set()
@@ -52,7 +52,7 @@ class Networks:
             free = await self._free_subnet(wanted, tried)
             await self._mark(names, Subnet(free))
             tried.add(free)
-            found = await self.look(name)
+            found = await self.inspect(name)
         labels = found.get("Labels") or {}
         if not self._identity.items() <= labels.items() or SUBNET not in labels:
             raise StartupError(
@@ -67,13 +67,13 @@ class Networks:
             )
         return Subnet(subnet)
 
-    async def is_anothers(self, name: str) -> bool:
+    async def belongs_to_another_installation(self, name: str) -> bool:
         """Whether a network of that name belongs to another installation."""
-        found = await self.look(name)
+        found = await self.inspect(name)
         labels = (found or {}).get("Labels") or {}
         return found is not None and not self._labels.items() <= labels.items()
 
-    async def look(self, name: str) -> Mapping[str, Any] | None:
+    async def inspect(self, name: str) -> Mapping[str, Any] | None:
         """Return the engine's data of a network; None if it does not exist."""
 
         def found(c: docker.APIClient) -> Mapping[str, Any] | None:
@@ -82,7 +82,7 @@ class Networks:
             except NotFound:
                 return None
 
-        return await self._engine.call(f"look at network {name}", found)
+        return await self._engine.call(f"inspect network {name}", found)
 
     async def _free_subnet(
         self, wanted: str, tried: set[ipaddress.IPv4Network]
@@ -142,10 +142,10 @@ class Networks:
                 if error.status_code != 409:
                     raise
 
-        found = await self.look(name)
+        found = await self.inspect(name)
         if found is None:
             await self._engine.call(f"make network {name}", made)
-            found = await self.look(name) or {}
+            found = await self.inspect(name) or {}
         self.refuse_foreign("network", name, found.get("Labels"), self._identity)
 
     async def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:

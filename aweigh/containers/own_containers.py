@@ -15,7 +15,7 @@ from aweigh.containers.spec import (
     SEQUENCE,
     sequence_of,
 )
-from aweigh.core.tasks import together
+from aweigh.core.tasks import gather_all
 from aweigh.deployments.release import Release
 
 #: States of a container that does not run and is not restarted by the engine.
@@ -87,19 +87,19 @@ class OwnContainers:
     async def stop_and_remove(self, containers: Iterable[Container]) -> None:
         """Stop containers within their grace period, then remove them."""
         names = [one.name for one in containers]
-        await together(map(self._engine.stop, names))
-        await together(map(self._engine.remove, names))
+        await gather_all(map(self._engine.stop, names))
+        await gather_all(map(self._engine.remove, names))
 
     async def remove(self, containers: Iterable[Container]) -> None:
         """Kill and remove containers."""
-        await together(self._engine.remove(one.name) for one in containers)
+        await gather_all(self._engine.remove(one.name) for one in containers)
 
     async def park(self, containers: Iterable[Container]) -> None:
         """Stop and keep containers, so that `unpark` can run them again.
 
         The restart policy is removed first, so that a restarting engine does not run them.
         """
-        await together(self._park(one) for one in containers if not _is_parked(one))
+        await gather_all(self._park(one) for one in containers if not _is_parked(one))
 
     async def _park(self, container: Container) -> None:
         await self._engine.set_restart(container.name, "no")

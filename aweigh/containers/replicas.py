@@ -9,7 +9,7 @@ from aweigh.containers.own_containers import OwnContainers
 from aweigh.containers.prerequisites import Prepared, Prerequisites
 from aweigh.containers.spec import DEPLOYMENT, INSTANCE, ContainerSpec, all_mounts, replica_spec
 from aweigh.core.errors import AddressTaken, GenerationGone, NameTaken, StepFailed, StepUnavailable
-from aweigh.core.tasks import together
+from aweigh.core.tasks import gather_all
 from aweigh.deployments.application import Strategy, chosen_strategy
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release
@@ -55,7 +55,7 @@ class Replicas:
                 self._spec(release, image, replica, addresses[replica] if addresses else "")
                 for replica in range(release.settings.replicas)
             ]
-            await together(self._ensure_one(release, spec, prepared) for spec in specs)
+            await gather_all(self._ensure_one(release, spec, prepared) for spec in specs)
 
     def _spec(
         self, release: Release, image: ImageFacts, replica: int, address: str

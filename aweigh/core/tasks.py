@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def together(work: Iterable[Awaitable[T]]) -> list[T]:
+async def gather_all(work: Iterable[Awaitable[T]]) -> list[T]:
     """Return all results, or raise the first error after everything has ended.
 
     `asyncio.gather` raises at once and leaves the others running, after the caller's lock is

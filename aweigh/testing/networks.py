@@ -25,7 +25,7 @@ class FakeNetworks(Networks):
         self._fake = engine
         self._volumes: dict[str, Mapping[str, str]] = {}
 
-    async def look(self, name: str) -> Mapping[str, Any] | None:
+    async def inspect(self, name: str) -> Mapping[str, Any] | None:
         known = self._fake.networks.get(name)
         return {"Id": known, "Name": name} if known else None
 

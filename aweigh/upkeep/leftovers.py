@@ -11,7 +11,7 @@ from aweigh.containers.own_containers import OwnContainers
 from aweigh.containers.spec import ROLE, sequence_of
 from aweigh.contract import KnownApplication
 from aweigh.core.errors import StepError
-from aweigh.core.tasks import together
+from aweigh.core.tasks import gather_all
 from aweigh.routing.drain import Drain
 from aweigh.routing.route_files import RouteFile
 from aweigh.upkeep.live_check import LiveCheck
@@ -57,7 +57,7 @@ class Leftovers:
 
     async def stop_and_remove(self, leftovers: Iterable[Container]) -> None:
         """Stop leftovers within their grace period, then remove them."""
-        await together(self._remove(one, stop=True) for one in leftovers)
+        await gather_all(self._remove(one, stop=True) for one in leftovers)
 
     async def _remove(self, leftover: Container, *, stop: bool = False) -> None:
         try:

@@ -57,7 +57,7 @@ class Phase(StrEnum):
         return list(Phase).index(self) + 1
 
     @property
-    def runs_guests(self) -> bool:
+    def runs_untrusted_code(self) -> bool:
         """Whether the phase runs untrusted code, which must not see the engine."""
         return self in (Phase.DETECTOR, Phase.BUILDER)
 
@@ -79,12 +79,12 @@ class Builder:
 
     def user_of(self, phase: Phase) -> str:
         """Return `uid:gid` for a phase: root if it writes images; always the builder's group."""
-        return f"{self.user if phase.runs_guests else 0}:{self.group}"
+        return f"{self.user if phase.runs_untrusted_code else 0}:{self.group}"
 
     def sees_engine(self, phase: Phase) -> bool:
         if phase is Phase.RESTORER:
             return self.api >= _RESTORER_SEES_ENGINE
-        return not phase.runs_guests
+        return not phase.runs_untrusted_code
 
     def arguments(
         self, phase: Phase, image: str, process: str, previous: str = ""

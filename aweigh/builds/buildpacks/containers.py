@@ -90,10 +90,10 @@ def engine_log(log_bytes: int) -> int:
 def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
     """Return the container of one phase."""
     builder = order.builder
-    guests = phase.runs_guests
+    untrusted = phase.runs_untrusted_code
     return ContainerSpec(
         name=names.build(order.slug, order.sequence, phase),
-        image=builder.image if guests else order.lifecycle_image,
+        image=builder.image if untrusted else order.lifecycle_image,
         labels=dict(order.labels) | {ROLE: BUILD_ROLE, "traefik.enable": "false"},
         # Only a date, never the application's or the build's variables: `docker inspect` shows
         # them.
@@ -105,13 +105,13 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
         },
         entrypoint=(f"/cnb/lifecycle/{phase}",),
         command=builder.arguments(phase, order.image, order.process, order.previous),
-        network=order.network if guests else "none",
+        network=order.network if untrusted else "none",
         mounts=_mounts(names, order, phase),
         user=builder.user_of(phase),
         cpus=order.cpus,
         memory_bytes=order.memory_bytes,
         pids=order.pids,
-        confined=guests,
+        confined=untrusted,
         log_bytes=engine_log(order.log_bytes),
     )
 
@@ -132,6 +132,6 @@ def _mounts(names: Names, order: BuildOrder, phase: Phase) -> tuple[Mount, ...]:
         Phase.EXPORTER: (application, cache, launch_cache),
     }
     layers = of_this_build("layers", LAYERS)
-    analysis = of_this_build("analysis", ANALYSIS, read_only=phase.runs_guests)
+    analysis = of_this_build("analysis", ANALYSIS, read_only=phase.runs_untrusted_code)
     socket = (Mount(source=order.socket, target=_SOCKET),)
     return (layers, analysis, *own[phase], *(socket if order.builder.sees_engine(phase) else ()))

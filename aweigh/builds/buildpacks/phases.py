@@ -123,7 +123,7 @@ class Phases:
         return found
 
     async def _start(self, phase: Phase) -> None:
-        if phase.runs_guests:
+        if phase.runs_untrusted_code:
             await self._confine()
         if phase is Phase.EXPORTER:
             await self._refuse_unknown_process()

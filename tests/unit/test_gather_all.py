@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aweigh.core.tasks import together
+from aweigh.core.tasks import gather_all
 
 
 async def test_the_others_end_before_the_first_error_is_raised() -> None:
@@ -19,7 +19,7 @@ async def test_the_others_end_before_the_first_error_is_raised() -> None:
         raise ValueError("first")
 
     with pytest.raises(ValueError, match="first"):
-        await together([fails(), slow()])
+        await gather_all([fails(), slow()])
 
     assert ended == ["slow"]
 
@@ -30,4 +30,4 @@ async def test_what_they_return_comes_in_their_order() -> None:
             await asyncio.sleep(0)
         return turns
 
-    assert await together(map(after, (3, 1, 2))) == [3, 1, 2]
+    assert await gather_all(map(after, (3, 1, 2))) == [3, 1, 2]
