@@ -52,8 +52,8 @@ class Fence:
             what = "the removal of the application" if state.removed else "another deployment"
             raise StepFailed(
                 Reason.SUPERSEDED,
-                f"Sequence {sequence} is older than {state.highest} ({what}), which has begun on "
-                "this server.",
+                f"Sequence {sequence} is too late: {state.highest} ({what}) has begun on this "
+                "server.",
             )
         mine = FenceState(highest=sequence, deployment=deployment, verified=state.verified)
         if mine != state:

@@ -194,7 +194,7 @@ def test_two_ports_are_not_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWEIGH_WEB_PORT", "8443")
     monkeypatch.setenv("AWEIGH_WEB_SECURE_PORT", "8443")
 
-    with pytest.raises(ValidationError, match="AWEIGH_WEB_PORT and AWEIGH_WEB_SECURE_PORT are one"):
+    with pytest.raises(ValidationError, match="AWEIGH_WEB_PORT and AWEIGH_WEB_SECURE_PORT must"):
         Settings()
 
 

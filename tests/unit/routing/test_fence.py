@@ -43,7 +43,7 @@ def test_a_newer_one_passes_and_closes_the_fence_behind_it(fence: Fence) -> None
 
     assert error.reason is Reason.SUPERSEDED
     assert error.message == (
-        "Sequence 2 is older than 3 (another deployment), which has begun on this server."
+        "Sequence 2 is too late: 3 (another deployment) has begun on this server."
     )
 
 
@@ -71,7 +71,7 @@ def test_one_sequence_is_one_deployments(fence: Fence) -> None:
     """A database restored from a backup gives a sequence to a second deployment."""
     passes(fence, 2, "dep_lost")
 
-    assert "2, another deployment, has begun" in refused(fence, 2, "dep_new").message
+    assert "2 (another deployment) has begun" in refused(fence, 2, "dep_new").message
     passes(fence, 2, "dep_lost")
 
 

@@ -118,7 +118,7 @@ async def test_generation_that_was_verified_before_goes_forward_only(
     await parts.switch.switch_to(generation, step)
 
     assert parts.live_sequence == 2
-    assert step.detail.startswith("live before this attempt, but: ")
+    assert step.detail.startswith("already live before this attempt, but: ")
 
 
 async def test_switch_is_not_taken_back_to_containers_that_were_stopped(
