@@ -72,8 +72,8 @@ async def test_volumes_and_networks_of_somebody_else_are_refused_and_left_alone(
         volume.remove()
         network.remove()
 
-    assert_says(of_volume, "start_failed", repr(volume.name), "belongs to somebody else")
-    assert_says(of_network, "start_failed", repr(network.name), "belongs to somebody else")
+    assert_says(of_volume, "start_failed", repr(volume.name), "was not created by")
+    assert_says(of_network, "start_failed", repr(network.name), "was not created by")
     assert [one["Labels"] for one in left] == [{"whose": "theirs"}] * 2
     assert containers(engine, stack.prefix, "greedy") == []
 
