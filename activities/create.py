@@ -26,6 +26,6 @@ class CreateActivity:
         async with self._steps.open_exclusively(StepName.CREATE, given) as step:
             image = await self._images.present(step.release)
             await self._replicas.ensure(step.release, image)
-            step.detail = ", ".join(one.name for one in await self._replicas.all_of(step.release))
+            step.detail = ", ".join(one.name for one in await self._replicas.of(step.release))
             step.log(f"running: {step.detail}")
             return StepResult(step.detail)

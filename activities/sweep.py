@@ -26,7 +26,8 @@ class SweepActivity:
         async with self._steps.open(StepName.SWEEP, given) as step:
             inventory = await self._api.inventory(step.release.application)
             removed = [await self._sweep.application(known) for known in inventory.applications]
-            await self._sweep.images()
+            await self._sweep.pulled_images()
+            await self._sweep.build_images()
             await self._sweep.networks()
             step.detail = f"{sum(removed)} images removed"
             return StepResult(step.detail)

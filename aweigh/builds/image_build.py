@@ -118,6 +118,7 @@ class ImageBuilds:
         step, name = image.step, await image.name()
         await self._containers.end_others(step.release)
         await self._end_unattended()
+        spent = await self._containers.seconds(step.release)
         log = BuildLog(step, clone.with_name("read"))
         await asyncio.to_thread(prepare, step.secrets, much=True)
         minutes = image.source.build.limits.minutes
@@ -126,7 +127,7 @@ class ImageBuilds:
                 image.method.run(name, clone, log),
                 self._methods.disk,
                 what="The build",
-                seconds=60 * minutes - await self._containers.seconds(step.release),
+                seconds=60 * minutes - spent,
                 too_long=f"The build took longer than its {minutes} min; "
                 "raise `build.limits.minutes`.",
             )

@@ -39,16 +39,24 @@ class ContainerMaker:
             return VolumeUser(user, frozenset())
         return VolumeUser(user, await self._owners.untouched(volumes))
 
-    async def start(self, spec: ContainerSpec, owner: VolumeUser) -> None:
-        """Create and start a container; remove it if it does not start.
+    async def create(self, spec: ContainerSpec, owner: VolumeUser) -> None:
+        """Create a container whose fresh volumes belong to the image's user.
 
         Raises:
             NameTaken: a container of that name exists.
-            AddressTaken: another container has its address.
-            StepFailed: a bind mount is not allowed, a port is taken, or it cannot be started.
+            StepFailed: a bind mount is not allowed, or the engine refused the container.
             StepUnavailable: the engine does not answer.
         """
         await self._create(self._host.with_resolved_binds(spec), owner)
+
+    async def start(self, spec: ContainerSpec) -> None:
+        """Start a container that was created; remove it if it does not start.
+
+        Raises:
+            AddressTaken: another container has its address.
+            StepFailed: a port is taken, or it cannot be started.
+            StepUnavailable: the engine does not answer.
+        """
         try:
             await self._engine.start(spec.name)
         except StepFailed as error:
@@ -58,7 +66,7 @@ class ContainerMaker:
             raise
 
     async def _create(self, spec: ContainerSpec, owner: VolumeUser) -> None:
-        """Create a container and give its fresh volumes to the image's user.
+        """Create a container and give its fresh volumes to their user.
 
         The engine copies the image's content and owner into an empty volume each time a container
         is created with it. For a volume in use that would undo the application's changes.

@@ -29,9 +29,13 @@ class Prepared:
         """Return an address on the application's network that no other container has."""
         return await self.networks.take_address(self.bridge, self.slug)
 
+    async def create(self, spec: ContainerSpec) -> None:
+        """Create a container; raises as `ContainerMaker.create`."""
+        await self.maker.create(spec, self.owner)
+
     async def start(self, spec: ContainerSpec) -> None:
-        """Create and start a container; raises the same errors as `ContainerMaker.start`."""
-        await self.maker.start(spec, self.owner)
+        """Start a created container; raises as `ContainerMaker.start`."""
+        await self.maker.start(spec)
 
 
 class Prerequisites:

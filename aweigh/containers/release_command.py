@@ -8,7 +8,7 @@ from aweigh.containers.engine import Container, Engine
 from aweigh.containers.installation import Installation
 from aweigh.containers.prerequisites import Prerequisites
 from aweigh.containers.replicas import Replicas, foreign_container
-from aweigh.containers.spec import DEPLOYMENT, release_command_spec
+from aweigh.containers.spec import DEPLOYMENT, INSTANCE, release_command_spec
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.images.facts import ImageFacts
@@ -90,20 +90,24 @@ class ReleaseCommand:
             image=image,
         )
         found = await engine.container(spec.name)
-        if found and found.labels.get(DEPLOYMENT) != release.deployment:
+        if found and found.labels.get(INSTANCE) != self._installation.instance:
             raise foreign_container(spec.name)
-        if found and found.status != "created":
+        mine = found and found.labels.get(DEPLOYMENT) == release.deployment
+        if found and mine and found.status != "created":
             return spec.name
-        if found:  # a worker died between create and start
+        # A worker died between create and start; or the database, restored from a backup, knows
+        # nothing of the deployment that the container belongs to.
+        if found:
             await engine.remove(spec.name)
         await self._replicas.stop_previous_writers(release, image)
         async with self._prerequisites.ensured(release, image) as prepared:
+            await prepared.create(spec)
             try:
                 await prepared.start(spec)
             except StepFailed as error:
                 raise StepFailed(
                     Reason.RELEASE_COMMAND_FAILED,
-                    f"The release command could not be started: {error.message}. "
+                    f"The release command could not be started: {error.message.rstrip('.')}. "
                     "Nothing was switched.",
                 ) from error
         return spec.name

@@ -93,8 +93,10 @@ class Replicas:
     async def _make(self, spec: ContainerSpec, prepared: Prepared) -> None:
         for _ in range(_ADDRESS_ATTEMPTS):
             address = spec.address or await prepared.free_address()
+            addressed = replace(spec, address=address)
             try:
-                await prepared.start(replace(spec, address=address))
+                await prepared.create(addressed)
+                await prepared.start(addressed)
             except AddressTaken:
                 continue
             except NameTaken as error:
@@ -106,9 +108,9 @@ class Replicas:
                 return
         raise StepUnavailable(Reason.START_FAILED, f"No free address was found for {spec.name}.")
 
-    async def all_of(self, release: Release) -> list[Container]:
-        """Return the existing replicas, in order, in any number and state."""
-        return await self._containers.replicas(release.application, release.sequence)
+    async def of(self, release: Release) -> list[Container]:
+        """Return the deployment's replicas, in order, whatever their number and state."""
+        return await self._containers.replicas_of(release)
 
     async def started(self, release: Release) -> list[Container]:
         """Return all replicas, in order, whether they run or have ended.
@@ -117,7 +119,7 @@ class Replicas:
             GenerationGone: a replica was never started, or is gone.
         """
         found = await self._containers.replicas_of(release)
-        return _all_of(release, [one for one in found if one.status != "created"])
+        return _require_all(release, [one for one in found if one.status != "created"])
 
     async def running(self, release: Release) -> list[Container]:
         """Return all replicas, in order.
@@ -126,7 +128,7 @@ class Replicas:
             GenerationGone: a replica does not run.
         """
         found = await self._containers.replicas_of(release)
-        return _all_of(release, [one for one in found if one.running])
+        return _require_all(release, [one for one in found if one.running])
 
     def generation(
         self, release: Release, image: ImageFacts, replicas: list[Container]
@@ -158,7 +160,7 @@ class Replicas:
             await self.stop_previous(release, image)
 
 
-def _all_of(release: Release, found: list[Container]) -> list[Container]:
+def _require_all(release: Release, found: list[Container]) -> list[Container]:
     if len(found) != release.settings.replicas:
         raise GenerationGone(release.slug, len(found), release.settings.replicas)
     return found

@@ -32,7 +32,8 @@ class Switch:
         """Make a generation live and see it answer: the point of no return.
 
         Raises:
-            StepFailed: `verify_failed`; the previous generation is live again.
+            StepFailed: `verify_failed`; what was live before is live again, or its containers are
+                stopped and `undo` restores it.
             StepUnavailable: the proxy does not answer; nothing is taken back.
             ProxyImageGone: the proxy's image must be pulled first.
         """

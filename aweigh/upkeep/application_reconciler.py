@@ -1,5 +1,6 @@
 """Reconciles one application on a server with the database."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -8,6 +9,7 @@ import structlog
 from aweigh.containers.engine import Container
 from aweigh.contract import KnownApplication
 from aweigh.core.background_tasks import BackgroundTasks
+from aweigh.core.tasks import gather_all
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.route_files import RouteFile
@@ -43,27 +45,37 @@ class ApplicationReconciler:
 
     async def reconcile(
         self, known: KnownApplication, containers: list[Container], found: Found
-    ) -> bool:
+    ) -> list[Container] | None:
         """Remove an application's leftovers, repair what is live, and add it to the findings.
 
-        Return whether that was possible: not while a newer deployment or another step is running.
+        Return the containers that are still to be stopped and removed; None if nothing was done,
+        because a newer deployment or another step is running.
         """
         answers: bool | None
-        done = True
+        outgoing: list[Container] | None
         try:
             file, outgoing = await self._put_right(known, containers)
             answers = await self._check.answers(file) if file else False
         except TimeoutError:
             _log.info("skipped an application that a step has locked", slug=known.slug)
-            done, file, answers, outgoing = False, self._live.files.live(known.slug), None, []
+            file, answers, outgoing = self._live.files.live(known.slug), None, None
         except _Newer:
-            done, file, answers, outgoing = False, self._live.files.live(known.slug), None, []
+            file, answers, outgoing = self._live.files.live(known.slug), None, None
         found.unsure -= in_doubt(known)
         if file:
             found.add(file, answers, verified=self._live.is_beyond_return(file))
-        # Stopping programs may take an hour, and must not delay other applications or a deployment.
-        await self._background.wait(known.id, partial(self._leftovers.stop_and_remove, outgoing))
-        return done
+        return outgoing
+
+    async def stop(self, outgoing: Mapping[str, list[Container]]) -> None:
+        """Stop and remove containers, by their application.
+
+        A program may take an hour to end: after half a minute the rest continues in the background.
+        """
+        await gather_all(
+            self._background.wait(application, partial(self._leftovers.stop_and_remove, containers))
+            for application, containers in outgoing.items()
+            if containers
+        )
 
     async def _put_right(
         self, known: KnownApplication, containers: list[Container]

@@ -136,14 +136,21 @@ class Reconciler:
         found = Found(skipped=list(inventory.skipped), unsure=set(inventory.left_alone))
         removed = await self._removed.find(inventory, containers, found)
         await self._guards.ensure(found)
+        outgoing: dict[str, list[Container]] = {}
         for application in (*inventory.applications, *removed):
             with found.isolating(application.slug):
                 here = containers[application.id]
-                if await self._applications.reconcile(application, here, found):
+                stopping = await self._applications.reconcile(application, here, found)
+                if stopping is not None:
+                    outgoing[application.id] = stopping
                     await self._sweep.application(application)
+        with found.isolating("leftovers"):
+            await self._applications.stop(outgoing)
         await self._ended.discard(seen, wanted(inventory), found)
         with found.isolating("images"):
-            await self._sweep.images()
+            await self._sweep.pulled_images()
+        with found.isolating("images for builds"):
+            await self._sweep.build_images()
         with found.isolating("networks"):
             await self._sweep.networks()
         return found.report(run_id)

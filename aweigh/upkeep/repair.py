@@ -71,7 +71,7 @@ class RouteRepair:
         """Return the live deployment's route file, rewritten if all its containers still exist."""
         try:
             release = await self._api.release(live.id)
-            found = await self._replicas.all_of(release)
+            found = await self._replicas.of(release)
             image = await self._images.find(found[0].image_id) if found else None
             if image is None or len(found) != release.settings.replicas:
                 _report_lost_route(known, "some of its containers are missing")

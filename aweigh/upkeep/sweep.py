@@ -19,9 +19,12 @@ class Sweep:
         """Remove our tags from an application's images that are not kept; return how many."""
         return await self._retention.sweep_application(known)
 
-    async def images(self) -> None:
-        """Remove images that were pulled for releases or builds, and that none needs now."""
+    async def pulled_images(self) -> None:
+        """Remove images that were pulled for releases, and that none needs now."""
         await self._retention.remove_pulled()
+
+    async def build_images(self) -> None:
+        """Remove images that were pulled for builds, and that none has needed for long."""
         await self._retention.remove_unused_for_builds(datetime.now(UTC))
 
     async def remove_images(self, slug: str) -> None:
