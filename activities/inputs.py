@@ -172,3 +172,20 @@ class ComparisonResult:
     changed: int
     #: Deployments that could not be compared.
     skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PruneInput:
+    """A server whose applications' histories are pruned."""
+
+    server: str
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    #: Deployments that were deleted.
+    deleted: int
+    #: Whether there may be more of them.
+    more: bool = False
+    #: Applications whose history could not be read.
+    skipped: list[str] = field(default_factory=list)

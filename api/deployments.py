@@ -1,4 +1,4 @@
-"""Deployments: read, followed, cancelled, retried."""
+"""Deployments: read, followed, cancelled, retried, deleted."""
 
 import re
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.dependencies import AppContext, Context, Cursor, Deployer, Reader
+from api.dependencies import Admin, AppContext, Context, Cursor, Deployer, Reader
 from api.idempotency import KeyHeader, key_of
 from api.log_stream import chunks, follow
 from api.ranges import ranged
@@ -16,7 +16,7 @@ from api.schemas import deployment_answer
 from api.wait import Wait, answer_for, answer_to
 from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import DeploymentState, Trigger
-from aweigh.store import admission, applications, deployments, idempotency, logs, outbox
+from aweigh.store import admission, applications, deletion, deployments, idempotency, logs, outbox
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
@@ -83,22 +83,21 @@ def _streams(request: Request) -> bool:
 @router.post("/{deployment}/cancel", status_code=202)
 async def cancel(context: Context, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
     """Request the cancellation; it is `cancelled` once nothing of it exists any more."""
-    return await _cancel(context, deployment, wait)
-
-
-@router.delete("/{deployment}", status_code=202)
-async def delete(context: Context, _: Deployer, deployment: str, wait: Wait = 0) -> Response:
-    return await _cancel(context, deployment, wait)
-
-
-async def _cancel(context: AppContext, deployment_id: str, wait: int) -> Response:
     async with context.store.write(urgent=True) as tx:
-        row = await deployments.find_row(tx, deployment_id, lock=True)
+        row = await deployments.find_row(tx, deployment, lock=True)
         if DeploymentState(row.state).ended:
-            raise Conflict(f"{deployment_id} has ended already ({row.state})")
-        await outbox.put(tx, outbox.CANCEL, deployment_id)
+            raise Conflict(f"{deployment} has ended already ({row.state})")
+        await outbox.put(tx, outbox.CANCEL, deployment)
     context.relay.wake()
-    return await answer_for(context, deployment_id, wait, wanted=DeploymentState.FAILED)
+    return await answer_for(context, deployment, wait, wanted=DeploymentState.FAILED)
+
+
+@router.delete("/{deployment}", status_code=204, response_class=Response)
+async def delete(context: Context, _: Admin, deployment: str) -> None:
+    """Delete an ended deployment: its record, its log, and its image if nothing else needs it."""
+    async with context.store.write(urgent=True) as tx:
+        await deletion.delete_ended(tx, deployment, context.settings.keep_releases)
+    context.followers.touch(deployment)
 
 
 @router.post("/{deployment}/retry", status_code=202)

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from aweigh.core.errors import Unavailable
+from aweigh.deployments.deployment import DeploymentState
 from aweigh.store.database import Store
 from aweigh.store.deployments import Progress, progress
 
@@ -41,6 +42,13 @@ class Followed:
     generation: int = 0
     progress: Progress | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the deployment has ended, or its record was deleted since."""
+        if self.progress is None:
+            return self.generation > 0
+        return DeploymentState(self.progress.state).ended
 
     def wake(self) -> None:
         self.generation += 1

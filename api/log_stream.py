@@ -71,6 +71,8 @@ async def follow(
                 yield KEEPALIVE_COMMENT
                 await asyncio.sleep(_SETTLING_SECONDS)
                 continue
+            if batch is None:
+                return  # the record was deleted meanwhile, and the log with it
             offset = batch.offset
             if batch.events:
                 sent = time.monotonic()
@@ -89,9 +91,12 @@ async def follow(
                         await changed.wait()
 
 
-async def _read(followers: Followers, deployment_id: str, offset: int) -> _Batch:
+async def _read(followers: Followers, deployment_id: str, offset: int) -> _Batch | None:
+    """Return what follows an offset; None if the deployment has no record any more."""
     async with followers.store.read() as tx:
-        found = (await progress(tx, [deployment_id]))[deployment_id]
+        found = (await progress(tx, [deployment_id])).get(deployment_id)
+        if found is None:
+            return None
         data = await logs.read(tx, deployment_id, offset, _CHUNK)
     more = len(data) == _CHUNK
     over = _is_over(found, tx.now) and not more

@@ -48,7 +48,7 @@ async def _shown_at_the_end(context: AppContext, deployment_id: str, wait: int) 
     with context.followers.follow(deployment_id) as followed:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                while not (followed.progress and DeploymentState(followed.progress.state).ended):
+                while not followed.has_ended:
                     await followed.changed.wait()
         # The end wakes all callers that wait for one deployment: one of them reads for all.
         return await context.followers.share(

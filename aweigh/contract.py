@@ -167,7 +167,7 @@ class KnownApplication(Message):
     keep: tuple[int, ...] = ()
     #: Deployments in flight, the live one, and the newest.
     deployments: tuple[KnownDeployment, ...] = ()
-    #: Unlisted deployments with lower sequences have ended.
+    #: Unlisted deployments with lower sequences have ended; their records may be deleted.
     ended_below: int = 0
     removed: bool = False
 

@@ -11,11 +11,13 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
+from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.core.settings import Settings
 from aweigh.github.status_reporter import StatusReporter
 from aweigh.store.lanes import Lanes
+from aweigh.store.pruning import Pruning
 from aweigh.temporal.executions import Executions
 from aweigh.temporal.record_comparison import RecordComparison
 from aweigh.temporal.workflow_records import WorkflowRecords
@@ -29,11 +31,13 @@ from workflows.commit_status import CommitStatusWorkflow
 from workflows.deployment import DeploymentWorkflow
 from workflows.lane import ApplicationLane
 from workflows.names import CONTROL_QUEUE
+from workflows.prune import PruneWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.removal import RemovalWorkflow
 
 WORKFLOWS = (
-    ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow, CommitStatusWorkflow
+    ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow, PruneWorkflow,
+    CommitStatusWorkflow,
 )  # fmt: skip
 
 
@@ -53,10 +57,11 @@ def activities_of(
     turns: TurnActivities,
     comparison: ComparisonActivities,
     statuses: CommitStatusActivities,
+    pruning: PruneActivities,
 ) -> list[Callable[..., Any]]:
     return [
         records.started, records.standing, records.succeeded, records.failed, records.removal,
-        turns.read, comparison.compare, statuses.report,
+        turns.read, comparison.compare, statuses.report, pruning.prune,
     ]  # fmt: skip
 
 
@@ -75,11 +80,12 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     github = await open_github(settings)
     statuses = CommitStatusActivities(StatusReporter(store, github, settings.workflow_page))
     comparison = ComparisonActivities(RecordComparison(store, executions, keep_logs))
+    pruning = PruneActivities(Pruning(store, settings.keep_releases))
     worker = Worker(
         client,
         task_queue=CONTROL_QUEUE,
         workflows=WORKFLOWS,
-        activities=activities_of(records, turns, comparison, statuses),
+        activities=activities_of(records, turns, comparison, statuses, pruning),
         workflow_runner=sandbox(),
         interceptors=[PlainErrors()],
         graceful_shutdown_timeout=timedelta(seconds=10),

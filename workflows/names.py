@@ -42,3 +42,7 @@ def build_queue(server: str) -> str:
 
 def reconcile_schedule(server: str) -> str:
     return f"reconcile/{server}"
+
+
+def prune_schedule(server: str) -> str:
+    return f"prune/{server}"

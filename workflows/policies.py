@@ -124,6 +124,7 @@ LONGEST_RECORD_CHECK: Final = timedelta(minutes=10)
 #: GitHub's rate limit may last an hour.
 COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
 COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
+PRUNE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
 REMOVAL: Final = Budget(
     attempt=timedelta(minutes=65), total=timedelta(hours=24), waiting=timedelta(hours=24)
 )

@@ -134,6 +134,13 @@ class Resources(Value):
         return memory_bytes(self.memory) if self.memory else None
 
 
+class KeepDeployments(Value):
+    """How much of an application's history is kept; what exceeds either limit is pruned."""
+
+    count: Annotated[int, Field(ge=1, le=100_000)] = 200
+    days: Annotated[int, Field(ge=1, le=36_500)] = 365
+
+
 class ApplicationSettings(Value):
     """The settings of an application, apart from its name and server."""
 
@@ -157,6 +164,7 @@ class ApplicationSettings(Value):
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
     strategy: Strategy = Strategy.AUTO
     policy: Policy = Policy.SUPERSEDE
+    keep_deployments: KeepDeployments = KeepDeployments()
 
     @field_validator("env")
     @classmethod

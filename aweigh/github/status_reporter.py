@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aweigh.builds.source.repository import Credentials
+from aweigh.core.errors import NotFound
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.deployments.source import GitSource
 from aweigh.deployments.workflow_ids import deployment_workflow_id
@@ -38,7 +39,6 @@ class StatusReporter:
         answer may carry the older state.
 
         Raises:
-            NotFound
             Refused: the credentials do not allow it.
             Unavailable: GitHub does not answer, or limits the rate of calls.
         """
@@ -51,14 +51,13 @@ class StatusReporter:
         return f"{sent.status.state} at {sent.repository}" if sent else "there is nothing to report"
 
     async def _current(self, deployment_id: str) -> _Report | None:
-        """None if nothing can be reported: no commit, no credentials, or another host.
-
-        Raises:
-            NotFound
-        """
-        async with self._store.read() as tx:
-            row = await deployments.find_row(tx, deployment_id)
-            release = await deployments.release_of(tx, row)
+        """None if nothing can be reported: no record, commit or credentials, or another host."""
+        try:
+            async with self._store.read() as tx:
+                row = await deployments.find_row(tx, deployment_id)
+                release = await deployments.release_of(tx, row)
+        except NotFound:
+            return None  # its record was deleted; GitHub keeps what it was told last
         source = release.settings.source
         if not isinstance(source, GitSource) or not source.credentials or not release.commit:
             return None

@@ -75,8 +75,12 @@ def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSet
     row.updated_at = tx.now
 
 
-def _opened(tx: Transaction, row: ApplicationRow) -> Application:
-    """Raises: Unreadable."""
+def opened(tx: Transaction, row: ApplicationRow) -> Application:
+    """Return an application, removed or not, with its settings.
+
+    Raises:
+        Unreadable
+    """
     text = tx.vault.open(Owner(kind=_SETTINGS, id=row.id), row.settings)
     return Application(row=row, settings=releases.settings_in(text, row.slug))
 
@@ -147,7 +151,7 @@ def reseal(tx: Transaction, row: ApplicationRow) -> None:
 
 async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Application:
     """Raises: NotFound, Unreadable."""
-    return _opened(tx, await find_row(tx, id_or_slug, lock=lock))
+    return opened(tx, await find_row(tx, id_or_slug, lock=lock))
 
 
 async def find_row(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> ApplicationRow:
@@ -174,7 +178,7 @@ def readable(tx: Transaction, rows: Iterable[ApplicationRow]) -> list[Applicatio
     found = []
     for row in rows:
         try:
-            found.append(_opened(tx, row))
+            found.append(opened(tx, row))
         except BAD_DATA as error:
             _log.error("the settings of an application cannot be read", application=row.id,
                        error=said_by(error, masks=False))  # fmt: skip
@@ -198,7 +202,7 @@ async def find_by_hook(
         NotFound: there is no such hook with this secret.
         Unreadable: its secret or its settings.
     """
-    return _opened(tx, await check_hook(tx, hook, secret, lock=lock))
+    return opened(tx, await check_hook(tx, hook, secret, lock=lock))
 
 
 async def check_hook(
@@ -230,7 +234,7 @@ async def lock(tx: Transaction, known: Application) -> Application:
     row = await find_row(tx, known.row.id, lock=True)
     if row.settings == known.row.settings:
         return Application(row=row, settings=known.settings)
-    return _opened(tx, row)
+    return opened(tx, row)
 
 
 async def page(tx: Transaction, *, after: str | None, limit: int) -> list[ApplicationRow]:

@@ -44,11 +44,11 @@ async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
     if await _has_open_deployment(tx, row):
         raise NotFound(f"{row.slug} has an open deployment; the next poll finds the branch")
     poll = BranchPoll.read(row.branch_poll, source)
-    since = await _commits(tx, row, since=await _newest_followed(tx, row))
+    since = await _commits(tx, row, since=await newest_followed(tx, row, poll))
     return Branch(
         source=source.model_copy(update={"build": Buildpacks()}),  # without the build's secrets
         sequence=row.last_sequence,
-        known=(poll.settled, *since) if poll else (),
+        known=(poll.settled, *poll.deleted, *since) if poll else (),
         before=poll.settled if poll else None,
         asked_at=tx.now,
     )
@@ -109,13 +109,25 @@ async def _has_open_deployment(tx: Transaction, row: ApplicationRow) -> bool:
     return await tx.session.scalar(query.limit(1)) is not None
 
 
-async def _newest_followed(tx: Transaction, row: ApplicationRow) -> int:
-    """Return the sequence of the newest deployment by a push or a poll; 0 if there is none."""
+async def remember_deleted(
+    tx: Transaction, row: ApplicationRow, deployment: DeploymentRow, commit: str | None
+) -> None:
+    """Let a poll know of a deployment that is being deleted; its row is still there."""
+    poll = BranchPoll.model_validate_json(row.branch_poll) if row.branch_poll else None
+    if poll is None:
+        return  # the first poll deploys nothing
+    newest = await newest_followed(tx, row, poll)
+    if deployment.sequence >= newest:
+        row.branch_poll = poll.without_record(commit, newest).model_dump_json()
+
+
+async def newest_followed(tx: Transaction, row: ApplicationRow, poll: BranchPoll | None) -> int:
+    """Return the sequence of the newest deployment by a push or a poll; 0 if there was none."""
     query = select(func.max(DeploymentRow.sequence)).where(
         DeploymentRow.application_id == row.id,
         DeploymentRow.trigger.in_((Trigger.PUSH, Trigger.POLL)),
     )
-    return await tx.session.scalar(query) or 0
+    return max(await tx.session.scalar(query) or 0, poll.followed if poll else 0)
 
 
 async def _commits(tx: Transaction, row: ApplicationRow, *, since: int) -> list[str]:

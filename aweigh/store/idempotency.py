@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import delete
 
-from aweigh.core.errors import Invalid
+from aweigh.core.errors import Conflict, Invalid, NotFound
 from aweigh.store import deployments
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import Deployment
@@ -58,11 +58,23 @@ async def once(
 
     Raises:
         Invalid: the key was used with another body.
+        Conflict: that deployment was deleted; a repeated call makes no second one.
     """
     if key is None:
         return await make()
     if known := await find(tx, application_id, key):
-        return await deployments.find(tx, known)
+        return await _find_again(tx, known)
     made = await make()
     remember(tx, application_id, key, made.id)
     return made
+
+
+async def _find_again(tx: Transaction, deployment_id: str) -> Deployment:
+    """Raises: Conflict: it was deleted."""
+    try:
+        return await deployments.find(tx, deployment_id)
+    except NotFound:
+        raise Conflict(
+            f"{deployment_id}, which an earlier call with this Idempotency-Key made, was deleted; "
+            "choose another key to deploy again"
+        ) from None

@@ -51,7 +51,7 @@ async def _newest_of(tx: Transaction, application: str) -> tuple[str, ...]:
 
 
 async def _known(tx: Transaction, row: ApplicationRow, keep: int) -> KnownApplication:
-    rows, oldest = await _listed(tx, row)
+    rows = await _listed(tx, row)
     succeeded = select(DeploymentRow.sequence).where(
         DeploymentRow.application_id == row.id, DeploymentRow.state == DeploymentState.SUCCEEDED
     )
@@ -60,7 +60,8 @@ async def _known(tx: Transaction, row: ApplicationRow, keep: int) -> KnownApplic
     in_flight = [d.sequence for d in rows if not DeploymentState(d.state).ended]
     return KnownApplication(
         id=row.id, slug=row.slug, live=row.live, highest_sequence=row.last_sequence,
-        keep=tuple(kept + in_flight), removed=row.removed_at is not None, ended_below=oldest,
+        keep=tuple(kept + in_flight), removed=row.removed_at is not None,
+        ended_below=row.last_sequence + 1,  # the record of an unlisted one may be deleted
         deployments=tuple(
             KnownDeployment(id=d.id, sequence=d.sequence, state=DeploymentState(d.state))
             for d in rows
@@ -68,14 +69,15 @@ async def _known(tx: Transaction, row: ApplicationRow, keep: int) -> KnownApplic
     )  # fmt: skip
 
 
-async def _listed(tx: Transaction, row: ApplicationRow) -> tuple[list[DeploymentRow], int]:
-    """Return the listed deployments, and the sequence below which all others have ended."""
+async def _listed(tx: Transaction, row: ApplicationRow) -> list[DeploymentRow]:
+    """Return the newest deployments, and of the older ones those that are live or open."""
     query = select(DeploymentRow).where(DeploymentRow.application_id == row.id)
     query = query.order_by(DeploymentRow.sequence.desc())
     newest = list(await tx.session.scalars(query.limit(_NEWEST)))
     if len(newest) < _NEWEST:
-        return newest, 0
-    oldest = newest[-1].sequence
+        return newest
     needed = or_(DeploymentRow.id == row.live, DeploymentRow.state.in_(OPEN))
-    older = await tx.session.scalars(query.where(needed, DeploymentRow.sequence < oldest))
-    return [*newest, *older], oldest
+    older = await tx.session.scalars(
+        query.where(needed, DeploymentRow.sequence < newest[-1].sequence)
+    )
+    return [*newest, *older]

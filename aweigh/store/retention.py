@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store.database import Transaction
@@ -10,7 +10,10 @@ from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, LogChun
 
 
 async def forget(tx: Transaction, older_than: timedelta) -> None:
-    """Remove logs and events of deployments that ended earlier and are not live."""
+    """Remove logs and events of deployments that ended earlier and are not live.
+
+    Events of deleted deployments go by their own age.
+    """
     old = select(DeploymentRow.id).where(
         DeploymentRow.state.in_([DeploymentState.SUCCEEDED, DeploymentState.FAILED]),
         DeploymentRow.finished_at < tx.now - older_than,
@@ -20,3 +23,6 @@ async def forget(tx: Transaction, older_than: timedelta) -> None:
     )
     for table in (LogChunk, EventRow):
         await tx.session.execute(delete(table).where(table.deployment_id.in_(old)))
+    is_recorded = exists().where(DeploymentRow.id == EventRow.deployment_id)
+    of_deleted = EventRow.deployment_id.is_not(None) & ~is_recorded
+    await tx.session.execute(delete(EventRow).where(EventRow.at < tx.now - older_than, of_deleted))

@@ -60,6 +60,13 @@ async def findings_of(tx: Transaction, name: str, run_id: str) -> Findings | Non
     return found if found and found.run_id == run_id else None
 
 
+async def reported_live(tx: Transaction, name: str) -> set[str]:
+    """Return the ids of the deployments that may be live by the server's newest report."""
+    row = await tx.session.get(ServerRow, name)
+    found = Findings.model_validate_json(row.findings) if row and row.findings else None
+    return {*found.live, *found.unsure, *found.verified} if found else set()
+
+
 async def _row(tx: Transaction, name: str, *, lock: bool = False) -> ServerRow:
     """Raises: Conflict."""
     query = select(ServerRow).where(ServerRow.name == name)

@@ -172,6 +172,8 @@ class EventRow(Base):
     application_id: Mapped[str] = mapped_column(index=True)
     deployment_id: Mapped[str | None]
     at: Mapped[datetime]
+    #: The deployment as it was, as JSON, where its record is gone.
+    deployment: Mapped[str | None] = mapped_column(Text)
 
 
 class OutboxRow(Base):

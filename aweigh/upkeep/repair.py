@@ -62,7 +62,11 @@ class RouteRepair:
         return None
 
     def _is_left_by_a_failure(self, known: KnownApplication, file: RouteFile) -> bool:
-        failed = known.state_of(file.generation.sequence) is DeploymentState.FAILED
+        sequence = file.generation.sequence
+        state = known.state_of(sequence)
+        # The record of a live one is never deleted, so an ended one without a record is not live.
+        is_deleted = state is None and known.has_ended(sequence)
+        failed = state is DeploymentState.FAILED or is_deleted
         return failed and not self._live.is_beyond_return(file)
 
     async def _write_again(

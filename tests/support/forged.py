@@ -12,6 +12,7 @@ import httpx2
 from activities import inputs
 from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
+from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.containers.subnet import Subnet
@@ -22,6 +23,7 @@ from aweigh.images.platform import Platform, ServerPlatforms
 from aweigh.servers.api_client import Api
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes
+from aweigh.store.pruning import Pruning
 from aweigh.temporal.executions import Executions
 from aweigh.temporal.record_comparison import RecordComparison
 from aweigh.temporal.workflow_records import WorkflowRecords
@@ -90,6 +92,7 @@ HARMLESS = {
     "read_turns": "ids, and its lane's own: it answers what the database knows, and writes nothing",
     "reconcile_server": "nothing: it asks the API what is expected on its own server",
     "compare_records": "the server's name: what is live there, that server told the API",
+    "prune_deployments": "the server's name: what goes, the applications' own settings say",
     "report_commit_status": "the deployment's id: GitHub gets the state that the database has",
 }
 
@@ -131,5 +134,6 @@ def on_control(store: Store) -> dict[str, Any]:
             TurnActivities(Lanes(store)),
             ComparisonActivities(RecordComparison(store, strangers, timedelta(days=1))),
             CommitStatusActivities(StatusReporter(store, cast(Any, None), str)),
+            PruneActivities(Pruning(store, keep_releases=5)),
         )
     )

@@ -18,6 +18,7 @@ WORKFLOWS = (
     "removal",
     "records",
     "reconcile",
+    "prune",
     "shield",
     "commit_status",
 )

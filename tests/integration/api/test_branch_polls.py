@@ -11,8 +11,9 @@ import pytest
 from aweigh.builds.source.private_target import PrivateTarget
 from aweigh.builds.source.targets import Targets
 from aweigh.contract import Head, Lease
+from aweigh.deployments.deployment import Reason
 from aweigh.servers.api_client import Api
-from aweigh.store import servers
+from aweigh.store import lifecycle, servers
 from tests.support.api_door import Door
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import delivery, push
@@ -193,6 +194,56 @@ async def test_what_is_pushed_while_it_does_not_follow_is_never_deployed(
     await poller.poll()
 
     assert await made(door) == [("poll", missed)]
+
+
+@pytest.mark.parametrize("by_push", [False, True])
+async def test_what_was_deleted_is_not_deployed_again(
+    door: Door, git: GitServer, poller: BranchPoller, api: Api, by_push: bool
+) -> None:
+    """Nor is an older head, which a deployment since has replaced."""
+    app = await follow(door, git)
+    await poller.poll()
+    first = git.push("shop", {"number": "1"})
+    await deliver(door, git, app, first, minutes=-2)
+    head = git.push("shop", {"number": "2"})
+    if by_push:
+        await deliver(door, git, app, head)
+    else:
+        path = f"/v1/applications/{app['id']}/deployments"
+        assert (await door.call("POST", path, json={"commit": head})).status_code == 202
+    newest, older = (await door.get("/v1/deployments"))["items"]
+    for one in (older, newest):
+        await start(door.store, one["id"])
+        async with door.store.write() as tx:
+            await lifecycle.failed(tx, one["id"], Reason.UNHEALTHY, "no", run_id="run-1")
+
+    assert (await door.call("DELETE", f"/v1/deployments/{newest['id']}")).status_code == 204
+    await poller.poll()
+
+    assert await made(door) == [("push", first)]
+    branch = await api.branch(app["id"])
+    assert branch
+    assert head in branch.known
+    assert (first in branch.known) is not by_push
+
+
+async def test_a_delivery_that_comes_again_after_the_deletion_deploys_nothing(
+    door: Door, git: GitServer
+) -> None:
+    app = await follow(door, git)
+    payload = push(git.url("shop"), after=git.push("shop", {"number": "1"}))
+    request = delivery(payload, app["webhook_secret"])
+    assert (await door.client.post("/v1/github/webhooks", **request)).status_code == 202
+    (one,) = (await door.get("/v1/deployments"))["items"]
+    await start(door.store, one["id"])
+    async with door.store.write() as tx:
+        await lifecycle.failed(tx, one["id"], Reason.UNHEALTHY, "no", run_id="run-1")
+    await door.call("DELETE", f"/v1/deployments/{one['id']}")
+
+    again = await door.client.post("/v1/github/webhooks", **request)
+
+    assert again.status_code == 202, again.text
+    assert await made(door) == []
 
 
 async def test_one_repository_that_is_gone_keeps_nobody_else_waiting(

@@ -24,7 +24,7 @@ CALLS = [
     (READ, "GET", "/v1/deployments/dep_1/steps"),
     (READ, "GET", "/v1/deployments/dep_1/log"),
     (DEPLOY, "POST", "/v1/deployments/dep_1/cancel"),
-    (DEPLOY, "DELETE", "/v1/deployments/dep_1"),
+    (ADMIN, "DELETE", "/v1/deployments/dep_1"),
     (DEPLOY, "POST", "/v1/deployments/dep_1/retry"),
     (DEPLOY, "POST", "/v1/deployments/dep_1/rollback"),
     (ADMIN, "GET", "/v1/tokens"),

@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 
 from aweigh.deployments.application import ApplicationSettings
-from aweigh.deployments.deployment import Trigger
+from aweigh.deployments.deployment import Reason, Trigger
 from aweigh.github.app import GitHub
 from aweigh.github.commit_status import CommitStatus, StatusState
 from aweigh.github.status_reporter import StatusReporter
-from aweigh.store import applications
+from aweigh.store import applications, deletion, lifecycle
 from aweigh.store.database import Store
 from tests.support.installation import (
     SERVER,
@@ -86,6 +86,18 @@ async def test_a_state_that_changes_meanwhile_is_set_last(store: Store) -> None:
 
     assert github.states == [StatusState.PENDING, StatusState.SUCCESS]
     assert said == f"success at {REPOSITORY}"
+
+
+async def test_nothing_is_reported_of_a_deleted_deployment(store: Store) -> None:
+    made = await deploy(store)
+    github = FakeGitHub()
+    async with store.write() as tx:
+        await lifecycle.failed(tx, made, Reason.CANCELLED, "")
+        await deletion.delete_ended(tx, made, keep_releases=5)
+
+    said = await reporter(store, github).report(made)
+
+    assert (github.states, said) == ([], "there is nothing to report")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ async def test_every_application_is_told_with_its_deployments(store: Store) -> N
         applications=(
             KnownApplication(
                 id=application, slug="shop", live=ended, highest_sequence=3, keep=(1, 3, 2),
+                ended_below=4,
                 deployments=(
                     KnownDeployment(id=waiting, sequence=3, state=DeploymentState.CREATED),
                     KnownDeployment(id=begun, sequence=2, state=DeploymentState.STARTED),

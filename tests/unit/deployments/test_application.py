@@ -28,6 +28,7 @@ def test_what_is_left_out_has_its_default() -> None:
         "resources": {"cpus": None, "memory": None}, "command": None, "entrypoint": None,
         "release_command": None, "stop_grace": 10, "drain": 30, "restart": "unless-stopped",
         "strategy": "auto", "policy": "supersede",
+        "keep_deployments": {"count": 200, "days": 365},
     }  # fmt: skip
 
 
@@ -48,6 +49,7 @@ def test_everything_that_can_be_set_is_kept() -> None:
         "replicas": 1, "resources": {"cpus": 0.5, "memory": "512m"}, "command": ["serve"],
         "entrypoint": ["/bin/sh"], "release_command": ["migrate"], "stop_grace": 0, "drain": 0,
         "restart": "always", "strategy": "recreate", "policy": "queue",
+        "keep_deployments": {"count": 20, "days": 30},
     }  # fmt: skip
 
     settings = ApplicationSettings.model_validate(given)
@@ -223,6 +225,12 @@ def test_a_wrong_port_is_named(field: str, number: int) -> None:
          "two releases cannot share an exclusive volume; use recreate"),
         ({"strategy": "blue"}, "strategy", IsStr(regex="Input should be.*")),
         ({"policy": "drop"}, "policy", IsStr(regex="Input should be.*")),
+        ({"keep_deployments": {"count": 0}}, "keep_deployments.count",
+         IsStr(regex="Input should be greater.*")),
+        ({"keep_deployments": {"days": 36_501}}, "keep_deployments.days",
+         IsStr(regex="Input should be less.*")),
+        ({"keep_deployments": {"weeks": 1}}, "keep_deployments.weeks",
+         "Extra inputs are not permitted"),
         ({"restart": "sometimes"}, "restart", IsStr(regex="Input should be.*")),
         ({"stop_grace": -1}, "stop_grace", IsStr(regex="Input should be greater.*")),
         ({"drain": 3601}, "drain", IsStr(regex="Input should be less.*")),

@@ -61,6 +61,24 @@ def test_a_deployment_that_became_live_after_the_inventory_was_taken_still_drain
     assert not old_is_leftover(application(old=DeploymentState.SUCCEEDED), tmp_path)
 
 
+def test_container_of_a_deleted_deployment_is_a_leftover_also_where_the_route_is_lost() -> None:
+    known = KnownApplication(
+        id="app_1", slug="shop", live="dep_3", highest_sequence=3, ended_below=4,
+        deployments=(KnownDeployment(id="dep_3", sequence=3, state=DeploymentState.SUCCEEDED),),
+    )  # fmt: skip
+    containers = [
+        Container(
+            id=f"{sequence}", name=f"shop-{sequence}-0", image_id="", status="running",
+            labels={SEQUENCE: str(sequence), ROLE: "replica"},
+        )
+        for sequence in (1, 3, 4)
+    ]  # fmt: skip
+
+    found = [is_leftover(one, known, None) for one in containers]
+
+    assert found == [True, False, False]
+
+
 @pytest.mark.parametrize(("ended_below", "expected"), [(0, False), (OLD, False), (OLD + 1, True)])
 def test_what_is_no_longer_listed_has_ended_below_what_is(
     tmp_path: Path, ended_below: int, expected: bool

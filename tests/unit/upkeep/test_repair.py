@@ -52,6 +52,27 @@ async def test_route_that_a_failure_left_is_taken_back(
     assert (file.generation.sequence, parts.live_sequence) == (1, 1)
 
 
+async def test_route_that_a_failure_left_is_taken_back_though_its_record_was_deleted(
+    parts: FakeParts, routes: RouteRepair
+) -> None:
+    await parts.made_live(parts.routed(1))
+    await parts.made_live(parts.routed(2), verified=False)
+
+    file = await routes.repair(known(1, SUCCEEDED, ended_below=3))
+
+    assert file
+    assert (file.generation.sequence, parts.live_sequence) == (1, 1)
+
+
+async def test_route_of_a_deployment_that_the_database_never_knew_stays(
+    parts: FakeParts, routes: RouteRepair
+) -> None:
+    await parts.made_live(parts.routed(1))
+    begun = await parts.made_live(parts.routed(2), verified=False)
+
+    assert await routes.repair(known(1, SUCCEEDED, ended_below=2)) == begun
+
+
 async def test_route_that_the_first_failure_left_is_removed(
     parts: FakeParts, routes: RouteRepair
 ) -> None:
