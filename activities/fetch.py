@@ -11,11 +11,11 @@ from activities.step import Steps
 from aweigh.deployments.deployment import StepName
 
 if TYPE_CHECKING:
-    from aweigh.builds.image_build import ImageBuilds
+    from aweigh.builds.source_builds import SourceBuilds
 
 
 class FetchActivity:
-    def __init__(self, steps: Steps, builds: ImageBuilds) -> None:
+    def __init__(self, steps: Steps, builds: SourceBuilds) -> None:
         self._steps = steps
         self._builds = builds
 

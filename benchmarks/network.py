@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from aweigh.containers.address_space import AddressSpace
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.engine import Engine
-from aweigh.containers.isolation import Isolation
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import IDENTITY, INSTANCE, ContainerSpec
@@ -73,7 +73,7 @@ async def opened(directory: Path, yard: Yard) -> AsyncIterator[ApplicationNetwor
 async def table_rows(
     yard: Yard, networks: ApplicationNetworks, rounds: int, beside: int
 ) -> list[tuple[str, ...]]:
-    isolation, engine = Isolation(names=networks.names), networks.engine
+    isolation, engine = ApplicationFirewall(names=networks.names), networks.engine
 
     async def own(slug: str) -> None:
         await isolation.ensure()

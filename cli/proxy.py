@@ -4,7 +4,7 @@ import asyncio
 
 from cli.output import one_line_errors, say
 from worker.process import load_settings
-from worker.proxy import recreate
+from worker.proxy_recreation import recreate
 
 
 def recreate_proxy() -> None:

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from aweigh.core.settings import Settings
-from worker.connections import (
+from worker.connection_limits import (
     BACKLOG,
     Connections,
     GuardedProtocol,

@@ -9,7 +9,7 @@ from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Subnet
 from aweigh.core.settings import Settings
 from aweigh.images.platform import ServerPlatforms
-from aweigh.images.server_platforms import platforms_of
+from aweigh.images.platform_detection import platforms_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from aweigh.core.errors import BAD_DATA
 from aweigh.core.threads import in_thread
 from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.routing.route_files import RouteFile, RouteFiles
-from aweigh.upkeep.live_keeper import LiveKeeper
+from aweigh.upkeep.live_containers import LiveContainers
 from worker.engine_events import EngineEvent
 
 #: A removed container reports its end first, and a stopping engine ends all of them.
@@ -38,7 +38,7 @@ class EventRepair:
         self,
         route_files: RouteFiles,
         containers: OwnContainers,
-        keeper: LiveKeeper,
+        keeper: LiveContainers,
         proxy: ProxyGuard,
     ) -> None:
         self._route_files = route_files
@@ -123,7 +123,7 @@ class EventRepair:
             return True
         if file is None or await self._runs(file):
             return True
-        return await self._keeper.keep_running(subject)
+        return await self._keeper.ensure_running(subject)
 
     async def _runs(self, file: RouteFile) -> bool:
         generation = file.generation

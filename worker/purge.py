@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from aweigh.containers.application_firewall import ApplicationFirewall
+from aweigh.containers.build_firewall import Firewall, interface_of
 from aweigh.containers.engine import Engine
-from aweigh.containers.firewall import Firewall, interface_of
-from aweigh.containers.isolation import Isolation
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import INSTANCE
@@ -60,7 +60,7 @@ async def _purge_engine(settings: Settings, instance: str, say: Callable[[str], 
     if not prefix_is_ours:
         say(f"kept the images under {settings.prefix}/: another installation uses that prefix")
         return
-    await Isolation(names=names).remove()
+    await ApplicationFirewall(names=names).remove()
     await Firewall(interface=interface_of(names.build_network)).remove()
     ours = [name for name in await images.names() if names.owns_image(name)]
     for name in ours:

@@ -12,9 +12,9 @@ from typing import Final
 import structlog
 
 from aweigh.containers.engine import Container
+from aweigh.containers.health_probe import Probe
 from aweigh.containers.naming import Names
 from aweigh.containers.own_containers import OwnContainers
-from aweigh.containers.probe import Probe
 from aweigh.core.errors import BAD_DATA, StepFailed
 from aweigh.core.threads import in_thread
 from aweigh.deployments.application import ApplicationSettings

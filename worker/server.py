@@ -78,7 +78,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 async def _follow_the_engine(parts: ServerParts, wiring: ServerWiring, api: Api) -> None:
     names = parts.installation.names
     servers = RouteServers(api, parts.locks, parts.live, parts.containers, parts.probe, names)
-    repair = EventRepair(parts.route_files, parts.containers, wiring.live_keeper, parts.proxy)
+    repair = EventRepair(parts.route_files, parts.containers, wiring.live_containers, parts.proxy)
 
     def take(event: EngineEvent | None) -> None:
         servers.take(event)

@@ -7,31 +7,31 @@ from pathlib import Path
 from aweigh.builds.built_images import BuiltImages
 from aweigh.builds.containers import BuildContainers
 from aweigh.builds.directory import BuildDirectory
-from aweigh.builds.image_build import BuildMethods, ImageBuilds
 from aweigh.builds.network import BuildNetwork
 from aweigh.builds.source.checkout import Checkouts
 from aweigh.builds.source.targets import Targets
+from aweigh.builds.source_builds import BuildMethods, SourceBuilds
 from aweigh.builds.tools import BuildTools
 from aweigh.containers.address_space import AddressSpace
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.build_firewall import Firewall, interface_of
+from aweigh.containers.container_maker import ContainerMaker
 from aweigh.containers.engine import Engine
 from aweigh.containers.exit_watch import ExitWatch
-from aweigh.containers.firewall import Firewall, interface_of
-from aweigh.containers.gate import HealthGate
+from aweigh.containers.health_gate import HealthGate
+from aweigh.containers.health_probe import Probe
 from aweigh.containers.host_access import HostAccess
 from aweigh.containers.installation import Installation
-from aweigh.containers.isolation import Isolation
-from aweigh.containers.maker import ContainerMaker
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.own_containers import OwnContainers
 from aweigh.containers.prerequisites import Prerequisites
-from aweigh.containers.probe import Probe
 from aweigh.containers.release_command import ReleaseCommand
 from aweigh.containers.replicas import Replicas
 from aweigh.containers.spec import IDENTITY, INSTANCE
 from aweigh.core.settings import Settings
-from aweigh.images.build_images import BuildImages
+from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.images import Images
 from aweigh.images.pull import Puller
 from aweigh.images.release_images import ReleaseImages
@@ -111,8 +111,8 @@ class ServerParts:
         )
 
     @cached_property
-    def isolation(self) -> Isolation:
-        return Isolation(
+    def firewall(self) -> ApplicationFirewall:
+        return ApplicationFirewall(
             names=self.installation.names,
             allowed=self.settings.application_networks,
             private_too=self.settings.close_private_networks,
@@ -133,7 +133,7 @@ class ServerParts:
             self.installation.names,
             self.networks,
             self.application_networks,
-            self.isolation,
+            self.firewall,
             ContainerMaker(self.engine, self.host),
         )
 
@@ -252,7 +252,7 @@ class ServerParts:
         )
 
     @cached_property
-    def image_builds(self) -> ImageBuilds:
+    def source_builds(self) -> SourceBuilds:
         checkouts = Checkouts(self.targets, self.build_directory, self.disk)
         built = BuiltImages(
             self.installation.names,
@@ -261,12 +261,12 @@ class ServerParts:
             self.build_directory,
             self.build_network,
         )
-        return ImageBuilds(checkouts, built, self.build_methods, self.locks)
+        return SourceBuilds(checkouts, built, self.build_methods, self.locks)
 
     @cached_property
     def build_methods(self) -> BuildMethods:
         settings, platforms = self.settings, self.facts.platforms
-        images = BuildImages(
+        images = BuildToolImages(
             self.installation.names, self.images, self.locks, platforms, self.puller
         )
         tools = BuildTools(

@@ -12,7 +12,7 @@ from activities.health import HealthActivity
 from activities.preflight import PreflightActivity
 from activities.pull import PullActivity
 from activities.reconcile import ReconcileActivity
-from activities.release import ReleaseActivity
+from activities.release_command import ReleaseActivity
 from activities.remove import RemoveActivity
 from activities.remove_application import RemoveApplicationActivity
 from activities.step import Steps
@@ -24,7 +24,7 @@ from aweigh.servers.journal import Journal
 from aweigh.upkeep.application_reconciler import ApplicationReconciler
 from aweigh.upkeep.leftovers import Leftovers
 from aweigh.upkeep.live_check import LiveCheck
-from aweigh.upkeep.live_keeper import LiveKeeper
+from aweigh.upkeep.live_containers import LiveContainers
 from aweigh.upkeep.readiness import Readiness
 from aweigh.upkeep.reconciler import (
     EndedDeployments,
@@ -81,9 +81,9 @@ class ServerWiring:
             ],
             pull_queue: [
                 PullActivity(steps, self.parts.source_images).pull,
-                FetchActivity(steps, self.parts.image_builds).fetch,
+                FetchActivity(steps, self.parts.source_builds).fetch,
             ],
-            build_queue: [BuildActivity(steps, self.parts.image_builds).build],
+            build_queue: [BuildActivity(steps, self.parts.source_builds).build],
         }
 
     @cached_property
@@ -97,7 +97,7 @@ class ServerWiring:
 
     @cached_property
     def _readiness(self) -> Readiness:
-        return Readiness(self.parts.host, self.parts.disk, self.parts.proxy, self.parts.isolation)
+        return Readiness(self.parts.host, self.parts.disk, self.parts.proxy, self.parts.firewall)
 
     @cached_property
     def _sweep(self) -> Sweep:
@@ -129,7 +129,7 @@ class ServerWiring:
         networks, files = self.parts.application_networks, self.parts.route_files
         return Reconciler(
             self._api,
-            ServerGuards(self.parts.isolation, self.parts.proxy, files),
+            ServerGuards(self.parts.firewall, self.parts.proxy, files),
             self.parts.containers,
             self._application_reconciler,
             RemovedApplications(self._api, files, networks),
@@ -170,5 +170,5 @@ class ServerWiring:
         )
 
     @cached_property
-    def live_keeper(self) -> LiveKeeper:
-        return LiveKeeper(self._api, self.parts.locks, self.parts.live, self._container_repair)
+    def live_containers(self) -> LiveContainers:
+        return LiveContainers(self._api, self.parts.locks, self.parts.live, self._container_repair)

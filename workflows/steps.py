@@ -17,7 +17,7 @@ from activities.health import HealthActivity
 from activities.inputs import StepInput, StepResult
 from activities.preflight import PreflightActivity
 from activities.pull import PullActivity
-from activities.release import ReleaseActivity
+from activities.release_command import ReleaseActivity
 from activities.remove import RemoveActivity
 from activities.sweep import SweepActivity
 from activities.switch import SwitchActivity

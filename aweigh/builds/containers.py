@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from aweigh.builds.buildpacks.containers import BUILD_ROLE, CACHE_ROLE, BuildOrder
+from aweigh.builds.buildpacks.phase_containers import BUILD_ROLE, CACHE_ROLE, BuildOrder
 from aweigh.builds.buildpacks.phases import Phases
 from aweigh.builds.directory import BuildDirectory
 from aweigh.builds.dockerfile.buildkit import BuildKit
-from aweigh.builds.dockerfile.container import DockerfileOrder
+from aweigh.builds.dockerfile.buildkit_container import DockerfileOrder
 from aweigh.builds.network import BuildNetwork
 from aweigh.containers.engine import Engine
 from aweigh.containers.installation import Installation

@@ -1,8 +1,8 @@
 """The network of builds, from which code under build cannot reach this server's own services."""
 
-from aweigh.containers.firewall import Firewall
+from aweigh.containers.build_firewall import Firewall
+from aweigh.containers.iptables import CannotConfine
 from aweigh.containers.networks import Networks
-from aweigh.containers.packet_filter import CannotConfine
 from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 

@@ -11,7 +11,7 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.containers.creation import create_arguments
+from aweigh.containers.engine_arguments import create_arguments
 from aweigh.containers.engine_connection import EngineLine
 from aweigh.containers.engine_errors import engine_error
 from aweigh.containers.spec import ContainerSpec

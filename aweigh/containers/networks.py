@@ -12,8 +12,8 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
+from aweigh.containers.build_firewall import interface_of
 from aweigh.containers.engine import Engine
-from aweigh.containers.firewall import interface_of
 from aweigh.containers.free_subnets import engine_networks, free_subnet, host_networks
 from aweigh.containers.naming import Names
 from aweigh.containers.network_creation import NetworkSpec, create_network, create_unless_taken

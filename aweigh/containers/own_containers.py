@@ -94,18 +94,20 @@ class OwnContainers:
         """Kill and remove containers."""
         await gather_all(self._engine.remove(one.name) for one in containers)
 
-    async def park(self, containers: Iterable[Container]) -> None:
-        """Stop and keep containers, so that `unpark` can run them again.
+    async def stop_and_keep(self, containers: Iterable[Container]) -> None:
+        """Stop and keep containers, so that `run_again` can run them again.
 
         The restart policy is removed first, so that a restarting engine does not run them.
         """
-        await gather_all(self._park(one) for one in containers if not _is_parked(one))
+        await gather_all(
+            self._stop_and_keep(one) for one in containers if not _is_kept_stopped(one)
+        )
 
-    async def _park(self, container: Container) -> None:
+    async def _stop_and_keep(self, container: Container) -> None:
         await self._engine.set_restart(container.name, "no")
         await self._engine.stop(container.name)
 
-    async def unpark(self, containers: Iterable[Container]) -> None:
+    async def run_again(self, containers: Iterable[Container]) -> None:
         """Run parked containers again with their original restart policy."""
         for container in containers:
             policy = container.labels.get(RESTART, "no")
@@ -115,5 +117,5 @@ class OwnContainers:
                 await self._engine.start(container.name)
 
 
-def _is_parked(container: Container) -> bool:
+def _is_kept_stopped(container: Container) -> bool:
     return container.restart in ("", "no") and container.status in _STOPPED

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.isolation import Isolation
-from aweigh.containers.maker import ContainerMaker, VolumeUser
+from aweigh.containers.container_maker import ContainerMaker, VolumeUser
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.spec import APPLICATION, ContainerSpec, all_mounts
@@ -44,13 +44,13 @@ class Prerequisites:
         names: Names,
         networks: Networks,
         application_networks: ApplicationNetworks,
-        isolation: Isolation,
+        firewall: ApplicationFirewall,
         maker: ContainerMaker,
     ) -> None:
         self._names = names
         self._networks = networks
         self._application_networks = application_networks
-        self._isolation = isolation
+        self._firewall = firewall
         self._maker = maker
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ class Prerequisites:
 
         Failures of the packet filter are reported by preflight and the reconciler, not here.
         """
-        await self._isolation.ensure()
+        await self._firewall.ensure()
         bridge = await self._application_networks.ensure(release.application, release.slug)
         mounts = all_mounts(self._names, release.slug, release.settings, image)
         volumes = [mount.source for mount in mounts if not mount.is_bind]

@@ -149,7 +149,7 @@ class Replicas:
     async def stop_previous(self, release: Release, image: ImageFacts) -> None:
         """With `recreate`, stop everything else of the application."""
         if chosen_strategy(release.settings, image.volumes) is Strategy.RECREATE:
-            await self._containers.park(await self._containers.others(release))
+            await self._containers.stop_and_keep(await self._containers.others(release))
 
     async def stop_previous_writers(self, release: Release, image: ImageFacts) -> None:
         """With `recreate`, stop everything else if the release command may write to its volumes."""

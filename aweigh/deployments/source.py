@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from aweigh.builds.build import Build, Buildpacks
+from aweigh.builds.build_settings import Build, Buildpacks
 from aweigh.builds.source import repository as git
 from aweigh.builds.source.repository_path import directory
 from aweigh.core.model import Text, Value

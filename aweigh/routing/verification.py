@@ -6,9 +6,9 @@ import time
 from typing import Final
 
 from aweigh.containers.engine import Container
+from aweigh.containers.health_probe import Probe
 from aweigh.containers.naming import Names
 from aweigh.containers.own_containers import OwnContainers
-from aweigh.containers.probe import Probe
 from aweigh.core.errors import StepFailed, StepUnavailable
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from aweigh.builds.build import Buildpacks
+from aweigh.builds.build_settings import Buildpacks
 from aweigh.contract import Branch, Head
 from aweigh.core.errors import NotFound
 from aweigh.deployments.branch_poll import BranchPoll

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.engine import Container
-from aweigh.containers.isolation import Isolation
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Bridge
@@ -71,7 +71,7 @@ class FakeApplicationNetworks(ApplicationNetworks):
         self.engine.networks.pop(self.names.application_network(slug), None)
 
 
-class FakeIsolation(Isolation):
+class FakeApplicationFirewall(ApplicationFirewall):
     """A packet filter that is always set."""
 
     async def ensure(self) -> str:

@@ -1,7 +1,7 @@
 """A probe that sees what a test says is there."""
 
-from aweigh.containers.health import Seen
-from aweigh.containers.probe import Probe
+from aweigh.containers.health_check import Seen
+from aweigh.containers.health_probe import Probe
 from aweigh.deployments.application import HealthCheck
 
 

@@ -1,7 +1,7 @@
 """Checks whether a server can take a release, before anything is changed."""
 
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.host_access import HostAccess
-from aweigh.containers.isolation import Isolation
 from aweigh.deployments.release import Release
 from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.servers.disk import DiskReserve
@@ -9,12 +9,12 @@ from aweigh.servers.disk import DiskReserve
 
 class Readiness:
     def __init__(
-        self, host: HostAccess, disk: DiskReserve, proxy: ProxyGuard, isolation: Isolation
+        self, host: HostAccess, disk: DiskReserve, proxy: ProxyGuard, firewall: ApplicationFirewall
     ) -> None:
         self._host = host
         self._disk = disk
         self._proxy = proxy
-        self._isolation = isolation
+        self._firewall = firewall
 
     async def ensure(self, release: Release) -> str:
         """Reject a release that cannot work here; return a warning, or "".
@@ -26,4 +26,4 @@ class Readiness:
         await self._host.refuse_unavailable(release)
         if release.settings.domains:
             await self._proxy.ensure()
-        return await self._isolation.ensure()
+        return await self._firewall.ensure()

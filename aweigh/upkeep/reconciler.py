@@ -6,9 +6,9 @@ from functools import partial
 import structlog
 
 from aweigh.builds.containers import BuildContainers
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.engine import Container
-from aweigh.containers.isolation import Isolation
 from aweigh.containers.own_containers import OwnContainers
 from aweigh.contract import Findings, Inventory, KnownApplication
 from aweigh.core.background_tasks import BackgroundTasks
@@ -27,8 +27,10 @@ _log = structlog.get_logger(__name__)
 class ServerGuards:
     """Parts that all applications of a server depend on: the packet filter and the proxy."""
 
-    def __init__(self, isolation: Isolation, proxy: ProxyGuard, route_files: RouteFiles) -> None:
-        self._isolation = isolation
+    def __init__(
+        self, firewall: ApplicationFirewall, proxy: ProxyGuard, route_files: RouteFiles
+    ) -> None:
+        self._firewall = firewall
         self._proxy = proxy
         self._route_files = route_files
 
@@ -39,7 +41,7 @@ class ServerGuards:
                 "this invalid file keeps the proxy from reloading its routes", file=str(path)
             )
         with found.isolating("packet filter"):
-            if warning := await self._isolation.ensure():
+            if warning := await self._firewall.ensure():
                 _log.warning(warning)
         with found.isolating("proxy"):
             await self._proxy.ensure_if_needed()

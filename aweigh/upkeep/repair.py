@@ -148,7 +148,7 @@ class ContainerRepair:
         release = await self._api.release(generation.deployment)
         await self._replicas.stop_previous(release, image)
         await self._containers.stop_and_remove(cut_off)
-        await self._containers.unpark(stopped)
+        await self._containers.run_again(stopped)
         if missing > 0:
             await self._replicas.ensure(release, image)
 

@@ -63,5 +63,5 @@ class Undo:
         # A newer deployment may have stopped what is live, and then restarts it itself.
         if live and self._live.fence.state(release.application).highest <= release.sequence:
             kept = await self._containers.replicas(release.application, live.generation.sequence)
-            await self._containers.unpark(kept)
+            await self._containers.run_again(kept)
         step.detail = ", ".join(one.name for one in mine) or "nothing to remove"

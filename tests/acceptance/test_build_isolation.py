@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from aweigh.builds.buildpacks.builder import Phase
-from aweigh.containers.firewall import Firewall, interface_of
+from aweigh.containers.build_firewall import Firewall, interface_of
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building
 from tests.support.door import default_bridge_address

@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.builds.dockerfile.container import PHASE
+from aweigh.builds.dockerfile.buildkit_container import PHASE
 from aweigh.containers.naming import Names
 from tests.support.arguments import watched_arguments
 from tests.support.building import leavings

@@ -11,7 +11,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from aweigh.containers.isolation import Isolation
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.naming import Names
 from examples.demo.image import PYTHON, make_image
 from tests.support.door import gateway_of
@@ -105,7 +105,7 @@ async def test_isolation_that_somebody_took_away_are_put_up_again(
     """As where the packet filter is reloaded."""
     name = f"walled-{again}"
     await deployed(stack, repository, name)
-    Isolation(names=Names(stack.prefix)).remove_now()
+    ApplicationFirewall(names=Names(stack.prefix)).remove_now()
 
     if again == "deployment":
         await deployed(stack, repository, f"{name}-other")

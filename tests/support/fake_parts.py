@@ -19,7 +19,7 @@ from aweigh.servers.journal import Journal
 from aweigh.servers.running_step import Attempt, RunningStep
 from aweigh.testing.engine import FakeEngine
 from aweigh.testing.images import FakeImages
-from aweigh.testing.networks import FakeApplicationNetworks, FakeIsolation, FakeNetworks
+from aweigh.testing.networks import FakeApplicationFirewall, FakeApplicationNetworks, FakeNetworks
 from aweigh.testing.probe import FakeProbe
 from aweigh.testing.traefik import FakeTraefik
 from tests.support.installation import IMAGE, settings_of
@@ -78,8 +78,8 @@ class FakeParts(ServerParts):
         )
 
     @cached_property
-    def isolation(self) -> FakeIsolation:
-        return FakeIsolation(names=self.installation.names)
+    def firewall(self) -> FakeApplicationFirewall:
+        return FakeApplicationFirewall(names=self.installation.names)
 
     def release(self, sequence: int, **settings: Any) -> Release:
         """A release of the application, which the API gives out from now on."""

@@ -8,8 +8,8 @@ from functools import partial
 import docker
 from docker.errors import APIError, NotFound
 
-from aweigh.containers.firewall import Firewall, interface_of
-from aweigh.containers.isolation import Isolation
+from aweigh.containers.application_firewall import ApplicationFirewall
+from aweigh.containers.build_firewall import Firewall, interface_of
 from aweigh.containers.naming import Names
 
 #: A busy engine may still be at what a killed worker asked of it.
@@ -26,7 +26,7 @@ def remove_leftovers(prefix: str) -> None:
                 raise refused
             time.sleep(0.2)
     client.close()
-    Isolation(names=Names(prefix)).remove_now()
+    ApplicationFirewall(names=Names(prefix)).remove_now()
     Firewall(interface=interface_of(Names(prefix).build_network)).remove_now()
 
 

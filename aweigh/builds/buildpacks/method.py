@@ -3,7 +3,7 @@
 from collections.abc import Container
 from pathlib import Path
 
-from aweigh.builds.build import Buildpacks
+from aweigh.builds.build_settings import Buildpacks
 from aweigh.builds.buildpacks.builder import (
     LIFECYCLE_VERSION,
     PLATFORM_APIS,
@@ -14,7 +14,7 @@ from aweigh.builds.buildpacks.builder import (
     read_lifecycle,
     understands_engine,
 )
-from aweigh.builds.buildpacks.containers import BuildOrder
+from aweigh.builds.buildpacks.phase_containers import BuildOrder
 from aweigh.builds.containers import BuildContainers
 from aweigh.builds.log import BuildLog
 from aweigh.builds.method import tool_missing
@@ -26,7 +26,7 @@ from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
 from aweigh.deployments.variable import values_of
-from aweigh.images.build_images import BuildImages
+from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.reference import ImageReference
 from aweigh.images.release_images import ReleaseImages
 from aweigh.servers.running_step import RunningStep
@@ -42,7 +42,7 @@ class ByBuildpacks:
         build: Buildpacks,
         *,
         containers: BuildContainers,
-        build_images: BuildImages,
+        build_images: BuildToolImages,
         release_images: ReleaseImages,
         tools: BuildTools,
     ) -> None:

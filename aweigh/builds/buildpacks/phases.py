@@ -22,7 +22,7 @@ from aweigh.builds.buildpacks.builder import (
     was_killed,
     why_no_process,
 )
-from aweigh.builds.buildpacks.containers import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
+from aweigh.builds.buildpacks.phase_containers import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 from aweigh.builds.source.files import Owner, files_archive, inside, tree_archive
 from aweigh.containers.engine import Container, Engine
 from aweigh.containers.naming import Names

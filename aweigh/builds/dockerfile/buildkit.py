@@ -10,9 +10,9 @@ from typing import Final
 
 import docker
 
-from aweigh.builds.buildpacks.containers import CACHE_ROLE
+from aweigh.builds.buildpacks.phase_containers import CACHE_ROLE
 from aweigh.builds.dockerfile.arguments import with_arguments
-from aweigh.builds.dockerfile.container import (
+from aweigh.builds.dockerfile.buildkit_container import (
     CONTEXT,
     DOCKERFILE,
     NOT_STARTED,

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from aweigh.builds.build import Dockerfile
+from aweigh.builds.build_settings import Dockerfile
 from aweigh.builds.containers import BuildContainers
-from aweigh.builds.dockerfile.container import PHASE, DockerfileOrder, step_begun
+from aweigh.builds.dockerfile.buildkit_container import PHASE, DockerfileOrder, step_begun
 from aweigh.builds.log import BuildLog
 from aweigh.builds.method import tool_missing
 from aweigh.builds.source.files import dockerfile_of, inside
@@ -14,7 +14,7 @@ from aweigh.core.errors import PullStopped, StepError
 from aweigh.core.threads import in_thread
 from aweigh.deployments.source import GitSource
 from aweigh.deployments.variable import values_of
-from aweigh.images.build_images import BuildImages
+from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.reference import ImageReference
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
@@ -33,7 +33,7 @@ class ByDockerfile:
         build: Dockerfile,
         *,
         containers: BuildContainers,
-        build_images: BuildImages,
+        build_images: BuildToolImages,
         tools: BuildTools,
         disk: DiskReserve,
     ) -> None:

@@ -10,7 +10,7 @@ from aweigh.builds.source.git_errors import submodule_error
 from aweigh.builds.source.lfs import LargeFiles
 from aweigh.builds.source.lfs_pointer import LONGEST_POINTER, Pointer, read_pointer
 from aweigh.builds.source.repository import fetch_address
-from aweigh.builds.source.submodules import (
+from aweigh.builds.source.submodule_addresses import (
     BadSubmodule,
     Submodule,
     is_link,

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from aweigh.builds.source.repository import owner_of
-from aweigh.builds.source.submodules import Submodule
+from aweigh.builds.source.submodule_addresses import Submodule
 from aweigh.core.errors import StepError, StepFailed, StepUnavailable
 from aweigh.core.text import one_line
 from aweigh.deployments.deployment import Reason

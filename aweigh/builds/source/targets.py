@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from aweigh.builds.source.private_target import Address, PrivateTarget
-from aweigh.containers.firewall import INTERNAL
+from aweigh.containers.build_firewall import INTERNAL
 from aweigh.core.errors import StepFailed, StepUnavailable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason

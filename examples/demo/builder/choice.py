@@ -12,7 +12,7 @@ from typing import Final
 import docker
 from docker.errors import DockerException
 
-from aweigh.builds.build import DEFAULT_BUILDER
+from aweigh.builds.build_settings import DEFAULT_BUILDER
 from aweigh.core.errors import AweighError, StepError
 from aweigh.images.images import Images
 from aweigh.images.reference import ImageReference

@@ -16,8 +16,8 @@ from typing import Any
 import docker
 import pytest
 
+from aweigh.containers.build_firewall import Firewall, interface_of
 from aweigh.containers.engine import Engine
-from aweigh.containers.firewall import Firewall, interface_of
 from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from examples.demo.image import PYTHON, base_image

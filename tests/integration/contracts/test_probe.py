@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aweigh.containers.probe import Probe
+from aweigh.containers.health_probe import Probe
 from aweigh.deployments.application import HealthCheck
 from aweigh.testing.probe import FakeProbe
 from tests.support.http import said, serving

@@ -14,7 +14,7 @@ import pytest
 from aweigh.containers.engine import Engine
 from aweigh.containers.naming import Names
 from aweigh.core.errors import StepFailed
-from aweigh.images.build_images import BuildImages
+from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
 from aweigh.images.platform import Platform, ServerPlatforms
@@ -50,9 +50,9 @@ class Server:
         self._disk = DiskReserve(directory=directory, percent=0, least_bytes=0)
 
     @property
-    def build_images(self) -> BuildImages:
+    def build_images(self) -> BuildToolImages:
         puller = Puller(self.images, self.platforms, self._disk)
-        return BuildImages(self.names, self.images, self._locks, self.platforms, puller)
+        return BuildToolImages(self.names, self.images, self._locks, self.platforms, puller)
 
     async def remove_unused(self, now: datetime) -> None:
         await Retention(self.names, self.images, self._locks, KEPT).remove_unused_for_builds(now)

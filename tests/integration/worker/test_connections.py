@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from tests.support.stack import free_ports
-from worker.connections import Connections, GuardedProtocol, Limits
+from worker.connection_limits import Connections, GuardedProtocol, Limits
 
 PATIENCE = 300  # of these tests, with a machine that is busy
 GET = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

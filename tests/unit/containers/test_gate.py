@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.containers.health import chosen_check, deadline_of
+from aweigh.containers.health_check import chosen_check, deadline_of
 from aweigh.deployments.application import HealthCheck
 from aweigh.images.facts import ImageFacts
 from tests.support.installation import settings_of

@@ -24,10 +24,10 @@ def _quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the gate's clock, a second passes each time that it looks."""
     seconds = itertools.count()
     clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
-    monkeypatch.setattr("aweigh.containers.gate.time", clock)
+    monkeypatch.setattr("aweigh.containers.health_gate.time", clock)
     for pause in ("_FIRST_PAUSE", "_LONGEST_PAUSE"):
-        monkeypatch.setattr(f"aweigh.containers.gate.{pause}", 0)
-    monkeypatch.setattr("aweigh.containers.gate._LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(f"aweigh.containers.health_gate.{pause}", 0)
+    monkeypatch.setattr("aweigh.containers.health_gate._LOOK_SECONDS", 0.01)
     monkeypatch.setattr("aweigh.containers.exit_watch._NEXT_EXIT_SECONDS", 0)
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aweigh.containers.probe import Probe
+from aweigh.containers.health_probe import Probe
 from aweigh.deployments.application import HealthCheck
 from tests.support.http import said, serving
 from tests.support.stack import free_ports

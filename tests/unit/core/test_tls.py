@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aweigh.containers.probe import Probe
+from aweigh.containers.health_probe import Probe
 from aweigh.core import tls
 from aweigh.github.app import GitHub
 from aweigh.routing.traefik import Traefik

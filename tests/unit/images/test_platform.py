@@ -6,7 +6,7 @@ import pytest
 
 from aweigh.core.errors import StepFailed
 from aweigh.images.platform import Platform, ServerPlatforms
-from aweigh.images.server_platforms import emulated
+from aweigh.images.platform_detection import emulated
 
 
 @pytest.mark.parametrize(

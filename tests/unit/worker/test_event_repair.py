@@ -9,7 +9,7 @@ import pytest
 from aweigh.containers.own_containers import OwnContainers
 from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.routing.route_files import RouteFiles
-from aweigh.upkeep.live_keeper import LiveKeeper
+from aweigh.upkeep.live_containers import LiveContainers
 from worker import event_repair
 from worker.engine_events import EngineEvent
 from worker.event_repair import EventRepair
@@ -32,9 +32,9 @@ class Keeper:
         self._changed = asyncio.Condition()
 
     async def ensure_if_needed(self) -> None:
-        await self.keep_running("proxy")
+        await self.ensure_running("proxy")
 
-    async def keep_running(self, subject: str) -> bool:
+    async def ensure_running(self, subject: str) -> bool:
         async with self._changed:
             self.looked.append(subject)
             self._changed.notify_all()
@@ -66,7 +66,7 @@ def repairing(keeper: Keeper, applications: list[str]) -> tuple[EventRepair, asy
     repair = EventRepair(
         cast(RouteFiles, SimpleNamespace(all=lambda: files)),
         cast(OwnContainers, NothingRuns()),
-        cast(LiveKeeper, keeper),
+        cast(LiveContainers, keeper),
         cast(ProxyGuard, keeper),
     )
     return repair, asyncio.create_task(repair.run())
@@ -125,8 +125,8 @@ async def test_one_that_is_not_done_is_tried_again(
     monkeypatch.setattr(event_repair, "_FIRST_PAUSE", 0.01)
 
     class Failing(Keeper):
-        async def keep_running(self, subject: str) -> bool:
-            await super().keep_running(subject)
+        async def ensure_running(self, subject: str) -> bool:
+            await super().ensure_running(subject)
             return len(self.looked) == 3
 
     keeper = Failing()

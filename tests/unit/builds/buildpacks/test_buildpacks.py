@@ -17,7 +17,7 @@ from aweigh.builds.buildpacks.builder import (
     was_killed,
     why_no_process,
 )
-from aweigh.builds.buildpacks.containers import BuildOrder, phase_spec
+from aweigh.builds.buildpacks.phase_containers import BuildOrder, phase_spec
 from aweigh.builds.project_file import Project
 from aweigh.containers.naming import Names
 from aweigh.core.settings import Settings

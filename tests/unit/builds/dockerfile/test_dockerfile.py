@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aweigh.builds.build import Dockerfile
-from aweigh.builds.dockerfile.container import DockerfileOrder, dockerfile_spec, step_begun
+from aweigh.builds.build_settings import Dockerfile
+from aweigh.builds.dockerfile.buildkit_container import DockerfileOrder, dockerfile_spec, step_begun
 from aweigh.builds.key import content_key
 from aweigh.containers.naming import Names
 from aweigh.core.model import place_of

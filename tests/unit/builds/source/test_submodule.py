@@ -2,7 +2,7 @@
 
 import pytest
 
-from aweigh.builds.source.submodules import (
+from aweigh.builds.source.submodule_addresses import (
     DEEPEST,
     MOST,
     BadSubmodule,

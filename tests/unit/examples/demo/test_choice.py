@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.builds.build import DEFAULT_BUILDER
+from aweigh.builds.build_settings import DEFAULT_BUILDER
 from aweigh.containers.engine import Engine
 from aweigh.core.errors import AweighError
 from aweigh.images.images import Images

@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx2
 
-from aweigh.containers.health import Seen
+from aweigh.containers.health_check import Seen
 from aweigh.core.tls import trusted
 from aweigh.deployments.application import HealthCheck
 

@@ -11,7 +11,7 @@ from aweigh.upkeep.repair import ContainerRepair
 _PATIENCE_SECONDS: Final = 5.0
 
 
-class LiveKeeper:
+class LiveContainers:
     def __init__(
         self, api: Api, locks: Locks, live: LiveState, container_repair: ContainerRepair
     ) -> None:
@@ -20,7 +20,7 @@ class LiveKeeper:
         self._live = live
         self._container_repair = container_repair
 
-    async def keep_running(self, application_id: str) -> bool:
+    async def ensure_running(self, application_id: str) -> bool:
         """Restart missing live containers of one application; return whether nothing is left to do.
 
         It takes the same lock as all other work on the application. While a deployment is in

@@ -4,7 +4,7 @@ import ipaddress
 
 from inline_snapshot import snapshot
 
-from aweigh.containers.firewall import Firewall, interface_of
+from aweigh.containers.build_firewall import Firewall, interface_of
 
 
 def test_builds_reach_the_internet_and_name_servers_alone() -> None:

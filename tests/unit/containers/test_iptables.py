@@ -1,6 +1,6 @@
 """Chains of the packet filter, in the words of its commands."""
 
-from aweigh.containers.packet_filter import Chain, restore_text
+from aweigh.containers.iptables import Chain, restore_text
 
 
 def chain(table: str, name: str, *rules: str) -> Chain:

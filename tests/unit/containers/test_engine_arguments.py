@@ -5,7 +5,7 @@ from typing import Any
 
 import docker
 
-from aweigh.containers.creation import create_arguments
+from aweigh.containers.engine_arguments import create_arguments
 from aweigh.containers.spec import ContainerSpec
 
 

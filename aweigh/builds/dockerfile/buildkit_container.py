@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aweigh.builds.buildpacks.containers import BUILD_ROLE, engine_log
+from aweigh.builds.buildpacks.phase_containers import BUILD_ROLE, engine_log
 from aweigh.containers.naming import Names
 from aweigh.containers.spec import ROLE, ContainerSpec, Mount
 

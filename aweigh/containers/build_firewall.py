@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.containers.packet_filter import CannotConfine, Chain, remove_chains, set_chains
+from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
 from aweigh.core.threads import in_thread
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -12,7 +12,7 @@ from aweigh.servers.locks import Locks
 from aweigh.servers.running_step import RunningStep
 
 
-class BuildImages:
+class BuildToolImages:
     def __init__(
         self,
         names: Names,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.builds.build import Dockerfile
+from aweigh.builds.build_settings import Dockerfile
 from aweigh.builds.buildpacks.method import ByBuildpacks
 from aweigh.builds.built_images import BuiltImage, BuiltImages
 from aweigh.builds.containers import BuildContainers
@@ -19,7 +19,7 @@ from aweigh.builds.tools import BuildTools
 from aweigh.core.errors import BuildLost, StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
-from aweigh.images.build_images import BuildImages
+from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.release_images import ReleaseImages
 from aweigh.secrets.masking import prepare
 from aweigh.servers.disk import DiskReserve
@@ -34,7 +34,7 @@ class BuildMethods:
     """The build methods (Buildpacks and Dockerfile) and the collaborators that they share."""
 
     containers: BuildContainers
-    build_images: BuildImages
+    build_images: BuildToolImages
     release_images: ReleaseImages
     tools: BuildTools
     disk: DiskReserve
@@ -62,7 +62,7 @@ class BuildMethods:
         )
 
 
-class ImageBuilds:
+class SourceBuilds:
     def __init__(
         self, checkouts: Checkouts, built: BuiltImages, methods: BuildMethods, locks: Locks
     ) -> None:

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from aweigh.containers.isolation import Isolation
+from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.naming import Names
 
 NAMES = Names("aweigh")
@@ -13,13 +13,13 @@ NAMES = Names("aweigh")
 def rules(
     name: str, *, allowed: tuple[ipaddress.IPv4Network, ...] = (), private_too: bool = False
 ) -> tuple[str, ...]:
-    isolation = Isolation(names=NAMES, allowed=allowed, private_too=private_too)
+    isolation = ApplicationFirewall(names=NAMES, allowed=allowed, private_too=private_too)
     [found] = [one for one in isolation.chains(["169.254.169.254"]) if one.name.endswith(name)]
     return found.rules
 
 
 def test_one_set_of_rules_is_for_every_network_that_applications_are_in() -> None:
-    interfaces = {one.interface for one in Isolation(names=NAMES).chains([])}
+    interfaces = {one.interface for one in ApplicationFirewall(names=NAMES).chains([])}
     names = [NAMES.slice_interface(0), NAMES.slice_interface(511), NAMES.common_interface("back")]
 
     assert interfaces == {f"{NAMES.interfaces}+"}
@@ -69,7 +69,7 @@ def test_what_a_setting_opens_is_let_through_before_anything_is_refused() -> Non
 
 async def test_it_is_said_what_is_open_where_there_are_no_isolation() -> None:
     """As where the server worker does not run as root, or not beside its engine."""
-    said = await Isolation(names=Names("nobodyhasthis")).ensure()
+    said = await ApplicationFirewall(names=Names("nobodyhasthis")).ensure()
 
     assert said.startswith("applications of this server can reach link-local addresses")
     assert said.endswith(("the engine's networks are not on this machine", "does not run as root"))

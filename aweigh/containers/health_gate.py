@@ -7,9 +7,9 @@ from typing import Final
 
 from aweigh.containers.engine import Container
 from aweigh.containers.exit_watch import ExitWatch
-from aweigh.containers.health import Seen, chosen_check, deadline_of
+from aweigh.containers.health_check import Seen, chosen_check, deadline_of
+from aweigh.containers.health_probe import Probe
 from aweigh.containers.naming import Names
-from aweigh.containers.probe import Probe
 from aweigh.core.errors import StepFailed
 from aweigh.core.text import one_line
 from aweigh.deployments.application import LONGEST_GATE, HealthCheck

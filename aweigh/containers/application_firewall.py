@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aweigh.containers.firewall import (
+from aweigh.containers.build_firewall import (
     ANSWERS,
     INTERNAL,
     METADATA,
@@ -22,8 +22,8 @@ from aweigh.containers.firewall import (
     refuse_distant,
     without_ipv6,
 )
+from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
 from aweigh.containers.naming import Names
-from aweigh.containers.packet_filter import CannotConfine, Chain, remove_chains, set_chains
 from aweigh.containers.subnet import ANCHOR
 from aweigh.core.threads import in_thread
 
@@ -32,7 +32,7 @@ _FORGED: Final = ("-d 127.0.0.0/8 -j DROP", "-m rpfilter --invert -j DROP")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Isolation:
+class ApplicationFirewall:
     """The packet filter of all networks that applications of this installation are in."""
 
     names: Names
