@@ -9,7 +9,7 @@ from worker.server_parts import ServerParts
 
 
 async def recreate(settings: Settings) -> None:
-    """Apply changed settings, while no deployment switches.
+    """Apply changed settings; no other process starts or replaces the proxy meanwhile.
 
     Raises:
         AweighError: the API does not answer, or the proxy cannot be started with these settings.

@@ -84,8 +84,6 @@ class ServerParts:
             least_bytes=settings.disk_reserve_bytes,
         )
 
-    # containers
-
     @cached_property
     def engine(self) -> Engine:
         return Engine(self.settings.docker_host)
@@ -156,8 +154,6 @@ class ServerParts:
         exits = ExitWatch(self.engine, self.facts.platforms)
         return HealthGate(exits, self.probe, self.installation.names)
 
-    # images
-
     @cached_property
     def images(self) -> Images:
         return Images(self.engine)
@@ -178,8 +174,6 @@ class ServerParts:
     @cached_property
     def source_images(self) -> SourceImages:
         return SourceImages(self.images, self.facts.platforms, self.puller, self.release_images)
-
-    # routing
 
     @cached_property
     def route_files(self) -> RouteFiles:
@@ -222,8 +216,6 @@ class ServerParts:
     def switch(self) -> Switch:
         verification = Verification(self.view, self.containers, self.probe, self.installation.names)
         return Switch(self.live, self.proxy, verification, self.drain, self.containers)
-
-    # builds
 
     @cached_property
     def targets(self) -> Targets:

@@ -90,7 +90,7 @@ class BuildContainers:
         await self._directory.remove(deployment_id)
 
     async def remove_application(self, application_id: str) -> None:
-        """Remove an application's caches and everything that its builds left."""
+        """Remove the volumes of an application's builds: caches, and those that a build left."""
         await self._networks.remove_volumes({APPLICATION: application_id, ROLE: CACHE_ROLE})
         await self._networks.remove_volumes({APPLICATION: application_id, ROLE: BUILD_ROLE})
 

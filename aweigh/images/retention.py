@@ -47,7 +47,7 @@ class Retention:
                 await self._images.untag(f"{repository}:{tag}")
 
     async def remove_application(self, slug: str) -> None:
-        """Remove all tags of an application."""
+        """Remove all tags of an application, then pulled images that no release needs any more."""
         repository = self._names.image_repository(slug)
         for tag in await self._images.tags(repository):
             await self._images.untag(f"{repository}:{tag}")

@@ -36,6 +36,7 @@ class Switch:
                 stopped and `undo` restores it.
             StepUnavailable: the proxy does not answer; nothing is taken back.
             ProxyImageGone: the proxy's image must be pulled first.
+            ValueError: the settings cannot stand in a route file.
         """
         settings = step.release.settings
         if settings.domains:

@@ -1,4 +1,4 @@
-"""Locks of a server: one per application, one for the whole server.
+"""Locks of a server, by name: one per application, and those of what applications share.
 
 Each lock has two parts: one in the process, for its own tasks, and `flock`, against another process
 with the same data. The kernel releases the locks of a killed process.
@@ -26,7 +26,8 @@ class Locks:
 
     @asynccontextmanager
     async def holding(self, name: str, *, patience: float | None = None) -> AsyncIterator[None]:
-        """Hold the lock `name`: an application's id, or `server` for all of them.
+        """Hold a lock: an application's by its id, or a shared one (the proxy's, `server`; addresses;
+        images; the builds of an application). A shared one excludes no application's.
 
         Raises:
             ValueError: this cannot be the name of a lock.

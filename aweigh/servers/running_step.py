@@ -27,7 +27,7 @@ class Attempt:
 
     run_id: str
     number: int
-    #: Whether the step was cancelled; may be called from any thread.
+    #: Whether the step was cancelled; also in a thread that has the step's context (`in_thread`).
     is_cancelled: Callable[[], bool]
     #: Whether this worker is stopping; the next one continues the step.
     worker_stops: Callable[[], bool]

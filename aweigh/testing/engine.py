@@ -66,8 +66,6 @@ class FakeEngine(Engine):
     def line(self, timeout: float | None = None) -> EngineLine:
         raise NotImplementedError("FakeEngine has no connection")
 
-    # For tests.
-
     def change(self, name: str, **fields: Any) -> None:
         """Have a container look otherwise, as after something that nobody asked for."""
         made = self._made[name]

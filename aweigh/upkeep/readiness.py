@@ -1,4 +1,4 @@
-"""Checks whether a server can take a release, before anything is changed."""
+"""Makes a server ready for a release, or refuses it, before anything of the application changes."""
 
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.host_access import HostAccess
@@ -17,7 +17,7 @@ class Readiness:
         self._firewall = firewall
 
     async def ensure(self, release: Release) -> str:
-        """Reject a release that cannot work here; return a warning, or "".
+        """Reject a release that cannot work here, and have proxy and packet filter; return a warning.
 
         Raises:
             StepError: a bind mount, a port, the disk or the proxy prevents it.
