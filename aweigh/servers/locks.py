@@ -26,8 +26,8 @@ class Locks:
 
     @asynccontextmanager
     async def holding(self, name: str, *, patience: float | None = None) -> AsyncIterator[None]:
-        """Hold a lock: an application's by its id, or a shared one (the proxy's, `server`; addresses;
-        images; the builds of an application). A shared one excludes no application's.
+        """Hold a lock: an application's by its id, or a shared one (the proxy's, addresses,
+        images, an application's builds). A shared one excludes no application's.
 
         Raises:
             ValueError: this cannot be the name of a lock.

@@ -17,7 +17,7 @@ class Readiness:
         self._firewall = firewall
 
     async def ensure(self, release: Release) -> str:
-        """Reject a release that cannot work here, and have proxy and packet filter; return a warning.
+        """Reject a release that cannot work here; have proxy and packet filter. Return a warning.
 
         Raises:
             StepError: a bind mount, a port, the disk or the proxy prevents it.
