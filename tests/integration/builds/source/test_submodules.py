@@ -80,7 +80,10 @@ async def test_a_private_submodule_of_another_owner_says_whose_credentials_there
 
     assert failure.value.reason is Reason.SUBMODULE_FAILED
     said = failure.value.message
-    assert said.startswith(f"The submodule 'lib': {git.url('other/lib')}: set `credentials`")
+    whose = (
+        f"The submodule 'lib': {git.url('other/lib')}: authentication required; set `credentials`"
+    )
+    assert said.startswith(whose)
     assert said.endswith(f"The credentials are for {git.url('acme/x').removesuffix('x.git')} only.")
 
 
