@@ -2,19 +2,16 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
 
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import make_url, select
 
 from aweigh.core.errors import Invalid, Unavailable
-from aweigh.store.database import Store, Transaction
+from aweigh.store.database import Store
 from aweigh.store.migrate import migrate
 from aweigh.store.tables import MetaRow
-from aweigh.store.transactions.sqlite import SqliteConnection
 from tests.support.installation import Databases, open_store
 from tests.support.postgres import Postgres
 
@@ -274,36 +271,3 @@ async def test_a_connection_that_is_cut_during_a_write_leaves_nothing(
         with pytest.raises(Unavailable):
             await put_and_cut()
         assert await keys(store) == set()
-
-
-async def ran_in(tx: Transaction) -> int:
-    """The thread in which a statement of this transaction runs."""
-    raw = await (await tx.session.connection()).get_raw_connection()
-    driver = cast("SqliteConnection", raw.driver_connection)
-    await driver.create_function("ran_in", 0, threading.get_ident)
-    return int(await tx.session.scalar(text("SELECT ran_in()")) or 0)
-
-
-async def test_it_is_known_whether_calls_came_in_just_now(sqlite_databases: Databases) -> None:
-    async def nothing(_: Transaction) -> None:
-        pass
-
-    async with open_store(sqlite_databases.new()) as store:
-        before = store.was_called(3600)
-        await store.admit(nothing)
-
-        assert (before, store.was_called(3600), store.was_called(0)) == (False, True, False)
-
-
-async def test_statements_of_an_admission_run_on_the_event_loop(
-    sqlite_databases: Databases,
-) -> None:
-    async with open_store(sqlite_databases.new()) as store:
-        admitted = await store.admit(ran_in)
-        async with store.write() as tx:
-            written = await ran_in(tx)
-        async with store.read() as tx:
-            read = await ran_in(tx)
-
-    assert admitted == threading.get_ident()
-    assert threading.get_ident() not in (written, read)
