@@ -8,7 +8,7 @@ import pytest
 
 from examples.demo.image import make_image
 from tests.support.images import temporary_repository
-from tests.support.outside import ask, story
+from tests.support.outside import ask, named, story
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
@@ -36,7 +36,7 @@ async def launched(stack: Stack, repository: str) -> dict[str, Any]:
 
 
 def containers(engine: docker.DockerClient, stack: Stack, slug: str) -> list[str]:
-    found = engine.containers.list(all=True, filters={"name": f"^/{stack.prefix}-{slug}-"})
+    found = named(engine, f"{stack.prefix}-{slug}-")
     return sorted(str(one.name).removeprefix(f"{stack.prefix}-") for one in found)
 
 

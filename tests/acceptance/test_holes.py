@@ -10,6 +10,7 @@ import pytest
 
 from examples.demo.image import make_image
 from tests.support.images import temporary_repository
+from tests.support.outside import named
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
@@ -42,7 +43,7 @@ async def step_runs(stack: Stack, deployment_id: str, step: str) -> None:
 
 
 def names(engine: docker.DockerClient, stack: Stack, slug: str) -> list[str]:
-    found = engine.containers.list(all=True, filters={"name": f"^/{stack.prefix}-{slug}-"})
+    found = named(engine, f"{stack.prefix}-{slug}-")
     return [str(one.name).removeprefix(f"{stack.prefix}-{slug}-") for one in found]
 
 

@@ -12,6 +12,7 @@ import pytest
 from examples.demo.image import make_image
 from tests.support.documented import ROOT, temporal_command
 from tests.support.images import temporary_repository
+from tests.support.outside import named
 from tests.support.resetting import task_before
 from tests.support.stack import Stack, free_ports
 
@@ -132,7 +133,7 @@ async def test_a_reset_to_the_failed_step_makes_sure_of_what_came_before(
     assert steps["health"]["started_at"] > first["finished_at"]
     assert steps["create"]["started_at"] > first["finished_at"]
     assert steps["pull"]["started_at"] < first["finished_at"]
-    assert engine.containers.list(all=True, filters={"name": f"{stack.prefix}-again-step-"}) == []
+    assert named(engine, f"{stack.prefix}-again-step-") == []
 
 
 async def test_a_reset_of_an_older_deployment_is_superseded_by_what_is_live(

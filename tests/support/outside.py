@@ -25,7 +25,14 @@ async def ask(stack: Stack, host: str, path: str = "/") -> httpx2.Response:
 
 def containers(engine: docker.DockerClient, prefix: str, slug: str) -> list[Container]:
     """Every container of an application, running or not."""
-    return list(engine.containers.list(all=True, filters={"name": f"^/{prefix}-{slug}-[0-9]"}))
+    return named(engine, f"{prefix}-{slug}-[0-9]")
+
+
+def named(engine: docker.DockerClient, pattern: str) -> list[Container]:
+    """Every container whose name begins so, also while others are being removed."""
+    return list(
+        engine.containers.list(all=True, filters={"name": f"^/{pattern}"}, ignore_removed=True)
+    )
 
 
 async def picture(

@@ -13,6 +13,7 @@ import docker
 from aweigh.routing.route import Generation, read
 from examples.demo.image import make_image
 from tests.support.load import Flow, Load, Report, Run
+from tests.support.outside import named
 from tests.support.stack import Stack
 
 HTTP_GATE = {"type": "http", "path": "/healthz"}
@@ -134,7 +135,7 @@ async def opened(shop: Shop, version: str, **settings: Any) -> AsyncIterator[Sho
 
 def containers_of(engine: docker.DockerClient, stack: Stack, slug: str) -> list[str]:
     """The names of an application's containers without the stack's prefix, running or not."""
-    found = engine.containers.list(all=True, filters={"name": f"^/{stack.prefix}-{slug}-"})
+    found = named(engine, f"{stack.prefix}-{slug}-")
     return sorted(str(one.name).removeprefix(f"{stack.prefix}-") for one in found)
 
 

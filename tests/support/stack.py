@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -151,11 +152,20 @@ class Stack:
         return last if last in _PARTS else None
 
     def kill(self, *parts: str, by: signal.Signals = signal.SIGKILL) -> None:
-        """`kill -9`, all of them at once."""
+        """`kill -9`, all of them at once; returns when they have ended, unless `by` lets them live.
+
+        Until then a part that was killed looks as if it still served.
+        """
         pids = self.pids()
-        for pid in [pids[part] for part in parts or tuple(pids)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, by)
+        with contextlib.ExitStack() as opened:
+            handles = []
+            for pid in [pids[part] for part in parts or tuple(pids)]:
+                with contextlib.suppress(ProcessLookupError):
+                    handles.append(os.pidfd_open(pid))
+                    opened.callback(os.close, handles[-1])
+                    signal.pidfd_send_signal(handles[-1], by)
+            for handle in handles if by == signal.SIGKILL else ():
+                select.select([handle], [], [])  # readable once the process has ended
 
     def children(self) -> list[int]:
         """The process ids of all its parts but `up`, found at once."""

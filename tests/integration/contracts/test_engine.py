@@ -87,14 +87,25 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 def _real(client: docker.DockerClient) -> Iterator[Subject]:
     prefix = f"t{secrets.token_hex(3)}"
-    network = free_subnet("", engine_networks(client.api) | host_networks())
-    pool = docker.types.IPAMPool(subnet=f"{network[0]}/24")
     with temporary_repository(client) as repository:
         image = make_variant(client, Variant.PLAIN, repository=repository, tag="v1")
-        client.networks.create(f"{prefix}-net", ipam=docker.types.IPAMConfig(pool_configs=[pool]))
-        addresses = str(network[0]).rpartition(".")[0] + "."
+        addresses = _make_network(client, f"{prefix}-net")
         yield Subject(Engine(SOCKET), prefix, addresses, image)
         remove_leftovers(prefix)
+
+
+def _make_network(client: docker.DockerClient, name: str) -> str:
+    """Make one in a free subnet, which others look for too; returns how addresses begin."""
+    while True:
+        network = free_subnet("", engine_networks(client.api) | host_networks())
+        pool = docker.types.IPAMPool(subnet=f"{network[0]}/24")
+        try:
+            client.networks.create(name, ipam=docker.types.IPAMConfig(pool_configs=[pool]))
+        except docker.errors.APIError as error:
+            if "Pool overlaps" not in str(error):
+                raise
+        else:
+            return str(network[0]).rpartition(".")[0] + "."
 
 
 async def test_created_container_is_as_specified_and_does_not_run(subject: Subject) -> None:

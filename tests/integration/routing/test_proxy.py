@@ -23,6 +23,7 @@ from aweigh.routing.traefik import Traefik
 from aweigh.servers.locks import Locks
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.leftovers import remove_leftovers
+from tests.support.outside import named
 from tests.support.registry import forget_images, running_registries
 from tests.support.stack import free_ports
 
@@ -84,7 +85,7 @@ async def test_an_image_that_was_pulled_has_our_name_only(
 
 
 def proxies(engine: docker.DockerClient, plan: ProxyPlan) -> list[tuple[str, str]]:
-    found = engine.containers.list(all=True, filters={"name": f"^/{plan.name}$"})
+    found = named(engine, f"{plan.name}$")
     return [(str(one.id), one.status) for one in found]
 
 
