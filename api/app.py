@@ -12,6 +12,7 @@ from temporalio.client import Client
 from api import (
     applications,
     deployments,
+    events,
     health,
     hooks,
     openapi,
@@ -37,6 +38,9 @@ from aweigh.temporal.executions import Executions
 
 #: The share of connections for followers; the others serve calls that are answered at once.
 _FOLLOWERS_PERCENT: Final = 60
+_MODULES: Final = (
+    hooks, webhooks, applications, deployments, events, tokens, server_workers, health,
+)  # fmt: skip
 
 
 def create_app(
@@ -66,8 +70,9 @@ def create_app(
     app.add_middleware(OverloadLimit)
     problems.install(app)
     openapi.install(app)
-    for module in (hooks, webhooks, applications, deployments, tokens, server_workers, health):
+    for module in _MODULES:
         app.include_router(module.router)
+    app.webhooks.include_router(events.webhooks)
     return app
 
 
@@ -78,6 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        context.followers.close()
         for one in running:
             one.cancel()
         await asyncio.wait(running)

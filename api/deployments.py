@@ -6,15 +6,16 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from api.dependencies import Admin, AppContext, Context, Cursor, Deployer, Reader
 from api.idempotency import KeyHeader, key_of
 from api.log_stream import chunks, follow
 from api.ranges import ranged
-from api.schemas import deployment_answer
+from api.server_sent_events import event_stream, wants_events
 from api.wait import Wait, answer_for, answer_to
 from aweigh.core.errors import Conflict
+from aweigh.deployments.answer import deployment_answer
 from aweigh.deployments.deployment import DeploymentState, Trigger
 from aweigh.store import admission, applications, deletion, deployments, idempotency, logs, outbox
 from aweigh.store.admission import Order
@@ -67,17 +68,13 @@ async def read_log(context: Context, _: Reader, request: Request, deployment: st
     async with context.store.read() as tx:
         await deployments.find_row(tx, deployment)
         length = await logs.length(tx, deployment)
-    if _streams(request):
+    if wants_events(request):
         last = _OFFSET.fullmatch(request.headers.get("last-event-id", ""))
         context.followers.check_capacity()
         events = follow(context.followers, deployment, int(last[0]) if last else 0)
-        return StreamingResponse(events, media_type="text/event-stream")
+        return event_stream(events)
     read = partial(chunks, context.followers, deployment)
     return ranged(length, request.headers.get("range"), read)
-
-
-def _streams(request: Request) -> bool:
-    return "text/event-stream" in request.headers.get("accept", "")
 
 
 @router.post("/{deployment}/cancel", status_code=202)

@@ -1,7 +1,7 @@
-"""Followers of deployments: one query wakes all of them, and they share what is read.
+"""Followers of deployments and of events: one poll wakes all, and they share what is read.
 
 A change that this process writes wakes its followers at once. Changes by others (the control
-worker, another API) are found by one query for all followed deployments.
+worker, another API) are found by one query for all followed deployments, and one for the events.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import structlog
 
 from aweigh.core.errors import Unavailable
 from aweigh.deployments.deployment import DeploymentState
+from aweigh.store import events
 from aweigh.store.database import Store
 from aweigh.store.deployments import Progress, progress
 
@@ -28,27 +29,30 @@ _PAUSE_BY_AGE: Final = 0.05
 #: All woken followers are answered before the next poll wakes others.
 _PAUSE_BY_FOLLOWER: Final = 0.0002
 _READERS: Final = 4
+#: Followed like a deployment: the events of all deployments.
+EVENTS: Final = "events"
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Followed:
-    """A deployment with at least one follower."""
+    """A deployment, or the events, with at least one follower."""
 
     followers: int = 0
     youngest: float = 0.0
     #: Counts the changes: what was read before one is not shared after it.
     generation: int = 0
-    progress: Progress | None = None
+    #: Of a deployment its progress, of the events the newest id.
+    state: Progress | int | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def has_ended(self) -> bool:
         """Whether the deployment has ended, or its record was deleted since."""
-        if self.progress is None:
+        if self.state is None:
             return self.generation > 0
-        return DeploymentState(self.progress.state).ended
+        return isinstance(self.state, Progress) and DeploymentState(self.state.state).ended
 
     def wake(self) -> None:
         self.generation += 1
@@ -62,6 +66,8 @@ class Followers:
         self._most = most
         self._followed: dict[str, Followed] = {}
         self.followers = 0
+        #: Set when the process stops: streams end, so that their readers reconnect.
+        self.is_closed = False
         self._touched: set[str] = set()
         self._wake = asyncio.Event()
         self._reading = asyncio.Semaphore(_READERS)
@@ -75,29 +81,36 @@ class Followers:
         """Raises: Unavailable: there are too many followers."""
         if self.is_full:
             raise Unavailable(
-                f"{self.followers} callers follow deployments already; try again later"
+                f"{self.followers} callers follow deployments or events already; try again later"
             )
 
     @contextmanager
-    def follow(self, deployment_id: str) -> Iterator[Followed]:
-        followed = self._followed.setdefault(deployment_id, Followed())
+    def follow(self, subject: str) -> Iterator[Followed]:
+        """Follow a deployment by its id, or EVENTS."""
+        followed = self._followed.setdefault(subject, Followed())
         followed.followers += 1
         followed.youngest = time.monotonic()
         self.followers += 1
-        self.touch(deployment_id)
+        self.touch(subject)
         try:
             yield followed
         finally:
             self.followers -= 1
             followed.followers -= 1
             if not followed.followers:
-                del self._followed[deployment_id]
+                del self._followed[subject]
 
-    def touch(self, deployment_id: str) -> None:
+    def touch(self, subject: str) -> None:
         """Wake the followers: this process changed the deployment."""
-        if deployment_id in self._followed:
-            self._touched.add(deployment_id)
+        if subject in self._followed:
+            self._touched.add(subject)
             self._wake.set()
+
+    def close(self) -> None:
+        """End all streams."""
+        self.is_closed = True
+        for followed in self._followed.values():
+            followed.wake()
 
     async def share(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         """Return what is being read under this key, once for all concurrent callers."""
@@ -149,15 +162,19 @@ class Followers:
         return min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE) - _SHORTEST_PAUSE
 
     async def _poll(self) -> int:
-        """Wake the followers of changed deployments; return their number."""
+        """Wake the followers of what has changed; return their number."""
         touched, self._touched = self._touched, set()
+        found: dict[str, Progress | int] = {}
         async with self.store.read() as tx:
-            found = await progress(tx, list(self._followed))
+            if EVENTS in self._followed:
+                found[EVENTS] = await events.newest(tx)
+            if ids := self._followed.keys() - {EVENTS}:
+                found.update(await progress(tx, ids))
         woken = 0
-        for deployment_id, followed in list(self._followed.items()):
-            now = found.get(deployment_id)
-            if deployment_id in touched or now != followed.progress:
-                followed.progress = now
+        for subject, followed in list(self._followed.items()):
+            now = found.get(subject)
+            if subject in touched or now != followed.state:
+                followed.state = now
                 followed.wake()
                 woken += followed.followers
         return woken

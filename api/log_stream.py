@@ -14,12 +14,12 @@ from typing import Final
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from api.followers import Followers
+from api.server_sent_events import KEEPALIVE_SECONDS
 from aweigh.core.errors import Unavailable
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import logs
 from aweigh.store.deployments import Progress, progress
 
-_KEEPALIVE_SECONDS: Final = 15.0
 #: Seconds between two checks whether an ended deployment's log is complete: no write tells it.
 _SETTLING_SECONDS: Final = 0.5
 #: The bytes of a log that are read at a time: far more than the longest line.
@@ -60,7 +60,7 @@ async def follow(
     """Yield an event for each line, its `id` the offset behind it; `end` carries the state."""
     sent = time.monotonic()
     with followers.follow(deployment_id) as followed:
-        while True:
+        while not followers.is_closed:
             changed, start = followed.changed, offset
             try:
                 batch = await followers.share(
@@ -80,12 +80,12 @@ async def follow(
             elif batch.over:
                 yield format_sse_event(data_str=json.dumps(batch.state), event="end")
                 return
-            if time.monotonic() - sent > _KEEPALIVE_SECONDS:
+            if time.monotonic() - sent > KEEPALIVE_SECONDS:
                 sent = time.monotonic()
                 yield KEEPALIVE_COMMENT
             if not (batch.more or batch.over):
                 ended = DeploymentState(batch.state).ended
-                pause = _SETTLING_SECONDS if ended else _KEEPALIVE_SECONDS
+                pause = _SETTLING_SECONDS if ended else KEEPALIVE_SECONDS
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await changed.wait()

@@ -28,6 +28,8 @@ _HOOK_BODY: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"tag": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
 }
+_EVENTS: Final = "/v1/events"
+_EVENT_STREAM: Final[dict[str, Any]] = {"text/event-stream": {"schema": {"type": "string"}}}
 _WORKER: Final = "/v1/worker/"
 _WEBHOOKS: Final = "/v1/github/webhooks"
 _CHANGES: Final = ("post", "put", "patch", "delete")
@@ -72,6 +74,8 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     template = "#/components/schemas/{model}"
     described = Problem.model_json_schema(ref_template=template)
     schemas |= described.pop("$defs") | {"Problem": described}
+    for operations in document.get("webhooks", {}).values():  # sent by Aweigh, not answered by it
+        operations["post"]["responses"] = {"2XX": {"description": "The event was received"}}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(path, method, operation)
@@ -92,6 +96,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if path == _HOOK:
         content = {"application/json": {"schema": _HOOK_BODY}}
         operation["requestBody"] = {"required": False, "content": content}
+    if path == _EVENTS:
+        responses["200"]["content"] |= _EVENT_STREAM
     if path.endswith("/log"):
         _complete_log(method, responses)
 
@@ -99,10 +105,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 def _complete_log(method: str, responses: dict[str, Any]) -> None:
     text = {"text/plain": {"schema": {"type": "string"}}}
     if method == "get":
-        events = {"text/event-stream": {"schema": {"type": "string"}}}
         responses["200"] = {
             "description": "The log, or its lines as events",
-            "content": text | events,
+            "content": text | _EVENT_STREAM,
         }
         responses["206"] = {"description": "The requested bytes", "content": text}
         responses["416"] = {"description": "The log is shorter", "content": text}

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from api.dependencies import AppContext
 from api.problems import problem
-from api.schemas import DeploymentAnswer, deployment_answer
+from aweigh.deployments.answer import DeploymentAnswer, deployment_answer
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import deployments
 from aweigh.store.deployments import Deployment
@@ -48,7 +48,7 @@ async def _shown_at_the_end(context: AppContext, deployment_id: str, wait: int) 
     with context.followers.follow(deployment_id) as followed:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                while not followed.has_ended:
+                while not (followed.has_ended or context.followers.is_closed):
                     await followed.changed.wait()
         # The end wakes all callers that wait for one deployment: one of them reads for all.
         return await context.followers.share(

@@ -34,6 +34,7 @@ PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")
 SECRET = re.compile(r"awds_[A-Za-z0-9_-]{43}")
 TOKEN = re.compile(r"awg_[A-Za-z0-9_-]{43}")
+EVENT_ID = re.compile(r"[0-9]{1,18}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 #: The maximum length of a file name, because each build variable becomes a file.

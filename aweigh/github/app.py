@@ -18,6 +18,7 @@ from aweigh.builds.source.repository import Credentials, Installation, Token
 from aweigh.core.errors import RateLimited, Refused, Unavailable
 from aweigh.core.text import one_line
 from aweigh.core.tls import trusted
+from aweigh.github.commit_page import home_of
 from aweigh.github.commit_status import CommitStatus
 from aweigh.secrets.value import mask
 
@@ -60,8 +61,7 @@ class GitHub:
             headers={"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
             follow_redirects=False,
         )
-        host = urlsplit(api_url).hostname or ""
-        self._home = "github.com" if host == "api.github.com" else host
+        self._home = home_of(api_url)
         self._tokens: dict[tuple[int, str, str], tuple[str, float]] = {}
 
     async def close(self) -> None:

@@ -11,7 +11,15 @@ from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind, Trigger
 from aweigh.deployments.release import Image, label_of
 from aweigh.deployments.source import GitSource, ImageSource, PullPolicy
-from aweigh.store import applications, claims, deployments, idempotency, outbox, releases
+from aweigh.store import (
+    applications,
+    claims,
+    deployments,
+    events,
+    idempotency,
+    outbox,
+    releases,
+)
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import Deployment
@@ -179,9 +187,10 @@ async def _new_deployment(
         label=label_of(settings.source, release.image_reference, release.ref, release.commit),
     )  # fmt: skip
     await tx.insert(deployment)
-    await tx.insert(deployments.event_of(tx, deployment, EventKind.CREATED))
+    image = releases.image_of(release)
+    events.add(tx, EventKind.CREATED, deployment, image, release.commit)
     await tx.insert(outbox.new(tx, outbox.DEPLOY, deployment.id))
     return Deployment(
-        row=deployment, application=row, image=releases.image_of(release), commit=release.commit,
+        row=deployment, application=row, image=image, commit=release.commit,
         steps=(),
     )  # fmt: skip

@@ -3,8 +3,7 @@
 The server takes the image away by itself: it keeps those of recorded deployments only.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select
@@ -14,9 +13,8 @@ from aweigh.deployments import history
 from aweigh.deployments.application import KeepDeployments
 from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind
 from aweigh.deployments.history import Entry, Needs
-from aweigh.store import applications, branch_polls, deployments, outbox, servers
+from aweigh.store import applications, branch_polls, deployments, events, outbox, servers
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import Deployment
 from aweigh.store.tables import ApplicationRow, DeploymentRow, LogChunk, ReleaseRow, StepRow
 
 #: More than can stand in the way of pruning: what is live or open, or the only way back.
@@ -104,9 +102,7 @@ def _entry(row: Any) -> Entry:
 
 async def _delete(tx: Transaction, application: ApplicationRow, row: DeploymentRow) -> None:
     deployment = await deployments.whole(tx, row)
-    event = deployments.event_of(tx, row, EventKind.DELETED)
-    event.deployment = _text_of(deployment)
-    await tx.insert(event)
+    await events.record(tx, EventKind.DELETED, row)
     await branch_polls.remember_deleted(tx, application, row, deployment.commit)
     await outbox.close_all(tx, [row.id])
     await tx.session.flush()
@@ -116,27 +112,3 @@ async def _delete(tx: Transaction, application: ApplicationRow, row: DeploymentR
     shared = select(DeploymentRow.id).where(DeploymentRow.release_id == row.release_id).limit(1)
     if await tx.session.scalar(shared) is None:
         await tx.session.execute(delete(ReleaseRow).where(ReleaseRow.id == row.release_id))
-
-
-_FACTS: Final = (
-    "id", "application_id", "release_id", "server", "sequence", "state", "reason", "message",
-    "trigger", "actor", "tag", "retry_of", "superseded_by", "run_id", "attempts", "created_at",
-    "started_at", "finished_at",
-)  # fmt: skip
-_STEP_FACTS: Final = (
-    "deployment_id", "name", "state", "attempts", "detail", "started_at", "finished_at",
-)  # fmt: skip
-
-
-def _text_of(deployment: Deployment) -> str:
-    """The deployment as it was, as JSON; nothing in a record is secret."""
-    facts = _kept(deployment.row, _FACTS) | {
-        "image": deployment.image.model_dump(),
-        "commit": deployment.commit,
-        "steps": [_kept(step, _STEP_FACTS) for step in deployment.steps],
-    }
-    return json.dumps(facts, default=lambda at: at.isoformat())
-
-
-def _kept(row: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}

@@ -13,7 +13,6 @@ from aweigh.core.errors import NotFound
 from aweigh.deployments.deployment import (
     OPEN,
     DeploymentState,
-    EventKind,
     StepName,
     StepState,
 )
@@ -24,7 +23,6 @@ from aweigh.store.database import Transaction
 from aweigh.store.tables import (
     ApplicationRow,
     DeploymentRow,
-    EventRow,
     LogChunk,
     ReleaseRow,
     StepRow,
@@ -72,16 +70,6 @@ async def live_images(tx: Transaction, rows: Iterable[ApplicationRow]) -> Mappin
     return {deployment: releases.image_of(release) for deployment, release in found}
 
 
-def event_of(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> EventRow:
-    return EventRow(
-        kind=kind, application_id=deployment.application_id, deployment_id=deployment.id, at=tx.now
-    )
-
-
-def record_event(tx: Transaction, deployment: DeploymentRow, kind: EventKind) -> None:
-    tx.session.add(event_of(tx, deployment, kind))
-
-
 async def find_row(tx: Transaction, deployment_id: str, *, lock: bool = False) -> DeploymentRow:
     """Raises: NotFound."""
     row = None
@@ -120,25 +108,31 @@ async def whole(tx: Transaction, row: DeploymentRow) -> Deployment:
 
 async def _complete(tx: Transaction, rows: Sequence[DeploymentRow]) -> list[Deployment]:
     """A page takes as many queries as a single deployment."""
-    applications = await _by_id(tx, ApplicationRow, {row.application_id for row in rows})
-    made = await _by_id(tx, ReleaseRow, {row.release_id for row in rows})
-    query = select(StepRow).where(StepRow.deployment_id.in_([row.id for row in rows]))
-    steps: dict[str, list[StepRow]] = {row.id: [] for row in rows}
-    for step in await tx.session.scalars(query):
-        steps[step.deployment_id].append(step)
+    applications = await by_id(tx, ApplicationRow, {row.application_id for row in rows})
+    made = await by_id(tx, ReleaseRow, {row.release_id for row in rows})
+    steps = await steps_of(tx, [row.id for row in rows])
     return [
         Deployment(
             row=row,
             application=applications[row.application_id],
             image=releases.image_of(made[row.release_id]),
             commit=made[row.release_id].commit,
-            steps=tuple(sorted(steps[row.id], key=_began)),
+            steps=steps[row.id],
         )
         for row in rows
     ]
 
 
-async def _by_id(tx: Transaction, kind: type[Row], ids: Collection[str]) -> Mapping[str, Row]:
+async def steps_of(tx: Transaction, ids: Sequence[str]) -> Mapping[str, tuple[StepRow, ...]]:
+    """Return the steps of each deployment, in their order."""
+    query = select(StepRow).where(StepRow.deployment_id.in_(ids))
+    steps: dict[str, list[StepRow]] = {one: [] for one in ids}
+    for step in await tx.session.scalars(query):
+        steps[step.deployment_id].append(step)
+    return {one: tuple(sorted(found, key=_began)) for one, found in steps.items()}
+
+
+async def by_id(tx: Transaction, kind: type[Row], ids: Collection[str]) -> Mapping[str, Row]:
     rows = await tx.session.scalars(select(kind).where(kind.id.in_(ids)))
     return {row.id: row for row in rows}
 

@@ -150,7 +150,7 @@ async def supersede(tx: Transaction, by: Mapping[str, str]) -> None:
         .with_for_update(of=DeploymentRow)
     )  # fmt: skip
     rows = list(await tx.session.scalars(query))
-    await tx.insert(*[lifecycle.supersede(tx, row, by[row.id]) for row in rows])
+    await lifecycle.supersede(tx, by, rows)
     await outbox.close_all(tx, [row.id for row in rows])
     for application in sorted(await claims.holders(tx, {row.application_id for row in rows})):
         await claims.settle(tx, await locked_row(tx, application))

@@ -1,5 +1,6 @@
 """The state changes of a deployment, each in one transaction and safe to repeat."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from sqlalchemy import select
@@ -15,10 +16,10 @@ from aweigh.deployments.deployment import (
     message_of_superseded,
 )
 from aweigh.deployments.source import GitSource
-from aweigh.store import applications, claims, outbox
+from aweigh.store import applications, claims, events, outbox
 from aweigh.store.database import Transaction
-from aweigh.store.deployments import event_of, find_row, record_event, release_of
-from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, StepRow
+from aweigh.store.deployments import find_row, release_of
+from aweigh.store.tables import ApplicationRow, DeploymentRow, StepRow
 
 
 async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
@@ -30,7 +31,7 @@ async def started(tx: Transaction, deployment_id: str, run_id: str) -> bool:
         row.started_at = tx.now
         row.attempts = 1
         row.run_id = run_id
-        record_event(tx, row, EventKind.STARTED)
+        await events.record(tx, EventKind.STARTED, row)
     elif row.state != DeploymentState.SUCCEEDED:  # after a success, a reset has nothing left to do
         with suppress(Conflict):
             await reopen(tx, row, run_id)  # a reset to the first workflow task
@@ -47,16 +48,18 @@ async def reopen(tx: Transaction, row: DeploymentRow, run_id: str) -> None:
     if row.run_id == run_id:
         return
     await _check_reopening(tx, row, run_id)
-    if row.state == DeploymentState.FAILED:
+    failed_before = row.state == DeploymentState.FAILED
+    if failed_before:
         await _claim_again(tx, row)
         row.state = DeploymentState.STARTED
         row.started_at = tx.now  # the deadline counts from here
         row.attempts += 1
         row.reason = row.message = row.finished_at = row.superseded_by = None
-        record_event(tx, row, EventKind.STARTED)
     if row.run_id:
         row.earlier_runs += f"{row.run_id}\n"
     row.run_id = run_id
+    if failed_before:
+        await events.record(tx, EventKind.STARTED, row)
 
 
 async def _claim_again(tx: Transaction, row: DeploymentRow) -> None:
@@ -83,13 +86,12 @@ async def succeeded(tx: Transaction, deployment_id: str, run_id: str) -> None:
     row.state = DeploymentState.SUCCEEDED
     row.reason = row.message = None
     row.finished_at = tx.now
-    record_event(tx, row, EventKind.SUCCEEDED)
     application = await applications.locked_row(tx, row.application_id)
     if application.removed_at is None and await _is_newest(tx, application, row):
         application.live, application.live_since = row.id, tx.now
         if row.tag or row.trigger == Trigger.ROLLBACK:
             await _adopt_tag(tx, row)
-    await _ended(tx, row)
+    await _ended(tx, row, EventKind.SUCCEEDED)
 
 
 async def _is_newest(tx: Transaction, application: ApplicationRow, row: DeploymentRow) -> bool:
@@ -130,29 +132,31 @@ async def failed(
             return
     if DeploymentState(row.state).ended:
         return
-    await tx.insert(_fail(tx, row, reason, message, superseded_by))
-    await _ended(tx, row)
+    _fail(tx, row, reason, message, superseded_by)
+    await _ended(tx, row, EventKind.FAILED)
 
 
-def supersede(tx: Transaction, row: DeploymentRow, newer: str) -> EventRow:
-    """Supersede a deployment that has not started; return its event, not written yet.
+async def supersede(tx: Transaction, by: Mapping[str, str], rows: Sequence[DeploymentRow]) -> None:
+    """Supersede deployments that have not started, each `by` a newer one.
 
-    The caller settles the application's claims.
+    The caller settles the claims of their applications.
     """
-    return _fail(tx, row, Reason.SUPERSEDED, message_of_superseded(newer), newer)
+    for row in rows:
+        newer = by[row.id]
+        _fail(tx, row, Reason.SUPERSEDED, message_of_superseded(newer), newer)
+    await events.record(tx, EventKind.FAILED, *rows)
 
 
 def _fail(
     tx: Transaction, row: DeploymentRow, reason: Reason, message: str, superseded_by: str | None
-) -> EventRow:
+) -> None:
     row.state = DeploymentState.FAILED
     row.reason, row.message = reason, message
     row.finished_at = tx.now
     row.superseded_by = superseded_by
-    return event_of(tx, row, EventKind.FAILED)
 
 
-async def _ended(tx: Transaction, row: DeploymentRow) -> None:
+async def _ended(tx: Transaction, row: DeploymentRow, event: EventKind) -> None:
     for kind in (outbox.DEPLOY, outbox.CANCEL):
         await outbox.close(tx, kind, row.id)
     query = select(StepRow).where(
@@ -160,6 +164,7 @@ async def _ended(tx: Transaction, row: DeploymentRow) -> None:
     )
     for step in await tx.session.scalars(query):
         step.state, step.finished_at = StepState(row.state), tx.now
+    await events.record(tx, event, row)
     await claims.settle(tx, await applications.locked_row(tx, row.application_id))
 
 

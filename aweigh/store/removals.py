@@ -7,10 +7,9 @@ from sqlalchemy import select
 from aweigh.contract import Removal
 from aweigh.core import grammar
 from aweigh.core.errors import NotFound
-from aweigh.deployments.deployment import EventKind
 from aweigh.store import applications, claims, outbox
 from aweigh.store.database import Transaction
-from aweigh.store.tables import ApplicationRow, EventRow
+from aweigh.store.tables import ApplicationRow
 
 _OPEN: Final = (
     ApplicationRow.removal_sequence.is_not(None),
@@ -71,7 +70,6 @@ async def succeeded(tx: Transaction, application_id: str, sequence: int | None =
     row.live = None
     await claims.give_up(tx, row.id)
     await outbox.close(tx, outbox.REMOVE, row.id)
-    tx.session.add(EventRow(kind=EventKind.DELETED, application_id=row.id, at=tx.now))
 
 
 async def failed(

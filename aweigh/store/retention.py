@@ -12,7 +12,7 @@ from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, LogChun
 async def forget(tx: Transaction, older_than: timedelta) -> None:
     """Remove logs and events of deployments that ended earlier and are not live.
 
-    Events of deleted deployments go by their own age.
+    The events of a deployment whose record was deleted go by their own age.
     """
     old = select(DeploymentRow.id).where(
         DeploymentRow.state.in_([DeploymentState.SUCCEEDED, DeploymentState.FAILED]),
@@ -23,6 +23,5 @@ async def forget(tx: Transaction, older_than: timedelta) -> None:
     )
     for table in (LogChunk, EventRow):
         await tx.session.execute(delete(table).where(table.deployment_id.in_(old)))
-    is_recorded = exists().where(DeploymentRow.id == EventRow.deployment_id)
-    of_deleted = EventRow.deployment_id.is_not(None) & ~is_recorded
-    await tx.session.execute(delete(EventRow).where(EventRow.at < tx.now - older_than, of_deleted))
+    deleted = EventRow.deployment_id.not_in(select(DeploymentRow.id))
+    await tx.session.execute(delete(EventRow).where(EventRow.at < tx.now - older_than, deleted))

@@ -164,16 +164,20 @@ class LogChunk(Base):
 
 
 class EventRow(Base):
+    """A change of a deployment's state; written by aweigh/store/events.py alone."""
+
     __tablename__ = "events"
+    # No number is given twice, even after the newest events are removed: readers resume by it.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 (SQLAlchemy reads it off the class)
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     )
     kind: Mapped[str]
     application_id: Mapped[str] = mapped_column(index=True)
-    deployment_id: Mapped[str | None]
+    deployment_id: Mapped[str] = mapped_column(index=True)
     at: Mapped[datetime]
-    #: The deployment as it was, as JSON, where its record is gone.
-    deployment: Mapped[str | None] = mapped_column(Text)
+    #: The deployment after the change, as JSON.
+    deployment: Mapped[str] = mapped_column(Text)
 
 
 class OutboxRow(Base):

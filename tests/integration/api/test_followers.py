@@ -126,7 +126,7 @@ async def test_too_many_followers_are_told_to_come_again(door: Door, watch: Foll
         read = await door.call("GET", f"{path}/log")
 
     assert (followed.status_code, followed.headers["retry-after"]) == (503, "1")
-    assert "600 callers follow deployments already" in followed.json()["detail"]
+    assert "600 callers follow deployments or events already" in followed.json()["detail"]
     assert (waited.status_code, read.status_code) == (202, 200)
 
 

@@ -19,6 +19,7 @@ CALLS = [
     (ADMIN, "PUT", "/v1/applications/shop/volumes"),
     (DEPLOY, "POST", "/v1/applications/shop/deployments"),
     (ADMIN, "DELETE", "/v1/applications/shop"),
+    (READ, "GET", "/v1/events"),
     (READ, "GET", "/v1/deployments"),
     (READ, "GET", "/v1/deployments/dep_1"),
     (READ, "GET", "/v1/deployments/dep_1/steps"),
