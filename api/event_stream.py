@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -39,7 +39,7 @@ class EventStream:
     settings: Settings
     wanted: Filter
 
-    async def follow(self, position: int) -> AsyncIterator[bytes]:
+    async def follow(self, position: int) -> AsyncGenerator[bytes, None]:
         """Yield the events after a position until the process stops.
 
         Readers of the same events share what is read; a slow one holds one batch.

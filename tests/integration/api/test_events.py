@@ -1,0 +1,236 @@
+"""Events: listed, filtered, described, and told as they happen."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from api.event_stream import EventStream
+from api.followers import Followers
+from aweigh.deployments.deployment import EventKind, Reason
+from aweigh.store import lifecycle
+from aweigh.store.events import Filter
+from tests.support.api_door import Door
+from tests.support.events import events
+from tests.support.installation import start, succeed
+
+GIT = {
+    "type": "git", "repository": "https://github.com/acme/shop",
+    "credentials": {"type": "token", "token": "ghp_geheim"},
+}  # fmt: skip
+COMMIT = "c" * 40
+
+
+@pytest.fixture
+async def shop(door: Door) -> dict[str, Any]:
+    domains = [{"host": "shop.example.com", "path": "/api"}, {"host": "other.example.com"}]
+    return await door.create(domains=domains, labels={"team": "a"}, port=80)
+
+
+def stream_of(door: Door, wanted: Filter = Filter()) -> EventStream:  # noqa: B008 (it is frozen)
+    context = door.app.state.context
+    return EventStream(followers=context.followers, settings=context.settings, wanted=wanted)
+
+
+async def test_an_event_holds_the_deployment_and_its_links(
+    door: Door, shop: dict[str, Any]
+) -> None:
+    made = await door.deploy(shop)
+    shown = await door.get(f"/v1/deployments/{made}")
+
+    [event] = (await door.get("/v1/events"))["items"]
+
+    assert (event["type"], event["timestamp"]) == ("deployment.created", shown["created_at"])
+    data = event["data"]
+    workflow = data["workflow"]["url"]
+    assert data.pop("application") == {
+        "id": shop["id"], "name": "shop", "slug": "shop", "labels": {"team": "a"},
+    }  # fmt: skip
+    assert data.pop("links") == {
+        "self": f"http://127.0.0.1:8700/v1/deployments/{made}",
+        "log": f"http://127.0.0.1:8700/v1/deployments/{made}/log",
+        "workflow": workflow,
+        "application": "https://shop.example.com/api",
+        "commit": None,
+    }
+    assert data == {name: shown[name] for name in shown if name not in ("application", "links")}
+
+
+async def test_a_commit_at_github_is_linked(door: Door) -> None:
+    body = {"name": "shop", "source": GIT}
+    made = (await door.call("POST", "/v1/applications", json=body)).json()
+    await door.call("POST", f"/v1/applications/{made['id']}/deployments", json={"commit": COMMIT})
+
+    answer = await door.call("GET", "/v1/events")
+
+    [event] = answer.json()["items"]
+    assert event["data"]["links"]["commit"] == f"https://github.com/acme/shop/commit/{COMMIT}"
+    assert event["data"]["links"]["application"] is None
+    assert "ghp_geheim" not in answer.text
+
+
+async def test_events_fit_their_documented_schema(door: Door, shop: dict[str, Any]) -> None:
+    await succeed(door.store, await door.deploy(shop))
+    document = (await door.client.get("/openapi.json")).json()
+    assert set(document["webhooks"]) == set(EventKind)
+
+    for event in (await door.get("/v1/events"))["items"]:
+        event.pop("id")
+        described = document["webhooks"][event["type"]]["post"]["requestBody"]
+        schema = described["content"]["application/json"]["schema"]
+        complete = schema | {"components": document["components"]}
+        jsonschema_rs.validate(complete, event)
+        with pytest.raises(jsonschema_rs.ValidationError):
+            jsonschema_rs.validate(complete, event | {"type": "deployment.exploded"})
+
+
+async def test_events_are_listed_by_pages_and_filters(door: Door, shop: dict[str, Any]) -> None:
+    blog = await door.create("blog")
+    for one in (shop, blog, shop):
+        await succeed(door.store, await door.deploy(one))
+
+    async def listed(**params: Any) -> dict[str, Any]:
+        return dict(await door.get("/v1/events", params=params))
+
+    first = await listed(limit=4)
+    second = await listed(limit=4, before=first["next"])
+    ids = [int(one["id"]) for one in first["items"] + second["items"]]
+    assert ids == sorted(ids, reverse=True)
+    assert (len(ids), second["next"]) == (6, None)
+    of_blog = (await listed(application="blog"))["items"]
+    assert [one["type"] for one in of_blog] == ["deployment.succeeded", "deployment.created"]
+    assert {one["data"]["application"]["slug"] for one in of_blog} == {"blog"}
+    created = await listed(application=shop["id"], kind="deployment.created")
+    assert [one["type"] for one in created["items"]] == ["deployment.created"] * 2
+    both = await listed(kind=["deployment.created", "deployment.succeeded"])
+    assert len(both["items"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("params", "headers", "status"),
+    [
+        ({"kind": "deployment.exploded"}, {}, 422),
+        ({"before": "dep_1"}, {}, 422),
+        ({"before": "9" * 19}, {}, 422),
+        ({"limit": 0}, {}, 422),
+        ({"application": "nothing"}, {}, 404),
+        ({}, {"Last-Event-ID": "x"}, 422),
+        ({}, {"Last-Event-ID": "-1"}, 422),
+    ],
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_what_cannot_be_asked_is_said(
+    door: Door, params: dict[str, str], headers: dict[str, str], status: int, accept: str
+) -> None:
+    answer = await door.call(
+        "GET", "/v1/events", params=params, headers={"Accept": accept} | headers
+    )
+
+    assert answer.status_code == status
+
+
+async def test_events_are_told_as_they_happen(door: Door, shop: dict[str, Any]) -> None:
+    made = await door.deploy(shop)
+
+    async with aclosing(stream_of(door).follow(0)) as following:
+        [created] = events((await anext(following)).decode())
+        await start(door.store, made)
+        [started] = events((await anext(following)).decode())
+
+    assert (created["event"], started["event"]) == ("deployment.created", "deployment.started")
+    assert int(started["id"]) > int(created["id"])
+    payload = json.loads(started["data"])
+    [listed, _] = (await door.get("/v1/events"))["items"]
+    assert listed == payload | {"id": started["id"]}
+
+
+async def test_a_filtered_stream_tells_only_what_is_asked_for(
+    door: Door, shop: dict[str, Any]
+) -> None:
+    blog = await door.create("blog")
+    wanted = Filter(shop["id"], frozenset({EventKind.FAILED}))
+
+    async with aclosing(stream_of(door, wanted).follow(0)) as following:
+        for one in (blog, shop):
+            made = await door.deploy(one)
+            async with door.store.write() as tx:
+                await lifecycle.failed(tx, made, Reason.CANCELLED, "data: x\n\nevent: forged")
+        told = events((await anext(following)).decode())
+
+    assert [one["event"] for one in told] == ["deployment.failed"]
+    data = json.loads(told[0]["data"])["data"]
+    assert data["application"]["slug"] == "shop"
+    assert data["message"] == "data: x\n\nevent: forged"
+
+
+async def test_a_reader_that_stops_reading_holds_one_batch_and_misses_nothing(
+    door: Door, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.event_stream._AT_ONCE", 3)
+    stream = stream_of(door)
+    async with aclosing(stream.follow(0)) as slow, aclosing(stream.follow(0)) as quick:
+        first = await door.deploy(shop)
+        told: dict[str, list[dict[str, str]]] = {"quick": []}
+        told["slow"] = events((await anext(slow)).decode())
+        for tag in range(10):
+            await door.deploy(shop, json={"tag": f"v{tag}"})
+        for name, reader in (("quick", quick), ("slow", slow)):
+            while len(told[name]) < 11:
+                batch = events((await anext(reader)).decode())
+                assert len(batch) <= 3
+                told[name] += batch
+
+    assert told["slow"] == told["quick"]
+    assert json.loads(told["slow"][0]["data"])["data"]["id"] == first
+    assert len({one["id"] for one in told["slow"]}) == 11
+
+
+async def test_a_stream_goes_on_after_its_last_event(
+    door: Door, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions: list[int] = []
+
+    async def follow(_: EventStream, position: int) -> AsyncGenerator[bytes, None]:
+        positions.append(position)
+        yield b""
+
+    monkeypatch.setattr(EventStream, "follow", follow)
+    await succeed(door.store, await door.deploy(shop))
+    [newest, first] = [int(one["id"]) for one in (await door.get("/v1/events"))["items"]]
+    restored = newest + 100  # a reader saw more, before the database was restored
+
+    for asked in ("", "0", str(first), str(restored)):
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": asked} if asked else {})
+        answer = await door.call("GET", "/v1/events", headers=headers)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+
+    assert positions == [newest, 0, first, newest]
+
+
+async def test_a_stream_ends_with_the_process(door: Door, shop: dict[str, Any]) -> None:
+    followers: Followers = door.app.state.context.followers
+    await door.deploy(shop)
+    async with aclosing(stream_of(door).follow(0)) as following:
+        await anext(following)
+        waiting = asyncio.ensure_future(anext(following))
+        followers.close()
+
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+
+
+async def test_a_quiet_stream_is_kept_alive(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.event_stream.KEEPALIVE_SECONDS", 0.01)
+
+    async with aclosing(stream_of(door).follow(0)) as following:
+        assert (await anext(following)).startswith(b":")
+
+
+async def test_events_need_a_token_unlike_a_hook(door: Door) -> None:
+    for path in ("/v1/events", "/v1/events?application=shop"):
+        answer = await door.client.get(path, headers={"X-Deploy-Secret": "awds_x"})
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
