@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store.database import Transaction
