@@ -34,7 +34,7 @@ class Receipt:
     duration: int
 
 
-class DeliveryFailed(Exception):  # noqa: N818 (a result, not a fault of ours)
+class DeliveryFailed(Exception):
     """An attempt that was not accepted; the message is masked.
 
     `is_final` tells that a repetition is pointless, `is_gone` that the receiver no longer exists
