@@ -14,7 +14,7 @@ from aweigh.core.errors import NotFound, RateLimited, Refused, Unavailable
 from aweigh.deployments.deployment import Reason
 
 if TYPE_CHECKING:
-    from aweigh.github.status_reporter import StatusReporter
+    from aweigh.notifications.commit_status_reporter import StatusReporter
 
 _log = structlog.get_logger(__name__)
 

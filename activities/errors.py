@@ -9,9 +9,18 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
-from aweigh.core.errors import AweighError, Conflict, Gone, StepError, StepFailed, Unavailable
+from aweigh.core.errors import (
+    AweighError,
+    Conflict,
+    Unavailable,
+)
 from aweigh.core.text import printable
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    Gone,
+    StepError,
+    StepFailed,
+)
 from aweigh.deployments.workflow_ids import Run
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.value import mask_words

@@ -11,8 +11,8 @@ from activities.step import Steps
 from aweigh.deployments.deployment import StepName
 
 if TYPE_CHECKING:
-    from aweigh.containers.health_gate import HealthGate
     from aweigh.containers.replicas import Replicas
+    from aweigh.health.gate import HealthGate
     from aweigh.images.release_images import ReleaseImages
     from aweigh.routing.live_state import LiveState
 

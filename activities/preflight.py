@@ -8,9 +8,9 @@ from temporalio import activity
 
 from activities.inputs import PreflightResult, StepInput
 from activities.step import Steps
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason, StepName
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
 
 if TYPE_CHECKING:
     from aweigh.routing.live_state import LiveState

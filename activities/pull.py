@@ -9,8 +9,11 @@ from temporalio import activity
 
 from activities.inputs import StepInput, StepResult
 from activities.step import Steps
-from aweigh.core.errors import StepFailed, StepUnavailable
 from aweigh.deployments.deployment import StepName
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
 
 if TYPE_CHECKING:
     from aweigh.images.source_images import SourceImages

@@ -11,7 +11,7 @@ from activities.step import Steps
 from aweigh.deployments.deployment import StepName
 
 if TYPE_CHECKING:
-    from aweigh.containers.own_containers import OwnContainers
+    from aweigh.engine.own_containers import OwnContainers
 
 
 class RemoveActivity:

@@ -14,8 +14,9 @@ from activities.errors import as_application_errors
 from activities.heartbeat import Heartbeat, heartbeating
 from activities.inputs import StepInput
 from aweigh.contract import StepReport
-from aweigh.core.errors import AweighError, StepFailed
+from aweigh.core.errors import AweighError
 from aweigh.deployments.deployment import StepName, StepState
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.masking import prepare
 from aweigh.servers.running_step import Attempt, RunningStep

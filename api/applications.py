@@ -17,12 +17,12 @@ from api.schemas import (
     row_answer,
 )
 from api.wait import Wait, answer_to
-from aweigh.builds.source.repository import Installation
 from aweigh.core.errors import Invalid, NotFound
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import Trigger
 from aweigh.deployments.merge import merged
 from aweigh.deployments.release import Image
+from aweigh.deployments.repository import Installation
 from aweigh.deployments.source import GitSource
 from aweigh.secrets.value import REVEAL
 from aweigh.store import admission, applications, deployments, idempotency, removals, servers

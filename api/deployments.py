@@ -15,7 +15,7 @@ from api.ranges import ranged
 from api.server_sent_events import event_stream, wants_events
 from api.wait import Wait, answer_for, answer_to
 from aweigh.core.errors import Conflict
-from aweigh.deployments.answer import deployment_answer
+from aweigh.deployment_answer import deployment_answer
 from aweigh.deployments.deployment import DeploymentState, Trigger
 from aweigh.store import admission, applications, deletion, deployments, idempotency, logs, outbox
 from aweigh.store.admission import Order

@@ -10,7 +10,7 @@ from api.event_stream import EventStream
 from api.server_sent_events import event_stream, wants_events
 from aweigh.core import grammar
 from aweigh.core.model import Written
-from aweigh.deployments.answer import Answer
+from aweigh.deployment_answer import Answer
 from aweigh.deployments.deployment import EventKind
 from aweigh.notifications.event_payload import EventPayload, event_payload
 from aweigh.store import applications, events

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 
 from aweigh.core import grammar
 from aweigh.core.model import Text, Written
-from aweigh.deployments.answer import Answer
+from aweigh.deployment_answer import Answer
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.release import Image
 from aweigh.store.applications import Application

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from api.dependencies import AppContext, Context, ServerName, ServerToken
 from api.problems import problem
-from aweigh.builds.source.repository import Installation, Token
 from aweigh.contract import (
     Fence,
     Findings,
@@ -28,6 +27,7 @@ from aweigh.contract import (
 )
 from aweigh.core.errors import Conflict, NotFound, Refused, UnknownRun
 from aweigh.deployments.deployment import DeploymentState, StepName
+from aweigh.deployments.repository import Installation, Token
 from aweigh.deployments.source import GitSource
 from aweigh.deployments.workflow_ids import removal_workflow
 from aweigh.github.app import READ

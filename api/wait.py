@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from api.dependencies import AppContext
 from api.problems import problem
-from aweigh.deployments.answer import DeploymentAnswer, deployment_answer
+from aweigh.deployment_answer import DeploymentAnswer, deployment_answer
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import deployments
 from aweigh.store.deployments import Deployment

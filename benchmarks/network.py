@@ -11,10 +11,14 @@ from pathlib import Path
 from aweigh.containers.address_space import AddressSpace
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import IDENTITY, INSTANCE, ContainerSpec
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import (
+    IDENTITY,
+    INSTANCE,
+)
+from aweigh.engine.naming import Names
 from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks
 from benchmarks.figures import milliseconds, ratio

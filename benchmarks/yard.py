@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import docker
 
-from aweigh.containers.spec import LOG_OPTIONS
+from aweigh.engine.container_spec import LOG_OPTIONS
 from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.leftovers import remove_leftovers

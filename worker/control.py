@@ -15,7 +15,7 @@ from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.core.settings import Settings
-from aweigh.github.status_reporter import StatusReporter
+from aweigh.notifications.commit_status_reporter import StatusReporter
 from aweigh.store.lanes import Lanes
 from aweigh.store.pruning import Pruning
 from aweigh.temporal.executions import Executions

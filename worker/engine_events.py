@@ -13,8 +13,8 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.spec import INSTANCE
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import INSTANCE
 
 _RECONNECT_SECONDS: Final = 1.0
 #: Errors that the end of the stream, or of the engine, can raise.

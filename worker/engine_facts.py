@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Subnet
 from aweigh.core.settings import Settings
-from aweigh.images.platform import ServerPlatforms
+from aweigh.engine.engine import Engine
+from aweigh.engine.naming import Names
 from aweigh.images.platform_detection import platforms_of
+from aweigh.images.server_platforms import ServerPlatforms
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,13 @@ from typing import Final
 
 import structlog
 
-from aweigh.containers.own_containers import OwnContainers
-from aweigh.containers.spec import APPLICATION, ROLE
 from aweigh.core.errors import BAD_DATA
 from aweigh.core.threads import in_thread
+from aweigh.engine.labels import (
+    APPLICATION,
+    ROLE,
+)
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.routing.route_files import RouteFile, RouteFiles
 from aweigh.upkeep.live_containers import LiveContainers

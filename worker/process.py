@@ -15,10 +15,14 @@ from typing import Any, Final, NoReturn, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from aweigh.core.errors import StartupError, StepError, Unavailable
-from aweigh.core.logging import configure_logging, log_lost_error
+from aweigh.core.errors import (
+    StartupError,
+    Unavailable,
+)
 from aweigh.core.settings import Settings
 from aweigh.core.stalls import StallDetector, into_file
+from aweigh.deployments.step_errors import StepError
+from aweigh.logging import configure_logging, log_lost_error
 
 #: The process cannot start with its settings; the supervisor does not restart it.
 CANNOT_START: Final = 3

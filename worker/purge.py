@@ -6,12 +6,12 @@ from pathlib import Path
 
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.build_firewall import Firewall, interface_of
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import INSTANCE
 from aweigh.core.errors import AweighError
 from aweigh.core.settings import Settings
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import INSTANCE
+from aweigh.engine.naming import Names
 from aweigh.images.images import Images
 from aweigh.images.retention import remove_for_builds, remove_pulled
 from aweigh.store import servers

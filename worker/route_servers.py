@@ -11,13 +11,14 @@ from typing import Final
 
 import structlog
 
-from aweigh.containers.engine import Container
-from aweigh.containers.health_probe import Probe
-from aweigh.containers.naming import Names
-from aweigh.containers.own_containers import OwnContainers
-from aweigh.core.errors import BAD_DATA, StepFailed
+from aweigh.core.errors import BAD_DATA
 from aweigh.core.threads import in_thread
 from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Container
+from aweigh.engine.naming import Names
+from aweigh.engine.own_containers import OwnContainers
+from aweigh.health.probe import Probe
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.route import proxy_checks_health, render
 from aweigh.routing.route_files import RouteFile

@@ -13,11 +13,17 @@ from temporalio.worker import Worker
 
 from aweigh import __version__
 from aweigh.contract import LEASE_SECONDS, Lease
-from aweigh.core.errors import AweighError, Conflict, StartupError, StepUnavailable, Unavailable
-from aweigh.core.logging import mask_logs
+from aweigh.core.errors import (
+    AweighError,
+    Conflict,
+    StartupError,
+    Unavailable,
+)
 from aweigh.core.settings import Settings
 from aweigh.core.threads import in_thread
 from aweigh.core.tls import trusted
+from aweigh.deployments.step_errors import StepUnavailable
+from aweigh.logging import mask_logs
 from aweigh.servers.api_client import Api
 from aweigh.upkeep.reconciler import Reconciler
 from worker.branch_poller import BranchPoller

@@ -17,20 +17,23 @@ from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.build_firewall import Firewall, interface_of
 from aweigh.containers.container_maker import ContainerMaker
-from aweigh.containers.engine import Engine
-from aweigh.containers.exit_watch import ExitWatch
-from aweigh.containers.health_gate import HealthGate
-from aweigh.containers.health_probe import Probe
 from aweigh.containers.host_access import HostAccess
-from aweigh.containers.installation import Installation
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.containers.prerequisites import Prerequisites
 from aweigh.containers.release_command import ReleaseCommand
 from aweigh.containers.replicas import Replicas
-from aweigh.containers.spec import IDENTITY, INSTANCE
 from aweigh.core.settings import Settings
+from aweigh.engine.engine import Engine
+from aweigh.engine.installation import Installation
+from aweigh.engine.labels import (
+    IDENTITY,
+    INSTANCE,
+)
+from aweigh.engine.naming import Names
+from aweigh.engine.own_containers import OwnContainers
+from aweigh.health.exit_watch import ExitWatch
+from aweigh.health.gate import HealthGate
+from aweigh.health.probe import Probe
 from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.images import Images
 from aweigh.images.pull import Puller

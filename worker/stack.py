@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import httpx2
 
-from aweigh.containers.ports import holder_of
 from aweigh.core.endpoint import is_loopback
 from aweigh.core.errors import StartupError
 from aweigh.core.settings import Settings
 from aweigh.core.threads import in_thread
 from aweigh.core.tls import trusted
+from aweigh.servers.ports import holder_of
 from worker.child import Child, Starter
 from worker.children import STOP_SECONDS, list_processes, stop_left_over
 from worker.installation import install

@@ -15,8 +15,11 @@ from activities.inputs import (
     SucceededRecord,
 )
 from activities.record import RecordActivities
-from aweigh.core.errors import ImageGone, ProxyImageGone
 from aweigh.deployments.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.step_errors import (
+    ImageGone,
+    ProxyImageGone,
+)
 from workflows import policies, steps
 from workflows.announcements import Announcements
 from workflows.failure import PROVIDED_AGAIN, Failure, failure_of, gone_in

@@ -11,8 +11,12 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from aweigh.core.errors import GenerationGone, ImageGone, ProxyImageGone
 from aweigh.deployments.deployment import Reason, message_of_superseded
+from aweigh.deployments.step_errors import (
+    GenerationGone,
+    ImageGone,
+    ProxyImageGone,
+)
 
 #: The beginning of a lane's cancellation reason; the newer deployment follows.
 SUPERSEDED_BY = "superseded by "

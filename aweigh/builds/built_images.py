@@ -8,11 +8,11 @@ from aweigh.builds.key import content_key
 from aweigh.builds.method import Method
 from aweigh.builds.network import BuildNetwork
 from aweigh.builds.source.checkout import Checkouts
-from aweigh.containers.naming import Names
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Image
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
 from aweigh.images.release_images import ReleaseImages
 from aweigh.servers.running_step import RunningStep

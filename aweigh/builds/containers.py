@@ -9,12 +9,18 @@ from aweigh.builds.directory import BuildDirectory
 from aweigh.builds.dockerfile.buildkit import BuildKit
 from aweigh.builds.dockerfile.buildkit_container import DockerfileOrder
 from aweigh.builds.network import BuildNetwork
-from aweigh.containers.engine import Engine
-from aweigh.containers.installation import Installation
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import APPLICATION, DEPLOYMENT, INSTANCE, ROLE, labels_of
 from aweigh.core.tasks import gather_all
 from aweigh.deployments.release import Release
+from aweigh.engine.engine import Engine
+from aweigh.engine.installation import Installation
+from aweigh.engine.labels import (
+    APPLICATION,
+    DEPLOYMENT,
+    INSTANCE,
+    ROLE,
+    labels_of,
+)
 
 
 class BuildContainers:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.servers.disk import DiskReserve
 
 #: How often the disk is checked while code of the repository runs.

@@ -13,7 +13,7 @@ from aweigh.secrets.value import as_logged, last_lines, mask_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aweigh.containers.output import Line
+    from aweigh.engine.output import Line
     from aweigh.servers.running_step import RunningStep
 
 

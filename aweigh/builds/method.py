@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Protocol
 
 from aweigh.builds.log import BuildLog
-from aweigh.core.errors import StepError, StepFailed, StepUnavailable
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+    StepUnavailable,
+)
 
 
 class Method(Protocol):

@@ -3,8 +3,8 @@
 from aweigh.containers.build_firewall import Firewall
 from aweigh.containers.iptables import CannotConfine
 from aweigh.containers.networks import Networks
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 
 
 class BuildNetwork:

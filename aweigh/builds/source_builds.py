@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.builds.build_settings import Dockerfile
 from aweigh.builds.buildpacks.method import ByBuildpacks
 from aweigh.builds.built_images import BuiltImage, BuiltImages
 from aweigh.builds.containers import BuildContainers
@@ -16,9 +15,13 @@ from aweigh.builds.log import BuildLog
 from aweigh.builds.method import Method
 from aweigh.builds.source.checkout import Checkouts
 from aweigh.builds.tools import BuildTools
-from aweigh.core.errors import BuildLost, StepFailed
+from aweigh.deployments.build_settings import Dockerfile
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import (
+    BuildLost,
+    StepFailed,
+)
 from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.release_images import ReleaseImages
 from aweigh.secrets.masking import prepare

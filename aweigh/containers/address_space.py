@@ -10,15 +10,15 @@ from typing import Any
 import docker
 
 from aweigh.containers.addresses import Addresses
-from aweigh.containers.engine import Engine
 from aweigh.containers.free_subnets import engine_networks, host_networks
-from aweigh.containers.naming import ADDRESS_LOCK
-from aweigh.containers.spec import APPLICATION
 from aweigh.containers.subnet import Bridge, Subnet
-from aweigh.core.errors import StepFailed
 from aweigh.core.files import write_durably
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import APPLICATION
+from aweigh.engine.naming import ADDRESS_LOCK
 from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks
 

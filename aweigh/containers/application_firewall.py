@@ -23,9 +23,9 @@ from aweigh.containers.build_firewall import (
     without_ipv6,
 )
 from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
-from aweigh.containers.naming import Names
 from aweigh.containers.subnet import ANCHOR
 from aweigh.core.threads import in_thread
+from aweigh.engine.naming import Names
 
 #: Packets to the machine's loopback, or with a source address outside the container's network.
 _FORGED: Final = ("-d 127.0.0.0/8 -j DROP", "-m rpfilter --invert -j DROP")

@@ -17,14 +17,14 @@ import structlog
 from docker.errors import APIError, NotFound
 
 from aweigh.containers.address_space import AddressSpace
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.network_creation import NetworkSpec, create_unless_taken
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import APPLICATION
 from aweigh.containers.subnet import Bridge
-from aweigh.core.errors import StepUnavailable
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepUnavailable
+from aweigh.engine.engine import Container, Engine
+from aweigh.engine.labels import APPLICATION
+from aweigh.engine.naming import Names
 
 _log = structlog.get_logger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from aweigh.containers.engine import Engine
 from aweigh.containers.host_access import HostAccess
-from aweigh.containers.spec import ContainerSpec
 from aweigh.containers.volume_owners import VolumeOwners
-from aweigh.core.errors import StepFailed
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Engine
 from aweigh.images.user import runs_as_root
 
 _PORT_WORDS: Final = ("already allocated", "already in use")

@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.ports import holder_of
-from aweigh.containers.spec import APPLICATION, INSTANCE, ContainerSpec
-from aweigh.core.errors import StepFailed
 from aweigh.core.threads import in_thread
 from aweigh.deployments.application import Port
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import (
+    APPLICATION,
+    INSTANCE,
+)
+from aweigh.servers.ports import holder_of
 
 
 class HostAccess:

@@ -13,14 +13,20 @@ import docker
 from docker.errors import APIError, NotFound
 
 from aweigh.containers.build_firewall import interface_of
-from aweigh.containers.engine import Engine
 from aweigh.containers.free_subnets import engine_networks, free_subnet, host_networks
-from aweigh.containers.naming import Names
 from aweigh.containers.network_creation import NetworkSpec, create_network, create_unless_taken
-from aweigh.containers.spec import APPLICATION, IDENTITY, INSTANCE, SUBNET
 from aweigh.containers.subnet import ANCHOR, Bridge, Subnet
-from aweigh.core.errors import StartupError, StepFailed
+from aweigh.core.errors import StartupError
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import (
+    APPLICATION,
+    IDENTITY,
+    INSTANCE,
+    SUBNET,
+)
+from aweigh.engine.naming import Names
 
 
 class Networks:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.container_maker import ContainerMaker, VolumeUser
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import APPLICATION, ContainerSpec, all_mounts
+from aweigh.containers.spec import all_mounts
 from aweigh.containers.subnet import Bridge
 from aweigh.deployments.release import Release
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.labels import APPLICATION
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
 
 

@@ -4,15 +4,19 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.installation import Installation
 from aweigh.containers.prerequisites import Prerequisites
 from aweigh.containers.replicas import Replicas, foreign_container
-from aweigh.containers.spec import DEPLOYMENT, INSTANCE, release_command_spec
-from aweigh.core.errors import StepFailed
+from aweigh.containers.spec import release_command_spec
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Container, Engine
+from aweigh.engine.installation import Installation
+from aweigh.engine.labels import (
+    DEPLOYMENT,
+    INSTANCE,
+)
 from aweigh.images.facts import ImageFacts
-from aweigh.images.platform import ServerPlatforms
+from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.servers.running_step import RunningStep
 
 #: Less than the timeout of the step.

@@ -3,16 +3,32 @@
 from dataclasses import replace
 from typing import Final
 
-from aweigh.containers.engine import Container
-from aweigh.containers.installation import Installation
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.containers.prerequisites import Prepared, Prerequisites
-from aweigh.containers.spec import DEPLOYMENT, INSTANCE, ContainerSpec, all_mounts, replica_spec
-from aweigh.core.errors import AddressTaken, GenerationGone, NameTaken, StepFailed, StepUnavailable
+from aweigh.containers.spec import (
+    all_mounts,
+    replica_spec,
+)
+from aweigh.core.errors import (
+    AddressTaken,
+    NameTaken,
+)
 from aweigh.core.tasks import gather_all
 from aweigh.deployments.application import Strategy, chosen_strategy
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release
+from aweigh.deployments.step_errors import (
+    GenerationGone,
+    StepFailed,
+    StepUnavailable,
+)
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Container
+from aweigh.engine.installation import Installation
+from aweigh.engine.labels import (
+    DEPLOYMENT,
+    INSTANCE,
+)
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.images.facts import ImageFacts, exposed_port
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.route import Generation

@@ -1,102 +1,22 @@
-"""Specifications of containers, built without I/O and executed by the engine adapter."""
+"""The containers of a release: what they look like, built without I/O."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
-from aweigh.containers.naming import Names
 from aweigh.core.grammar import RESERVED_LABEL_PREFIXES
-from aweigh.deployments.application import ApplicationSettings, Port
+from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.release import Release
 from aweigh.deployments.variable import values_of
+from aweigh.engine.container_spec import ContainerSpec, Mount
+from aweigh.engine.labels import REPLICA, RESTART, ROLE, labels_of
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
 from aweigh.routing.route import RESOLVER, WEB, WEB_SECURE, Routing, rule
-
-INSTANCE: Final = "aweigh.instance"
-APPLICATION: Final = "aweigh.application"
-DEPLOYMENT: Final = "aweigh.deployment"
-SEQUENCE: Final = "aweigh.sequence"
-REPLICA: Final = "aweigh.replica"
-ROLE: Final = "aweigh.role"
-#: The plan the proxy was created from, to detect changed settings.
-PLAN: Final = "aweigh.plan"
-#: The restart policy to restore on a container that was stopped for a failed deployment.
-RESTART: Final = "aweigh.restart"
-#: The random identity shared by a server's data and its network on the engine.
-IDENTITY: Final = "aweigh.identity"
-#: An installation's addresses on an engine; a label of the network that reserves them.
-SUBNET: Final = "aweigh.subnet"
-
-#: Log rotation of every container, so that no application fills the disk.
-LOG_OPTIONS: Final[Mapping[str, str]] = {"max-size": "10m", "max-file": "3"}
 
 #: Present on every image built by Cloud Native Buildpacks.
 BUILDPACKS_LABEL: Final = "io.buildpacks.build.metadata"
 #: In such an image, runs the command that follows.
 LAUNCHER: Final = ("/cnb/lifecycle/launcher", "--")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """A bind mount (absolute `source`) or a named volume."""
-
-    source: str
-    target: str
-    read_only: bool = False
-    #: Do not copy the image's content into the volume if it is empty.
-    no_copy: bool = False
-
-    @property
-    def is_bind(self) -> bool:
-        return self.source.startswith("/")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContainerSpec:
-    """Everything the engine needs to create a container."""
-
-    name: str
-    image: str
-    labels: Mapping[str, str]
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    network: str
-    address: str | None = None
-    #: Further networks, with the container's host name there.
-    networks: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[Mount, ...] = ()
-    ports: tuple[Port, ...] = ()
-    cpus: float | None = None
-    memory_bytes: int | None = None
-    restart: str = "no"
-    stop_grace: int = 10
-    #: `uid:gid`; empty for the image's user.
-    user: str = ""
-    pids: int | None = None
-    #: Capabilities removed from the engine's default set.
-    dropped: tuple[str, ...] = ()
-    #: Remove all capabilities, and prevent gaining any.
-    confined: bool = False
-    #: How many bytes of its output the engine keeps; None for the default.
-    log_bytes: int | None = None
-    #: Allow user namespaces and nested containers; only for an ordinary user.
-    nests: bool = False
-
-
-def sequence_of(labels: Mapping[str, str]) -> int:
-    """Return the sequence of a container's deployment; 0 if the label is invalid."""
-    text = labels.get(SEQUENCE, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def labels_of(instance: str, release: Release) -> dict[str, str]:
-    return {
-        INSTANCE: instance,
-        APPLICATION: release.application,
-        DEPLOYMENT: release.deployment,
-        SEQUENCE: str(release.sequence),
-    }
 
 
 def blanked_labels(image: ImageFacts) -> dict[str, str]:

@@ -14,7 +14,7 @@ import docker
 import structlog
 from docker.errors import APIError, NotFound
 
-from aweigh.containers.engine import Engine
+from aweigh.engine.engine import Engine
 from aweigh.images.user import Owner, owner_of
 
 _log = structlog.get_logger(__name__)

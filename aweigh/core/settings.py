@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aweigh.builds.source.private_target import WrittenTarget
 from aweigh.core.endpoint import answers, endpoint, is_loopback
+from aweigh.core.platform import WrittenPlatform
 from aweigh.core.setting_types import (
     Address,
     ApiUrl,
@@ -30,7 +31,6 @@ from aweigh.core.setting_types import (
     TrustedNetworks,
     default_data_directory,
 )
-from aweigh.images.platform import WrittenPlatform
 
 
 class Settings(BaseSettings):

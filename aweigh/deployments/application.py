@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from aweigh.core import grammar
 from aweigh.core.model import Memory, PortNumber, Text, Unique, Value, memory_bytes
+from aweigh.deployments.public_address import host_name, path_prefix
 from aweigh.deployments.source import Source
 from aweigh.deployments.variable import GivenVariable
-from aweigh.routing.public_address import host_name, path_prefix
 
 Protocol = Literal["tcp", "udp"]
 #: The longest deadline of a health gate, in seconds.

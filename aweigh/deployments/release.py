@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from aweigh.core.model import Text
 from aweigh.core.text import printable
 from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.hidden_values import hidden_values
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import GitSource, ImageSource
-from aweigh.images.reference import ImageReference
-from aweigh.secrets.hidden import hidden_values
 
 #: The digits of a commit or digest in a label: as many as git shows.
 _SHORT_COMMIT: Final = 7

@@ -14,11 +14,11 @@ from pydantic import (
     model_validator,
 )
 
-from aweigh.builds.build_settings import Build, Buildpacks
-from aweigh.builds.source import repository as git
-from aweigh.builds.source.repository_path import directory
 from aweigh.core.model import Text, Value
-from aweigh.images.reference import ImageReference, tag_and_digest
+from aweigh.deployments import repository as git
+from aweigh.deployments.build_settings import Build, Buildpacks
+from aweigh.deployments.image_reference import ImageReference, tag_and_digest
+from aweigh.deployments.repository_path import directory
 from aweigh.secrets.value import Secret
 
 

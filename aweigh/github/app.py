@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import httpx2
 import jwt
 
-from aweigh.builds.source.repository import Credentials, Installation, Token
 from aweigh.core.errors import RateLimited, Refused, Unavailable
 from aweigh.core.text import one_line
 from aweigh.core.tls import trusted
+from aweigh.deployments.repository import Credentials, Installation, Token
 from aweigh.github.commit_page import home_of
 from aweigh.github.commit_status import CommitStatus
 from aweigh.secrets.value import mask

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from aweigh.builds.source.repository import repository_key
+from aweigh.deployments.repository import repository_key
 
 
 def home_of(api_url: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
-from aweigh.builds.source.repository import is_ref, repository_key
+from aweigh.deployments.repository import is_ref, repository_key
 from aweigh.deployments.source import GitSource
 from aweigh.github.skip import asks_to_skip
 

@@ -1,13 +1,13 @@
 """Images of build tools: builders, lifecycles, BuildKit. Public, and kept while builds use them."""
 
-from aweigh.containers.naming import Names
-from aweigh.core.errors import StepError
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.deployments.step_errors import StepError
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
-from aweigh.images.platform import ServerPlatforms
 from aweigh.images.pull import Puller
-from aweigh.images.reference import ImageReference
 from aweigh.images.retention import IMAGES_LOCK
+from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.servers.locks import Locks
 from aweigh.servers.running_step import RunningStep
 

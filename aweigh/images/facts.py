@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from aweigh.core.platform import (
+    UNSAID,
+    Platform,
+)
 from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import GitSource
-from aweigh.images.platform import UNSAID, Platform
-from aweigh.images.reference import ImageReference
 
 #: The port of an application that was built, unless it sets another one.
 BUILT_PORT: Final = 8080

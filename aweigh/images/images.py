@@ -13,16 +13,24 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.engine_connection import EngineLine
-from aweigh.containers.engine_errors import pull_error, registry_silent, text_of
-from aweigh.core.errors import PullStopped, StepError, StepUnavailable
+from aweigh.core.errors import PullStopped
+from aweigh.core.platform import Platform
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import Registry
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepUnavailable,
+)
+from aweigh.engine.connection import EngineLine
+from aweigh.engine.engine import Engine
+from aweigh.engine.errors import text_of
 from aweigh.images.facts import ImageFacts
-from aweigh.images.platform import Platform
-from aweigh.images.reference import ImageReference
+from aweigh.images.pull_errors import (
+    pull_error,
+    registry_silent,
+)
 
 T = TypeVar("T")
 

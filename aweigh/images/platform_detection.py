@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from aweigh.containers.engine import Engine
-from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.core.platform import Platform
+from aweigh.engine.engine import Engine
+from aweigh.images.server_platforms import ServerPlatforms
 
 _REGISTERED: Final = Path("/proc/sys/fs/binfmt_misc")
 #: By the names under which qemu's packages and images, and Docker Desktop, register them.

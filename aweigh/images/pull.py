@@ -6,13 +6,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from aweigh.core.errors import PullStopped, StepFailed, StepUnavailable
+from aweigh.core.errors import PullStopped
+from aweigh.core.platform import Platform
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import Registry
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images, Progress
-from aweigh.images.platform import Platform, ServerPlatforms
-from aweigh.images.reference import ImageReference
+from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
 

@@ -1,8 +1,8 @@
 """The images of releases, with our own tags on the engine."""
 
-from aweigh.containers.naming import Names
-from aweigh.core.errors import ImageGone
 from aweigh.deployments.release import Image, Release
+from aweigh.deployments.step_errors import ImageGone
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
 from aweigh.images.retention import IMAGES_LOCK

@@ -4,8 +4,8 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from aweigh.containers.naming import Names
 from aweigh.contract import KnownApplication
+from aweigh.engine.naming import Names
 from aweigh.images.images import Images
 from aweigh.servers.locks import Locks
 

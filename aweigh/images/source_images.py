@@ -1,15 +1,15 @@
 """The image of an image source: found on the engine or pulled, and pinned by content."""
 
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.release import Image
 from aweigh.deployments.source import ImageSource, PullPolicy
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
-from aweigh.images.platform import ServerPlatforms
 from aweigh.images.pull import Puller
-from aweigh.images.reference import ImageReference
 from aweigh.images.release_images import ReleaseImages
+from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.servers.running_step import RunningStep
 
 

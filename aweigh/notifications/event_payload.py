@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import Field
 
 from aweigh.core.settings import Settings
-from aweigh.deployments.answer import (
+from aweigh.deployment_answer import (
     Answer,
     ApplicationLink,
     DeploymentAnswer,

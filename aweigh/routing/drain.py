@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from aweigh.containers.engine import Container
-from aweigh.containers.naming import Names
 from aweigh.core.errors import ProxySilent
 from aweigh.core.threads import in_thread
+from aweigh.engine.engine import Container
+from aweigh.engine.naming import Names
 from aweigh.routing.route import Generation
 from aweigh.routing.route_files import RouteFile, RouteFiles
 from aweigh.routing.traefik import Traefik

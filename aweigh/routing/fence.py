@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aweigh.core import grammar
-from aweigh.core.errors import StepFailed
 from aweigh.core.files import write_durably
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.routing.route import Generation
 
 

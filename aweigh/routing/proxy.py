@@ -8,17 +8,29 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.ports import holder_of
-from aweigh.containers.spec import INSTANCE, PLAN, ROLE, ContainerSpec, Mount
-from aweigh.core.errors import NameTaken, StepFailed, StepUnavailable
+from aweigh.core.errors import NameTaken
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
+from aweigh.engine.container_spec import (
+    ContainerSpec,
+    Mount,
+)
+from aweigh.engine.engine import Container, Engine
+from aweigh.engine.labels import (
+    INSTANCE,
+    PLAN,
+    ROLE,
+)
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
 from aweigh.routing.proxy_image import PULL_SECONDS, ProxyImage
 from aweigh.routing.route import PROBE, RESOLVER, WEB, WEB_SECURE
 from aweigh.routing.traefik import Traefik
+from aweigh.servers.ports import holder_of
 
 _START_SECONDS: Final = 30.0
 _ROUTES: Final = "/etc/aweigh/routes"

@@ -1,7 +1,7 @@
 """Keeps the proxy running for steps and the reconciler, under the server's lock."""
 
-from aweigh.containers.naming import SERVER_LOCK
-from aweigh.core.errors import ProxyImageGone
+from aweigh.deployments.step_errors import ProxyImageGone
+from aweigh.engine.naming import SERVER_LOCK
 from aweigh.routing.proxy import Proxy
 from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks

@@ -8,12 +8,15 @@ import tarfile
 from pathlib import Path
 from typing import Final
 
-from aweigh.core.errors import StepError, StepUnavailable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepUnavailable,
+)
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
-from aweigh.images.reference import ImageReference
 
 PULL_SECONDS: Final = 120.0
 

@@ -1,8 +1,8 @@
 """Checks what requests through the proxy get: its configuration, and a probe."""
 
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.core.errors import ProxySilent
 from aweigh.deployments.release import Release
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.route import DEAD, Generation
 from aweigh.routing.route_files import RouteFile
 from aweigh.routing.traefik import Traefik

@@ -1,7 +1,7 @@
 """The switch: makes the new generation live and sees it answer, or takes it back."""
 
-from aweigh.containers.own_containers import OwnContainers
-from aweigh.core.errors import StepFailed
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.drain import Drain
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.proxy_guard import ProxyGuard

@@ -5,13 +5,16 @@ import contextlib
 import time
 from typing import Final
 
-from aweigh.containers.engine import Container
-from aweigh.containers.health_probe import Probe
-from aweigh.containers.naming import Names
-from aweigh.containers.own_containers import OwnContainers
-from aweigh.core.errors import StepFailed, StepUnavailable
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
+from aweigh.engine.engine import Container
+from aweigh.engine.naming import Names
+from aweigh.engine.own_containers import OwnContainers
+from aweigh.health.probe import Probe
 from aweigh.routing.proxy_view import ProxyView
 from aweigh.routing.route import Generation, proxy_checks_health
 

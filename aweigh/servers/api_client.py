@@ -24,10 +24,14 @@ from aweigh.contract import (
     StepReport,
 )
 from aweigh.core import grammar
-from aweigh.core.errors import Conflict, StepFailed, Unavailable
+from aweigh.core.errors import (
+    Conflict,
+    Unavailable,
+)
 from aweigh.core.tls import trusted
 from aweigh.deployments.deployment import Reason, StepName
 from aweigh.deployments.release import Release
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.secrets.known import KnownSecrets
 
 Shape = TypeVar("Shape", bound=BaseModel)

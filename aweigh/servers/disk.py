@@ -4,8 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 
 
 @dataclass(frozen=True, kw_only=True)

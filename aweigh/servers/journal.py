@@ -17,11 +17,15 @@ from pydantic import ValidationError
 
 from aweigh.contract import StepReport
 from aweigh.core import grammar
-from aweigh.core.errors import Conflict, StepFailed, Unavailable
+from aweigh.core.errors import (
+    Conflict,
+    Unavailable,
+)
 from aweigh.core.files import write_durably
 from aweigh.core.text import printable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import StepName
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.secrets.value import Printed, mask_words
 from aweigh.servers.api_client import Api
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from aweigh.builds.source.repository import is_commit, is_ref
 from aweigh.core.errors import Conflict, Invalid
 from aweigh.core.ids import new_id
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind, Trigger
 from aweigh.deployments.release import Image, label_of
+from aweigh.deployments.repository import is_commit, is_ref
 from aweigh.deployments.source import GitSource, ImageSource, PullPolicy
 from aweigh.store import (
     applications,

@@ -10,11 +10,11 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import set_committed_value
 
-from aweigh.builds.source.repository import repository_key
 from aweigh.core import grammar
 from aweigh.core.errors import BAD_DATA, Conflict, NotFound
 from aweigh.core.ids import new_id, new_secret
 from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.repository import repository_key
 from aweigh.deployments.source import GitSource
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.vault import Owner

@@ -5,10 +5,10 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from aweigh.builds.build_settings import Buildpacks
 from aweigh.contract import Branch, Head
 from aweigh.core.errors import NotFound
 from aweigh.deployments.branch_poll import BranchPoll
+from aweigh.deployments.build_settings import Buildpacks
 from aweigh.deployments.deployment import OPEN, Trigger
 from aweigh.deployments.source import GitSource
 from aweigh.github.push import Commit, Newest, Push, Repository, why_ignored

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import or_, select
 
-from aweigh.builds.source.repository import Installation
 from aweigh.deployments.branch_poll import BranchPoll
 from aweigh.deployments.deployment import Trigger
+from aweigh.deployments.repository import Installation
 from aweigh.deployments.source import GitSource
 from aweigh.github.push import Event, Newest, Push, why_ignored
 from aweigh.store import admission, applications, idempotency

@@ -10,8 +10,9 @@ from typing import Final
 
 import structlog
 
-from aweigh.core.errors import NotFound, StepFailed
+from aweigh.core.errors import NotFound
 from aweigh.deployments.deployment import Reason, Standing
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.deployments.workflow_ids import Expected, Run, removal_workflow
 from aweigh.store import deployments, lifecycle, removals
 from aweigh.store.database import Store

@@ -6,11 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.engine_connection import EngineLine
-from aweigh.containers.spec import ContainerSpec
-from aweigh.core.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
+from aweigh.core.errors import (
+    AddressTaken,
+    NameTaken,
+)
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
+from aweigh.engine.connection import EngineLine
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Container, Engine
 
 #: The exit code of a program that ends on SIGTERM (128 + 15).
 _TERMINATED: Final = 143

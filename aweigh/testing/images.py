@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from aweigh.containers.engine_errors import pull_error
-from aweigh.core.errors import PullStopped, StepUnavailable
+from aweigh.core.errors import PullStopped
+from aweigh.core.platform import Platform
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import Registry
+from aweigh.deployments.step_errors import StepUnavailable
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images, Progress, Remote
-from aweigh.images.platform import Platform
-from aweigh.images.reference import ImageReference
+from aweigh.images.pull_errors import pull_error
 from aweigh.testing.engine import FakeEngine
 
 _LAYER_BYTES: Final = 1_000_000

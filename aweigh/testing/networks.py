@@ -7,10 +7,10 @@ from typing import Any
 
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Container
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Bridge
+from aweigh.engine.engine import Container
+from aweigh.engine.naming import Names
 from aweigh.testing.engine import FakeEngine
 
 

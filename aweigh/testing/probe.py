@@ -1,8 +1,8 @@
 """A probe that sees what a test says is there."""
 
-from aweigh.containers.health_check import Seen
-from aweigh.containers.health_probe import Probe
 from aweigh.deployments.application import HealthCheck
+from aweigh.health.check import Seen
+from aweigh.health.probe import Probe
 
 
 class FakeProbe(Probe):

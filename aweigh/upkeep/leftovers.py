@@ -6,12 +6,15 @@ from typing import Final
 import structlog
 
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Container
-from aweigh.containers.own_containers import OwnContainers
-from aweigh.containers.spec import ROLE, sequence_of
 from aweigh.contract import KnownApplication
-from aweigh.core.errors import StepError
 from aweigh.core.tasks import gather_all
+from aweigh.deployments.step_errors import StepError
+from aweigh.engine.engine import Container
+from aweigh.engine.labels import (
+    ROLE,
+    sequence_of,
+)
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.drain import Drain
 from aweigh.routing.route_files import RouteFile
 from aweigh.upkeep.live_check import LiveCheck

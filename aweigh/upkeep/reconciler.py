@@ -8,11 +8,11 @@ import structlog
 from aweigh.builds.containers import BuildContainers
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Container
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.contract import Findings, Inventory, KnownApplication
 from aweigh.core.background_tasks import BackgroundTasks
 from aweigh.core.threads import in_thread
+from aweigh.engine.engine import Container
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.api_client import Api

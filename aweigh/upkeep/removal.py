@@ -2,9 +2,9 @@
 
 from aweigh.builds.containers import BuildContainers
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.contract import Removal
 from aweigh.core.threads import in_thread
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.drain import Drain
 from aweigh.routing.live_state import LiveState
 from aweigh.upkeep.sweep import Sweep

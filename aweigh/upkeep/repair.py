@@ -5,13 +5,13 @@ from typing import Final
 import structlog
 
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Container
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.containers.replicas import Replicas
-from aweigh.containers.spec import RESTART
 from aweigh.contract import KnownApplication, KnownDeployment
 from aweigh.core.errors import AweighError
 from aweigh.deployments.deployment import DeploymentState
+from aweigh.engine.engine import Container
+from aweigh.engine.labels import RESTART
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.images.release_images import ReleaseImages
 from aweigh.routing.drain import Drain
 from aweigh.routing.live_state import LiveState

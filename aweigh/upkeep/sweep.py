@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.contract import KnownApplication
+from aweigh.engine.naming import Names
 from aweigh.images.retention import Retention
 
 

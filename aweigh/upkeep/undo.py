@@ -3,9 +3,9 @@
 from typing import Final
 
 from aweigh.builds.containers import BuildContainers
-from aweigh.containers.own_containers import OwnContainers
 from aweigh.core.threads import in_thread
 from aweigh.deployments.release import Release
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.drain import Drain
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.proxy_view import ProxyView

@@ -11,9 +11,9 @@ import docker
 import httpx2
 from docker.errors import DockerException
 
-from aweigh.containers.engine import Engine
 from aweigh.core.errors import AweighError
 from aweigh.core.settings import Settings
+from aweigh.engine.engine import Engine
 from aweigh.images.images import Images
 from examples.demo.builder.choice import Chosen, choose_builder
 from examples.demo.client import (

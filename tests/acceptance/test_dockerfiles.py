@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from aweigh.builds.dockerfile.buildkit_container import PHASE
-from aweigh.containers.naming import Names
+from aweigh.engine.naming import Names
 from tests.support.arguments import watched_arguments
 from tests.support.building import leavings
 from tests.support.buildkit_image import buildkit_image

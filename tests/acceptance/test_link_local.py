@@ -12,7 +12,7 @@ import pytest
 from docker.models.containers import Container
 
 from aweigh.containers.application_firewall import ApplicationFirewall
-from aweigh.containers.naming import Names
+from aweigh.engine.naming import Names
 from examples.demo.image import PYTHON, make_image
 from tests.support.door import gateway_of
 from tests.support.images import temporary_repository

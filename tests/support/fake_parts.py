@@ -5,13 +5,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aweigh.containers.engine import Container
 from aweigh.containers.subnet import Subnet
+from aweigh.core.platform import Platform
 from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import StepName
 from aweigh.deployments.release import Image, Release
+from aweigh.engine.engine import Container
 from aweigh.images.facts import ImageFacts
-from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.routing.proxy import proxy_spec
 from aweigh.routing.route_files import RouteFile
 from aweigh.servers.api_client import Api

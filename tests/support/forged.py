@@ -16,10 +16,11 @@ from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.containers.subnet import Subnet
+from aweigh.core.platform import Platform
 from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import Reason
-from aweigh.github.status_reporter import StatusReporter
-from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.images.server_platforms import ServerPlatforms
+from aweigh.notifications.commit_status_reporter import StatusReporter
 from aweigh.servers.api_client import Api
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes

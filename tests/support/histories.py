@@ -12,8 +12,11 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from aweigh.core.errors import GenerationGone, ImageGone
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    GenerationGone,
+    ImageGone,
+)
 from tests.support.stage import Stage, start_temporal, theatre
 
 DIRECTORY = Path(__file__).parents[1] / "workflows" / "histories"

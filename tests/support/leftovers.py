@@ -10,7 +10,7 @@ from docker.errors import APIError, NotFound
 
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.build_firewall import Firewall, interface_of
-from aweigh.containers.naming import Names
+from aweigh.engine.naming import Names
 
 #: A busy engine may still be at what a killed worker asked of it.
 _PATIENCE_SECONDS = 120

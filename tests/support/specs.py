@@ -2,9 +2,13 @@
 
 from typing import Any
 
-from aweigh.containers.naming import Names
-from aweigh.containers.spec import ContainerSpec, release_command_spec, replica_spec
+from aweigh.containers.spec import (
+    release_command_spec,
+    replica_spec,
+)
 from aweigh.deployments.release import Image, Release
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts, exposed_port
 from aweigh.routing.route import Routing
 from tests.support.installation import settings_of

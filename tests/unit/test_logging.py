@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel
 from aweigh.core.errors import Unavailable
 from aweigh.secrets.known import KnownSecrets
-from aweigh.core.logging import configure_logging, log_lost_error, mask_logs
+from aweigh.logging import configure_logging, log_lost_error, mask_logs
 
 SECRET = {SECRET!r}
 log, foreign = structlog.get_logger("test"), logging.getLogger("uvicorn.error")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from annotated_types import Le
 
-from aweigh.builds.build_settings import BuildLimits
+from aweigh.deployments.build_settings import BuildLimits
 from aweigh.deployments.verdict import DEADLINE
 from workflows import policies
 

@@ -3,8 +3,12 @@
 import pytest
 from temporalio.client import WorkflowFailureError
 
-from aweigh.core.errors import GenerationGone, ImageGone, ProxyImageGone
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    GenerationGone,
+    ImageGone,
+    ProxyImageGone,
+)
 from tests.support.stage import Stage
 from workflows.policies import MAX_REPEATS
 

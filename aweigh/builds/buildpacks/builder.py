@@ -14,8 +14,8 @@ from typing import Final
 import rtoml
 
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.images.facts import ImageFacts
-from aweigh.images.reference import ImageReference
 
 _METADATA: Final = "io.buildpacks.builder.metadata"
 _LIFECYCLE_APIS: Final = "io.buildpacks.lifecycle.apis"

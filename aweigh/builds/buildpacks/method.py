@@ -3,7 +3,6 @@
 from collections.abc import Container
 from pathlib import Path
 
-from aweigh.builds.build_settings import Buildpacks
 from aweigh.builds.buildpacks.builder import (
     LIFECYCLE_VERSION,
     PLATFORM_APIS,
@@ -21,13 +20,17 @@ from aweigh.builds.method import tool_missing
 from aweigh.builds.project_file import PROJECT_FILE, Project
 from aweigh.builds.source.files import inside, project_of
 from aweigh.builds.tools import BuildTools
-from aweigh.core.errors import StepError, StepFailed
 from aweigh.core.threads import in_thread
+from aweigh.deployments.build_settings import Buildpacks
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+)
 from aweigh.deployments.variable import values_of
 from aweigh.images.build_tool_images import BuildToolImages
-from aweigh.images.reference import ImageReference
 from aweigh.images.release_images import ReleaseImages
 from aweigh.servers.running_step import RunningStep
 

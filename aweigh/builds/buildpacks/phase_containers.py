@@ -17,8 +17,12 @@ from aweigh.builds.buildpacks.builder import (
     Phase,
 )
 from aweigh.builds.project_file import Project
-from aweigh.containers.naming import Names
-from aweigh.containers.spec import ROLE, ContainerSpec, Mount
+from aweigh.engine.container_spec import (
+    ContainerSpec,
+    Mount,
+)
+from aweigh.engine.labels import ROLE
+from aweigh.engine.naming import Names
 
 BUILD_ROLE: Final = "build"
 CACHE_ROLE: Final = "cache"

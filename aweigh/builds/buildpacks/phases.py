@@ -24,15 +24,23 @@ from aweigh.builds.buildpacks.builder import (
 )
 from aweigh.builds.buildpacks.phase_containers import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
 from aweigh.builds.source.files import Owner, files_archive, inside, tree_archive
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.output import Tell, read_to_the_end
-from aweigh.containers.spec import APPLICATION, DEPLOYMENT, ROLE
 from aweigh.core import grammar
-from aweigh.core.errors import BuildLost, StepError, StepFailed
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    BuildLost,
+    StepError,
+    StepFailed,
+)
+from aweigh.engine.engine import Container, Engine
+from aweigh.engine.labels import (
+    APPLICATION,
+    DEPLOYMENT,
+    ROLE,
+)
+from aweigh.engine.naming import Names
+from aweigh.engine.output import Tell, read_to_the_end
 
 #: The number of lines in which a phase's error is looked for.
 _LAST_LINES: Final = 5

@@ -34,14 +34,22 @@ from aweigh.builds.source.files import (
     regular_file,
     tree_archive,
 )
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.output import Tell, read_to_the_end
-from aweigh.containers.spec import APPLICATION, DEPLOYMENT, ROLE
-from aweigh.core.errors import BuildLost, StepError, StepFailed
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    BuildLost,
+    StepError,
+    StepFailed,
+)
+from aweigh.engine.engine import Container, Engine
+from aweigh.engine.labels import (
+    APPLICATION,
+    DEPLOYMENT,
+    ROLE,
+)
+from aweigh.engine.naming import Names
+from aweigh.engine.output import Tell, read_to_the_end
 
 _OWNER: Final = Owner(USER, USER)
 #: BuildKit's error is in the last line.

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aweigh.builds.buildpacks.phase_containers import BUILD_ROLE, engine_log
-from aweigh.containers.naming import Names
-from aweigh.containers.spec import ROLE, ContainerSpec, Mount
+from aweigh.engine.container_spec import (
+    ContainerSpec,
+    Mount,
+)
+from aweigh.engine.labels import ROLE
+from aweigh.engine.naming import Names
 
 #: The only phase of a Dockerfile build.
 PHASE: Final = "dockerfile"

@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-from aweigh.builds.build_settings import Dockerfile
 from aweigh.builds.containers import BuildContainers
 from aweigh.builds.dockerfile.buildkit_container import PHASE, DockerfileOrder, step_begun
 from aweigh.builds.log import BuildLog
 from aweigh.builds.method import tool_missing
 from aweigh.builds.source.files import dockerfile_of, inside
 from aweigh.builds.tools import BuildTools
-from aweigh.containers.output import Line
-from aweigh.core.errors import PullStopped, StepError
+from aweigh.core.errors import PullStopped
 from aweigh.core.threads import in_thread
+from aweigh.deployments.build_settings import Dockerfile
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepError
 from aweigh.deployments.variable import values_of
+from aweigh.engine.output import Line
 from aweigh.images.build_tool_images import BuildToolImages
-from aweigh.images.reference import ImageReference
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
 

@@ -12,8 +12,8 @@ from aweigh.builds.limits import within_limits
 from aweigh.builds.source.clone import Clone
 from aweigh.builds.source.git import Git
 from aweigh.builds.source.history import History
-from aweigh.builds.source.repository import Installation, Token
 from aweigh.builds.source.targets import Targets
+from aweigh.deployments.repository import Installation, Token
 from aweigh.deployments.source import GitSource
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep

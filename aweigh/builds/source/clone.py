@@ -9,7 +9,6 @@ from aweigh.builds.source.git_environment import GitEnvironment, reaching
 from aweigh.builds.source.git_errors import submodule_error
 from aweigh.builds.source.lfs import LargeFiles
 from aweigh.builds.source.lfs_pointer import LONGEST_POINTER, Pointer, read_pointer
-from aweigh.builds.source.repository import fetch_address
 from aweigh.builds.source.submodule_addresses import (
     BadSubmodule,
     Submodule,
@@ -18,11 +17,15 @@ from aweigh.builds.source.submodule_addresses import (
     source_of,
 )
 from aweigh.builds.source.targets import Targets
-from aweigh.core.errors import StepError, StepFailed
 from aweigh.core.subprocesses import run_tool
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.repository import fetch_address
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+)
 
 _ADDRESSES: Final = r"^submodule\..*\.(path|url|update)$"
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from aweigh.builds.project_file import LONGEST, PROJECT_FILE, Project, read_project
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 
 #: The first second after 1980, the date that the lifecycle uses: equal content, equal image.
 _DATE: Final = 315_532_801

@@ -7,12 +7,12 @@ from pathlib import Path
 from aweigh.builds.source.git_environment import GitEnvironment, reaching
 from aweigh.builds.source.git_errors import git_error
 from aweigh.builds.source.git_redirect import is_redirect, is_same_place, moved_away, redirect_of
-from aweigh.builds.source.repository import fetch_address, is_by_sha256, is_commit, names_of
 from aweigh.builds.source.targets import Targets
-from aweigh.core.errors import StepFailed
 from aweigh.core.subprocesses import LINES, run_tool
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.repository import fetch_address, is_by_sha256, is_commit, names_of
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
 
 Tell = Callable[[str], None]
 

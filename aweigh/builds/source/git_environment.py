@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from aweigh.builds.source.repository import DeployKey, Token
 from aweigh.builds.source.targets import Place, Targets
+from aweigh.deployments.repository import DeployKey, Token
 from aweigh.deployments.source import GitSource
 
 #: A repository is data: neither it nor this machine may make git run or reach anything else.

@@ -3,12 +3,16 @@
 import re
 from typing import Final
 
-from aweigh.builds.source.repository import owner_of
 from aweigh.builds.source.submodule_addresses import Submodule
-from aweigh.core.errors import StepError, StepFailed, StepUnavailable
 from aweigh.core.text import one_line
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.repository import owner_of
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+    StepUnavailable,
+)
 from aweigh.secrets.value import mask_lines
 
 _CHECK_CREDENTIALS: Final = "authentication required; set `credentials` with read access"

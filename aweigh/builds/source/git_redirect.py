@@ -9,12 +9,12 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from aweigh.builds.source.git_environment import GitEnvironment
-from aweigh.builds.source.repository import repository_url
-from aweigh.core.errors import StepFailed
 from aweigh.core.subprocesses import run_tool
 from aweigh.core.text import one_line, printable
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.repository import repository_url
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
 
 _REDIRECTED: Final = re.compile(r"returned error: 30[1278]\b|update url base from redirection")
 _LOCATION: Final = re.compile(r"<= recv header:\s*location:\s*(\S+)", re.IGNORECASE)

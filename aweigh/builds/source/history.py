@@ -6,12 +6,12 @@ from typing import Final
 
 from aweigh.builds.source.git import git, made_for, refs
 from aweigh.builds.source.git_environment import GitEnvironment, reaching
-from aweigh.builds.source.repository import fetch_address
 from aweigh.builds.source.targets import Targets
-from aweigh.core.errors import StepFailed
 from aweigh.core.subprocesses import LINES
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.repository import fetch_address
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.github.skip import asks_to_skip
 
 #: How many commits of a branch are searched for a commit that a caller named.

@@ -25,14 +25,18 @@ import httpx2
 from aweigh.builds.source.git import Tell
 from aweigh.builds.source.git_environment import GitEnvironment, authorization
 from aweigh.builds.source.lfs_pointer import Pointer, endpoint_of
-from aweigh.builds.source.repository import is_loopback, path_on
 from aweigh.builds.source.targets import Place, Targets
-from aweigh.core.errors import StepError, StepFailed, StepUnavailable
 from aweigh.core.subprocesses import run_tool
 from aweigh.core.text import one_line, printable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.repository import is_loopback, path_on
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+    StepUnavailable,
+)
 from aweigh.secrets.value import mask
 
 _MEDIA_TYPE: Final = "application/vnd.git-lfs+json"

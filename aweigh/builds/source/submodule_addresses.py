@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from aweigh.builds.source.repository import Token, owner_of, path_on, repository_url
+from aweigh.deployments.repository import Token, owner_of, path_on, repository_url
 from aweigh.deployments.source import GitSource
 
 #: Limits for the number of submodules in one repository, and for their nesting.

@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 
 from aweigh.builds.source.private_target import Address, PrivateTarget
 from aweigh.containers.build_firewall import INTERNAL
-from aweigh.core.errors import StepFailed, StepUnavailable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
 
 _INTERNAL: Final = tuple(map(ipaddress.IPv4Network, INTERNAL))
 #: NAT64 (RFC 6052) and the "IPv4-compatible" form (RFC 4291): the last 32 bits are an IPv4 address.

@@ -12,10 +12,11 @@ from typing import Final
 import docker
 from docker.errors import DockerException
 
-from aweigh.builds.build_settings import DEFAULT_BUILDER
-from aweigh.core.errors import AweighError, StepError
+from aweigh.core.errors import AweighError
+from aweigh.deployments.build_settings import DEFAULT_BUILDER
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.deployments.step_errors import StepError
 from aweigh.images.images import Images
-from aweigh.images.reference import ImageReference
 from examples.demo.builder.image import (
     PROCFILE,
     build_lifecycle,

@@ -6,9 +6,10 @@ import httpx2
 import pytest
 
 from aweigh.contract import Lease, StepReport
-from aweigh.core.errors import Conflict, StepFailed
+from aweigh.core.errors import Conflict
 from aweigh.deployments.deployment import Reason, StepName, StepState
 from aweigh.deployments.release import Image
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
 from aweigh.store import lifecycle

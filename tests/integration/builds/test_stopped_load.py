@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from aweigh.builds.dockerfile.buildkit import watched
-from aweigh.containers.engine import Engine
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Engine
 
 pytestmark = pytest.mark.docker
 

@@ -17,9 +17,9 @@ import docker
 import pytest
 
 from aweigh.containers.build_firewall import Firewall, interface_of
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
+from aweigh.engine.engine import Engine
+from aweigh.engine.naming import Names
 from examples.demo.image import PYTHON, base_image
 from tests.support.leftovers import remove_leftovers
 

@@ -14,13 +14,16 @@ import pytest
 
 from aweigh.containers.address_space import AddressSpace
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import IDENTITY, INSTANCE
 from aweigh.containers.subnet import Subnet
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Engine
+from aweigh.engine.labels import (
+    IDENTITY,
+    INSTANCE,
+)
+from aweigh.engine.naming import Names
 from aweigh.routing.route import Generation, Routing, render
 from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
 from aweigh.containers.free_subnets import routes
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
 from aweigh.core.errors import StartupError
+from aweigh.engine.engine import Engine
+from aweigh.engine.naming import Names
 from tests.support.images import Variant, make_variant, temporary_repository
 from tests.support.leftovers import remove_leftovers
 

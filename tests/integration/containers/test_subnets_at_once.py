@@ -6,9 +6,9 @@ import secrets
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
+from aweigh.engine.engine import Engine
+from aweigh.engine.naming import Names
 
 pytestmark = pytest.mark.docker
 SOCKET = "unix:///var/run/docker.sock"

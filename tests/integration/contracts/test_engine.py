@@ -11,12 +11,19 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
 from aweigh.containers.free_subnets import engine_networks, free_subnet, host_networks
-from aweigh.containers.spec import ContainerSpec
-from aweigh.core.errors import AddressTaken, NameTaken, StepFailed, StepUnavailable
+from aweigh.core.errors import (
+    AddressTaken,
+    NameTaken,
+)
 from aweigh.deployments.application import Port
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepFailed,
+    StepUnavailable,
+)
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Engine
 from aweigh.testing.engine import FakeEngine, Program
 from examples.demo.image import PYTHON
 from tests.support.images import Variant, make_variant, temporary_repository

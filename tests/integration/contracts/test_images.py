@@ -9,14 +9,19 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
-from aweigh.core.errors import PullStopped, StepError, StepFailed, StepUnavailable
+from aweigh.core.errors import PullStopped
+from aweigh.core.platform import Platform
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import Registry as Credentials
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+    StepUnavailable,
+)
+from aweigh.engine.engine import Engine
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images, Progress
-from aweigh.images.platform import Platform
-from aweigh.images.reference import ImageReference
 from aweigh.testing.images import FakeImages, Published
 from tests.support.artefacts import push_image, push_index
 from tests.support.registry import PASSWORD, USER, forget_images, running_registries

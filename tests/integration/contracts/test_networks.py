@@ -8,12 +8,17 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.containers.engine import Container, Engine
-from aweigh.containers.naming import Names
 from aweigh.containers.networks import Networks
-from aweigh.containers.spec import APPLICATION, INSTANCE, ContainerSpec
+from aweigh.core.platform import Platform
 from aweigh.core.settings import Settings
-from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.engine import Container, Engine
+from aweigh.engine.labels import (
+    APPLICATION,
+    INSTANCE,
+)
+from aweigh.engine.naming import Names
+from aweigh.images.server_platforms import ServerPlatforms
 from examples.demo.image import PYTHON, base_image
 from tests.support.fake_parts import FakeParts
 from tests.support.leftovers import remove_leftovers

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aweigh.containers.health_probe import Probe
 from aweigh.deployments.application import HealthCheck
+from aweigh.health.probe import Probe
 from aweigh.testing.probe import FakeProbe
 from tests.support.http import said, serving
 from tests.support.stack import free_ports

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from aweigh.builds.source.repository import DeployKey, Installation, Token
 from aweigh.core.errors import RateLimited, Refused, Unavailable
+from aweigh.deployments.repository import DeployKey, Installation, Token
 from aweigh.github.app import READ, WRITE_STATUS, App, GitHub
 from aweigh.github.commit_status import CommitStatus, StatusState
 from tests.support.github_api import APP_ID, GitHubApi, github_api

@@ -3,7 +3,7 @@
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
+from aweigh.engine.engine import Engine
 from aweigh.images.images import Images
 from examples.demo.context import build_image
 from tests.support.images import temporary_repository

@@ -11,16 +11,17 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import Names
-from aweigh.core.errors import StepFailed
+from aweigh.core.platform import Platform
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Engine
+from aweigh.engine.naming import Names
 from aweigh.images.build_tool_images import BuildToolImages
 from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images
-from aweigh.images.platform import Platform, ServerPlatforms
 from aweigh.images.pull import Puller
-from aweigh.images.reference import ImageReference
 from aweigh.images.retention import Retention
+from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.locks import Locks
 from tests.support.artefacts import push_image, push_index

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from aweigh.containers.engine import Engine
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.engine.engine import Engine
 from aweigh.images.images import Images
-from aweigh.images.reference import ImageReference
 from tests.support.silent_registry import silent_registry
 
 pytestmark = pytest.mark.docker

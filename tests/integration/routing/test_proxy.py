@@ -12,9 +12,9 @@ from typing import Any
 import docker
 import pytest
 
-from aweigh.containers.engine import Engine
-from aweigh.containers.naming import SERVER_LOCK
-from aweigh.core.errors import StepFailed
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Engine
+from aweigh.engine.naming import SERVER_LOCK
 from aweigh.images.images import Images
 from aweigh.routing.proxy import Proxy, ProxyPlan, digest_of
 from aweigh.routing.proxy_guard import ProxyGuard

@@ -17,11 +17,12 @@ from activities.inputs import ReconcileInput, RemovalInput, StepInput
 from activities.reconcile import ReconcileActivity
 from activities.remove_application import RemoveApplicationActivity
 from activities.step import Steps
-from aweigh.containers.engine_errors import pull_error
-from aweigh.core.errors import AweighError, StepFailed
+from aweigh.core.errors import AweighError
 from aweigh.deployments.deployment import Reason, StepName
+from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.release import Image, Release
-from aweigh.images.reference import ImageReference
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.images.pull_errors import pull_error
 from aweigh.secrets.known import KnownSecrets
 from aweigh.servers.journal import Journal
 from tests.support.installation import settings_of

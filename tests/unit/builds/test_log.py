@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from aweigh.builds.log import BuildLog
-from aweigh.containers.output import Line
+from aweigh.engine.output import Line
 from aweigh.servers.journal import Journal
 from aweigh.servers.running_step import RunningStep
 from tests.support.worker_api import WorkerApi

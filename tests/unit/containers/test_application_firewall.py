@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from aweigh.containers.application_firewall import ApplicationFirewall
-from aweigh.containers.naming import Names
+from aweigh.engine.naming import Names
 
 NAMES = Names("aweigh")
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from aweigh.containers.spec import ContainerSpec
 from aweigh.deployments.application import Port
+from aweigh.engine.container_spec import ContainerSpec
 from aweigh.images.facts import ImageFacts
 from tests.support.specs import IMAGE, release_command, replica
 

@@ -3,7 +3,7 @@
 import pytest
 from inline_snapshot import snapshot
 
-from aweigh.containers.spec import ContainerSpec
+from aweigh.engine.container_spec import ContainerSpec
 from aweigh.images.facts import ImageFacts
 from tests.support.specs import release_command, replica
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ActivityError, RetryState, TimeoutError, TimeoutType
 
-from aweigh.containers.engine import Container
 from aweigh.containers.release_command import ReleaseCommand
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.engine import Container
 from workflows.failure import failure_of
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 
-from aweigh.containers.spec import DEPLOYMENT, INSTANCE
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release
+from aweigh.deployments.step_errors import StepFailed
+from aweigh.engine.labels import (
+    DEPLOYMENT,
+    INSTANCE,
+)
 from aweigh.testing.engine import Program
 from tests.support.fake_parts import FakeParts, image_of
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aweigh.containers.naming import Names
 from aweigh.core import grammar
-from aweigh.images.reference import ImageReference
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.engine.naming import Names
 
 DANGEROUS = "`{}\"'\\<>|;&$ \n\r\t\0"
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from aweigh.containers.health_probe import Probe
 from aweigh.core import tls
 from aweigh.github.app import GitHub
+from aweigh.health.probe import Probe
 from aweigh.routing.traefik import Traefik
 from aweigh.servers.api_client import Api
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aweigh.deployments.image_reference import ImageReference, is_digest, is_tag, tag_and_digest
 from aweigh.images.facts import ImageFacts
-from aweigh.images.reference import ImageReference, is_digest, is_tag, tag_and_digest
 
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 

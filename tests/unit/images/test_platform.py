@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.core.errors import StepFailed
-from aweigh.images.platform import Platform, ServerPlatforms
+from aweigh.core.platform import Platform
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.images.platform_detection import emulated
+from aweigh.images.server_platforms import ServerPlatforms
 
 
 @pytest.mark.parametrize(

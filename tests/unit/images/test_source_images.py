@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from aweigh.core.errors import ImageGone, PullStopped, StepFailed
+from aweigh.core.errors import PullStopped
+from aweigh.core.platform import Platform
 from aweigh.deployments.deployment import Reason, StepName
 from aweigh.deployments.release import Image, Release
 from aweigh.deployments.source import Registry
+from aweigh.deployments.step_errors import (
+    ImageGone,
+    StepFailed,
+)
 from aweigh.images.facts import ImageFacts
-from aweigh.images.platform import Platform
 from aweigh.servers.running_step import RunningStep
 from aweigh.testing.images import Published
 from tests.support.fake_parts import OWN, FakeParts

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.routing.fence import Fence, FenceState
 from aweigh.routing.route import Generation
 

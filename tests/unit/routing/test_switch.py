@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 
-from aweigh.core.errors import ProxyImageGone, StepFailed, StepUnavailable
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.release import Release
+from aweigh.deployments.step_errors import (
+    ProxyImageGone,
+    StepFailed,
+    StepUnavailable,
+)
 from aweigh.routing.route import Generation
 from aweigh.servers.running_step import RunningStep
 from tests.support.fake_parts import FakeParts, image_of, log_of

@@ -6,8 +6,12 @@ import httpx2
 import pytest
 
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER, Lease, StepReport
-from aweigh.core.errors import Conflict, StepFailed, Unavailable
+from aweigh.core.errors import (
+    Conflict,
+    Unavailable,
+)
 from aweigh.deployments.deployment import Reason, StepName, StepState
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.servers.api_client import Api
 
 REPORT = StepReport(state=StepState.RUNNING, run_id="run-1", attempt=1)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import StepFailed
 from aweigh.servers.disk import DiskReserve
 
 

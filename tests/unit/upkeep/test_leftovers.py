@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.containers.engine import Container
-from aweigh.containers.spec import ROLE, SEQUENCE
 from aweigh.contract import KnownApplication, KnownDeployment
 from aweigh.deployments.deployment import DeploymentState
+from aweigh.engine.engine import Container
+from aweigh.engine.labels import (
+    ROLE,
+    SEQUENCE,
+)
 from aweigh.routing.route import Generation
 from aweigh.routing.route_files import RouteFile
 from aweigh.upkeep.leftovers import is_leftover

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from aweigh.containers.application_networks import ApplicationNetworks
-from aweigh.containers.engine import Container
 from aweigh.contract import Inventory, KnownApplication, KnownDeployment
-from aweigh.core.errors import StepUnavailable
 from aweigh.deployments.deployment import DeploymentState, Reason
+from aweigh.deployments.step_errors import StepUnavailable
+from aweigh.engine.engine import Container
 from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal

@@ -2,9 +2,15 @@
 
 import pytest
 
-from aweigh.containers.spec import APPLICATION, DEPLOYMENT, INSTANCE, ROLE, ContainerSpec
 from aweigh.deployments.deployment import StepName
 from aweigh.deployments.release import Release
+from aweigh.engine.container_spec import ContainerSpec
+from aweigh.engine.labels import (
+    APPLICATION,
+    DEPLOYMENT,
+    INSTANCE,
+    ROLE,
+)
 from aweigh.servers.running_step import RunningStep
 from aweigh.testing.engine import Program
 from aweigh.upkeep.undo import Undo

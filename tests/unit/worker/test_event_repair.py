@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from aweigh.containers.own_containers import OwnContainers
+from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.routing.route_files import RouteFiles
 from aweigh.upkeep.live_containers import LiveContainers

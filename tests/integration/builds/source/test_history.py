@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from aweigh.builds.source.history import History
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
 from tests.support.git_server import GitServer
 
 FORK = "refs/pull/1/head"

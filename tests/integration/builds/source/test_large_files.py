@@ -4,8 +4,12 @@ import hashlib
 
 import pytest
 
-from aweigh.core.errors import StepError, StepFailed, StepUnavailable
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+    StepUnavailable,
+)
 from tests.integration.builds.source.conftest import Cloning
 from tests.support.git_server import GitServer
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from aweigh.builds.source.history import History
-from aweigh.core.errors import StepFailed
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
+from aweigh.deployments.step_errors import StepFailed
 from tests.integration.builds.source.conftest import Cloning
 from tests.support.git_server import GitServer
 

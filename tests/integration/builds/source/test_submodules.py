@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from aweigh.core.errors import StepError, StepFailed
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.step_errors import (
+    StepError,
+    StepFailed,
+)
 from tests.integration.builds.source.conftest import Cloning
 from tests.support.git_server import GitServer
 

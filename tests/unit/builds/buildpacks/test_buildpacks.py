@@ -19,11 +19,11 @@ from aweigh.builds.buildpacks.builder import (
 )
 from aweigh.builds.buildpacks.phase_containers import BuildOrder, phase_spec
 from aweigh.builds.project_file import Project
-from aweigh.containers.naming import Names
 from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import Reason
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
-from aweigh.images.reference import ImageReference
 
 METADATA = {
     "images": [{"image": "example/run:1"}],

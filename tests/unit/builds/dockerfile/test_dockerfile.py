@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aweigh.builds.build_settings import Dockerfile
 from aweigh.builds.dockerfile.buildkit_container import DockerfileOrder, dockerfile_spec, step_begun
 from aweigh.builds.key import content_key
-from aweigh.containers.naming import Names
 from aweigh.core.model import place_of
 from aweigh.deployments.application import ApplicationSettings
+from aweigh.deployments.build_settings import Dockerfile
+from aweigh.deployments.hidden_values import hidden_values
 from aweigh.deployments.source import GitSource
-from aweigh.secrets.hidden import hidden_values
+from aweigh.engine.naming import Names
 from aweigh.secrets.value import mask
 
 

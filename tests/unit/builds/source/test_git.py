@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aweigh.builds.source.repository import (
+from aweigh.deployments.repository import (
     DeployKey,
     fetch_address,
     is_commit,

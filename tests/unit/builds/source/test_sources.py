@@ -9,7 +9,7 @@ import pytest
 
 from aweigh.builds.project_file import Project
 from aweigh.builds.source.files import Owner, project_of, tree_archive
-from aweigh.core.errors import StepFailed
+from aweigh.deployments.step_errors import StepFailed
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from aweigh.builds.buildpacks.builder import is_trusted
-from aweigh.containers.naming import Names
 from aweigh.core.settings import Settings
-from aweigh.images.reference import ImageReference
+from aweigh.deployments.image_reference import ImageReference
+from aweigh.engine.naming import Names
 from examples.demo.__main__ import allowances
 from examples.demo.names import DemoImages
 from examples.demo.repository import Repository

@@ -7,9 +7,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.builds.build_settings import DEFAULT_BUILDER
-from aweigh.containers.engine import Engine
 from aweigh.core.errors import AweighError
+from aweigh.deployments.build_settings import DEFAULT_BUILDER
+from aweigh.engine.engine import Engine
 from aweigh.images.images import Images
 from examples.demo.builder import choice
 from examples.demo.names import DemoImages
