@@ -14,7 +14,6 @@ from typing import Final
 
 from aweigh.containers.build_firewall import (
     ANSWERS,
-    INTERNAL,
     METADATA,
     REFUSE,
     name_service,
@@ -24,6 +23,7 @@ from aweigh.containers.build_firewall import (
 )
 from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
 from aweigh.containers.subnet import ANCHOR
+from aweigh.core.address_rules import INTERNAL
 from aweigh.core.threads import in_thread
 from aweigh.engine.naming import Names
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
+from aweigh.core.address_rules import INTERNAL
 from aweigh.core.threads import in_thread
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,12 +21,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Metadata services of clouds, which hand out a machine's credentials: link-local addresses, and
 #: those of Alibaba Cloud, Oracle Cloud and Azure, whose WireServer has a public address.
 METADATA: Final = ("169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32")
-#: All networks that are not the public internet (RFC 6890), and Azure's WireServer.
-INTERNAL: Final = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
-    "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4",
-    "240.0.0.0/4",
-)  # fmt: skip
 #: The engine gives containers the second if the first lists only a local resolver.
 _RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 ANSWERS: Final = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from aweigh.core import grammar
 from aweigh.core.endpoint import endpoint, is_loopback
+from aweigh.core.private_target import PrivateTarget
 
 _DRIVERS: Final = ("postgresql+psycopg", "sqlite+aiosqlite")
 
@@ -109,6 +110,10 @@ def _absolute(roots: tuple[Path, ...]) -> tuple[Path, ...]:
     return roots
 
 
+def _target(given: Any) -> Any:
+    return PrivateTarget.parse(given) if isinstance(given, str) else given
+
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
@@ -129,3 +134,5 @@ Directories = Annotated[tuple[Path, ...], BeforeValidator(_listed), AfterValidat
 TrustedNetworks = Annotated[
     tuple[Network, ...], BeforeValidator(_by_commas), AfterValidator(_not_everybody)
 ]
+#: A private network or address, perhaps with a port.
+WrittenTarget = Annotated[PrivateTarget, BeforeValidator(_target)]

@@ -11,7 +11,6 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from aweigh.builds.source.private_target import WrittenTarget
 from aweigh.core.endpoint import answers, endpoint, is_loopback
 from aweigh.core.platform import WrittenPlatform
 from aweigh.core.setting_types import (
@@ -29,6 +28,7 @@ from aweigh.core.setting_types import (
     RootedPath,
     Subnet,
     TrustedNetworks,
+    WrittenTarget,
     default_data_directory,
 )
 
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     build_networks: tuple[Network, ...] = ()
     """Private networks that builds may reach, such as a package mirror's; none by default."""
     private_targets: tuple[WrittenTarget, ...] = ()
-    """Private networks, or addresses with a port, that may host repositories; none by default."""
+    """Private networks, or addresses with a port, that repositories and channels may be in."""
 
     branch_poll_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     """Seconds between polls of branches, which find undelivered pushes; 0 disables them."""

@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from aweigh.builds.source.private_target import PrivateTarget
 from aweigh.builds.source.targets import Targets
 from aweigh.contract import Head, Lease
+from aweigh.core.private_target import PrivateTarget
 from aweigh.deployments.deployment import Reason
 from aweigh.servers.api_client import Api
 from aweigh.store import lifecycle, servers

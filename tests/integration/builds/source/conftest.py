@@ -10,8 +10,8 @@ import pytest
 from aweigh.builds.source.clone import Clone
 from aweigh.builds.source.git import Git
 from aweigh.builds.source.history import History
-from aweigh.builds.source.private_target import PrivateTarget
 from aweigh.builds.source.targets import Targets
+from aweigh.core.private_target import PrivateTarget
 from aweigh.deployments.source import GitSource
 from tests.support.git_server import GitServer, git_server
 

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from aweigh.builds.source.targets import is_public
+from aweigh.core.address_rules import is_public
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from aweigh.builds.source.private_target import PrivateTarget
+from aweigh.core.private_target import PrivateTarget
 from aweigh.core.settings import Settings
 
 

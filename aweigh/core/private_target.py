@@ -3,9 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
-
-from pydantic import BeforeValidator
+from typing import Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -43,11 +41,3 @@ class PrivateTarget:
 
     def holds(self, address: Address, port: int) -> bool:
         return address in self.network and self.port in (None, port)
-
-
-def _parsed(given: Any) -> Any:
-    return PrivateTarget.parse(given) if isinstance(given, str) else given
-
-
-#: The type of a setting that is given as text.
-WrittenTarget = Annotated[PrivateTarget, BeforeValidator(_parsed)]
