@@ -145,6 +145,28 @@ class CommitStatusResult:
 
 
 @dataclass(frozen=True)
+class DeliveryInput:
+    delivery_id: str
+
+
+@dataclass(frozen=True)
+class DeliveryResult:
+    """What became of the delivery, for people."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class CancelledDelivery:
+    delivery_id: str
+
+
+@dataclass(frozen=True)
+class CancelledDeliveryResult:
+    """Empty."""
+
+
+@dataclass(frozen=True)
 class ReconcileInput:
     server: str
 

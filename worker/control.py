@@ -31,13 +31,14 @@ from workflows.commit_status import CommitStatusWorkflow
 from workflows.deployment import DeploymentWorkflow
 from workflows.lane import ApplicationLane
 from workflows.names import CONTROL_QUEUE
+from workflows.notification import NotificationWorkflow
 from workflows.prune import PruneWorkflow
 from workflows.reconcile import ReconcileWorkflow
 from workflows.removal import RemovalWorkflow
 
 WORKFLOWS = (
     ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow, PruneWorkflow,
-    CommitStatusWorkflow,
+    CommitStatusWorkflow, NotificationWorkflow,
 )  # fmt: skip
 
 

@@ -11,13 +11,19 @@ APPLICATION_NAME: Final = SearchAttributeKey.for_keyword("ApplicationName")
 SERVER_NAME: Final = SearchAttributeKey.for_keyword("ServerName")
 DEPLOYMENT_STATE: Final = SearchAttributeKey.for_keyword("DeploymentState")
 REFERENCE: Final = SearchAttributeKey.for_keyword("Reference")
+CHANNEL_NAME: Final = SearchAttributeKey.for_keyword("ChannelName")
+EVENT_KIND: Final = SearchAttributeKey.for_keyword("EventKind")
 SEARCH_ATTRIBUTES: Final = (
     APPLICATION_ID,
     APPLICATION_NAME,
     SERVER_NAME,
     DEPLOYMENT_STATE,
     REFERENCE,
+    CHANNEL_NAME,
+    EVENT_KIND,
 )
+#: Attempts to deliver notifications: receivers that hang hold no slot that a record needs.
+NOTIFICATIONS_QUEUE: Final = "notifications"
 
 
 def steps_queue(server: str) -> str:

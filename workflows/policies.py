@@ -38,6 +38,11 @@ def share_of(slug: str) -> Priority:
     return Priority(fairness_key=slug)
 
 
+def share_of_channel(channel: str) -> Priority:
+    """A channel's share of every queue, behind deployments, whose priority is the default of 3."""
+    return Priority(priority_key=4, fairness_key=f"channel/{channel}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """How long an activity may take: one attempt, all attempts, and waiting for a worker."""
@@ -123,6 +128,19 @@ FIRST_RECORD_CHECK: Final = timedelta(seconds=5)
 LONGEST_RECORD_CHECK: Final = timedelta(minutes=10)
 #: GitHub's rate limit may last an hour.
 COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
+#: Longer than a sender takes. The courier ends the attempts after a day, and decides the pauses
+#: between them; this policy only counts for attempts whose worker died.
+DELIVERY: Final = Budget(
+    attempt=timedelta(seconds=60),
+    total=None,
+    retries=RetryPolicy(
+        initial_interval=timedelta(seconds=5),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(hours=1),
+    ),
+)
+#: After the death of a worker, its attempts are repeated this soon.
+DELIVERY_HEARTBEAT: Final = timedelta(seconds=10)
 COMPARE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
 PRUNE: Final = Budget(attempt=timedelta(minutes=2), total=timedelta(minutes=10))
 REMOVAL: Final = Budget(

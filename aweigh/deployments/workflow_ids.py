@@ -3,6 +3,7 @@
 A slug is never reused, so an id with a slug always belongs to the same application.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ _SHORT: Final = 6
 #: The task queue of workflows and of the activities that use the database.
 CONTROL_QUEUE: Final = "control"
 _LANE: Final = "application/"
+_LONGEST_CHANNEL: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,20 @@ def removal_workflow_id(slug: str, sequence: int) -> str:
 
 def commit_status_id(slug: str, sequence: int, deployment_id: str, state: str) -> str:
     return f"status/{slug}/{sequence}-{deployment_id[-_SHORT:]}/{state}"
+
+
+def notification_id(
+    delivery_id: str, kind: str, channel: str, slug: str = "", sequence: int = 0
+) -> str:
+    """`kind` is that of the event; without a deployment there is neither slug nor sequence."""
+    word = kind.rpartition(".")[2]
+    subject = f"{slug}/{sequence}-{word}" if slug else word
+    return f"notification/{subject}/{channel_slug(channel)}-{delivery_id[-_SHORT:]}"
+
+
+def channel_slug(name: str) -> str:
+    """Return the name of a channel as far as an id can show it; not unique."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:_LONGEST_CHANNEL].strip("-") or "channel"
 
 
 def deployment_workflow(slug: str, sequence: int, deployment_id: str) -> Expected:

@@ -1,7 +1,9 @@
 """What is sent to a channel, and what came back."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from aweigh.core.errors import AweighError
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,14 @@ class DeliveryFailed(Exception):
         self.is_final = is_final
         self.is_gone = is_gone
         self.retry_after = retry_after
+
+
+class NotDelivered(AweighError):
+    """An attempt failed, and its failure is recorded; the message is masked.
+
+    `again_in` is the time until the next attempt; None if this was the last one.
+    """
+
+    def __init__(self, message: str, again_in: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.again_in = again_in

@@ -7,16 +7,19 @@ Only needed when a change is meant to alter what running workflows do, behind
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import (
     GenerationGone,
     ImageGone,
 )
+from aweigh.notifications.delivery import NotDelivered
 from tests.support.stage import Stage, start_temporal, theatre
 
 DIRECTORY = Path(__file__).parents[1] / "workflows" / "histories"
@@ -119,10 +122,32 @@ async def _removed(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     return {"removal": stage.client.get_workflow_handle(turn.workflow_id)}
 
 
+async def _notified(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
+    stage.courier.ends[f"{stage.name}.1"] = [
+        NotDelivered("the receiver answered 500", timedelta(milliseconds=10)), "delivered: 204",
+    ]  # fmt: skip
+    delivered = await stage.notify(stage.notification(1))
+    await delivered.result()
+    stage.courier.ends[f"{stage.name}.2"] = [NotDelivered("the receiver answered 410")]
+    given_up = await stage.notify(stage.notification(2))
+    stage.courier.ends[f"{stage.name}.3"] = [NotDelivered("no answer", timedelta(hours=1))]
+    cancelled = await stage.notify(stage.notification(3))
+    await stage.courier.reached[f"{stage.name}.3"].wait()
+    await cancelled.cancel()
+    for ended in (given_up, cancelled):
+        with suppress(WorkflowFailureError):
+            await ended.result()
+    return {
+        "notification-delivered": delivered,
+        "notification-given-up": given_up,
+        "notification-cancelled": cancelled,
+    }
+
+
 STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
     _succeeded, _built, _reported, _failed, _superseded, _cancelled, _live_after_all, _gone_back,
     _reset,
-    _in_progress, _removed,
+    _in_progress, _removed, _notified,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,26 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.deliver import DeliveryActivities
+from activities.inputs import DeliveryResult
 from aweigh.deployments.turn import Turn
 from aweigh.deployments.workflow_ids import lane_id
+from tests.support.courier import FakeCourier
 from tests.support.scenery import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
+from worker.failures import PlainErrors
 from worker.stack import TUNING
 from workflows.lane import ApplicationLane, LaneInput, Submission
 from workflows.names import (
     CONTROL_QUEUE,
+    NOTIFICATIONS_QUEUE,
     SEARCH_ATTRIBUTES,
     build_queue,
     pull_queue,
     steps_queue,
     waits_queue,
 )
+from workflows.notification import NotificationRequest, NotificationWorkflow, start_options
 from workflows.policies import share_of
 
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
@@ -57,6 +63,7 @@ class Stage:
     client: Client
     name: str
     world: World
+    courier: FakeCourier = field(default_factory=FakeCourier)
 
     def turn(self, sequence: int, **more: Any) -> Turn:
         deployed = {
@@ -82,6 +89,16 @@ class Stage:
             start_signal_args=[Submission(deployment_id)],
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING, priority=share_of(self.name),
         )  # fmt: skip
+
+    def notification(self, number: int = 1, **more: Any) -> NotificationRequest:
+        given = {"kind": "deployment.failed", "channel": "Ops & Co"} | more
+        return NotificationRequest(f"{self.name}.{number}", slug=self.name, sequence=7, **given)
+
+    async def notify(self, request: NotificationRequest) -> WorkflowHandle[Any, DeliveryResult]:
+        """As the relay does it."""
+        return await self.client.start_workflow(
+            NotificationWorkflow.run, request, **start_options(request)
+        )
 
     @property
     def lane_id(self) -> str:
@@ -145,9 +162,10 @@ class Stage:
 class Theatre:
     """One control worker, and as many stages as tests want."""
 
-    def __init__(self, client: Client, records: FakeRecords) -> None:
+    def __init__(self, client: Client, records: FakeRecords, courier: FakeCourier) -> None:
         self.client = client
         self.records = records
+        self.courier = courier
 
     @asynccontextmanager
     async def stage(self, *, serving: bool = True) -> AsyncIterator[Stage]:
@@ -161,18 +179,23 @@ class Theatre:
                     await workers.enter_async_context(
                         Worker(self.client, task_queue=queue_of(name), activities=activities)
                     )
-            yield Stage(self.client, name, world)
+            yield Stage(self.client, name, world, self.courier)
 
 
 @asynccontextmanager
 async def theatre(client: Client, **options: Any) -> AsyncIterator[Theatre]:
-    records = FakeRecords()
+    records, courier = FakeRecords(), FakeCourier()
+    deliveries = DeliveryActivities(courier)
     activities: list[Callable[..., Any]] = [
         records.started, records.standing, records.succeeded, records.failed, records.removal,
-        records.report, records.read,
+        records.report, records.read, deliveries.cancelled,
     ]  # fmt: skip
-    async with Worker(
+    delivering = Worker(
+        client, task_queue=NOTIFICATIONS_QUEUE, activities=[deliveries.deliver],
+        interceptors=[PlainErrors()],
+    )  # fmt: skip
+    async with delivering, Worker(
         client, task_queue=CONTROL_QUEUE, workflows=WORKFLOWS, activities=activities,
         **({"workflow_runner": sandbox()} | options),
     ):  # fmt: skip
-        yield Theatre(client, records)
+        yield Theatre(client, records, courier)

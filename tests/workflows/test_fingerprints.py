@@ -21,6 +21,7 @@ WORKFLOWS = (
     "prune",
     "shield",
     "commit_status",
+    "notification",
 )
 
 #: What becomes a command in a workflow's history, or decides which ones do.
@@ -29,7 +30,7 @@ COMMANDS = {
     "start_activity", "start_child_workflow",
     "execute_child_workflow", "signal", "cancel", "sleep", "wait_condition", "patched",
     "upsert_search_attributes", "continue_as_new", "create_task", "shield", "gather",
-    "run", "_run", "_complete", "_attempt", "_undo", "_finish",
+    "run", "_run", "_deliver", "_complete", "_attempt", "_undo", "_finish",
     "record", "_record", "_record_failure", "show_state", "report_commit_status",
     "_wait_for_turn", "_wait_for_turn_or_end", "_reporting_end", "_report_end",
     "shield_until_done", "_read_turns", "start_child", "let_proceed", "request_end_report",
