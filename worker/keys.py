@@ -4,9 +4,9 @@ from sqlalchemy import select
 
 from aweigh.core.settings import Settings
 from aweigh.secrets.vault import add_key, load_vault
-from aweigh.store import applications, releases
+from aweigh.store import applications, channels, releases
 from aweigh.store.database import Store
-from aweigh.store.tables import ApplicationRow, ReleaseRow
+from aweigh.store.tables import ApplicationRow, ChannelRow, ReleaseRow
 from worker.store import keys_file
 
 
@@ -31,6 +31,8 @@ async def rotate(settings: Settings) -> int:
             snapshots = list(await tx.session.scalars(select(ReleaseRow)))
             for snapshot in snapshots:
                 releases.reseal(tx, snapshot)
+            receivers = await tx.session.scalars(select(ChannelRow))
+            in_channels = sum(channels.reseal(tx, one) for one in list(receivers))
     finally:
         await store.close()
-    return applications.SEALED_VALUES * len(rows) + len(snapshots)
+    return applications.SEALED_VALUES * len(rows) + len(snapshots) + in_channels

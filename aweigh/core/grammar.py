@@ -28,7 +28,7 @@ HOST = re.compile(
 # RFC 3986 path characters without percent-encoding, quotes, backticks or braces.
 URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/-]{0,254}")
 MOUNT_PATH = re.compile(r"/[A-Za-z0-9._@+/-]{0,255}")
-ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|tok|evt)_[0-9a-v]{26}")
+ENTITY_ID = re.compile(r"(app|dep|rel|srv|chn|dlv|tok|evt)_[0-9a-v]{26}")
 # Ids, and names of locks: exactly one part of a path.
 PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 HOOK = re.compile(r"hook_[A-Za-z0-9_-]{43}")

@@ -7,7 +7,7 @@ from typing import Literal
 
 import uuid_utils
 
-Kind = Literal["app", "dep", "rel", "srv", "chn", "tok"]
+Kind = Literal["app", "dep", "rel", "srv", "chn", "dlv", "msg", "tok"]
 
 
 def new_id(kind: Kind) -> str:

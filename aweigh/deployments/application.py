@@ -165,6 +165,8 @@ class ApplicationSettings(Value):
     strategy: Strategy = Strategy.AUTO
     policy: Policy = Policy.SUPERSEDE
     keep_deployments: KeepDeployments = KeepDeployments()
+    #: Whether channels are told of its deployments.
+    notify: bool = True
 
     @field_validator("env")
     @classmethod

@@ -1,13 +1,19 @@
 """Channels: where notifications go, and of which events."""
 
+import base64
+import secrets
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from aweigh.core.model import PortNumber, Text, Value
 from aweigh.deployments.deployment import EventKind
 from aweigh.secrets.value import Secret
+
+_SIGNING_PREFIX: Final = "whsec_"
+_SIGNING_BYTES: Final = 32
 
 
 class ChannelKind(StrEnum):
@@ -118,3 +124,19 @@ Channel = Annotated[
     | AppriseChannel,
     Field(discriminator="kind"),
 ]  # fmt: skip
+
+
+def new_signing_secret() -> str:
+    """Return a secret as Standard Webhooks write it."""
+    return _SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(_SIGNING_BYTES)).decode()
+
+
+def wants(
+    settings: ChannelSettings, kind: EventKind, names: Collection[str], labels: Mapping[str, str]
+) -> bool:
+    """Whether a channel is told of such an event of an application with these names and labels."""
+    if settings.events is not None and kind not in settings.events:
+        return False
+    if settings.applications and not set(settings.applications) & set(names):
+        return False
+    return settings.labels.items() <= labels.items()

@@ -1,7 +1,7 @@
 """Events: every change of a deployment's state, written in the transaction of the change."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -118,6 +118,12 @@ async def after(tx: Transaction, wanted: Filter, position: int, limit: int) -> l
     query = wanted.of(select(EventRow)).where(EventRow.id > position)
     rows = await tx.session.scalars(query.order_by(EventRow.id).limit(limit))
     return await _complete(tx, list(rows))
+
+
+async def some(tx: Transaction, ids: Collection[int]) -> Mapping[int, Event]:
+    """Return those of the events that are still kept, by their ids."""
+    rows = await tx.session.scalars(select(EventRow).where(EventRow.id.in_(ids)))
+    return {one.id: one for one in await _complete(tx, list(rows))}
 
 
 async def _complete(tx: Transaction, rows: Sequence[EventRow]) -> list[Event]:

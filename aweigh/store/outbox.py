@@ -16,6 +16,8 @@ from aweigh.store.tables import OutboxRow
 DEPLOY: Final = "deploy"
 CANCEL: Final = "cancel"
 REMOVE: Final = "remove"
+#: Of a delivery; these rows have a relay of their own.
+NOTIFY: Final = "notify"
 
 #: A hand-over is usually followed by a record within this time.
 ANSWERED_WITHIN: Final = timedelta(seconds=2)
@@ -33,12 +35,18 @@ _UNANSWERED: Final = select(func.count()).where(
 )
 _DUE: Final = (
     select(OutboxRow)
-    .where(OutboxRow.next_at <= bindparam("now"))
+    .where(OutboxRow.next_at <= bindparam("now"), OutboxRow.kind != NOTIFY)
     # The longest wait comes first, so that a row that keeps failing delays no other.
     .order_by(OutboxRow.next_at, OutboxRow.id)
     .limit(bindparam("most"))
 )
 _DUE_AND_KNOWN: Final = _DUE.where(or_(OutboxRow.kind != DEPLOY, OutboxRow.attempts > 0))
+_DUE_NOTIFICATIONS: Final = (
+    select(OutboxRow)
+    .where(OutboxRow.next_at <= bindparam("now"), OutboxRow.kind == NOTIFY)
+    .order_by(OutboxRow.next_at, OutboxRow.id)
+    .limit(bindparam("most"))
+)
 
 
 async def put(tx: Transaction, kind: str, subject: str) -> None:
@@ -75,9 +83,16 @@ async def unanswered(tx: Transaction) -> int:
 
 
 async def due(tx: Transaction, limit: int = 100, *, fresh: bool = True) -> list[OutboxRow]:
-    """Return the rows that are due; without `fresh`, no deployment that was never handed over."""
+    """Return the rows that are due, without those of notifications.
+
+    Without `fresh`, no deployment that was never handed over.
+    """
     query = _DUE if fresh else _DUE_AND_KNOWN
     return list(await tx.session.scalars(query, {"now": tx.now, "most": limit}))
+
+
+async def due_notifications(tx: Transaction, limit: int = 100) -> list[OutboxRow]:
+    return list(await tx.session.scalars(_DUE_NOTIFICATIONS, {"now": tx.now, "most": limit}))
 
 
 async def handed_over(tx: Transaction, row_ids: list[int]) -> None:

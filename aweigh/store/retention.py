@@ -6,13 +6,20 @@ from sqlalchemy import delete, select
 
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store.database import Transaction
-from aweigh.store.tables import ApplicationRow, DeploymentRow, EventRow, LogChunk
+from aweigh.store.tables import (
+    ApplicationRow,
+    DeliveryRow,
+    DeploymentRow,
+    EventRow,
+    LogChunk,
+)
 
 
 async def forget(tx: Transaction, older_than: timedelta) -> None:
     """Remove logs and events of deployments that ended earlier and are not live.
 
-    The events of a deployment whose record was deleted go by their own age.
+    The events of a deployment whose record was deleted go by their own age, as do notices.
+    Deliveries go with their events.
     """
     old = select(DeploymentRow.id).where(
         DeploymentRow.state.in_([DeploymentState.SUCCEEDED, DeploymentState.FAILED]),
@@ -25,3 +32,8 @@ async def forget(tx: Transaction, older_than: timedelta) -> None:
         await tx.session.execute(delete(table).where(table.deployment_id.in_(old)))
     deleted = EventRow.deployment_id.not_in(select(DeploymentRow.id))
     await tx.session.execute(delete(EventRow).where(EventRow.at < tx.now - older_than, deleted))
+    await tx.session.execute(
+        delete(DeliveryRow).where(
+            DeliveryRow.event_id.is_(None), DeliveryRow.created_at < tx.now - older_than
+        )
+    )

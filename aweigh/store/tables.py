@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -194,6 +195,62 @@ class OutboxRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
 
 
+class ChannelRow(Base):
+    __tablename__ = "channels"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    settings: Mapped[str] = mapped_column(Text)  # sealed
+    enabled: Mapped[bool]
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+    #: Signs what webhooks receive; the old one too, until then.
+    secret: Mapped[str | None] = mapped_column(Text)  # sealed
+    old_secret: Mapped[str | None] = mapped_column(Text)  # sealed
+    old_secret_until: Mapped[datetime | None]
+    #: The newest event when it was enabled: it wants later ones.
+    since_event: Mapped[int] = mapped_column(BigInteger)
+    last_delivery: Mapped[str | None] = mapped_column(Text)  # JSON
+    last_success_at: Mapped[datetime | None]
+    #: Of the attempts since the last success.
+    failing_since: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class DeliveryRow(Base):
+    """A notification for one channel; it goes with its channel and its event."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_released", "channel_id", "state", "event_id"),
+        Index("ix_deliveries_listed", "channel_id", "id"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"))
+    #: None for a notice about the channel itself.
+    event_id: Mapped[int | None] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("events.id", ondelete="CASCADE"),
+        index=True,
+    )
+    deployment_id: Mapped[str | None] = mapped_column(index=True)
+    kind: Mapped[str]
+    #: Of a notice, as JSON.
+    content: Mapped[str | None] = mapped_column(Text)
+    message_id: Mapped[str]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    status: Mapped[int | None]
+    message: Mapped[str | None] = mapped_column(Text)
+    response: Mapped[str | None] = mapped_column(Text)
+    duration_ms: Mapped[int | None]
+    created_at: Mapped[datetime]
+    last_attempt_at: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
 class IdempotencyRow(Base):
     __tablename__ = "idempotency"
     application_id: Mapped[str] = mapped_column(primary_key=True)
@@ -230,5 +287,5 @@ class ServerRow(Base):
 #: The columns whose values are sealed with the installation's keys.
 SEALED_COLUMNS = (
     ApplicationRow.settings, ApplicationRow.secret, ApplicationRow.webhook_secret,
-    ReleaseRow.settings,
+    ReleaseRow.settings, ChannelRow.settings, ChannelRow.secret, ChannelRow.old_secret,
 )  # fmt: skip

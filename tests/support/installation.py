@@ -39,7 +39,8 @@ def settings_of(**fields: Any) -> ApplicationSettings:
 _TABLES = ", ".join(Base.metadata.tables.keys() - {"meta", "servers"})
 _CLEAN = f"""
     TRUNCATE {_TABLES} RESTART IDENTITY;
-    DELETE FROM meta WHERE key <> 'instance';
+    DELETE FROM meta WHERE key NOT IN ('instance', 'dispatched_events');
+    UPDATE meta SET value = '0' WHERE key = 'dispatched_events';
     DELETE FROM servers WHERE name <> '{SERVER}';
     UPDATE servers SET identity = NULL, boot = NULL, lease_until = NULL;
 """

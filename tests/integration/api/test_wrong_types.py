@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "replicas": 1, "resources": {"cpus": 1.0, "memory": "512m"}, "command": ["a"],
     "entrypoint": ["b"], "release_command": ["c"], "stop_grace": 10, "drain": 30,
     "restart": "always", "strategy": "auto", "policy": "supersede",
-    "keep_deployments": {"count": 200, "days": 365},
+    "keep_deployments": {"count": 200, "days": 365}, "notify": True,
 }  # fmt: skip
 OTHERS: dict[str, dict[str, Any]] = {
     "image": {},

@@ -29,6 +29,7 @@ def test_what_is_left_out_has_its_default() -> None:
         "release_command": None, "stop_grace": 10, "drain": 30, "restart": "unless-stopped",
         "strategy": "auto", "policy": "supersede",
         "keep_deployments": {"count": 200, "days": 365},
+        "notify": True,
     }  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def test_everything_that_can_be_set_is_kept() -> None:
         "entrypoint": ["/bin/sh"], "release_command": ["migrate"], "stop_grace": 0, "drain": 0,
         "restart": "always", "strategy": "recreate", "policy": "queue",
         "keep_deployments": {"count": 20, "days": 30},
+        "notify": False,
     }  # fmt: skip
 
     settings = ApplicationSettings.model_validate(given)

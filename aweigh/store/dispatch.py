@@ -1,0 +1,147 @@
+"""Dispatch: which channels are told of an event, and when a delivery is handed over."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from aweigh.core.ids import new_id
+from aweigh.notifications.channel import wants
+from aweigh.notifications.delivery_state import UNENDED, DeliveryState
+from aweigh.store import channels, events, outbox
+from aweigh.store.channels import OpenedChannel
+from aweigh.store.database import Transaction
+from aweigh.store.deliveries import GIVEN_UP_AFTER
+from aweigh.store.events import Event, Filter
+from aweigh.store.tables import ChannelRow, DeliveryRow, EventRow, MetaRow
+
+#: The id of the newest event whose deliveries exist. A restored database has its own.
+_POSITION: Final = select(MetaRow).where(MetaRow.key == "dispatched_events")
+_AT_ONCE: Final = 100
+#: Older events are not delivered: whoever was away for so long reads the list of events.
+_OLDEST: Final = timedelta(days=1)
+#: Deliveries of one channel that are being sent: one that hangs occupies few places.
+WINDOW: Final = 8
+#: The same, with those that are to be repeated, while nothing that the channel was sent is
+#: accepted: a channel that is down does not collect thousands of repetitions.
+WINDOW_WHILE_FAILING: Final = 16
+#: No attempt takes longer; one that seems to was lost with its workflow.
+_LONGEST_ATTEMPT: Final = timedelta(minutes=5)
+_ALL: Final = Filter()
+
+
+async def has_channels(tx: Transaction) -> bool:
+    return (
+        await tx.session.scalar(select(ChannelRow.id).where(ChannelRow.enabled).limit(1))
+        is not None
+    )
+
+
+async def has_events(tx: Transaction) -> bool:
+    """Whether there may be events that were not dispatched yet."""
+    row = await tx.session.scalar(_POSITION)
+    newest = await tx.session.scalar(select(func.max(EventRow.id)))
+    return bool(newest and newest > int(row.value if row else 0))
+
+
+async def dispatch(tx: Transaction) -> bool:
+    """Make a delivery of each new event for each channel that wants it; whether more may follow."""
+    position = await tx.locked(_POSITION)
+    rows = await tx.session.scalars(select(ChannelRow).where(ChannelRow.enabled))
+    wanting = channels.readable(tx, rows)
+    if position is None or not wanting:
+        return False
+    since = max(int(position.value), min(one.row.since_event for one in wanting))
+    found = await events.after(tx, _ALL, since, _AT_ONCE)
+    recent = [one for one in found if one.at > tx.now - _OLDEST]
+    await tx.insert(*_made(tx, recent, wanting))
+    if found:
+        position.value = str(found[-1].id)
+    return len(found) == _AT_ONCE
+
+
+def _made(
+    tx: Transaction, found: Iterable[Event], wanting: Sequence[OpenedChannel]
+) -> Iterator[DeliveryRow]:
+    for event in found:
+        if event.settings and not event.settings.notify:
+            continue
+        for channel in wanting:
+            if event.id > channel.row.since_event and _wants(channel, event):
+                yield DeliveryRow(
+                    id=new_id("dlv"), channel_id=channel.row.id, event_id=event.id,
+                    deployment_id=event.deployment.id, kind=event.kind, message_id=new_id("msg"),
+                    state=DeliveryState.WAITING, attempts=0, created_at=tx.now,
+                )  # fmt: skip
+
+
+def _wants(channel: OpenedChannel, event: Event) -> bool:
+    application = event.deployment.application
+    labels = event.settings.labels if event.settings else {}
+    names = (application.id, application.slug)
+    return wants(channel.settings, event.kind, names, labels)
+
+
+async def releasable(tx: Transaction) -> list[str]:
+    """Return the ids of the deliveries that may be handed over now, the oldest first."""
+    waiting = exists().where(
+        DeliveryRow.channel_id == ChannelRow.id, DeliveryRow.state == DeliveryState.WAITING
+    )
+    rows = await tx.session.scalars(select(ChannelRow).where(ChannelRow.enabled, waiting))
+    return [one for row in list(rows) for one in await _releasable(tx, row)]
+
+
+async def _releasable(tx: Transaction, channel: ChannelRow) -> list[str]:
+    room = await _room(tx, channel)
+    if room <= 0:
+        return []
+    query = select(DeliveryRow.id).where(
+        DeliveryRow.channel_id == channel.id, DeliveryRow.state == DeliveryState.WAITING,
+        DeliveryRow.created_at > tx.now - GIVEN_UP_AFTER, ~_earlier_unended(),
+    )  # fmt: skip
+    return list(await tx.session.scalars(query.order_by(DeliveryRow.event_id).limit(room)))
+
+
+async def _room(tx: Transaction, channel: ChannelRow) -> int:
+    mine = select(func.count()).where(DeliveryRow.channel_id == channel.id)
+    lost = DeliveryRow.last_attempt_at < tx.now - _LONGEST_ATTEMPT
+    query = mine.where(
+        DeliveryRow.state == DeliveryState.SENDING,
+        or_(DeliveryRow.last_attempt_at.is_(None), ~lost),
+    )
+    sending = await tx.session.scalar(query) or 0
+    if channel.failing_since is None:
+        return WINDOW - sending
+    query = mine.where(DeliveryRow.state == DeliveryState.RETRYING)
+    retrying = await tx.session.scalar(query) or 0
+    return min(WINDOW - sending, WINDOW_WHILE_FAILING - sending - retrying)
+
+
+def _earlier_unended() -> ColumnElement[bool]:
+    """Whether the channel has yet to be told of an earlier event of the same deployment."""
+    earlier = aliased(DeliveryRow)
+    return exists().where(
+        earlier.deployment_id == DeliveryRow.deployment_id,
+        earlier.channel_id == DeliveryRow.channel_id,
+        earlier.state.in_(UNENDED),
+        or_(
+            earlier.event_id < DeliveryRow.event_id,
+            and_(earlier.event_id == DeliveryRow.event_id, earlier.id < DeliveryRow.id),
+        ),
+    )
+
+
+async def release(tx: Transaction) -> int:
+    """Request the hand-over of what may be handed over; return how many deliveries that are."""
+    await tx.locked(_POSITION)  # one process at a time counts what is being sent
+    found = await releasable(tx)
+    if found:
+        await tx.session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id.in_(found), DeliveryRow.state == DeliveryState.WAITING)
+            .values(state=DeliveryState.SENDING)
+        )
+        await tx.insert(*(outbox.new(tx, outbox.NOTIFY, one) for one in found))
+    return len(found)

@@ -1,0 +1,286 @@
+"""Which channels are told of which events, when, and in which order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from aweigh.deployments.deployment import Reason
+from aweigh.store import channels, dispatch, lifecycle, outbox
+from aweigh.store.database import Store
+from aweigh.store.tables import EventRow, OutboxRow
+from tests.support.channels import (
+    begin,
+    channel_of,
+    deliver,
+    deliveries_of,
+    dispatched,
+    fail,
+    new_channel,
+    states,
+)
+from tests.support.installation import new_application, new_deployment, start, succeed
+
+
+async def deployed(store: Store, application: str) -> str:
+    made = await new_deployment(store, application)
+    await start(store, made)
+    await succeed(store, made)
+    return made
+
+
+async def handed_over(store: Store) -> list[str]:
+    query = select(OutboxRow.subject).where(OutboxRow.kind == outbox.NOTIFY)
+    async with store.read() as tx:
+        return list(await tx.session.scalars(query.order_by(OutboxRow.id)))
+
+
+async def test_each_event_makes_one_delivery_for_each_channel(store: Store) -> None:
+    ops, chat = await new_channel(store), await new_channel(store, name="chat")
+    await deployed(store, await new_application(store))
+
+    await dispatched(store)
+    await dispatched(store)
+
+    for channel in (ops, chat):
+        found = await deliveries_of(store, channel)
+        assert [row.kind for row in found] == [
+            "deployment.created", "deployment.started", "deployment.succeeded",
+        ]  # fmt: skip
+        assert len({row.message_id for row in found}) == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, ["created", "started", "succeeded"]),
+        ({"events": ["deployment.succeeded"]}, ["succeeded"]),
+        ({"events": []}, []),
+        ({"applications": ["shop"]}, ["created", "started", "succeeded"]),
+        ({"applications": ["blog"]}, []),
+        ({"labels": {"team": "a"}}, ["created", "started", "succeeded"]),
+        ({"labels": {"team": "a", "tier": "1"}}, []),
+        ({"applications": ["shop"], "labels": {"team": "b"}}, []),
+        ({"enabled": False}, []),
+    ],
+)
+async def test_a_channel_is_told_of_what_it_wants(
+    store: Store, fields: Mapping[str, Any], told: list[str]
+) -> None:
+    channel = await new_channel(store, **fields)
+    await deployed(store, await new_application(store, labels={"team": "a"}))
+
+    await dispatched(store)
+
+    assert [kind for kind, _ in await states(store, channel)] == told
+
+
+async def test_a_channel_may_name_an_application_by_its_id(store: Store) -> None:
+    shop, blog = await new_application(store), await new_application(store, "blog")
+    channel = await new_channel(store, applications=[shop])
+    await new_deployment(store, shop)
+    await new_deployment(store, blog)
+
+    await dispatched(store)
+
+    assert len(await deliveries_of(store, channel)) == 1
+
+
+async def test_nobody_is_told_of_an_application_that_is_not_to_notify(store: Store) -> None:
+    channel = await new_channel(store)
+    await deployed(store, await new_application(store, notify=False))
+
+    await dispatched(store)
+
+    assert await deliveries_of(store, channel) == []
+
+
+async def test_a_new_channel_is_told_of_later_events_only(store: Store) -> None:
+    application = await new_application(store)
+    await deployed(store, application)
+
+    channel = await new_channel(store)
+    await new_deployment(store, application)
+    await dispatched(store)
+
+    assert await states(store, channel) == [("created", "sending")]
+
+
+async def test_a_channel_is_not_told_of_what_happened_while_it_was_disabled(store: Store) -> None:
+    channel = await new_channel(store, enabled=False)
+    application = await new_application(store)
+    await new_deployment(store, application)
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel, lock=True)
+        await channels.change(tx, row, channel_of())
+    await start(store, await new_deployment(store, application))
+
+    await dispatched(store)
+
+    kinds = [kind for kind, _ in await states(store, channel)]
+    assert kinds == ["created", "started"]
+
+
+async def test_events_of_a_restored_database_are_too_old(store: Store) -> None:
+    channel = await new_channel(store)
+    await new_deployment(store, await new_application(store))
+
+    await dispatched(store, later=timedelta(hours=24, minutes=1))
+    await dispatched(store)
+
+    assert await deliveries_of(store, channel) == []
+
+
+async def test_a_delivery_of_a_restored_database_is_not_released(store: Store) -> None:
+    channel = await new_channel(store)
+    await new_deployment(store, await new_application(store))
+    async with store.write() as tx:
+        await dispatch.dispatch(tx)
+
+    async with store.write() as tx:
+        assert await dispatch.release(replace(tx, now=tx.now + timedelta(hours=26))) == 0
+
+    assert await states(store, channel) == [("created", "waiting")]
+
+
+async def test_many_events_are_dispatched_in_several_transactions(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aweigh.store.dispatch._AT_ONCE", 2)
+    channel = await new_channel(store)
+    await deployed(store, await new_application(store))
+
+    async with store.write() as tx:
+        assert await dispatch.dispatch(tx)
+    async with store.write() as tx:
+        assert not await dispatch.dispatch(tx)
+
+    assert len(await deliveries_of(store, channel)) == 3
+
+
+async def test_a_later_event_of_a_deployment_waits_for_the_end_of_the_earlier(
+    store: Store,
+) -> None:
+    channel = await new_channel(store)
+    await deployed(store, await new_application(store))
+    await dispatched(store)
+    created, started, succeeded = [one.id for one in await deliveries_of(store, channel)]
+    assert await handed_over(store) == [created]
+
+    await fail(store, created)
+    await dispatched(store)
+    assert await handed_over(store) == []
+
+    await deliver(store, created)
+    await dispatched(store)
+    assert await handed_over(store) == [started]
+
+    await fail(store, started, again=False)
+    await dispatched(store)
+    assert await handed_over(store) == [succeeded]
+
+
+async def test_one_channel_does_not_wait_for_another(store: Store) -> None:
+    slow, quick = await new_channel(store), await new_channel(store, name="quick")
+    await deployed(store, await new_application(store))
+    await dispatched(store)
+
+    await deliver(store, (await deliveries_of(store, quick))[0].id)
+    await dispatched(store)
+
+    assert await states(store, quick) == [
+        ("created", "delivered"), ("started", "sending"), ("succeeded", "waiting"),
+    ]  # fmt: skip
+    assert (await states(store, slow))[1:] == [("started", "waiting"), ("succeeded", "waiting")]
+
+
+async def many(store: Store, number: int) -> None:
+    application = await new_application(store)
+    for _ in range(number):
+        await new_deployment(store, application)
+
+
+async def sending(store: Store, channel: str) -> list[str]:
+    return [row.id for row in await deliveries_of(store, channel) if row.state == "sending"]
+
+
+async def test_few_deliveries_of_a_channel_are_sent_at_a_time(store: Store) -> None:
+    channel = await new_channel(store)
+    await many(store, dispatch.WINDOW + 3)
+    await dispatched(store)
+    await dispatched(store)
+    assert len(await sending(store, channel)) == dispatch.WINDOW
+
+    for one in (await sending(store, channel))[:2]:
+        await deliver(store, one)
+    await dispatched(store)
+
+    assert len(await sending(store, channel)) == dispatch.WINDOW
+    assert len(await handed_over(store)) == dispatch.WINDOW
+
+
+async def test_a_channel_that_accepts_nothing_collects_few_repetitions(store: Store) -> None:
+    channel = await new_channel(store)
+    await many(store, dispatch.WINDOW_WHILE_FAILING + 5)
+    await dispatched(store)
+    while found := await sending(store, channel):
+        for one in found:
+            await fail(store, one)
+        await dispatched(store)
+
+    attempted = [row.id for row in await deliveries_of(store, channel) if row.attempts]
+    assert len(attempted) == dispatch.WINDOW_WHILE_FAILING
+
+    await deliver(store, attempted[0])
+    await dispatched(store)
+    assert len(await sending(store, channel)) == 5
+
+
+async def test_an_attempt_that_was_lost_occupies_no_place_for_ever(store: Store) -> None:
+    channel = await new_channel(store)
+    await many(store, dispatch.WINDOW + 1)
+    await dispatched(store)
+    for one in await sending(store, channel):
+        await begin(store, one)
+
+    await dispatched(store, later=timedelta(minutes=6))
+
+    assert [row.state for row in await deliveries_of(store, channel)] == ["sending"] * 9
+
+
+async def test_a_channel_that_cannot_be_read_hinders_no_other(store: Store) -> None:
+    broken, ops = await new_channel(store), await new_channel(store, name="chat")
+    async with store.write() as tx:
+        row = await channels.find_row(tx, broken, lock=True)
+        row.settings = "v1:00000000:lost"
+    await new_deployment(store, await new_application(store))
+
+    await dispatched(store)
+
+    assert await states(store, ops) == [("created", "sending")]
+    assert await deliveries_of(store, broken) == []
+
+
+async def test_nothing_is_written_for_events_without_a_channel(store: Store) -> None:
+    await new_deployment(store, await new_application(store))
+
+    async with store.write() as tx:
+        assert not await dispatch.has_channels(tx)
+        assert await dispatch.has_events(tx)
+        assert not await dispatch.dispatch(tx)
+
+    channel = await new_channel(store)
+    async with store.write() as tx:
+        assert await dispatch.has_channels(tx)
+        await dispatch.dispatch(tx)
+        await lifecycle.failed(
+            tx, (await tx.session.scalars(select(EventRow.deployment_id))).one(),
+            Reason.CANCELLED, "Said.",
+        )  # fmt: skip
+    await dispatched(store)
+    async with store.read() as tx:
+        assert not await dispatch.has_events(tx)
+    assert await states(store, channel) == [("failed", "sending")]
