@@ -4,14 +4,14 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
-from aweigh.builds.built_images import BuiltImages
 from aweigh.builds.containers import BuildContainers
 from aweigh.builds.directory import BuildDirectory
+from aweigh.builds.images_by_content import ImagesByContent
 from aweigh.builds.network import BuildNetwork
+from aweigh.builds.server_build_settings import ServerBuildSettings
 from aweigh.builds.source.checkout import Checkouts
 from aweigh.builds.source.targets import Targets
 from aweigh.builds.source_builds import BuildMethods, SourceBuilds
-from aweigh.builds.tools import BuildTools
 from aweigh.containers.address_space import AddressSpace
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
@@ -249,14 +249,14 @@ class ServerParts:
     @cached_property
     def source_builds(self) -> SourceBuilds:
         checkouts = Checkouts(self.targets, self.build_directory, self.disk)
-        built = BuiltImages(
+        images = ImagesByContent(
             self.installation.names,
             self.release_images,
             checkouts,
             self.build_directory,
             self.build_network,
         )
-        return SourceBuilds(checkouts, built, self.build_methods, self.locks)
+        return SourceBuilds(checkouts, images, self.build_methods, self.locks)
 
     @cached_property
     def build_methods(self) -> BuildMethods:
@@ -264,14 +264,14 @@ class ServerParts:
         images = BuildToolImages(
             self.installation.names, self.images, self.locks, platforms, self.puller
         )
-        tools = BuildTools(
+        server = ServerBuildSettings(
             buildkit_image=settings.buildkit_image,
             lifecycle_image=settings.lifecycle_image,
             trusted_builders=settings.trusted_builders,
             socket=Path(settings.docker_host.removeprefix("unix://")),
             log_bytes=settings.log_bytes,
         )
-        return BuildMethods(self.build_containers, images, self.release_images, tools, self.disk)
+        return BuildMethods(self.build_containers, images, self.release_images, server, self.disk)
 
 
 def proxy_plan(settings: Settings, instance: str, routes: Path) -> ProxyPlan:

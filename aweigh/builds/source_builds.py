@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from aweigh.builds.buildpacks.method import ByBuildpacks
-from aweigh.builds.built_images import BuiltImage, BuiltImages
 from aweigh.builds.containers import BuildContainers
 from aweigh.builds.dockerfile.method import ByDockerfile
+from aweigh.builds.images_by_content import ImagesByContent
 from aweigh.builds.limits import within_limits
 from aweigh.builds.log import BuildLog
 from aweigh.builds.method import Method
+from aweigh.builds.release_build import ReleaseBuild
+from aweigh.builds.server_build_settings import ServerBuildSettings
 from aweigh.builds.source.checkout import Checkouts
-from aweigh.builds.tools import BuildTools
 from aweigh.deployments.build_settings import Dockerfile
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.source import GitSource
@@ -39,7 +40,7 @@ class BuildMethods:
     containers: BuildContainers
     build_images: BuildToolImages
     release_images: ReleaseImages
-    tools: BuildTools
+    server: ServerBuildSettings
     disk: DiskReserve
 
     def of(self, step: RunningStep, source: GitSource) -> Method:
@@ -51,7 +52,7 @@ class BuildMethods:
                 source.build,
                 containers=self.containers,
                 build_images=self.build_images,
-                tools=self.tools,
+                server=self.server,
                 disk=self.disk,
             )
         return ByBuildpacks(
@@ -61,16 +62,16 @@ class BuildMethods:
             containers=self.containers,
             build_images=self.build_images,
             release_images=self.release_images,
-            tools=self.tools,
+            server=self.server,
         )
 
 
 class SourceBuilds:
     def __init__(
-        self, checkouts: Checkouts, built: BuiltImages, methods: BuildMethods, locks: Locks
+        self, checkouts: Checkouts, images: ImagesByContent, methods: BuildMethods, locks: Locks
     ) -> None:
         self._checkouts = checkouts
-        self._built = built
+        self._images = images
         self._methods = methods
         self._containers = methods.containers
         self._locks = locks
@@ -81,11 +82,11 @@ class SourceBuilds:
         Raises:
             StepError: the commit cannot be fetched, with the reason.
         """
-        image = self._image_of(step)
-        if found := await image.find():
+        build = self._build_of(step)
+        if found := await self._images.find(build):
             step.log(f"{step.detail}, built before: {found.id}")
             return
-        await self._checkouts.fetch(step, image.source)
+        await self._checkouts.fetch(step, build.source)
         step.detail = f"commit {(step.release.commit or '')[:_SHORT]}"
         await self._log_the_queue(step)
 
@@ -104,30 +105,30 @@ class SourceBuilds:
         Raises:
             StepError: the commit cannot be fetched or built, with the reason.
         """
-        image = self._image_of(step)
+        build = self._build_of(step)
         async with self._locks.holding(_lock_of(step.release.application)):
-            if await image.find() is None:
-                await self._build(image, await self._checkouts.fetch(step, image.source))
+            if await self._images.find(build) is None:
+                await self._run(build, await self._checkouts.fetch(step, build.source))
             await self._clear_up(step)
 
-    def _image_of(self, step: RunningStep) -> BuiltImage:
+    def _build_of(self, step: RunningStep) -> ReleaseBuild:
         source = step.release.settings.source
         if not isinstance(source, GitSource):
             raise TypeError(f"the source of {step.release.slug} is not a git repository")
-        return BuiltImage(self._built, step, source, self._methods.of(step, source))
+        return ReleaseBuild(step, source, self._methods.of(step, source))
 
-    async def _build(self, image: BuiltImage, clone: Path) -> None:
+    async def _run(self, build: ReleaseBuild, clone: Path) -> None:
         """Run the build, continuing one that an earlier attempt left running."""
-        step, name = image.step, await image.name()
+        step, name = build.step, await self._images.name(build)
         await self._containers.end_others(step.release)
         await self._end_unattended()
         spent = await self._containers.seconds(step.release)
         log = BuildLog(step, clone.with_name("read"))
         await asyncio.to_thread(prepare, step.secrets, much=True)
-        minutes = image.source.build.limits.minutes
+        minutes = build.source.build.limits.minutes
         try:
             await within_limits(
-                image.method.run(name, clone, log),
+                build.method.run(name, clone, log),
                 self._methods.disk,
                 what="The build",
                 seconds=60 * minutes - spent,
@@ -144,7 +145,7 @@ class SourceBuilds:
             if not step.attempt.worker_stops():  # else the next worker continues this build
                 await self._clear_up(step)
             raise
-        await image.take()
+        await self._images.pin_built(build)
 
     async def _end_unattended(self) -> None:
         """Remove builds of other applications whose worker died.

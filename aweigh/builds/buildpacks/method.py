@@ -18,8 +18,8 @@ from aweigh.builds.containers import BuildContainers
 from aweigh.builds.log import BuildLog
 from aweigh.builds.method import tool_missing
 from aweigh.builds.project_file import PROJECT_FILE, Project
+from aweigh.builds.server_build_settings import ServerBuildSettings
 from aweigh.builds.source.files import inside, project_of
-from aweigh.builds.tools import BuildTools
 from aweigh.core.threads import in_thread
 from aweigh.deployments.build_settings import Buildpacks
 from aweigh.deployments.deployment import Reason
@@ -47,7 +47,7 @@ class ByBuildpacks:
         containers: BuildContainers,
         build_images: BuildToolImages,
         release_images: ReleaseImages,
-        tools: BuildTools,
+        server: ServerBuildSettings,
     ) -> None:
         self._step = step
         self._source = source
@@ -55,7 +55,7 @@ class ByBuildpacks:
         self._containers = containers
         self._build_images = build_images
         self._release_images = release_images
-        self._tools = tools
+        self._server = server
         self._found: tuple[Builder, str] | None = None
 
     async def builder_id(self) -> str:
@@ -94,11 +94,11 @@ class ByBuildpacks:
 
     async def _look_for_both(self) -> tuple[Builder, str]:
         asked = ImageReference.parse(self._build.builder)
-        if is_trusted(asked, self._tools.trusted_builders):
+        if is_trusted(asked, self._server.trusted_builders):
             builder = await self._builder()
             await self._refuse_an_old_engine(builder.lifecycle)
             return builder, builder.image
-        wanted = self._tools.lifecycle_image
+        wanted = self._server.lifecycle_image
         try:
             reference = ImageReference.parse(wanted)
             facts = await self._build_images.get(self._step, reference)
@@ -124,7 +124,7 @@ class ByBuildpacks:
             )
 
     async def _order(self, image: str, project: Project) -> BuildOrder:
-        release, tools, limits = self._step.release, self._tools, self._build.limits
+        release, server, limits = self._step.release, self._server, self._build.limits
         builder, lifecycle = await self._builder_and_lifecycle()
         run_image = ImageReference.parse(builder.run_image)
         await self._build_images.get(self._step, run_image, refresh=release.rebuild)
@@ -139,11 +139,11 @@ class ByBuildpacks:
             process=self._build.process,
             subdirectory=self._source.subdirectory,
             network=self._containers.network_name,
-            socket=str(tools.socket),
-            cpus=limits.cpus or tools.cpus,
-            memory_bytes=limits.memory_bytes or tools.memory_bytes,
+            socket=str(server.socket),
+            cpus=limits.cpus or server.cpus,
+            memory_bytes=limits.memory_bytes or server.memory_bytes,
             pids=limits.pids,
-            log_bytes=tools.log_bytes,
+            log_bytes=server.log_bytes,
             repository=self._source.repository,
             commit=release.commit or "",
             env=values_of(self._build.env),

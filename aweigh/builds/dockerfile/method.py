@@ -6,8 +6,8 @@ from aweigh.builds.containers import BuildContainers
 from aweigh.builds.dockerfile.buildkit_container import PHASE, DockerfileOrder, step_begun
 from aweigh.builds.log import BuildLog
 from aweigh.builds.method import tool_missing
+from aweigh.builds.server_build_settings import ServerBuildSettings
 from aweigh.builds.source.files import dockerfile_of, inside
-from aweigh.builds.tools import BuildTools
 from aweigh.core.errors import PullStopped
 from aweigh.core.threads import in_thread
 from aweigh.deployments.build_settings import Dockerfile
@@ -35,7 +35,7 @@ class ByDockerfile:
         *,
         containers: BuildContainers,
         build_images: BuildToolImages,
-        tools: BuildTools,
+        server: ServerBuildSettings,
         disk: DiskReserve,
     ) -> None:
         self._step = step
@@ -43,7 +43,7 @@ class ByDockerfile:
         self._build = build
         self._containers = containers
         self._build_images = build_images
-        self._tools = tools
+        self._server = server
         self._disk = disk
 
     async def builder_id(self) -> str:
@@ -78,7 +78,7 @@ class ByDockerfile:
 
     async def _image(self) -> str:
         """Return the id of BuildKit's image, pulling it if it is absent."""
-        asked = self._tools.buildkit_image
+        asked = self._server.buildkit_image
         try:
             reference = ImageReference.parse(asked)
             return (await self._build_images.get(self._step, reference)).id
@@ -90,7 +90,7 @@ class ByDockerfile:
             ) from error
 
     async def _order(self, image: str) -> DockerfileOrder:
-        release, tools, build = self._step.release, self._tools, self._build
+        release, server, build = self._step.release, self._server, self._build
         limits = build.limits
         return DockerfileOrder(
             slug=release.slug,
@@ -103,10 +103,10 @@ class ByDockerfile:
             target=build.target,
             anew=release.rebuild,
             network=self._containers.network_name,
-            cpus=limits.cpus or tools.cpus,
-            memory_bytes=limits.memory_bytes or tools.memory_bytes,
+            cpus=limits.cpus or server.cpus,
+            memory_bytes=limits.memory_bytes or server.memory_bytes,
             pids=limits.pids,
-            log_bytes=tools.log_bytes,
+            log_bytes=server.log_bytes,
             args=values_of(build.args),
             secrets={name: one.get_secret_value() for name, one in build.secrets.items()},
         )

@@ -9,7 +9,7 @@ _SHARE_OF_MEMORY: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildTools:
+class ServerBuildSettings:
     buildkit_image: str
     lifecycle_image: str
     #: Builders of these repositories may use the engine with their own lifecycle; those of others
