@@ -22,7 +22,7 @@ from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import Trigger
 from aweigh.deployments.merge import merged
 from aweigh.deployments.release import Image
-from aweigh.deployments.repository import Installation
+from aweigh.deployments.repository import AppInstallation
 from aweigh.deployments.source import GitSource
 from aweigh.secrets.value import REVEAL
 from aweigh.store import admission, applications, deployments, idempotency, removals, servers
@@ -62,7 +62,7 @@ def _credentials(tx: Transaction, row: ApplicationRow) -> dict[str, str | None]:
 def _refuse_unknown_app(context: AppContext, settings: ApplicationSettings) -> None:
     """Raises: Invalid: this installation's GitHub App could not read the repository."""
     source = settings.source
-    if not (isinstance(source, GitSource) and isinstance(source.credentials, Installation)):
+    if not (isinstance(source, GitSource) and isinstance(source.credentials, AppInstallation)):
         return
     if context.github.app is None:
         raise Invalid(

@@ -27,7 +27,7 @@ from aweigh.contract import (
 )
 from aweigh.core.errors import Conflict, NotFound, Refused, UnknownRun
 from aweigh.deployments.deployment import DeploymentState, StepName
-from aweigh.deployments.repository import Installation, Token
+from aweigh.deployments.repository import AppInstallation, Token
 from aweigh.deployments.source import GitSource
 from aweigh.deployments.workflow_ids import removal_workflow
 from aweigh.github.app import READ
@@ -97,7 +97,7 @@ async def repository_token(context: Context, server: ServerName, deployment: str
         if not _in_flight(row):
             raise NotFound(f"{deployment} is not in flight; deploy again")
         source = (await deployments.release_of(tx, row)).settings.source
-    if not (isinstance(source, GitSource) and isinstance(source.credentials, Installation)):
+    if not (isinstance(source, GitSource) and isinstance(source.credentials, AppInstallation)):
         raise NotFound(f"{deployment} needs no such token")
     try:
         token = await context.github.token(source.credentials, source.repository, READ)
@@ -215,7 +215,7 @@ async def read_branch(context: Context, server: ServerName, application: str) ->
     async with context.store.read() as tx:
         branch = await branch_polls.branch(tx, server, application)
     credentials = branch.source.credentials
-    if isinstance(credentials, Installation):
+    if isinstance(credentials, AppInstallation):
         try:
             token = await context.github.token(credentials, branch.source.repository, READ)
         except Refused as error:

@@ -246,7 +246,7 @@ class DeployKey(Value):
         return [self.secret]
 
 
-class Installation(Value):
+class AppInstallation(Value):
     """An installation of this Aweigh's GitHub App that may read the repository."""
 
     type: Literal["github_app"] = "github_app"
@@ -257,4 +257,4 @@ class Installation(Value):
         return []  # a token is requested whenever one is needed
 
 
-Credentials = Annotated[Token | DeployKey | Installation, Field(discriminator="type")]
+Credentials = Annotated[Token | DeployKey | AppInstallation, Field(discriminator="type")]

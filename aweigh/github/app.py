@@ -17,7 +17,7 @@ import jwt
 from aweigh.core.errors import RateLimited, Refused, Unavailable
 from aweigh.core.text import one_line
 from aweigh.core.tls import trusted
-from aweigh.deployments.repository import Credentials, Installation, Token
+from aweigh.deployments.repository import AppInstallation, Credentials, Token
 from aweigh.github.commit_page import home_of
 from aweigh.github.commit_status import CommitStatus
 from aweigh.secrets.value import mask
@@ -83,7 +83,7 @@ class GitHub:
         """
         if isinstance(credentials, Token):
             return credentials.secret
-        if not isinstance(credentials, Installation):
+        if not isinstance(credentials, AppInstallation):
             raise Refused("a deploy key gives access by git only, not by the API")
         if not self.is_home_of(repository):  # the token would be sent to another server
             raise Refused(f"{repository} is not on the GitHub host of this installation's App")
@@ -95,7 +95,7 @@ class GitHub:
         return known
 
     async def _new_token(
-        self, credentials: Installation, repository: str, permissions: Mapping[str, str]
+        self, credentials: AppInstallation, repository: str, permissions: Mapping[str, str]
     ) -> tuple[str, float]:
         name = _owner_and_name(repository).partition("/")[2]
         answer = await self._ask(

@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 
 from aweigh.deployments.branch_poll import BranchPoll
 from aweigh.deployments.deployment import Trigger
-from aweigh.deployments.repository import Installation
+from aweigh.deployments.repository import AppInstallation
 from aweigh.deployments.source import GitSource
 from aweigh.github.push import Event, Newest, Push, why_ignored
 from aweigh.store import admission, applications, idempotency
@@ -53,7 +53,7 @@ async def of_installation(tx: Transaction, event: Event) -> list[Application]:
 def _is_read_by(installation: int, application: Application) -> bool:
     source = application.settings.source
     credentials = source.credentials if isinstance(source, GitSource) else None
-    return isinstance(credentials, Installation) and credentials.installation == installation
+    return isinstance(credentials, AppInstallation) and credentials.installation == installation
 
 
 async def _followers(tx: Transaction, event: Event) -> list[ApplicationRow]:

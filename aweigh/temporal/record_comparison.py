@@ -40,7 +40,7 @@ _REMOVAL_LOST: Final = (
 
 
 @dataclass(frozen=True)
-class ComparisonResult:
+class ComparedRecords:
     """The number of corrected records, and the subjects that could not be compared."""
 
     changed: int
@@ -72,7 +72,7 @@ class RecordComparison:
         self._executions = executions
         self._keep_logs = keep_logs
 
-    async def run(self, server: str, run_id: str) -> ComparisonResult:
+    async def run(self, server: str, run_id: str) -> ComparedRecords:
         """End deployments and removals that were lost in Temporal; hand over unknown ones again.
 
         The server reports what is live for this run of the reconciler; without a report, that is
@@ -103,7 +103,7 @@ class RecordComparison:
                 changed += await self._correct(deployment)
         async with self._store.write() as tx:
             await retention.forget(tx, self._keep_logs)
-        return ComparisonResult(changed, tuple(subjects.skipped))
+        return ComparedRecords(changed, tuple(subjects.skipped))
 
     async def _correct(self, deployment_id: str) -> int:
         """Record as succeeded what is live: its server could not report before it was failed."""

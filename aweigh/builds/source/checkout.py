@@ -13,7 +13,7 @@ from aweigh.builds.source.clone import Clone
 from aweigh.builds.source.git import Git
 from aweigh.builds.source.history import History
 from aweigh.builds.source.targets import Targets
-from aweigh.deployments.repository import Installation, Token
+from aweigh.deployments.repository import AppInstallation, Token
 from aweigh.deployments.source import GitSource
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
@@ -96,7 +96,7 @@ async def _with_token(step: RunningStep, source: GitSource) -> GitSource:
     Raises:
         StepFailed: GitHub issues no token.
     """
-    if not isinstance(source.credentials, Installation):
+    if not isinstance(source.credentials, AppInstallation):
         return source
     token = await step.api.repository_token(step.release.deployment)
     credentials = Token(token=SecretStr(token))

@@ -9,13 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from aweigh.core.errors import RateLimited, Refused, Unavailable
-from aweigh.deployments.repository import DeployKey, Installation, Token
+from aweigh.deployments.repository import AppInstallation, DeployKey, Token
 from aweigh.github.app import READ, WRITE_STATUS, App, GitHub
 from aweigh.github.commit_status import CommitStatus, StatusState
 from tests.support.github_api import APP_ID, GitHubApi, github_api
 
 SHOP = "http://127.0.0.1/acme/shop.git"
-OURS = Installation(installation=7)
+OURS = AppInstallation(installation=7)
 COMMIT = "c" * 40
 LIVE = CommitStatus(
     state=StatusState.SUCCESS, description="Live.", context="aweigh/shop", target_url="http://page"
@@ -62,7 +62,7 @@ async def test_an_own_token_is_taken_as_it_is(api: GitHubApi) -> None:
 async def test_an_app_that_is_not_installed_is_refused(api: GitHubApi) -> None:
     async with client(api) as github:
         with pytest.raises(Refused, match=r"refuses a token for http.*shop.git \(404\): Not Found"):
-            await github.token(Installation(installation=8), SHOP, READ)
+            await github.token(AppInstallation(installation=8), SHOP, READ)
 
 
 @pytest.mark.parametrize(

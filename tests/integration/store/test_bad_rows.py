@@ -11,7 +11,7 @@ from aweigh.store import inventory, servers
 from aweigh.store.database import Store
 from aweigh.store.deployments import find_row
 from aweigh.temporal.executions import Executions
-from aweigh.temporal.record_comparison import ComparisonResult, RecordComparison
+from aweigh.temporal.record_comparison import ComparedRecords, RecordComparison
 from tests.support.installation import SERVER, new_application, new_deployment, start
 
 
@@ -27,7 +27,7 @@ class Closed:
         return WorkflowStatus.CLOSED
 
 
-async def compared(store: Store, executions: Closed) -> ComparisonResult:
+async def compared(store: Store, executions: Closed) -> ComparedRecords:
     async with store.write() as tx:
         await servers.keep_findings(tx, SERVER, Findings(run_id="run-r"))
     return await RecordComparison(store, cast(Executions, executions), timedelta(days=90)).run(
@@ -63,5 +63,5 @@ async def test_a_record_that_cannot_be_compared_keeps_no_other(store: Store) -> 
 
     result = await compared(store, Closed(failing="/first/"))
 
-    assert result == ComparisonResult(1, (begun[0],))
+    assert result == ComparedRecords(1, (begun[0],))
     assert [await state(store, one) for one in begun] == ["started", "failed"]
