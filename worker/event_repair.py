@@ -41,12 +41,12 @@ class EventRepair:
         self,
         route_files: RouteFiles,
         containers: OwnContainers,
-        keeper: LiveContainers,
+        live_containers: LiveContainers,
         proxy: ProxyGuard,
     ) -> None:
         self._route_files = route_files
         self._containers = containers
-        self._keeper = keeper
+        self._live_containers = live_containers
         self._proxy = proxy
         #: Subjects to repair (ids of applications, or the proxy), with their last pause in seconds.
         self._due: dict[str, float] = {}
@@ -126,7 +126,7 @@ class EventRepair:
             return True
         if file is None or await self._runs(file):
             return True
-        return await self._keeper.ensure_running(subject)
+        return await self._live_containers.ensure_running(subject)
 
     async def _runs(self, file: RouteFile) -> bool:
         generation = file.generation

@@ -22,18 +22,16 @@ from activities.undo import UndoActivity
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
 from aweigh.upkeep.application_reconciler import ApplicationReconciler
+from aweigh.upkeep.ended_deployments import EndedDeployments
 from aweigh.upkeep.leftovers import Leftovers
 from aweigh.upkeep.live_check import LiveCheck
 from aweigh.upkeep.live_containers import LiveContainers
 from aweigh.upkeep.readiness import Readiness
-from aweigh.upkeep.reconciler import (
-    EndedDeployments,
-    Reconciler,
-    RemovedApplications,
-    ServerGuards,
-)
+from aweigh.upkeep.reconciler import Reconciler
 from aweigh.upkeep.removal import ApplicationRemoval
 from aweigh.upkeep.repair import ContainerRepair, RouteRepair
+from aweigh.upkeep.server_guards import ServerGuards
+from aweigh.upkeep.server_inventory import ServerInventory
 from aweigh.upkeep.sweep import Sweep
 from aweigh.upkeep.undo import Undo
 from worker.server_parts import ServerParts
@@ -126,14 +124,12 @@ class ServerWiring:
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        networks, files = self.parts.application_networks, self.parts.route_files
+        parts = self.parts
         return Reconciler(
-            self._api,
-            ServerGuards(self.parts.firewall, self.parts.proxy, files),
-            self.parts.containers,
+            ServerInventory(self._api, parts.containers, parts.live, parts.application_networks),
+            ServerGuards(parts.firewall, parts.proxy, parts.route_files),
             self._application_reconciler,
-            RemovedApplications(self._api, files, networks),
-            EndedDeployments(self.journal, self.parts.build_containers),
+            EndedDeployments(self.journal, parts.build_containers),
             self._sweep,
         )
 

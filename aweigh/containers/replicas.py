@@ -62,7 +62,7 @@ class Replicas:
         """
         _refuse_unroutable(release, image)
         await self.stop_previous(release, image)
-        live = self._live.files.live(release.slug)
+        live = self._live.route_file(release.slug)
         addresses: tuple[str, ...] = ()
         if live and live.is_of(release):
             addresses = live.generation.addresses  # recreate replicas at their live addresses

@@ -14,7 +14,7 @@ from aweigh.engine.engine import Container
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.route_files import RouteFile
 from aweigh.servers.locks import Locks
-from aweigh.upkeep.findings import Found
+from aweigh.upkeep.findings import FindingsBuilder
 from aweigh.upkeep.leftovers import Leftovers
 from aweigh.upkeep.live_check import LiveCheck
 from aweigh.upkeep.repair import ContainerRepair, RouteRepair
@@ -44,7 +44,7 @@ class ApplicationReconciler:
         self._background = BackgroundTasks()
 
     async def reconcile(
-        self, known: KnownApplication, containers: list[Container], found: Found
+        self, known: KnownApplication, containers: list[Container], findings: FindingsBuilder
     ) -> list[Container] | None:
         """Remove an application's leftovers, repair what is live, and add it to the findings.
 
@@ -58,12 +58,12 @@ class ApplicationReconciler:
             answers = await self._check.answers(file) if file else False
         except TimeoutError:
             _log.info("skipped an application that a step has locked", slug=known.slug)
-            file, answers, outgoing = self._live.files.live(known.slug), None, None
+            file, answers, outgoing = self._live.route_file(known.slug), None, None
         except _Newer:
-            file, answers, outgoing = self._live.files.live(known.slug), None, None
-        found.unsure -= in_doubt(known)
+            file, answers, outgoing = self._live.route_file(known.slug), None, None
+        findings.unsure -= in_doubt(known)
         if file:
-            found.add(file, answers, verified=self._live.is_beyond_return(file))
+            findings.add(file, answers, verified=self._live.is_beyond_return(file))
         return outgoing
 
     async def stop(self, outgoing: Mapping[str, list[Container]]) -> None:
@@ -87,10 +87,10 @@ class ApplicationReconciler:
             _Newer: a newer deployment has begun.
         """
         async with self._locks.holding(known.id, patience=_PATIENCE_SECONDS):
-            if self._live.fence.state(known.id).highest > known.highest_sequence:
+            if self._live.has_begun_after(known.id, known.highest_sequence):
                 # It began after the inventory was made, or before the database was restored.
                 raise _Newer
-            self._live.files.discard_unfinished(known.slug)
+            self._live.discard_unfinished(known.slug)
             file = await self._route_repair.repair(known)
             outgoing = await self._leftovers.remove(known, file, containers)
             if file and not known.in_flight:

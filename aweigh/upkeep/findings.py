@@ -1,4 +1,4 @@
-"""The findings of a server's reconciliation."""
+"""Collects the findings of a server's reconciliation, while it goes through its subjects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass
-class Found:
+class FindingsBuilder:
     """Deployments that are live, deployments that may be, and subjects that were skipped."""
 
     skipped: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Found:
         if verified:
             self.verified.add(deployment)
 
-    def report(self, run_id: str) -> Findings:
+    def build(self, run_id: str) -> Findings:
         return Findings(
             run_id=run_id,
             live=tuple(sorted(self.live)),

@@ -32,10 +32,10 @@ class LiveContainers:
         async with self._locks.holding(application_id, patience=_PATIENCE_SECONDS):
             inventory = await self._api.inventory(application_id)
             for known in inventory.applications:
-                file = self._live.files.live(known.slug)
+                file = self._live.route_file(known.slug)
                 if known.removed or file is None:
                     continue
-                begun = self._live.fence.state(known.id).highest > known.highest_sequence
+                begun = self._live.has_begun_after(known.id, known.highest_sequence)
                 if known.in_flight or begun or not await self._container_repair.repair(file):
                     return False
         return True

@@ -3,7 +3,6 @@
 from aweigh.builds.containers import BuildContainers
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.contract import Removal
-from aweigh.core.threads import in_thread
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.drain import Drain
 from aweigh.routing.live_state import LiveState
@@ -36,7 +35,8 @@ class ApplicationRemoval:
         Raises:
             StepError: the engine rejected a call, or does not answer.
         """
-        await self._end_traffic(removal)
+        if live := await self._live.close(removal):
+            await self._drain.until_unrouted(live.generation)
         containers = await self._containers.of_application(removal.application)
         await self._containers.stop_and_remove(containers)
         await self._builds.remove_application(removal.application)
@@ -45,12 +45,3 @@ class ApplicationRemoval:
         await self._sweep.networks()
         if removal.volumes:
             await self._networks.remove_volumes(removal.application)
-
-    async def _end_traffic(self, removal: Removal) -> None:
-        """Remove the application from the proxy, and block all its deployments."""
-        files, fence = self._live.files, self._live.fence
-        live = files.live(removal.slug)
-        await in_thread(lambda: files.remove(removal.slug))
-        await in_thread(lambda: fence.close(removal.application, removal.sequence))
-        if live:
-            await self._drain.until_unrouted(live.generation)

@@ -45,14 +45,13 @@ class RouteRepair:
 
     async def repair(self, known: KnownApplication) -> RouteFile | None:
         """Return the application's route file, replacing a lost one or a failed deployment's."""
-        files = self._live.files
-        file = files.live(known.slug)
+        file = self._live.route_file(known.slug)
         if file and not self._is_left_by_a_failure(known, file):
             return file
-        if file and files.has_kept(file):
+        if file and self._live.can_go_back(file):
             await self._drain.take_back(file)
             _log.warning("rolled back the route of a failed deployment", slug=known.slug)
-            return files.live(known.slug)
+            return self._live.route_file(known.slug)
         if known.removed or known.in_flight:
             return file
         if live := known.live_deployment:

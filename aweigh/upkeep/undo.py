@@ -3,7 +3,6 @@
 from typing import Final
 
 from aweigh.builds.containers import BuildContainers
-from aweigh.core.threads import in_thread
 from aweigh.deployments.release import Release
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.drain import Drain
@@ -34,24 +33,21 @@ class Undo:
 
     async def is_live(self, release: Release) -> bool:
         """Whether the release's switch succeeded, even if the worker died before recording it."""
-        live = self._live.files.live(release.slug)
+        live = self._live.route_file(release.slug)
         if live is None:
             return False
         if not live.is_of(release):
-            # A newer release replaced this one, and goes back to it unless it answers.
-            verified = self._live.fence.state(release.application).verified
-            return verified == release.sequence < live.generation.sequence
+            return self._live.is_returned_to(release, live)
         if not self._live.is_beyond_return(live):
             if not await self._view.answers(release, live):
                 return False
-            fence = self._live.fence
-            await in_thread(lambda: fence.verify(release.application, release.sequence))
+            await self._live.verify(live)
         return True
 
     async def take_away(self, step: RunningStep) -> None:
         """Remove everything of the deployment, and restart what it stopped."""
         release = step.release
-        live = self._live.files.live(release.slug)
+        live = self._live.route_file(release.slug)
         if live and live.is_of(release):
             await self._drain.take_back(live)
         mine = await self._containers.replicas(release.application, release.sequence)
@@ -59,9 +55,9 @@ class Undo:
         commands = await self._containers.release_commands(release.application, release.sequence)
         await self._containers.remove(mine + commands)
         await self._builds.discard(release.deployment)
-        live = self._live.files.live(release.slug)
+        live = self._live.route_file(release.slug)
         # A newer deployment may have stopped what is live, and then restarts it itself.
-        if live and self._live.fence.state(release.application).highest <= release.sequence:
+        if live and not self._live.has_begun_after(release.application, release.sequence):
             kept = await self._containers.replicas(release.application, live.generation.sequence)
             await self._containers.run_again(kept)
         step.detail = ", ".join(one.name for one in mine) or "nothing to remove"

@@ -8,7 +8,7 @@ from aweigh.contract import KnownApplication, KnownDeployment
 from aweigh.core.background_tasks import BackgroundTasks
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.upkeep.application_reconciler import ApplicationReconciler
-from aweigh.upkeep.findings import Found
+from aweigh.upkeep.findings import FindingsBuilder
 from tests.support.fake_parts import APPLICATION, FakeParts
 from worker.server_wiring import ServerWiring
 
@@ -36,13 +36,13 @@ async def test_old_containers_are_left_to_be_stopped_after_the_findings(
     await parts.made_live(parts.routed(1))
     await parts.made_live(parts.routed(2))
     containers = await parts.containers.of_application(APPLICATION)
-    found, may_end = Found(), asyncio.Event()
+    findings, may_end = FindingsBuilder(), asyncio.Event()
 
-    outgoing = await reconciler.reconcile(both_succeeded(), containers, found)
+    outgoing = await reconciler.reconcile(both_succeeded(), containers, findings)
 
     assert outgoing is not None
     assert [one.name for one in outgoing] == [parts.installation.names.container("shop", 1, 0)]
-    assert found.live == {"dep_2"}
+    assert findings.live == {"dep_2"}
 
     async def stop(name: str) -> None:
         await may_end.wait()
@@ -65,5 +65,5 @@ async def test_nothing_is_done_while_a_newer_deployment_runs(
     await parts.created(parts.routed(3))
     containers = await parts.containers.of_application(APPLICATION)
 
-    assert await reconciler.reconcile(both_succeeded(), containers, Found()) is None
+    assert await reconciler.reconcile(both_succeeded(), containers, FindingsBuilder()) is None
     assert len(await parts.statuses()) == 2

@@ -1,5 +1,6 @@
 """What the reconciler makes of an inventory that leaves out what has long ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,11 +13,12 @@ from aweigh.contract import Inventory, KnownApplication, KnownDeployment
 from aweigh.deployments.deployment import DeploymentState, Reason
 from aweigh.deployments.step_errors import StepUnavailable
 from aweigh.engine.engine import Container
-from aweigh.routing.route_files import RouteFiles
+from aweigh.engine.own_containers import OwnContainers
+from aweigh.routing.live_state import LiveState
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
-from aweigh.upkeep.findings import Found
-from aweigh.upkeep.reconciler import RemovedApplications, wanted
+from aweigh.upkeep.findings import FindingsBuilder
+from aweigh.upkeep.server_inventory import ServerInventory, ServerState
 
 SHOP = KnownApplication(
     id="app_shop", slug="shop", live="dep_3", highest_sequence=4, ended_below=3,
@@ -49,13 +51,31 @@ class Owned:
         return {self.application} if self.application else set()
 
 
-def removed(routed: str | None = None, networked: str | None = None) -> RemovedApplications:
-    files = [SimpleNamespace(generation=SimpleNamespace(application=routed))] if routed else []
-    return RemovedApplications(
+@dataclass
+class Routed:
+    """Route files of applications."""
+
+    application: str | None
+
+    async def route_files(self) -> list[SimpleNamespace]:
+        generation = SimpleNamespace(application=self.application)
+        return [SimpleNamespace(generation=generation)] if self.application else []
+
+
+async def removed(
+    here: Mapping[str, list[Container]], routed: str | None = None, networked: str | None = None
+) -> list[KnownApplication]:
+    inventory = ServerInventory(
         cast(Api, Answers()),
-        cast(RouteFiles, SimpleNamespace(all=lambda: files)),
+        cast(OwnContainers, None),
+        cast(LiveState, Routed(routed)),
         cast(ApplicationNetworks, Owned(networked)),
     )
+    return await inventory.removed_applications(ServerState(INVENTORY, here), FindingsBuilder())
+
+
+def wanted(inventory: Inventory) -> set[str]:
+    return ServerState(inventory, {}).wanted
 
 
 def container(application: str) -> Container:
@@ -66,10 +86,10 @@ def container(application: str) -> Container:
 async def test_a_removed_application_is_asked_for_while_something_of_it_is_here() -> None:
     here = {one: [container(one)] for one in ("app_shop", "app_gone", "app_young", "app_odd")}
 
-    assert await removed().find(INVENTORY, here, Found()) == [GONE]
-    assert await removed("app_gone").find(INVENTORY, {}, Found()) == [GONE]
-    assert await removed(networked="app_gone").find(INVENTORY, {}, Found()) == [GONE]
-    assert await removed().find(INVENTORY, {}, Found()) == []
+    assert await removed(here) == [GONE]
+    assert await removed({}, routed="app_gone") == [GONE]
+    assert await removed({}, networked="app_gone") == [GONE]
+    assert await removed({}) == []
 
 
 def test_the_files_of_what_has_ended_are_forgotten_listed_or_not(tmp_path: Path) -> None:
@@ -95,12 +115,12 @@ def test_a_deployment_of_an_application_that_cannot_be_read_is_left_alone() -> N
     [StepUnavailable(Reason.ENGINE_UNAVAILABLE, "no"), KeyError("x"), TypeError("x"), OSError()],
 )
 def test_what_is_wrong_with_one_subject_is_reported_and_keeps_no_other(error: Exception) -> None:
-    found, looked = Found(), []
+    findings, looked = FindingsBuilder(), []
     for subject in ("one", "bad", "two"):
-        with found.isolating(subject):
+        with findings.isolating(subject):
             if subject == "bad":
                 raise error
             looked.append(subject)
 
     assert looked == ["one", "two"]
-    assert found.report("run").skipped == ("bad",)
+    assert findings.build("run").skipped == ("bad",)

@@ -22,7 +22,7 @@ def died(application: str) -> EngineEvent:
     return EngineEvent("die", {"aweigh.application": application})
 
 
-class Keeper:
+class FakeLiveContainers:
     """Keeps applications and the proxy running, and is not done with slow ones."""
 
     def __init__(self, *slow: str) -> None:
@@ -58,7 +58,9 @@ class NothingRuns:
         return []
 
 
-def repairing(keeper: Keeper, applications: list[str]) -> tuple[EventRepair, asyncio.Task[None]]:
+def repairing(
+    containers: FakeLiveContainers, applications: list[str]
+) -> tuple[EventRepair, asyncio.Task[None]]:
     files = [
         SimpleNamespace(generation=SimpleNamespace(application=one, sequence=1, addresses=("1",)))
         for one in applications
@@ -66,8 +68,8 @@ def repairing(keeper: Keeper, applications: list[str]) -> tuple[EventRepair, asy
     repair = EventRepair(
         cast(RouteFiles, SimpleNamespace(all=lambda: files)),
         cast(OwnContainers, NothingRuns()),
-        cast(LiveContainers, keeper),
-        cast(ProxyGuard, keeper),
+        cast(LiveContainers, containers),
+        cast(ProxyGuard, containers),
     )
     return repair, asyncio.create_task(repair.run())
 
@@ -75,31 +77,31 @@ def repairing(keeper: Keeper, applications: list[str]) -> tuple[EventRepair, asy
 async def test_what_happens_while_one_is_looked_after_is_looked_at(
     applications: list[str],
 ) -> None:
-    keeper = Keeper("proxy")
-    repair, running = repairing(keeper, applications)
+    containers = FakeLiveContainers("proxy")
+    repair, running = repairing(containers, applications)
     repair.take(PROXY)
-    await keeper.until("proxy")
+    await containers.until("proxy")
 
     repair.take(died("app_1"))
 
-    await keeper.until("proxy", "app_1")
+    await containers.until("proxy", "app_1")
     running.cancel()
 
 
 async def test_what_happens_again_to_a_slow_one_is_looked_at_when_it_is_done(
     applications: list[str],
 ) -> None:
-    keeper = Keeper("proxy")
-    repair, running = repairing(keeper, applications)
+    containers = FakeLiveContainers("proxy")
+    repair, running = repairing(containers, applications)
     repair.take(PROXY)
-    await keeper.until("proxy")
+    await containers.until("proxy")
 
     repair.take(PROXY)
     repair.take(died("app_1"))  # by the time of this one that was taken down
-    await keeper.until("proxy", "app_1")
-    keeper.may_end.set()
+    await containers.until("proxy", "app_1")
+    containers.may_end.set()
 
-    await keeper.until("proxy", "app_1", "proxy")
+    await containers.until("proxy", "app_1", "proxy")
     running.cancel()
 
 
@@ -107,15 +109,15 @@ async def test_slow_ones_do_not_keep_the_places_of_others(
     applications: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_repair, "_PLACE_SECONDS", 0.01)
-    keeper = Keeper(*applications[:-1])
-    repair, running = repairing(keeper, applications)
+    containers = FakeLiveContainers(*applications[:-1])
+    repair, running = repairing(containers, applications)
     for one in applications[:-1]:
         repair.take(died(one))
-    await keeper.until(*applications[:-1])
+    await containers.until(*applications[:-1])
 
     repair.take(died(applications[-1]))
 
-    await keeper.until(*applications)
+    await containers.until(*applications)
     running.cancel()
 
 
@@ -124,15 +126,15 @@ async def test_one_that_is_not_done_is_tried_again(
 ) -> None:
     monkeypatch.setattr(event_repair, "_FIRST_PAUSE", 0.01)
 
-    class Failing(Keeper):
+    class Failing(FakeLiveContainers):
         async def ensure_running(self, subject: str) -> bool:
             await super().ensure_running(subject)
             return len(self.looked) == 3
 
-    keeper = Failing()
-    repair, running = repairing(keeper, applications)
+    containers = Failing()
+    repair, running = repairing(containers, applications)
 
     repair.take(died("app_1"))
 
-    await keeper.until("app_1", "app_1", "app_1")
+    await containers.until("app_1", "app_1", "app_1")
     running.cancel()
