@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from aweigh.core.errors import AweighError
 
@@ -18,6 +19,10 @@ class Notification:
     #: For people: one line, then a few lines; without any markup.
     title: str
     text: str
+    #: The last lines of a failed deployment's log, masked.
+    log: tuple[str, ...] = ()
+    #: Receivers show it as a colour.
+    tone: Literal["info", "success", "failure"] = "info"
     #: What a person may open next, by its label.
     links: tuple[tuple[str, str], ...] = ()
     #: Messages of the same thread belong to one deployment; "" for none.
