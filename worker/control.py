@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -11,11 +11,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
+from activities.deliver import DeliveryActivities
 from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.core.settings import Settings
 from aweigh.notifications.commit_status_reporter import StatusReporter
+from aweigh.notifications.courier import Courier
+from aweigh.notifications.senders.senders import Senders
 from aweigh.store.lanes import Lanes
 from aweigh.store.pruning import Pruning
 from aweigh.temporal.executions import Executions
@@ -30,7 +33,7 @@ from worker.temporal import connect_patiently, prepare
 from workflows.commit_status import CommitStatusWorkflow
 from workflows.deployment import DeploymentWorkflow
 from workflows.lane import ApplicationLane
-from workflows.names import CONTROL_QUEUE
+from workflows.names import CONTROL_QUEUE, NOTIFICATIONS_QUEUE
 from workflows.notification import NotificationWorkflow
 from workflows.prune import PruneWorkflow
 from workflows.reconcile import ReconcileWorkflow
@@ -40,6 +43,11 @@ WORKFLOWS = (
     ApplicationLane, DeploymentWorkflow, RemovalWorkflow, ReconcileWorkflow, PruneWorkflow,
     CommitStatusWorkflow, NotificationWorkflow,
 )  # fmt: skip
+
+#: How long the work of a moment may take to end when the process is stopped.
+_GRACE: Final = timedelta(seconds=10)
+#: An attempt hardly does more than wait, and a channel has few at a time.
+_DELIVERIES_AT_ONCE: Final = 100
 
 
 def sandbox() -> SandboxedWorkflowRunner:
@@ -59,10 +67,12 @@ def activities_of(
     comparison: ComparisonActivities,
     statuses: CommitStatusActivities,
     pruning: PruneActivities,
+    deliveries: DeliveryActivities,
 ) -> list[Callable[..., Any]]:
+    """Return those of the control queue; attempts of deliveries have their own."""
     return [
         records.started, records.standing, records.succeeded, records.failed, records.removal,
-        turns.read, comparison.compare, statuses.report, pruning.prune,
+        turns.read, comparison.compare, statuses.report, pruning.prune, deliveries.cancelled,
     ]  # fmt: skip
 
 
@@ -82,23 +92,46 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     statuses = CommitStatusActivities(StatusReporter(store, github, settings.workflow_page))
     comparison = ComparisonActivities(RecordComparison(store, executions, keep_logs))
     pruning = PruneActivities(Pruning(store, settings.keep_releases))
-    worker = Worker(
+    senders = Senders(settings)
+    deliveries = DeliveryActivities(Courier(store, senders, settings))
+    activities = activities_of(records, turns, comparison, statuses, pruning, deliveries)
+    async with (
+        _control(client, activities),
+        _notifications(client, deliveries),
+        in_background(keep_scheduled(client, store)),
+    ):
+        await stop.wait()
+    await senders.close()
+    await github.close()
+    await store.close()
+
+
+def _control(client: Client, activities: list[Callable[..., Any]]) -> Worker:
+    return Worker(
         client,
         task_queue=CONTROL_QUEUE,
         workflows=WORKFLOWS,
-        activities=activities_of(records, turns, comparison, statuses, pruning),
+        activities=activities,
         workflow_runner=sandbox(),
         interceptors=[PlainErrors()],
-        graceful_shutdown_timeout=timedelta(seconds=10),
+        graceful_shutdown_timeout=_GRACE,
         # After a crash, tasks for the dead worker's cache wait this long before another worker may
         # take them.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         identity="control",
     )  # fmt: skip
-    async with worker, in_background(keep_scheduled(client, store)):
-        await stop.wait()
-    await github.close()
-    await store.close()
+
+
+def _notifications(client: Client, deliveries: DeliveryActivities) -> Worker:
+    return Worker(
+        client,
+        task_queue=NOTIFICATIONS_QUEUE,
+        activities=[deliveries.deliver],
+        interceptors=[PlainErrors()],
+        graceful_shutdown_timeout=_GRACE,
+        max_concurrent_activities=_DELIVERIES_AT_ONCE,
+        identity="control",
+    )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import httpx2
 from activities import inputs
 from activities.commit_status import CommitStatusActivities
 from activities.comparison import ComparisonActivities
+from activities.deliver import DeliveryActivities
 from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
@@ -21,6 +22,7 @@ from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import Reason
 from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.notifications.commit_status_reporter import StatusReporter
+from aweigh.notifications.courier import Courier
 from aweigh.servers.api_client import Api
 from aweigh.store.database import Store
 from aweigh.store.lanes import Lanes
@@ -94,6 +96,9 @@ HARMLESS = {
     "reconcile_server": "nothing: it asks the API what is expected on its own server",
     "compare_records": "the server's name: what is live there, that server told the API",
     "prune_deployments": "the server's name: what goes, the applications' own settings say",
+    "deliver_notification": "the delivery's id: what is sent, and to which channel, the database "
+    "says, and an ended delivery is not made again",
+    "record_cancelled_delivery": "the delivery's id: its workflow could be cancelled as well",
     "report_commit_status": "the deployment's id: GitHub gets the state that the database has",
 }
 
@@ -129,12 +134,13 @@ def on_servers(client: Api, directory: Path) -> dict[str, Any]:
 
 def on_control(store: Store) -> dict[str, Any]:
     strangers = cast(Executions, Strangers())
-    return named(
-        control.activities_of(
-            RecordActivities(WorkflowRecords(store, strangers)),
-            TurnActivities(Lanes(store)),
-            ComparisonActivities(RecordComparison(store, strangers, timedelta(days=1))),
-            CommitStatusActivities(StatusReporter(store, cast(Any, None), str)),
-            PruneActivities(Pruning(store, keep_releases=5)),
-        )
+    deliveries = DeliveryActivities(Courier(store, cast(Any, None), Settings()))
+    made = control.activities_of(
+        RecordActivities(WorkflowRecords(store, strangers)),
+        TurnActivities(Lanes(store)),
+        ComparisonActivities(RecordComparison(store, strangers, timedelta(days=1))),
+        CommitStatusActivities(StatusReporter(store, cast(Any, None), str)),
+        PruneActivities(Pruning(store, keep_releases=5)),
+        deliveries,
     )
+    return named([*made, deliveries.deliver])
