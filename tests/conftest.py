@@ -13,8 +13,10 @@ from tests.support import stalls
 from tests.support.scheduling import Scheduling, in_order
 
 # The machine may be slow, and a failure must be the same one for everybody.
-hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("here")
+for _profile, _examples in {"short": 40, "long": 400}.items():
+    hypothesis.settings.register_profile(
+        _profile, deadline=None, derandomize=True, max_examples=_examples
+    )
 
 # With Rich installed, structlog would render each logged error for a third of a second.
 structlog.configure(
@@ -27,6 +29,10 @@ structlog.configure(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the full products of the proofs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("long" if config.getoption("--long") else "short")
 
 
 @pytest.hookimpl(optionalhook=True)

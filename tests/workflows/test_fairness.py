@@ -19,7 +19,7 @@ from workflows.names import CONTROL_QUEUE, pull_queue, steps_queue, waits_queue
 from workflows.policies import share_of
 
 #: How much of one application's is queued before another's comes.
-backlogs = pytest.mark.parametrize("backlog", [60, pytest.param(500, marks=pytest.mark.long)])
+backlogs = pytest.mark.parametrize("backlog", [24, pytest.param(500, marks=pytest.mark.long)])
 
 
 @pytest.fixture

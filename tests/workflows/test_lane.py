@@ -103,17 +103,19 @@ async def test_the_sequence_decides_which_deployment_is_newest_not_the_arrival(
     assert stage.world.live == f"{stage.name}.5"
 
 
-async def test_of_fifty_deployments_at_once_the_newest_is_live_and_at_most_two_switch(
-    stage: Stage,
+@pytest.mark.parametrize("count", [20, pytest.param(50, marks=pytest.mark.long)])
+async def test_of_many_deployments_at_once_the_newest_is_live_and_at_most_two_switch(
+    stage: Stage, count: int
 ) -> None:
-    await asyncio.gather(*(stage.submit(stage.turn(number)) for number in range(1, 51)))
-    await stage.ended(*range(1, 51))
+    numbers = range(1, count + 1)
+    await asyncio.gather(*(stage.submit(stage.turn(number)) for number in numbers))
+    await stage.ended(*numbers)
 
-    ends = [stage.world.records[f"{stage.name}.{number}"][-1] for number in range(1, 51)]
-    assert stage.world.live == f"{stage.name}.50"
+    ends = [stage.world.records[f"{stage.name}.{number}"][-1] for number in numbers]
+    assert stage.world.live == f"{stage.name}.{count}"
     assert len(stage.world.switches) <= 2
     assert ends.count("succeeded") == len(stage.world.switches)
-    assert stage.world.containers == {f"{stage.name}.50"}
+    assert stage.world.containers == {f"{stage.name}.{count}"}
     assert stage.world.most_inside == 1
 
 
@@ -131,22 +133,24 @@ async def test_repeated_submissions_change_nothing(stage: Stage) -> None:
     assert stage.world.steps_of(f"{stage.name}.1").count("pull") == 1
 
 
-async def test_no_deployment_is_lost_while_an_idle_lane_closes(stage: Stage) -> None:
+@pytest.mark.parametrize("count", [12, pytest.param(30, marks=pytest.mark.long)])
+async def test_no_deployment_is_lost_while_an_idle_lane_closes(stage: Stage, count: int) -> None:
     """Signals at the moment the lane closes, with a fifth of them delivered twice."""
+    numbers = range(1, count + 1)
     chance = random.Random(7)  # noqa: S311 (a stress test, not a secret)
-    for number in range(1, 31):
+    for number in numbers:
         await stage.submit(stage.turn(number))
         if chance.random() < 0.2:
             await stage.submit(stage.turn(number))
         if chance.random() < 0.6:
             await stage.ended(number)
 
-    await stage.ended(*range(1, 31))
+    await stage.ended(*numbers)
 
-    assert stage.world.live == f"{stage.name}.30"
+    assert stage.world.live == f"{stage.name}.{count}"
     assert stage.world.switches == sorted(set(stage.world.switches))
     assert stage.world.most_inside == 1
-    for number in range(1, 31):
+    for number in numbers:
         records = stage.world.records[f"{stage.name}.{number}"]
         assert [one for one in records if one != "started"] in (["succeeded"], ["failed"])
 
