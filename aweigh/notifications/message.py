@@ -1,14 +1,18 @@
 """What people are told of an event: a title, a few lines, links, and the end of a failed log."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aweigh.core.text import one_line, printable
 from aweigh.deployments.deployment import EventKind, Reason
 from aweigh.notifications.delivery import Notification
-from aweigh.notifications.event_payload import EventDeployment, EventPayload
+
+if TYPE_CHECKING:
+    from aweigh.notifications.event_payload import EventDeployment, EventPayload
 
 #: Characters of a value in a title, of one in a line, and of a line of a log.
 _SHORT: Final = 80

@@ -25,12 +25,15 @@ class Certificates:
     key: Path
 
 
-def certificates(place: Path) -> Certificates:
+def certificates(place: Path, *hosts: str, expired: bool = False) -> Certificates:
+    """`hosts`: names that the certificate is for, beside the loopback address."""
     root, leaf = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     made = Certificates(place / "ca.pem", place / "leaf.pem", place / "leaf.key")
     pem = serialization.Encoding.PEM
     made.authority.write_bytes(_certificate("root", root, root).public_bytes(pem))
-    made.certificate.write_bytes(_certificate("leaf", leaf, root).public_bytes(pem))
+    made.certificate.write_bytes(
+        _certificate("leaf", leaf, root, *hosts, expired=expired).public_bytes(pem)
+    )
     made.key.write_bytes(
         leaf.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
@@ -38,10 +41,15 @@ def certificates(place: Path) -> Certificates:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: ec.EllipticCurvePrivateKey
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: ec.EllipticCurvePrivateKey,
+    *hosts: str,
+    expired: bool = False,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
+    ends = now + datetime.timedelta(minutes=-1 if expired else 24 * 60)
     return (
         x509.CertificateBuilder()
         .subject_name(_named(name))
@@ -49,8 +57,8 @@ def _certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=key is issuer, path_length=None), critical=True)
         .sign(issuer, hashes.SHA256())
     )

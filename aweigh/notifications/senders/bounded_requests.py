@@ -1,0 +1,66 @@
+"""Requests of apprise, bounded: no redirects or proxies, TLS verified, 64 KB of an answer."""
+
+import ssl
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from aweigh.notifications.senders.child_messages import Report
+from aweigh.notifications.senders.connection_words import connection_words
+
+_MOST_READ: Final = 64 * 1024
+_REPORTED: Final = 8 * 1024
+_TIMEOUT: Final = 15.0
+_TOO_MANY: Final = 429
+
+
+class Stop(BaseException):
+    """Ends the sending at once; apprise would go on after an `Exception`."""
+
+
+def bound_requests(report: Report) -> None:
+    """Have all requests of this process be bounded, and their answers reported."""
+    _Session.report = report
+    requests.Session = requests.sessions.Session = _Session  # type: ignore[misc]
+
+
+class _Session(requests.Session):
+    #: Of the one message that this process sends.
+    report: Report
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        options |= {
+            "allow_redirects": False, "proxies": {}, "cert": None, "verify": _trusted(),
+            "stream": True, "timeout": _TIMEOUT,
+        }  # fmt: skip
+        report = self.report
+        report.host = urlsplit(str(request.url)).hostname or ""
+        report.status, report.body, report.message = None, "", None
+        report.location, report.retry_after = "", None
+        try:
+            answer = super().send(request, **options)
+            report.status = answer.status_code
+            report.location = answer.headers.get("Location", "")
+            report.retry_after = answer.headers.get("Retry-After")
+            body = answer.raw.read(_MOST_READ, decode_content=True)
+        except (requests.RequestException, OSError) as error:
+            report.message = connection_words(report.host, error)
+            raise
+        report.body = body[:_REPORTED].decode(errors="replace")
+        if answer.status_code == _TOO_MANY:
+            raise Stop  # the workflow waits, not this process
+        # What `requests` itself sets once a body is read: nothing reads on from the connection.
+        answer._content, answer._content_consumed = body, True  # type: ignore[attr-defined]
+        answer.close()
+        return answer
+
+
+def _trusted() -> str | bool:
+    """Return the machine's certificates, so that a private authority is trusted as elsewhere."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True

@@ -1,0 +1,91 @@
+"""Runs the child processes that send messages, not too many at a time."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from aweigh.notifications.senders.child_messages import Order, Report
+
+_COMMAND: Final = (sys.executable, "-I", "-m", "aweigh.notifications.senders.apprise_child")
+#: The child ends by itself after 15 seconds of sending; starting it takes one.
+_SECONDS: Final = 30.0
+_AT_ONCE: Final = 16
+#: Children for one target, so that one that hangs leaves room for the others.
+_FOR_ONE: Final = 4
+_MOST_REPORTED: Final = 256 * 1024
+#: Where OpenSSL looks for certificates; nothing else of the environment is passed on.
+_PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class ChildFailed(Exception):
+    """The child ended without a report."""
+
+
+@dataclass
+class _Target:
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FOR_ONE))
+    users: int = 0
+
+
+class Children:
+    """`command`: the program that takes an order and prints a report."""
+
+    def __init__(self, command: Sequence[str] = _COMMAND, *, seconds: float = _SECONDS) -> None:
+        self._command = tuple(command)
+        self._seconds = seconds
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._of_targets: dict[str, _Target] = {}
+
+    async def send(self, target: str, order: Order) -> Report:
+        """Run a child. `target`: what the message goes to, as far as it may hang by itself.
+
+        Raises:
+            ChildFailed
+        """
+        async with self._slot(target), self._slots:
+            return await self._run(order)
+
+    @asynccontextmanager
+    async def _slot(self, target: str) -> AsyncIterator[None]:
+        of_target = self._of_targets.setdefault(target, _Target())
+        of_target.users += 1
+        try:
+            async with of_target.slots:
+                yield
+        finally:
+            of_target.users -= 1
+            if not of_target.users:
+                del self._of_targets[target]
+
+    async def _run(self, order: Order) -> Report:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env={"LANG": "C.UTF-8"} | {key: os.environ[key] for key in _PASSED_ON
+                                       if key in os.environ},
+            cwd="/",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(self._seconds):
+                said, _ = await process.communicate(json.dumps(order).encode())
+        except TimeoutError:
+            raise ChildFailed(f"took more than {self._seconds:g} seconds") from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        try:
+            return Report(**json.loads(said[:_MOST_REPORTED]))
+        except (ValueError, TypeError) as error:
+            raise ChildFailed(f"ended with code {process.returncode}") from error

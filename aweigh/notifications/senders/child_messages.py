@@ -1,0 +1,52 @@
+"""What the child process that sends a message is told, and what it reports."""
+
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict
+
+
+class Mail(TypedDict):
+    host: str
+    port: int
+    security: Literal["starttls", "tls"]
+    username: str | None
+    password: str | None
+    sender: str
+    to: list[str]
+
+
+class Order(TypedDict):
+    """One message; JSON on the child's standard input, since others can read its arguments."""
+
+    #: The notification's, the same in every attempt.
+    id: str
+    thread: str
+    title: str
+    body: str
+    format: Literal["text", "html"]
+    tone: Literal["info", "success", "failure"]
+    #: Networks that may be reached although they are private.
+    private: list[str]
+    #: The module of apprise, and its address; or a mail instead.
+    module: NotRequired[str]
+    url: NotRequired[str]
+    #: Whether the body is written in the receiver's own markup already.
+    is_rendered: NotRequired[bool]
+    mail: NotRequired[Mail]
+
+
+@dataclass
+class Report:
+    """How the last exchange with the receiver went."""
+
+    accepted: bool = False
+    #: HTTP status or SMTP code.
+    status: int | None = None
+    host: str = ""
+    body: str = ""
+    location: str = ""
+    retry_after: str | None = None
+    #: What went wrong, if it was not an answer's status.
+    message: str | None = None
+    is_final: bool = False
+    #: The address that may not be reached, if that was it.
+    refused: str | None = None
