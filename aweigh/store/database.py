@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from aweigh.secrets.vault import Vault
 from aweigh.store.tables import Base
+from aweigh.store.transactions.concurrent_calls import ConcurrentCalls
 from aweigh.store.transactions.errors import ErrorTranslator
 from aweigh.store.transactions.group_commit import GroupCommit
 from aweigh.store.transactions.sqlite import SqliteConnection, connect
@@ -25,12 +26,16 @@ from aweigh.store.transactions.write_lock import WriteLock
 Row = TypeVar("Row")
 T = TypeVar("T")
 
-#: Seconds that a writer waits for SQLite's write lock before the call is answered with 503.
+#: Seconds that a call waits for SQLite's write lock, or for a connection to PostgreSQL, before it
+#: is answered with 503.
 PATIENCE: Final = 5.0
 #: Seconds after which a caller that can retry is answered with 503: together with the work before
 #: and after, every call is answered within a second.
 SOON: Final = 0.5
 _PAUSE: Final = 0.005
+#: Connections to PostgreSQL: half of them may admit calls; the others read, and write records.
+_CONNECTIONS: Final = 16
+_ADMISSIONS_AT_ONCE: Final = 8
 #: Held while events are numbered and committed, on PostgreSQL; any number, the same for everyone.
 _EVENT_LOCK: Final = select(func.pg_advisory_xact_lock(0x6177_6569))
 
@@ -92,7 +97,11 @@ class Store:
         self._write_lock = WriteLock(Path(path), patience) if path else None
         self._errors = ErrorTranslator()
         write = partial(self.write, urgent=True, short=True)
-        self._group: GroupCommit[Transaction] = GroupCommit(write, self._savepoint)
+        self._admissions: GroupCommit[Transaction] | ConcurrentCalls[Transaction] = (
+            GroupCommit(write, self._savepoint)
+            if path
+            else ConcurrentCalls(write, _ADMISSIONS_AT_ONCE)
+        )
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -147,7 +156,7 @@ class Store:
     async def admit(
         self, work: Callable[[Transaction], Awaitable[T]], *, patience: float = SOON
     ) -> T:
-        """Write for a waiting caller, in one commit with other waiting calls; each fails alone.
+        """Write for a waiting caller, on SQLite in one commit with others; each fails alone.
 
         A call whose estimated wait exceeds `patience` is refused at once.
 
@@ -156,19 +165,16 @@ class Store:
                 written.
             Invalid: a value holds characters that a database does not accept.
         """
-        if self._write_lock:
-            return await self._group.run(work, patience)
-        async with self.write(urgent=True) as tx:
-            return await work(tx)
+        return await self._admissions.run(work, patience)
 
     @property
     def is_overloaded(self) -> bool:
         """Whether so many calls wait for their admission that another one would be refused."""
-        return self._group.is_overloaded(SOON)
+        return self._admissions.is_overloaded(SOON)
 
     def was_called(self, seconds: float) -> bool:
         """Whether a call for admission arrived within the last seconds."""
-        return self._group.seconds_since_call < seconds
+        return self._admissions.seconds_since_call < seconds
 
     @asynccontextmanager
     async def _savepoint(self, tx: Transaction) -> AsyncIterator[None]:
@@ -186,7 +192,7 @@ class Store:
         """Wait while calls are being admitted, but not for longer than this."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._group.is_busy:
+                while self._admissions.is_busy:
                     await asyncio.sleep(_PAUSE)
 
     async def close(self) -> None:
@@ -203,7 +209,10 @@ def sqlite_path(url: URL) -> str | None:
 def _engine(url: URL, patience: float) -> AsyncEngine:
     path = sqlite_path(url)
     if path is None:
-        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        return create_async_engine(
+            url, pool_pre_ping=True, hide_parameters=True, pool_size=_CONNECTIONS // 2,
+            max_overflow=_CONNECTIONS // 2, pool_timeout=patience,
+        )  # fmt: skip
     # mode=rw: a database file that has gone is an error, never a new and empty database.
     uri = url.set(database=f"file:{quote(path)}", query={"mode": "rw", "uri": "true"})
     options = {"timeout": patience, "async_creator_fn": connect}

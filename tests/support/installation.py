@@ -23,6 +23,8 @@ from tests.support.postgres import Postgres
 
 SERVER = "local"
 IMAGE = "registry.example.com/acme/shop"
+#: The keys of `meta` in every migrated database.
+MIGRATED_KEYS = frozenset({"instance", "dispatched_events"})
 _numbers = itertools.count(1)
 
 

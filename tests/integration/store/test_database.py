@@ -12,7 +12,7 @@ from aweigh.core.errors import Invalid, Unavailable
 from aweigh.store.database import Store
 from aweigh.store.migrate import migrate
 from aweigh.store.tables import MetaRow
-from tests.support.installation import Databases, open_store
+from tests.support.installation import MIGRATED_KEYS, Databases, open_store
 from tests.support.postgres import Postgres
 
 
@@ -23,7 +23,7 @@ async def put(store: Store, key: str, value: str = "x") -> None:
 
 async def keys(store: Store) -> set[str]:
     async with store.read() as tx:
-        return set(await tx.session.scalars(select(MetaRow.key))) - {"instance"}
+        return set(await tx.session.scalars(select(MetaRow.key))) - MIGRATED_KEYS
 
 
 async def test_what_is_written_can_be_read(store: Store) -> None:
@@ -80,7 +80,7 @@ async def test_a_reader_sees_one_moment(store: Store) -> None:
 
         seen = set(await tx.session.scalars(select(MetaRow.key)))
 
-    assert seen == {"instance"}
+    assert seen == MIGRATED_KEYS
 
 
 async def test_many_writers_at_once_all_get_their_turn(store: Store) -> None:

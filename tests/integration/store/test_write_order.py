@@ -14,7 +14,7 @@ from aweigh.core.errors import Invalid, Unavailable
 from aweigh.store.database import Store, Transaction
 from aweigh.store.tables import MetaRow
 from aweigh.store.transactions.group_commit import GroupCommit
-from tests.support.installation import Databases, open_store
+from tests.support.installation import MIGRATED_KEYS, Databases, open_store
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def put(tx: Transaction, key: str) -> str:
 
 async def keys(store: Store) -> set[str]:
     async with store.read() as tx:
-        return set(await tx.session.scalars(select(MetaRow.key))) - {"instance"}
+        return set(await tx.session.scalars(select(MetaRow.key))) - MIGRATED_KEYS
 
 
 async def writers(store: Store, order: list[str]) -> list["asyncio.Task[None]"]:
