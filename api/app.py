@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from api import (
     applications,
+    channels,
     deployments,
     events,
     health,
@@ -26,6 +27,7 @@ from api.callers import CallerLimit
 from api.delivery_verification import Verification
 from api.dependencies import AppContext
 from api.followers import Followers
+from api.notification_relay import NotificationRelay
 from api.overload import OverloadLimit
 from api.rate_limits import FailureLimits
 from api.readiness import Readiness
@@ -39,7 +41,8 @@ from aweigh.temporal.executions import Executions
 #: The share of connections for followers; the others serve calls that are answered at once.
 _FOLLOWERS_PERCENT: Final = 60
 _MODULES: Final = (
-    hooks, webhooks, applications, deployments, events, tokens, server_workers, health,
+    hooks, webhooks, applications, deployments, events, channels, tokens, server_workers,
+    health,
 )  # fmt: skip
 
 
@@ -55,6 +58,7 @@ def create_app(
         settings=settings,
         store=store,
         relay=relay,
+        notifications=NotificationRelay(store, connect),
         github=github,
         verification=Verification(),
         failures=FailureLimits(settings.api_failures_a_minute),
@@ -79,7 +83,8 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: AppContext = app.state.context
-    running = [asyncio.create_task(one.run()) for one in (context.relay, context.followers)]
+    parts = (context.relay, context.notifications, context.followers)
+    running = [asyncio.create_task(one.run()) for one in parts]
     try:
         yield
     finally:

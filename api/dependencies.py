@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.callers import bearer_of
 from api.delivery_verification import Verification
 from api.followers import Followers
+from api.notification_relay import NotificationRelay
 from api.rate_limits import FailureLimits
 from api.readiness import Readiness
 from api.relay import Relay
@@ -32,6 +33,7 @@ class AppContext:
     settings: Settings
     store: Store
     relay: Relay
+    notifications: NotificationRelay
     github: GitHub
     verification: Verification
     failures: FailureLimits

@@ -20,6 +20,7 @@ from aweigh.core.errors import (
     Unreadable,
 )
 from aweigh.core.model import place_of
+from aweigh.notifications.channel import ChannelKind
 
 _log = structlog.get_logger(__name__)
 
@@ -76,9 +77,19 @@ def _fields(errors: Any) -> list[dict[str, str]]:
 def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, str]:
     if kind == "json_invalid":  # its location is an offset
         return {"field": "body", "message": "is not JSON"}
+    if place[:1] == ("body",):
+        place = place[1:]
+    if (
+        place[:1] and str(place[0]) in ChannelKind.__members__.values()
+    ):  # pydantic adds the chosen kind of a channel
+        place = place[1:]
+    if not place and kind.startswith("union_tag_"):
+        place = ("kind",)
+    if kind == "union_tag_not_found":
+        message = "Field required"
     if kind == "tuple_type":  # JSON has lists, not tuples
         message = "Input should be a list"
-    field = place_of(place[1:] if place[:1] == ("body",) else place) or "body"
+    field = place_of(place) or "body"
     return _wrong(field, message.removeprefix("Value error, "))
 
 

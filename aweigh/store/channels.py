@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import delete as sql_delete
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -173,6 +174,11 @@ async def page(tx: Transaction, *, after: str | None, limit: int) -> list[Channe
     if after:
         query = query.where(ChannelRow.id > after)
     return list(await tx.session.scalars(query))
+
+
+async def delete(tx: Transaction, row: ChannelRow) -> None:
+    """Delete a channel, and its deliveries with it."""
+    await tx.session.execute(sql_delete(ChannelRow).where(ChannelRow.id == row.id))
 
 
 def note_success(row: ChannelRow, now: datetime) -> None:

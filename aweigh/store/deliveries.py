@@ -7,24 +7,28 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select, update
 
 from aweigh.core import grammar
 from aweigh.core.errors import Conflict, NotFound
 from aweigh.core.ids import new_id
 from aweigh.notifications.channel import Channel
 from aweigh.notifications.delivery import Receipt
-from aweigh.notifications.delivery_state import DeliveryState, NoticeKind
+from aweigh.notifications.delivery_state import UNENDED, DeliveryState, NoticeKind
 from aweigh.store import channels, events, notices, outbox
 from aweigh.store.database import Transaction
 from aweigh.store.events import Event
-from aweigh.store.tables import ChannelRow, DeliveryRow
+from aweigh.store.tables import ChannelRow, DeliveryRow, OutboxRow
 
 #: Attempts are repeated for this long.
 REPEATED_FOR: Final = timedelta(days=1)
 #: Deliveries older than this are not attempted any more, such as those of a restored database.
 GIVEN_UP_AFTER: Final = timedelta(hours=25)
 _TOO_LATE: Final = "It could not be handed over within a day."
+_LOST: Final = "Its workflow was terminated or lost in Temporal. Deliver it again."
+#: Longer than an attempt takes and than a busy worker lets it wait.
+_OVERDUE_AFTER: Final = timedelta(minutes=10)
+_AT_ONCE: Final = 200
 _GONE: Final = "The event is no longer kept."
 
 
@@ -145,6 +149,39 @@ def _note(row: DeliveryRow, receipt: Receipt) -> None:
 def _end(tx: Transaction, row: DeliveryRow, state: DeliveryState, message: str | None) -> None:
     row.state, row.message = state, message
     row.ended_at, row.next_attempt_at = tx.now, None
+
+
+async def end_forgotten(tx: Transaction) -> None:
+    """End the deliveries that are too old to be attempted and that no workflow ended."""
+    old = (
+        DeliveryRow.state.in_(UNENDED), DeliveryRow.created_at < tx.now - GIVEN_UP_AFTER,
+    )  # fmt: skip
+    forgotten = select(DeliveryRow.id).where(*old)
+    await tx.session.execute(
+        delete(OutboxRow).where(OutboxRow.kind == outbox.NOTIFY, OutboxRow.subject.in_(forgotten))
+    )
+    await tx.session.execute(
+        update(DeliveryRow)
+        .where(*old)
+        .values(state=DeliveryState.FAILED, ended_at=tx.now, next_attempt_at=None,
+                message=func.coalesce(DeliveryRow.message, _TOO_LATE))
+    )  # fmt: skip
+
+
+async def overdue(tx: Transaction) -> list[str]:
+    """Return the ids of deliveries of which nothing was recorded for long, though it should be."""
+    expected = func.coalesce(DeliveryRow.next_attempt_at, DeliveryRow.last_attempt_at)
+    query = select(DeliveryRow.id).where(
+        DeliveryRow.state.in_((DeliveryState.SENDING, DeliveryState.RETRYING)),
+        expected < tx.now - _OVERDUE_AFTER,
+    )
+    return list(await tx.session.scalars(query.order_by(DeliveryRow.id).limit(_AT_ONCE)))
+
+
+async def lost(tx: Transaction, delivery_id: str) -> None:
+    """Record that its workflow is not there any more."""
+    if found := await _locked(tx, delivery_id):
+        _end(tx, found[0], DeliveryState.FAILED, _LOST)
 
 
 async def find(tx: Transaction, channel_id: str, delivery_id: str) -> DeliveryRow:

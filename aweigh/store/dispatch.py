@@ -1,6 +1,8 @@
 """Dispatch: which channels are told of an event, and when a delivery is handed over."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -15,7 +17,7 @@ from aweigh.store.channels import OpenedChannel
 from aweigh.store.database import Transaction
 from aweigh.store.deliveries import GIVEN_UP_AFTER
 from aweigh.store.events import Event, Filter
-from aweigh.store.tables import ChannelRow, DeliveryRow, EventRow, MetaRow
+from aweigh.store.tables import ApplicationRow, ChannelRow, DeliveryRow, EventRow, MetaRow
 
 #: The id of the newest event whose deliveries exist. A restored database has its own.
 _POSITION: Final = select(MetaRow).where(MetaRow.key == "dispatched_events")
@@ -145,3 +147,37 @@ async def release(tx: Transaction) -> int:
         )
         await tx.insert(*(outbox.new(tx, outbox.NOTIFY, one) for one in found))
     return len(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOver:
+    """A delivery as the relay hands it over: its id, and what people call it."""
+
+    delivery_id: str
+    kind: str
+    #: The channel's name.
+    channel: str
+    #: Of the deployment; empty for a notice.
+    slug: str = ""
+    sequence: int = 0
+
+
+async def hand_overs(tx: Transaction, ids: Collection[str]) -> Mapping[str, HandOver]:
+    """Return those of the deliveries that are to be handed over, by their ids."""
+    query = (
+        select(
+            DeliveryRow.id, DeliveryRow.kind, ChannelRow.name, ApplicationRow.slug,
+            EventRow.deployment,
+        )
+        .join(ChannelRow, ChannelRow.id == DeliveryRow.channel_id)
+        .outerjoin(EventRow, EventRow.id == DeliveryRow.event_id)
+        .outerjoin(ApplicationRow, ApplicationRow.id == EventRow.application_id)
+        .where(DeliveryRow.id.in_(ids), DeliveryRow.state.in_(UNENDED))
+    )  # fmt: skip
+    return {
+        row.id: HandOver(
+            delivery_id=row.id, kind=row.kind, channel=row.name, slug=row.slug or "",
+            sequence=json.loads(row.deployment)["sequence"] if row.deployment else 0,
+        )
+        for row in await tx.session.execute(query)
+    }  # fmt: skip

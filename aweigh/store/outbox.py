@@ -65,6 +65,10 @@ async def close(tx: Transaction, kind: str, subject: str) -> None:
     )
 
 
+async def close_rows(tx: Transaction, row_ids: Collection[int]) -> None:
+    await tx.session.execute(delete(OutboxRow).where(OutboxRow.id.in_(row_ids)))
+
+
 async def close_all(tx: Transaction, deployment_ids: Collection[str]) -> None:
     """Close all rows of these deployments."""
     gone = OutboxRow.kind.in_((DEPLOY, CANCEL)) & OutboxRow.subject.in_(deployment_ids)

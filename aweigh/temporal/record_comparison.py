@@ -15,9 +15,24 @@ from temporalio.service import RPCError, RPCStatusCode
 from aweigh.core.errors import BAD_DATA, Unavailable
 from aweigh.deployments.deployment import DeploymentState, Reason
 from aweigh.deployments.verdict import Verdict, WorkflowStatus, judge
-from aweigh.deployments.workflow_ids import deployment_workflow_id, lane_id, removal_workflow_id
-from aweigh.store import deployments, lifecycle, outbox, removals, retention, servers
+from aweigh.deployments.workflow_ids import (
+    deployment_workflow_id,
+    lane_id,
+    notification_id,
+    removal_workflow_id,
+)
+from aweigh.store import (
+    deliveries,
+    deployments,
+    dispatch,
+    lifecycle,
+    outbox,
+    removals,
+    retention,
+    servers,
+)
 from aweigh.store.database import Store
+from aweigh.store.dispatch import HandOver
 from aweigh.store.tables import ApplicationRow, DeploymentRow
 from aweigh.temporal.executions import Executions
 
@@ -103,7 +118,24 @@ class RecordComparison:
                 changed += await self._correct(deployment)
         async with self._store.write() as tx:
             await retention.forget(tx, self._keep_logs)
+            await deliveries.end_forgotten(tx)
+        for delivery in await self._overdue_deliveries():
+            async with subjects.isolate(delivery.delivery_id):
+                changed += await self._compare_delivery(delivery)
         return ComparedRecords(changed, tuple(subjects.skipped))
+
+    async def _overdue_deliveries(self) -> list[HandOver]:
+        async with self._store.read() as tx:
+            found = await dispatch.hand_overs(tx, await deliveries.overdue(tx))
+        return list(found.values())
+
+    async def _compare_delivery(self, one: HandOver) -> bool:
+        workflow = notification_id(one.delivery_id, one.kind, one.channel, one.slug, one.sequence)
+        if await self._status(workflow) is WorkflowStatus.RUNNING:
+            return False
+        async with self._store.write() as tx:
+            await deliveries.lost(tx, one.delivery_id)
+        return True
 
     async def _correct(self, deployment_id: str) -> int:
         """Record as succeeded what is live: its server could not report before it was failed."""

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.lane import Submission
+from workflows.notification import NotificationRequest
 
 
 def rpc_error(status: RPCStatusCode) -> RPCError:
@@ -21,6 +22,8 @@ class FakeTemporal:
 
     #: Lanes, and the deployment that each was told of.
     handed_over: list[tuple[str, str]] = field(default_factory=list)
+    #: Workflows of notifications, and the deliveries that each was told of.
+    notified: list[tuple[str, str]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     #: What it answers to everything about one workflow or lane.
@@ -45,8 +48,11 @@ class FakeTemporal:
             raise RuntimeError("Temporal is away")
         return cast(Client, self)
 
-    async def start_workflow(self, _workflow: Any, _input: Any, **options: Any) -> None:
+    async def start_workflow(self, _workflow: Any, given: Any, **options: Any) -> None:
         self._fail(options["id"])
+        if isinstance(given, NotificationRequest):
+            self.notified.append((options["id"], given.delivery_id))
+            return
         submission: Submission
         (submission,) = options["start_signal_args"]
         self.handed_over.append((options["id"], submission.deployment_id))

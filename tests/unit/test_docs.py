@@ -44,9 +44,7 @@ def test_every_call_is_documented() -> None:
     text = _text("api.md")
     paths = create_app(Settings(), None, None, None).openapi()["paths"]  # type: ignore[arg-type]
 
-    known = {
-        path.replace("{application}", "{id}").replace("{deployment}", "{id}") for path in paths
-    }
+    known = {re.sub(r"{(application|channel|deployment)}", "{id}", path) for path in paths}
 
     assert sorted(path for path in known if path not in text) == []
 

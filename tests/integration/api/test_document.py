@@ -24,6 +24,7 @@ EXAMPLES = 6
 BODY_EXAMPLES = 10
 PROBLEM = "application/problem+json"
 GOOD = {"name": "shop", "server": "local"} | SETTINGS
+CHANNEL = {"name": "ops", "kind": "webhook", "url": "https://hooks.example.com/"}
 HOLDER = {IDENTITY_HEADER: "identity", BOOT_HEADER: "boot"}
 
 
@@ -73,8 +74,11 @@ async def known(door: Door) -> dict[str, str]:
     made = await door.create()
     lease = {"identity": "identity", "boot": "boot", "worker_version": "1"}
     assert (await door.call("POST", "/v1/worker/lease", scope="server", json=lease)).is_success
+    channel = (await door.call("POST", "/v1/channels", json=CHANNEL)).json()["id"]
+    delivery = (await door.call("POST", f"/v1/channels/{channel}/test?wait=0")).json()["id"]
     return {
-        "application": "shop", "deployment": await door.deploy(made), "part": "env", "name": "ci",
+        "channel": channel, "delivery": delivery, "application": "shop",
+        "deployment": await door.deploy(made), "part": "env", "name": "ci",
         "deploy_hook": made["deploy_hook"], "secret": made["deploy_secret"],
     }  # fmt: skip
 
@@ -86,6 +90,8 @@ async def called(door: Door, case: Case[Any], there: Mapping[str, str] | None) -
         case.path_parameters.update({name: there.get(name, names[name]) for name in names})
     asked = case.as_transport_kwargs(base_url="http://aweigh")
     asked.pop("cookies")
+    if case.path.endswith("/test"):
+        asked["params"].setdefault("wait", 0)
     if str(asked["params"].get("wait")).isdecimal():
         asked["params"]["wait"] = 0
     scope = "server" if "/worker/" in case.path else "admin"

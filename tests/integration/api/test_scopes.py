@@ -20,6 +20,17 @@ CALLS = [
     (DEPLOY, "POST", "/v1/applications/shop/deployments"),
     (ADMIN, "DELETE", "/v1/applications/shop"),
     (READ, "GET", "/v1/events"),
+    (READ, "GET", "/v1/channels"),
+    (ADMIN, "POST", "/v1/channels"),
+    (READ, "GET", "/v1/channels/chn_1"),
+    (ADMIN, "PATCH", "/v1/channels/chn_1"),
+    (ADMIN, "DELETE", "/v1/channels/chn_1"),
+    (ADMIN, "GET", "/v1/channels/chn_1/secret"),
+    (ADMIN, "POST", "/v1/channels/chn_1/rotate"),
+    (ADMIN, "POST", "/v1/channels/chn_1/test"),
+    (READ, "GET", "/v1/channels/chn_1/deliveries"),
+    (READ, "GET", "/v1/channels/chn_1/deliveries/dlv_1"),
+    (ADMIN, "POST", "/v1/channels/chn_1/deliveries/dlv_1/redeliver"),
     (READ, "GET", "/v1/deployments"),
     (READ, "GET", "/v1/deployments/dep_1"),
     (READ, "GET", "/v1/deployments/dep_1/steps"),
@@ -56,7 +67,7 @@ async def test_every_call_is_in_this_list(door: Door) -> None:
         if "security" in described
     }
     names = {"shop": "{application}", "dep_1": "{deployment}", "ci": "{name}", "labels": "{part}",
-             "volumes": "{part}"}  # fmt: skip
+             "volumes": "{part}", "chn_1": "{channel}", "dlv_1": "{delivery}"}  # fmt: skip
 
     listed = {
         (method, "/".join(names.get(part, part) for part in path.split("/")))
