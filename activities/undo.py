@@ -27,6 +27,6 @@ class UndoActivity:
                 if live:
                     step.detail = "it is live, and stays"
                 else:
-                    await self._undo.take_away(step)
+                    await self._undo.revert(step)
             step.log(f"undone: {step.detail}")
             return UndoResult(step.detail, live=live)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import docker
 
-from benchmarks import build, deployment, door, network, swap
+from benchmarks import build, deploy_hook, deployment, network, swap
 from benchmarks.machine import circumstances
 from benchmarks.page import Section, Table, put
-from benchmarks.yard import SOCKET
+from benchmarks.plain_docker import SOCKET
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
     "swap": swap.measure,
     "deployment": deployment.measure,
-    "door": door.measure,
+    "hook": deploy_hook.measure,
     "build": build.measure,
     "network": network.measure,
 }

@@ -17,7 +17,7 @@ from benchmarks.history import activities_of
 from benchmarks.machine import AS_SHIPPED
 from benchmarks.pack import VERSION, Pack, pack
 from benchmarks.page import Table
-from benchmarks.yard import SOCKET
+from benchmarks.plain_docker import SOCKET
 from examples.demo.builder.image import PHASES
 from tests.support.builder import lifecycle_beside, small_builder
 from tests.support.building import Builds, building

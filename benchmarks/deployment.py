@@ -11,14 +11,14 @@ from typing import Any
 
 import docker
 
-from benchmarks.bare import BareDeployer
 from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.history import Activity, activities_of
 from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table
+from benchmarks.plain_docker import APPLICATION, SOCKET, PlainDocker, open_plain_docker
+from benchmarks.script import BareDeployer
+from benchmarks.swap_methods import create_application
 from benchmarks.traefik import running_traefik
-from benchmarks.ways import create_application
-from benchmarks.yard import APPLICATION, SOCKET, Yard, open_yard
 from tests.support.registry import Registry, forget_images
 from tests.support.stack import Stack, running_stack
 
@@ -62,15 +62,15 @@ class Pair:
 
 
 async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
-    with open_yard() as yard, running_registry(directory, yard) as registry:
-        present = Present(yard)
+    with open_plain_docker() as plain, running_registry(directory, plain) as registry:
+        present = Present(plain)
         pulled = Pulled(registry)
         cases = {
             "image present": await pairs(
-                directory / "present", yard, present, rounds=4 if quick else 12
+                directory / "present", plain, present, rounds=4 if quick else 12
             ),
             f"{LAYER_BYTES // 1_000_000} MB pulled": await pairs(
-                directory / "pulled", yard, pulled, rounds=3 if quick else 8
+                directory / "pulled", plain, pulled, rounds=3 if quick else 8
             ),
         }
     return [total_table(cases), *(step_table(name, done) for name, done in cases.items())]
@@ -79,12 +79,12 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
 class Present:
     """Images that are on the engine already."""
 
-    def __init__(self, yard: Yard) -> None:
-        self.repository = yard.repository
-        self._yard = yard
+    def __init__(self, plain: PlainDocker) -> None:
+        self.repository = plain.repository
+        self._plain = plain
 
     def make(self, tag: str) -> None:
-        self._yard.make_version(tag)
+        self._plain.make_version(tag)
 
 
 class Pulled:
@@ -102,7 +102,7 @@ class Pulled:
 
 
 @contextmanager
-def running_registry(directory: Path, yard: Yard) -> Iterator[Registry]:
+def running_registry(directory: Path, plain: PlainDocker) -> Iterator[Registry]:
     registry = Registry(directory / "registry")
     registry.start()
     try:
@@ -115,7 +115,7 @@ def running_registry(directory: Path, yard: Yard) -> Iterator[Registry]:
 
 
 async def pairs(
-    directory: Path, yard: Yard, images: Present | Pulled, *, rounds: int
+    directory: Path, plain: PlainDocker, images: Present | Pulled, *, rounds: int
 ) -> Sequence[Pair]:
     """One after the other, so that a busy moment hits both; the first of each is not counted."""
     done = []
@@ -123,7 +123,7 @@ async def pairs(
         running_stack(directory, **AS_SHIPPED) as stack,
         running_traefik(directory) as traefik,
     ):
-        script = BareDeployer(yard, traefik)
+        script = BareDeployer(plain, traefik)
         application = await create_application(stack, images.repository)
         for number in range(rounds + 1):
             for tag in (f"script{number}", f"aweigh{number}"):

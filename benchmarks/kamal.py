@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.background import program, until_listening
 from benchmarks.go import go_program
-from benchmarks.yard import HEALTH, HOST, PORT, free_port
+from benchmarks.plain_docker import HEALTH, HOST, PORT, free_port
 
 VERSION = "v0.9.2"
 PACKAGE = "github.com/basecamp/kamal-proxy/cmd/kamal-proxy"

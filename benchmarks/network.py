@@ -23,7 +23,7 @@ from aweigh.routing.route_files import RouteFiles
 from aweigh.servers.locks import Locks
 from benchmarks.figures import milliseconds, ratio
 from benchmarks.page import Table
-from benchmarks.yard import SOCKET, Yard, open_yard
+from benchmarks.plain_docker import SOCKET, PlainDocker, open_plain_docker
 
 #: Applications that are on the server already, in the second half of the rows.
 _BESIDE = 100
@@ -32,13 +32,13 @@ _BESIDE = 100
 async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
     rounds = 3 if quick else 12
     rows = []
-    with open_yard() as yard:
-        yard.make_version("v1")
-        async with opened(directory, yard) as networks:
+    with open_plain_docker() as plain:
+        plain.make_version("v1")
+        async with opened(directory, plain) as networks:
             for beside in (0, 20 if quick else _BESIDE):
                 for number in range(beside):
                     await networks.ensure(f"app_b{number}", f"beside-{number}")
-                rows += await table_rows(yard, networks, rounds, beside)
+                rows += await table_rows(plain, networks, rounds, beside)
     return [
         Table(
             title="Networks, isolation and a container of a deployment, until it runs",
@@ -52,10 +52,10 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
 
 
 @asynccontextmanager
-async def opened(directory: Path, yard: Yard) -> AsyncIterator[ApplicationNetworks]:
-    """What a server worker has; everything it makes bears the yard's prefix."""
-    engine, names = Engine(SOCKET), Names(yard.prefix)
-    networks = Networks(engine, yard.prefix, "bench")
+async def opened(directory: Path, plain: PlainDocker) -> AsyncIterator[ApplicationNetworks]:
+    """What a server worker has; everything it makes bears the plain's prefix."""
+    engine, names = Engine(SOCKET), Names(plain.prefix)
+    networks = Networks(engine, plain.prefix, "bench")
     route_files = RouteFiles(directory / "routes")
     route_files.prepare()
     (directory / "locks").mkdir()
@@ -70,12 +70,12 @@ async def opened(directory: Path, yard: Yard) -> AsyncIterator[ApplicationNetwor
             Locks(directory / "locks"),
             directory,
         ),
-        labels={INSTANCE: yard.prefix, IDENTITY: "bench"},
+        labels={INSTANCE: plain.prefix, IDENTITY: "bench"},
     )
 
 
 async def table_rows(
-    yard: Yard, networks: ApplicationNetworks, rounds: int, beside: int
+    plain: PlainDocker, networks: ApplicationNetworks, rounds: int, beside: int
 ) -> list[tuple[str, ...]]:
     isolation, engine = ApplicationFirewall(names=networks.names), networks.engine
 
@@ -85,13 +85,13 @@ async def table_rows(
         await run(bridge.name, await networks.take_address(bridge, slug))
 
     async def shared() -> None:
-        await engine.addresses_on(yard.network)  # where an address is free is asked there, too
-        await run(yard.network, None)
+        await engine.addresses_on(plain.network)  # where an address is free is asked there, too
+        await run(plain.network, None)
 
     async def run(network: str, address: str | None) -> None:
-        name = f"{yard.prefix}-box-{secrets.token_hex(3)}"
+        name = f"{plain.prefix}-container-{secrets.token_hex(3)}"
         spec = ContainerSpec(
-            name=name, image=yard.image("v1"), labels={}, network=network, address=address
+            name=name, image=plain.image("v1"), labels={}, network=network, address=address
         )
         await engine.create(spec)
         await engine.start(name)

@@ -12,10 +12,10 @@ from benchmarks.figures import Spread, milliseconds, ratio
 from benchmarks.kamal import VERSION, running_kamal_proxy
 from benchmarks.machine import AS_SHIPPED
 from benchmarks.page import Table
+from benchmarks.plain_docker import HOST, PlainDocker, free_port, open_plain_docker
+from benchmarks.swap_methods import Aweigh, Kamal, Overwriting, Replacing, SwapMethod
 from benchmarks.traefik import running_traefik
 from benchmarks.traffic import Seen, traffic
-from benchmarks.ways import Aweigh, Kamal, Overwriting, Replacing, Way
-from benchmarks.yard import HOST, Yard, free_port, open_yard
 from tests.support.stack import running_stack
 
 RATE = 600
@@ -35,38 +35,38 @@ class Swap:
 async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
     rounds = 2 if quick else 8
     swaps: defaultdict[str, list[Swap]] = defaultdict(list)
-    with open_yard() as yard:
-        async with all_ways(yard, directory) as ways:
+    with open_plain_docker() as plain:
+        async with all_methods(plain, directory) as methods:
             for number in range(rounds + 1):
-                await asyncio.to_thread(yard.make_version, f"v{number}")
-            for way in ways:
-                await way.deploy("v0")
+                await asyncio.to_thread(plain.make_version, f"v{number}")
+            for method in methods:
+                await method.deploy("v0")
             for number in range(1, rounds + 1):
-                for way in ways:
-                    swaps[way.name].append(await swap(way, f"v{number}"))
+                for method in methods:
+                    swaps[method.name].append(await swap(method, f"v{number}"))
     return [lost_table(swaps), ratio_table(swaps)]
 
 
 @asynccontextmanager
-async def all_ways(yard: Yard, directory: Path) -> AsyncIterator[Sequence[Way]]:
+async def all_methods(plain: PlainDocker, directory: Path) -> AsyncIterator[Sequence[SwapMethod]]:
     async with (
         running_stack(directory, **AS_SHIPPED) as stack,
         running_traefik(directory) as bare,
         running_kamal_proxy(directory) as kamal,
     ):
         yield (
-            Aweigh(stack, yard),
-            Kamal(yard, kamal),
-            Overwriting(yard, bare),
-            Replacing(yard, free_port()),
+            Aweigh(stack, plain),
+            Kamal(plain, kamal),
+            Overwriting(plain, bare),
+            Replacing(plain, free_port()),
         )
 
 
-async def swap(way: Way, version: str) -> Swap:
-    async with traffic(f"http://127.0.0.1:{way.port}", HOST, RATE, version) as load:
+async def swap(method: SwapMethod, version: str) -> Swap:
+    async with traffic(f"http://127.0.0.1:{method.port}", HOST, RATE, version) as load:
         await asyncio.sleep(BEFORE_SECONDS)
         asked = time.monotonic()
-        await way.deploy(version)
+        await method.deploy(version)
         await asyncio.sleep(AFTER_SECONDS)
         seen = await load.stop()
     live = max(seen.first_new, seen.last_old)

@@ -1,4 +1,4 @@
-"""A Traefik of the bare ways' own: the same binary and settings as Aweigh's, no container."""
+"""A Traefik of the baselines: the same binary and settings as Aweigh's, no container."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from aweigh.deployments.application import ApplicationSettings
 from aweigh.routing.proxy import ProxyPlan, arguments
 from aweigh.routing.route import GENERATION_HEADER, PROBE_HEADER, Generation, Routing, render
 from benchmarks.background import program, until_listening
-from benchmarks.yard import APPLICATION, HEALTH, HOST, PORT, Box
+from benchmarks.plain_docker import APPLICATION, HEALTH, HOST, PORT, PlainContainer
 from tests.support.stack import free_ports
 
 POLL_SECONDS = 0.02
@@ -37,21 +37,23 @@ class BareTraefik:
     def route(self) -> Path:
         return self.plan.routes / f"{APPLICATION}.yml"
 
-    def write(self, number: int, box: Box) -> None:
+    def write(self, number: int, container: PlainContainer) -> None:
         """The same file that Aweigh would write, by the same durable rename."""
-        write_durably(self.route, _text(number, box), self.plan.routes.parent / "new", mode=0o644)
+        write_durably(
+            self.route, _text(number, container), self.plan.routes.parent / "new", mode=0o644
+        )
 
-    def overwrite(self, number: int, box: Box) -> None:
+    def overwrite(self, number: int, container: PlainContainer) -> None:
         """What a script does that has not thought about readers."""
-        self.route.write_text(_text(number, box))
+        self.route.write_text(_text(number, container))
 
-    def verify(self, number: int, box: Box) -> None:
+    def verify(self, number: int, container: PlainContainer) -> None:
         """Wait until its API knows the container and a probe through it is answered by it."""
-        while not (self._knows(number, box) and self._probed(number)):
+        while not (self._knows(number, container) and self._probed(number)):
             time.sleep(POLL_SECONDS)
 
-    def _knows(self, number: int, box: Box) -> bool:
-        service = _generation(number, box).service
+    def _knows(self, number: int, container: PlainContainer) -> bool:
+        service = _generation(number, container).service
         router = _get(self.plan.api_port, f"/api/http/routers/{service}_probe@file")
         if router.status != 200 or json.loads(router.body).get("status") != "enabled":
             return False
@@ -59,7 +61,7 @@ class BareTraefik:
         if known.status != 200:
             return False
         servers = json.loads(known.body)["loadBalancer"]["servers"]
-        return [server["url"] for server in servers] == [f"http://{box.address}:{PORT}"]
+        return [server["url"] for server in servers] == [f"http://{container.address}:{PORT}"]
 
     def _probed(self, number: int) -> bool:
         headers = {"Host": HOST, PROBE_HEADER: APPLICATION}
@@ -83,15 +85,15 @@ def _get(port: int, path: str, headers: dict[str, str] | None = None) -> _Answer
     return _Answer(answer.status, answer.headers, body)
 
 
-def _generation(number: int, box: Box) -> Generation:
+def _generation(number: int, container: PlainContainer) -> Generation:
     return Generation(
         instance="bench", application=APPLICATION, slug=APPLICATION, deployment=str(number),
-        sequence=number, image_id="", addresses=(box.address,), port=PORT,
+        sequence=number, image_id="", addresses=(container.address,), port=PORT,
     )  # fmt: skip
 
 
-def _text(number: int, box: Box) -> str:
-    return render(_generation(number, box), SETTINGS, Routing(certificates=False))
+def _text(number: int, container: PlainContainer) -> str:
+    return render(_generation(number, container), SETTINGS, Routing(certificates=False))
 
 
 @asynccontextmanager

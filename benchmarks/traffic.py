@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
-from benchmarks.yard import APPLICATION
+from benchmarks.plain_docker import APPLICATION
 from tests.support.load import Load, Report, Run, mixed_flows, running
 
 #: How long after the first new answer latencies still belong to the swap.

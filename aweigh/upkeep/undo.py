@@ -44,7 +44,7 @@ class Undo:
             await self._live.verify(live)
         return True
 
-    async def take_away(self, step: RunningStep) -> None:
+    async def revert(self, step: RunningStep) -> None:
         """Remove everything of the deployment, and restart what it stopped."""
         release = step.release
         live = self._live.route_file(release.slug)

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from examples.demo.image import PYTHON, make_image
-from tests.support.door import gateway_of
+from tests.support.checkpoint import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, until
 from tests.support.programs import runs

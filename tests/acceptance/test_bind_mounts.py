@@ -11,7 +11,7 @@ import docker
 import pytest
 
 from examples.demo.image import PYTHON, make_image
-from tests.support.door import door
+from tests.support.checkpoint import checkpoint
 from tests.support.images import temporary_repository
 from tests.support.outside import containers
 from tests.support.programs import releases_with
@@ -144,14 +144,14 @@ async def test_a_directory_that_becomes_a_link_after_the_check_is_checked_again(
     """The release command runs between preflight and the container: time enough to swap it."""
     path = allowing.root / "swapped"
     path.mkdir()
-    async with door(engine, allowing.prefix) as at_door:
+    async with checkpoint(engine, allowing.prefix) as here:
         deploying = asyncio.create_task(
-            allowing.deploy("swapping", str(path), **releases_with(at_door.knock))
+            allowing.deploy("swapping", str(path), **releases_with(here.wait))
         )
-        await at_door.knocked.wait()
+        await here.reached.wait()
         path.rmdir()
         path.symlink_to("/")
-        at_door.opened.set()
+        here.released.set()
         failed = await deploying
 
     assert_says(failed, "start_failed", f"{path} (which leads to /) are not allowed")

@@ -13,7 +13,7 @@ from aweigh.builds.buildpacks.builder import Phase
 from aweigh.containers.build_firewall import Firewall, interface_of
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building
-from tests.support.door import default_bridge_address
+from tests.support.checkpoint import default_bridge_address
 from tests.support.git_server import GitServer
 from tests.support.load import Run, running
 from tests.support.moment import container_starts, go_on, stand_still, stopping

@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from examples.demo.image import make_image
-from tests.support.authority import running_authority
+from tests.support.acme_authority import running_authority
 from tests.support.images import temporary_repository
 from tests.support.stack import new_stack, stopped_afterwards
 

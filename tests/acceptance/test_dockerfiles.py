@@ -10,15 +10,15 @@ import pytest
 
 from aweigh.builds.dockerfile.buildkit_container import PHASE
 from aweigh.engine.naming import Names
-from tests.support.arguments import watched_arguments
 from tests.support.building import leavings
 from tests.support.buildkit_image import buildkit_image
+from tests.support.checkpoint import default_bridge_address
 from tests.support.dockerfiles import DOCKERFILE, RESULT, TOOLS, Files, python_files, tools_files
-from tests.support.door import default_bridge_address
 from tests.support.git_server import GitServer, git_server
 from tests.support.github import ZERO, delivery, push
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, until
+from tests.support.process_arguments import watched_arguments
 from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.docker

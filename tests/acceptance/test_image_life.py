@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from examples.demo.image import PYTHON
-from tests.support.door import gateway_of
+from tests.support.checkpoint import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.outside import containers, progress_in_temporal, step, swept, until
 from tests.support.registry import PASSWORD, USER

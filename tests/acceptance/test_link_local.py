@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.engine.naming import Names
 from examples.demo.image import PYTHON, make_image
-from tests.support.door import gateway_of
+from tests.support.checkpoint import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.link_local import PORT, Neighbour, neighbour
 from tests.support.outside import containers, step

@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from examples.demo.image import PYTHON, make_image
 from tests.support import forger
-from tests.support.door import gateway_of
+from tests.support.checkpoint import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers
 from tests.support.programs import releases_with

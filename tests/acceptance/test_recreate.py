@@ -11,7 +11,7 @@ import pytest
 from docker.models.containers import Container
 
 from examples.demo.image import PYTHON, make_image
-from tests.support.door import door
+from tests.support.checkpoint import checkpoint
 from tests.support.images import temporary_repository
 from tests.support.outside import change, containers, failing, starts_and_ends, step, until
 from tests.support.programs import begins_with, releases_with, runs
@@ -101,12 +101,12 @@ async def test_a_port_taken_at_the_last_moment_gives_the_old_containers_back(
     """The release command, between preflight and start, gives the time to take it."""
     [before] = containers(engine, stack.prefix, "published")
     [taken] = free_ports(1)
-    async with door(engine, stack.prefix) as at_door:
-        await change(stack, published, **at(taken), **releases_with(at_door.knock))
+    async with checkpoint(engine, stack.prefix) as here:
+        await change(stack, published, **at(taken), **releases_with(here.wait))
         deploying = asyncio.create_task(stack.deploy(published))
-        await at_door.knocked.wait()
+        await here.reached.wait()
         async with await holding_a_port(taken):
-            at_door.opened.set()
+            here.released.set()
             failed = (await deploying).json()["deployment"]
     await change(stack, published, **at(port), **dict.fromkeys(releases_with("")))
 
@@ -128,13 +128,13 @@ async def test_the_old_containers_are_parked_and_brought_back(
     engine: docker.DockerClient, stack: Stack, published: dict[str, Any], port: int
 ) -> None:
     [before] = containers(engine, stack.prefix, "published")
-    async with door(engine, stack.prefix) as at_door:
-        await change(stack, published, **runs(f"{at_door.knock}; raise SystemExit(5)"))
+    async with checkpoint(engine, stack.prefix) as here:
+        await change(stack, published, **runs(f"{here.wait}; raise SystemExit(5)"))
         deploying = asyncio.create_task(stack.deploy(published))
-        await at_door.knocked.wait()
+        await here.reached.wait()
         before.reload()
         parked = before.status, before.attrs["HostConfig"]["RestartPolicy"]["Name"]
-        at_door.opened.set()
+        here.released.set()
         failed = (await deploying).json()["deployment"]
     await change(stack, published, **dict.fromkeys(runs("")))
 

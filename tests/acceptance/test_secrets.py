@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from examples.demo.image import PYTHON, make_image
-from tests.support.arguments import watched_arguments
 from tests.support.outside import change, containers, swept
+from tests.support.process_arguments import watched_arguments
 from tests.support.programs import begins_with, releases_with, runs
 from tests.support.registry import PASSWORD, USER
 from tests.support.world import World

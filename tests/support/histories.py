@@ -1,12 +1,14 @@
-"""`python -m tests.support.histories`: record the histories that a changed workflow must replay.
+"""`python -m tests.support.histories STORY…`: record histories that a changed workflow must replay.
 
 Only needed when a change is meant to alter what running workflows do, behind
-`workflow.patched()`: then record anew, beside the old files, never instead of them.
+`workflow.patched()`: then record under new names, beside the old files, never instead of them.
+Only the files of the named stories are written.
 """
 
+import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ from aweigh.deployments.step_errors import (
     ImageGone,
 )
 from aweigh.notifications.delivery import NotDelivered
-from tests.support.stage import Stage, start_temporal, theatre
+from tests.support.stage import Stage, Theatre, start_temporal, theatre
 
 DIRECTORY = Path(__file__).parents[1] / "workflows" / "histories"
 
@@ -144,11 +146,15 @@ async def _notified(stage: Stage) -> dict[str, WorkflowHandle[Any, Any]]:
     }
 
 
-STORIES: tuple[Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]], ...] = (
-    _succeeded, _built, _reported, _failed, _superseded, _cancelled, _live_after_all, _gone_back,
-    _reset,
-    _in_progress, _removed, _notified,
-)  # fmt: skip
+Story = Callable[[Stage], Awaitable[dict[str, WorkflowHandle[Any, Any]]]]
+
+STORIES: dict[str, Story] = {
+    story.__name__.removeprefix("_").replace("_", "-"): story
+    for story in (
+        _succeeded, _built, _reported, _failed, _superseded, _cancelled, _live_after_all,
+        _gone_back, _reset, _in_progress, _removed, _notified,
+    )
+}  # fmt: skip
 
 
 def _without_traces(value: Any) -> Any:
@@ -160,19 +166,28 @@ def _without_traces(value: Any) -> Any:
     return [_without_traces(one) for one in value] if isinstance(value, list) else value
 
 
-async def record() -> None:
-    """Play every story and write down what Temporal remembers of it."""
-    DIRECTORY.mkdir(exist_ok=True)
+async def record(house: Theatre, stories: Iterable[Story], directory: Path = DIRECTORY) -> None:
+    """Play the stories and write down what Temporal remembers of them."""
+    for story in stories:
+        async with house.stage() as stage:
+            for name, handle in (await story(stage)).items():
+                history = await handle.fetch_history()
+                plain = _without_traces(json.loads(history.to_json()))
+                (directory / f"{name}.json").write_text(json.dumps(plain, indent=1) + "\n")
+            await stage.let_everything_go()
+
+
+async def _record_on_temporal(names: Iterable[str]) -> None:
     async with await start_temporal() as started, theatre(started.client) as house:
-        for story in STORIES:
-            async with house.stage() as stage:
-                for name, handle in (await story(stage)).items():
-                    history = await handle.fetch_history()
-                    plain = _without_traces(json.loads(history.to_json()))
-                    text = json.dumps(plain, indent=1)
-                    (DIRECTORY / f"{name}.json").write_text(text + "\n")
-                await stage.let_everything_go()
+        await record(house, [STORIES[name] for name in names])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Record the histories of stories.")
+    parser.add_argument("stories", metavar="STORY", nargs="+", choices=STORIES,
+                        help=f"one of: {', '.join(STORIES)}")  # fmt: skip
+    asyncio.run(_record_on_temporal(parser.parse_args().stories))
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    main()

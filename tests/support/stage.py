@@ -22,7 +22,7 @@ from activities.inputs import DeliveryResult
 from aweigh.deployments.turn import Turn
 from aweigh.deployments.workflow_ids import lane_id
 from tests.support.courier import FakeCourier
-from tests.support.scenery import FakeRecords, World, removal, steps
+from tests.support.simulated_server import FakeRecords, World, removal, steps
 from worker.control import WORKFLOWS, sandbox
 from worker.failures import PlainErrors
 from worker.stack import TUNING

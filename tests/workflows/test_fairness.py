@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from tests.support.scenery import FakeRecords, World, steps
+from tests.support.simulated_server import FakeRecords, World, steps
 from tests.support.stage import Stage, start_temporal
 from worker.control import WORKFLOWS, sandbox
 from workflows.deployment import DeploymentRequest, DeploymentWorkflow

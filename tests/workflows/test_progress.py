@@ -17,7 +17,7 @@ from aweigh.deployments.deployment import StepName
 from aweigh.deployments.release import Image, Release
 from aweigh.servers.journal import Journal
 from tests.support.installation import settings_of
-from tests.support.scenery import steps
+from tests.support.simulated_server import steps
 from tests.support.stage import Theatre
 from tests.support.worker_api import WorkerApi
 from workflows.names import pull_queue, steps_queue, waits_queue

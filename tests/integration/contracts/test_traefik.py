@@ -12,8 +12,8 @@ from aweigh.core.errors import ProxySilent
 from aweigh.routing.route import DEAD, Generation, Routing, render
 from aweigh.routing.traefik import Answer, Traefik
 from aweigh.testing.traefik import FakeTraefik
-from tests.support.edge import running_edge
 from tests.support.installation import settings_of
+from tests.support.real_proxy import running_edge
 from tests.support.stack import free_ports
 
 HOST = "shop.example.com"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aweigh.routing.route import FORGEABLE
-from tests.support.edge import BALANCER, CLIENT, Edge, running_edge
+from tests.support.real_proxy import BALANCER, CLIENT, Edge, running_edge
 
 PLAIN, SECURE = "plain.localhost", "secure.localhost"
 SET_BY_TRAEFIK = (

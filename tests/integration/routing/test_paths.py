@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.edge import Edge, running_edge
+from tests.support.real_proxy import Edge, running_edge
 
 HOST = "paths.localhost"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.edge import Edge, running_edge
+from tests.support.real_proxy import Edge, running_edge
 
 HOST = "uploads.localhost"
 LIMIT = 2

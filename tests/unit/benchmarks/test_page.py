@@ -25,12 +25,12 @@ def test_a_section_is_markdown_that_a_terminal_shows_well() -> None:
 
 
 def test_a_section_takes_the_place_of_the_one_before_and_of_nothing_else() -> None:
-    page = "a\n<!-- figures: swap -->\nold\n<!-- end: swap -->\nb\n<!-- figures: door -->"
+    page = "a\n<!-- figures: swap -->\nold\n<!-- end: swap -->\nb\n<!-- figures: hook -->"
 
     once = put(page, SECTION)
 
     place = f"<!-- figures: swap -->\n\n{TEXT}\n\n<!-- end: swap -->"
-    assert once == f"a\n{place}\nb\n<!-- figures: door -->"
+    assert once == f"a\n{place}\nb\n<!-- figures: hook -->"
     assert put(once, SECTION) == once
 
 

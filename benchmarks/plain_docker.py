@@ -1,4 +1,4 @@
-"""The containers that the bare ways run: plain docker-py, a network and names of their own."""
+"""The containers that the baselines run: plain docker-py, a network and names of their own."""
 
 import secrets
 import socket
@@ -22,7 +22,7 @@ SOCKET = "unix:///var/run/docker.sock"
 
 
 @dataclass(frozen=True)
-class Box:
+class PlainContainer:
     """A container that was started, and where it answers."""
 
     name: str
@@ -30,8 +30,8 @@ class Box:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yard:
-    """What the bare ways share: the engine, the images of all versions, and a place to run them."""
+class PlainDocker:
+    """What the baselines share: the engine, the images of all versions, and a place to run them."""
 
     client: docker.APIClient
     prefix: str
@@ -51,7 +51,7 @@ class Yard:
         make_image(client, repository=self.repository, tag=version, environment=environment)
         client.close()
 
-    def start(self, way: str, image: str, *, publish: int | None = None) -> Box:
+    def start(self, way: str, image: str, *, publish: int | None = None) -> PlainContainer:
         name = f"{self.prefix}-{way}-{secrets.token_hex(3)}"
         host = self.client.create_host_config(
             network_mode=self.network,
@@ -65,26 +65,26 @@ class Yard:
         )  # fmt: skip
         self.client.start(name)
         networks = self.client.inspect_container(name)["NetworkSettings"]["Networks"]
-        return Box(name, networks[self.network]["IPAddress"])
+        return PlainContainer(name, networks[self.network]["IPAddress"])
 
-    def remove(self, box: Box) -> None:
+    def remove(self, container: PlainContainer) -> None:
         """Stopped first, as it deserves; then removed."""
-        self.client.stop(box.name, timeout=GRACE_SECONDS)
-        self.client.remove_container(box.name, force=True, v=True)
+        self.client.stop(container.name, timeout=GRACE_SECONDS)
+        self.client.remove_container(container.name, force=True, v=True)
 
 
 @contextmanager
-def open_yard() -> Iterator[Yard]:
-    """A yard of which nothing is left afterwards."""
+def open_plain_docker() -> Iterator[PlainDocker]:
+    """A network and images for plain containers, of which nothing is left afterwards."""
     client = docker.APIClient(base_url=SOCKET, version="auto")
     high = docker.DockerClient(base_url=SOCKET, version="auto")
     prefix = f"b{secrets.token_hex(3)}"
     try:
         with temporary_repository(high) as repository:
-            yard = Yard(client=client, prefix=prefix, repository=repository)
-            client.create_network(yard.network)
+            plain = PlainDocker(client=client, prefix=prefix, repository=repository)
+            client.create_network(plain.network)
             try:
-                yield yard
+                yield plain
             finally:
                 remove_leftovers(prefix)
     finally:

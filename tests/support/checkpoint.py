@@ -1,4 +1,4 @@
-"""A door on the server at which a container knocks, so that a test acts at just that moment."""
+"""A checkpoint on the server at which a container waits, so that a test acts at that moment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import psutil
 
 
 @dataclass
-class Door:
-    """`knock` is Python code that goes on once the door is opened."""
+class Checkpoint:
+    """`wait` is Python code that continues once the checkpoint is released."""
 
-    knock: str = ""
-    knocked: asyncio.Event = field(default_factory=asyncio.Event)
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    wait: str = ""
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def gateway_of(engine: docker.DockerClient, prefix: str) -> str:
@@ -39,19 +39,19 @@ def default_bridge_address(engine: docker.DockerClient) -> str:
 
 
 @asynccontextmanager
-async def door(engine: docker.DockerClient, prefix: str) -> AsyncIterator[Door]:
-    """A door that containers of this installation reach."""
-    made = Door()
+async def checkpoint(engine: docker.DockerClient, prefix: str) -> AsyncIterator[Checkpoint]:
+    """A checkpoint that containers of this installation reach."""
+    made = Checkpoint()
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        made.knocked.set()
-        await made.opened.wait()
+        made.reached.set()
+        await made.released.wait()
         writer.close()
 
     async with await asyncio.start_server(answer, gateway_of(engine, prefix)) as server:
         address = server.sockets[0].getsockname()
-        made.knock = f"import socket; socket.create_connection({address}).recv(1)"
+        made.wait = f"import socket; socket.create_connection({address}).recv(1)"
         try:
             yield made
         finally:
-            made.opened.set()
+            made.released.set()

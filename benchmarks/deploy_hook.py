@@ -29,7 +29,7 @@ END_SECONDS = 300
 class Round:
     """Seconds of every call, each from the moment it was due."""
 
-    door: Sequence[float]
+    hook: Sequence[float]
     signal: Sequence[float]
 
 
@@ -41,19 +41,19 @@ async def measure(directory: Path, *, quick: bool) -> Sequence[Table]:
         applications = [await create_application(stack, number) for number in range(APPLICATIONS)]
         for number in range(rounds):
             signal = await open_loop(seconds, Signals(client, number).send)
-            doors = Doors(stack, applications)
-            door = await open_loop(seconds, doors.knock)
-            await doors.until_all_ended()
-            done.append(Round(door=door, signal=signal))
-        crowd = Doors(stack, applications)
-        answers = await open_loop(CROWD_SECONDS, crowd.knock, CROWD_RATE)
+            hooks = HookCalls(stack, applications)
+            hook = await open_loop(seconds, hooks.call)
+            await hooks.until_all_ended()
+            done.append(Round(hook=hook, signal=signal))
+        crowd = HookCalls(stack, applications)
+        answers = await open_loop(CROWD_SECONDS, crowd.call, CROWD_RATE)
     return [table(done), crowd_table(answers, crowd.refused)]
 
 
 async def create_application(stack: Stack, number: int) -> dict[str, Any]:
     """Its deployments fail at their pull, so that the engine takes no part in the figures."""
     image = {"type": "image", "image": "bench/absent", "tag": "v0", "pull": "never"}
-    return await stack.create(f"door-{number}", image)
+    return await stack.create(f"hook-{number}", image)
 
 
 async def open_loop(
@@ -74,7 +74,7 @@ async def _timed(call: Callable[[int], Awaitable[None]], number: int, due: float
     return time.monotonic() - due
 
 
-class Doors:
+class HookCalls:
     """The deploy hooks of all applications in turn."""
 
     def __init__(self, stack: Stack, applications: Sequence[dict[str, Any]]) -> None:
@@ -83,7 +83,7 @@ class Doors:
         self._accepted: list[str] = []
         self.refused = 0
 
-    async def knock(self, number: int) -> None:
+    async def call(self, number: int) -> None:
         application = self._applications[number % len(self._applications)]
         answer = await self._stack.client.post(
             f"/v1/events/{application['deploy_hook']}",
@@ -112,7 +112,7 @@ class Signals:
         self._round = number
 
     async def send(self, number: int) -> None:
-        slug = f"door-{self._round}x{number % APPLICATIONS}"
+        slug = f"hook-{self._round}x{number % APPLICATIONS}"
         await self._client.start_workflow(
             ApplicationLane.run,
             LaneInput(),
@@ -127,11 +127,11 @@ class Signals:
 def table(done: Sequence[Round]) -> Table:
     rows = []
     for name, share in (("p50", 0.50), ("p99", 0.99)):
-        door = [percentile(one.door, share) for one in done]
+        hook = [percentile(one.hook, share) for one in done]
         signal = [percentile(one.signal, share) for one in done]
-        against = ratio(door, signal).text(digits=2)
-        rows.append((name, against, milliseconds(door), milliseconds(signal)))
-    accepted = Spread.of(len(one.door) for one in done)
+        against = ratio(hook, signal).text(digits=2)
+        rows.append((name, against, milliseconds(hook), milliseconds(signal)))
+    accepted = Spread.of(len(one.hook) for one in done)
     return Table(
         title=f"The hook's answer at {RATE} calls a second, {accepted.median:.0f} calls a round",
         columns=("", "hook / signal-with-start", "hook, ms", "signal-with-start, ms"),

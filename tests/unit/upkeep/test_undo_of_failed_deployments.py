@@ -33,7 +33,7 @@ async def old(parts: FakeParts) -> Release:
 
 async def taken_away(parts: FakeParts, undo: Undo, release: Release) -> RunningStep:
     step = parts.step(release, StepName.UNDO)
-    await undo.take_away(step)
+    await undo.revert(step)
     return step
 
 

@@ -3,14 +3,14 @@
 import asyncio
 from typing import Any, Protocol
 
-from benchmarks.bare import until_healthy
 from benchmarks.kamal import KamalProxy
+from benchmarks.plain_docker import APPLICATION, HEALTH, HOST, PlainContainer, PlainDocker
+from benchmarks.script import until_healthy
 from benchmarks.traefik import BareTraefik
-from benchmarks.yard import APPLICATION, HEALTH, HOST, Box, Yard
 from tests.support.stack import Stack
 
 
-class Way(Protocol):
+class SwapMethod(Protocol):
     """One application that is deployed in one way, version after version."""
 
     name: str
@@ -24,15 +24,15 @@ class Way(Protocol):
 class Aweigh:
     name = "Aweigh"
 
-    def __init__(self, stack: Stack, yard: Yard) -> None:
+    def __init__(self, stack: Stack, plain: PlainDocker) -> None:
         self.port = stack.web_port
         self._stack = stack
-        self._yard = yard
+        self._plain = plain
         self._application: dict[str, Any] = {}
 
     async def deploy(self, version: str) -> None:
         if not self._application:
-            self._application = await create_application(self._stack, self._yard.repository)
+            self._application = await create_application(self._stack, self._plain.repository)
         answer = await self._stack.deploy(self._application, version)
         assert answer.status_code == 200, answer.text
 
@@ -51,18 +51,18 @@ class Replacing:
 
     name = "stop, then run"
 
-    def __init__(self, yard: Yard, port: int) -> None:
+    def __init__(self, plain: PlainDocker, port: int) -> None:
         self.port = port
-        self._yard = yard
-        self._live: Box | None = None
+        self._plain = plain
+        self._live: PlainContainer | None = None
 
     async def deploy(self, version: str) -> None:
-        await asyncio.to_thread(self._deploy, self._yard.image(version))
+        await asyncio.to_thread(self._deploy, self._plain.image(version))
 
     def _deploy(self, image: str) -> None:
         if self._live:
-            self._yard.remove(self._live)
-        self._live = self._yard.start("replacing", image, publish=self.port)
+            self._plain.remove(self._live)
+        self._live = self._plain.start("replacing", image, publish=self.port)
 
 
 class Overwriting:
@@ -70,23 +70,23 @@ class Overwriting:
 
     name = "overwrite Traefik's file"
 
-    def __init__(self, yard: Yard, traefik: BareTraefik) -> None:
+    def __init__(self, plain: PlainDocker, traefik: BareTraefik) -> None:
         self.port = traefik.plan.web_port
-        self._yard = yard
+        self._plain = plain
         self._traefik = traefik
         self._number = 0
-        self._live: Box | None = None
+        self._live: PlainContainer | None = None
 
     async def deploy(self, version: str) -> None:
-        await asyncio.to_thread(self._deploy, self._yard.image(version))
+        await asyncio.to_thread(self._deploy, self._plain.image(version))
 
     def _deploy(self, image: str) -> None:
         self._number += 1
-        new = self._yard.start("overwriting", image)
+        new = self._plain.start("overwriting", image)
         until_healthy(new)
         self._traefik.overwrite(self._number, new)
         if self._live:
-            self._yard.remove(self._live)
+            self._plain.remove(self._live)
         self._live = new
 
 
@@ -95,18 +95,18 @@ class Kamal:
 
     name = "kamal-proxy"
 
-    def __init__(self, yard: Yard, proxy: KamalProxy) -> None:
+    def __init__(self, plain: PlainDocker, proxy: KamalProxy) -> None:
         self.port = proxy.port
-        self._yard = yard
+        self._plain = plain
         self._proxy = proxy
-        self._live: Box | None = None
+        self._live: PlainContainer | None = None
 
     async def deploy(self, version: str) -> None:
-        await asyncio.to_thread(self._deploy, self._yard.image(version))
+        await asyncio.to_thread(self._deploy, self._plain.image(version))
 
     def _deploy(self, image: str) -> None:
-        new = self._yard.start("kamal", image)
+        new = self._plain.start("kamal", image)
         self._proxy.deploy(APPLICATION, new.address)
         if self._live:
-            self._yard.remove(self._live)
+            self._plain.remove(self._live)
         self._live = new
