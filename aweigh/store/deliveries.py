@@ -25,7 +25,7 @@ REPEATED_FOR: Final = timedelta(days=1)
 #: Deliveries older than this are not attempted any more, such as those of a restored database.
 GIVEN_UP_AFTER: Final = timedelta(hours=25)
 _TOO_LATE: Final = "It could not be handed over within a day."
-_LOST: Final = "Its workflow was terminated or lost in Temporal. Deliver it again."
+_LOST: Final = "Its workflow was terminated in Temporal. Deliver it again."
 #: Longer than an attempt takes and than a busy worker lets it wait.
 _OVERDUE_AFTER: Final = timedelta(minutes=10)
 _AT_ONCE: Final = 200

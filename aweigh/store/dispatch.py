@@ -21,7 +21,8 @@ from aweigh.store.tables import ApplicationRow, ChannelRow, DeliveryRow, EventRo
 
 #: The id of the newest event whose deliveries exist. A restored database has its own.
 _POSITION: Final = select(MetaRow).where(MetaRow.key == "dispatched_events")
-_AT_ONCE: Final = 100
+#: Events in one transaction: callers wait for its end.
+_AT_ONCE: Final = 25
 #: Older events are not delivered: whoever was away for so long reads the list of events.
 _OLDEST: Final = timedelta(days=1)
 #: Deliveries of one channel that are being sent: one that hangs occupies few places.

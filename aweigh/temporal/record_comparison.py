@@ -131,11 +131,15 @@ class RecordComparison:
 
     async def _compare_delivery(self, one: HandOver) -> bool:
         workflow = notification_id(one.delivery_id, one.kind, one.channel, one.slug, one.sequence)
-        if await self._status(workflow) is WorkflowStatus.RUNNING:
+        status = await self._status(workflow)
+        if status is WorkflowStatus.RUNNING:
             return False
         async with self._store.write() as tx:
-            await deliveries.lost(tx, one.delivery_id)
-        return True
+            if status is WorkflowStatus.CLOSED:  # the courier records the end before it ends
+                await deliveries.lost(tx, one.delivery_id)
+            else:
+                await outbox.put(tx, outbox.NOTIFY, one.delivery_id)
+        return status is WorkflowStatus.CLOSED
 
     async def _correct(self, deployment_id: str) -> int:
         """Record as succeeded what is live: its server could not report before it was failed."""

@@ -46,6 +46,13 @@ OTHERS: dict[str, dict[str, Any]] = {
     "dockerfile": {"source": GIT | {"build": DOCKERFILE}},
     "ports": {"ports": [{"host": 8080, "container": 80, "protocol": "tcp"}]},
 }
+CHANNELS: dict[str, dict[str, Any]] = {
+    "webhook": {"url": "https://hooks.example.com/x", "secret": "c2VjcmV0" * 4},
+    "email": {
+        "host": "mail.example.com", "port": 587, "security": "starttls", "username": "a",
+        "password": "b", "from": "a@example.com", "to": ["ops@example.com"],
+    },
+}  # fmt: skip
 WRONG: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 10**30, "", "x", "a\0b", [], [[]], [None], {}, {"type": []},
     {"method": {}}, {"x": None},
@@ -151,3 +158,21 @@ async def test_tokens_of_wrong_types_are_refused(door: Door) -> None:
     for at in places(good):
         for wrong in WRONG:
             await called(door, "POST", "/v1/tokens", changed(good, at, wrong), (201,))
+
+
+@pytest.mark.parametrize("kind", ["webhook", "email"])
+async def test_channels_of_wrong_types_are_refused(door: Door, kind: str) -> None:
+    good: dict[str, Any] = {
+        "name": "ops", "kind": kind, "events": ["deployment.failed"], "applications": [],
+        "labels": {"team": "a"}, "enabled": True,
+    } | CHANNELS[kind]  # fmt: skip
+    made = await door.call("POST", "/v1/channels", json=good)
+    assert made.status_code == 201, made.text
+    path = f"/v1/channels/{made.json()['id']}"
+
+    for at in places(good):
+        for wrong in FEW_WRONG:
+            bad = changed(good, at, wrong)
+            await called(door, "POST", "/v1/channels", bad, (201,))
+            patch = bad if at == () else {at[0]: bad[at[0]]}
+            await called(door, "PATCH", path, patch, (200,))

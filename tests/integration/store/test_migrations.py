@@ -7,13 +7,15 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, delete, inspect, make_url, select
 from sqlalchemy.pool import NullPool
 
+from aweigh.store import channels, dispatch
 from aweigh.store.database import Store
 from aweigh.store.migrate import migrate
-from aweigh.store.tables import Base, DomainClaim, MetaRow
-from tests.support.installation import new_application
+from aweigh.store.tables import Base, ChannelRow, DeliveryRow, DomainClaim, MetaRow
+from tests.support.channels import channel_of
+from tests.support.installation import new_application, new_deployment
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -79,3 +81,27 @@ async def test_claims_of_two_spellings_become_one(url: str, store: Store) -> Non
         held = [(one.host, one.path, one.application_id) for one in found]
     assert held == [("a.b", "/", shop), ("a.b", "/x", blog), ("a.b", "/x/y", blog),
                     ("c.d", "/x", shop)]  # fmt: skip
+
+
+def _earlier(url: str) -> None:
+    """Take the database back to the migration before."""
+    with _engine(url).begin() as connection:
+        for table in ("deliveries", "channels"):
+            Base.metadata.tables[table].drop(connection)
+        connection.execute(delete(MetaRow).where(MetaRow.key == "dispatched_events"))
+
+
+async def test_events_from_before_channels_are_not_delivered(url: str, store: Store) -> None:
+    application = await new_application(store)
+    await new_deployment(store, application)
+    await asyncio.to_thread(_earlier, url)
+
+    await asyncio.to_thread(_run, url, "channels")
+
+    async with store.write() as tx:
+        await channels.create(tx, channel_of())
+        (await tx.session.scalars(select(ChannelRow))).one().since_event = 0
+    await new_deployment(store, application)
+    async with store.write() as tx:
+        await dispatch.dispatch(tx)
+        assert list(await tx.session.scalars(select(DeliveryRow.event_id))) == [2]
