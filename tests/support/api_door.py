@@ -1,7 +1,7 @@
 """The API in this process: a real store behind it, and a Temporal that is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +86,11 @@ async def open_door(
     data: Path,
     github: GitHub | None = None,
     executions: Executions | None = None,
+    connect: Callable[[], Awaitable[Client]] = away,
     **settings: Any,
 ) -> AsyncIterator[Door]:
     given = Settings(data=data, **settings)
-    app = create_app(given, store, away, github or GitHub("https://api.github.com"), executions)
+    app = create_app(given, store, connect, github or GitHub("https://api.github.com"), executions)
     async with store.write() as tx:
         issued = {name: await tokens.issue(tx, bearer) for name, bearer in BEARERS.items()}
     client = httpx2.AsyncClient(
