@@ -252,3 +252,20 @@ async def test_recorded_delivery_is_not_repeated_when_temporal_never_heard_of_it
 
     assert told.place.kinds() == ALL
     assert told.place.repeats() == {}
+
+
+async def test_target_and_secret_are_kept_nowhere_in_plain_text(
+    told: Told, hooks: Receiver
+) -> None:
+    """Of this channel, whose receiver repeats its address, and of those of all tests before."""
+    told.place.statuses = [500]
+    shown = (await told.stack.call("POST", f"{told.path}/test")).json()
+    lists = (await told.stack.call("GET", "/v1/channels")).text
+    patterns = ("temporal.db*", "aweigh.db*", "logs/*.log", "*.log")
+    files = [path for pattern in patterns for path in told.stack.data.glob(pattern)]
+
+    kept = b"".join(path.read_bytes() for path in files)
+    assert shown["response"] == "no /********** here"
+    assert shown["id"].encode() in kept
+    for place in hooks.places.values():
+        assert not [one for one in place.secrets if one in lists or one.encode() in kept]

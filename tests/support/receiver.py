@@ -41,6 +41,11 @@ class Place:
     held: dict[str, threading.Event] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """What nobody but the receiver may be told."""
+        return self.secret, self.url.rpartition("/")[2]
+
     def hold(self, *kinds: str) -> None:
         self.held |= {kind: threading.Event() for kind in kinds}
 
@@ -106,7 +111,8 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status = made.places[self.path].answer(self.headers, body)
-            answer = f"answered {status}".encode() if status != 204 else b""
+            # Receivers like to repeat what they were called with.
+            answer = f"no {self.path} here".encode() if status != 204 else b""
             with suppress(ConnectionError):  # whoever sent it was killed
                 self.send_response(status)
                 if answer:
