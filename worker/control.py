@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from temporalio.client import Client
@@ -16,6 +17,7 @@ from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
 from aweigh.core.settings import Settings
+from aweigh.core.threads import in_thread
 from aweigh.notifications.commit_status_reporter import StatusReporter
 from aweigh.notifications.courier import Courier
 from aweigh.notifications.senders.senders import Senders
@@ -92,7 +94,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     statuses = CommitStatusActivities(StatusReporter(store, github, settings.workflow_page))
     comparison = ComparisonActivities(RecordComparison(store, executions, keep_logs))
     pruning = PruneActivities(Pruning(store, settings.keep_releases))
-    senders = Senders(settings)
+    senders = await in_thread(partial(Senders, settings))  # reads the machine's certificates
     deliveries = DeliveryActivities(Courier(store, senders, settings))
     activities = activities_of(records, turns, comparison, statuses, pruning, deliveries)
     async with (
