@@ -6,6 +6,8 @@ from typing import Final, TypedDict
 
 from temporalio.common import Priority, RetryPolicy
 
+from aweigh.deployments.workflow_ids import channel_slug
+
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
 
 
@@ -39,8 +41,11 @@ def share_of(slug: str) -> Priority:
 
 
 def share_of_channel(channel: str) -> Priority:
-    """A channel's share of every queue, behind deployments, whose priority is the default of 3."""
-    return Priority(priority_key=4, fairness_key=f"channel/{channel}")
+    """A channel's share of every queue, behind deployments, whose priority is the default of 3.
+
+    Temporal takes keys of 64 bytes, and channels may have longer names.
+    """
+    return Priority(priority_key=4, fairness_key=f"channel/{channel_slug(channel)}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,6 +145,13 @@ async def test_workflow_can_be_read_and_found(stage: Stage) -> None:
     assert metadata.current_details == "delivered: 204"
 
 
+@pytest.mark.parametrize("name", ["x" * 80, "\N{ANCHOR}" * 80, "\N{SHIP}" * 80])
+async def test_temporal_takes_the_longest_name_of_a_channel(stage: Stage, name: str) -> None:
+    handle = await stage.notify(stage.notification(channel=name))
+
+    assert await handle.result() == DeliveryResult("delivered: 204")
+
+
 def test_mark_up_in_the_name_of_a_channel_stays_text() -> None:
     name = "[a](https://evil.example) **b** " + "x" * 100
     options = start_options(NotificationRequest("dlv_123456", "channel.test", name))
