@@ -111,6 +111,8 @@ async def failed(
 ) -> bool:
     """Record an attempt that was not accepted; without `retry_at`, it was the last one.
 
+    It also was if the channel was disabled meanwhile.
+
     Return whether the channel is to be disabled: it is gone, or has accepted nothing for long.
     """
     found = await _locked(tx, delivery_id)
@@ -118,7 +120,7 @@ async def failed(
         return False
     row, channel = found
     _note(row, receipt)
-    if retry_at is None:
+    if retry_at is None or not channel.enabled:
         _end(tx, row, DeliveryState.FAILED, message)
     else:
         row.state, row.message, row.next_attempt_at = DeliveryState.RETRYING, message, retry_at

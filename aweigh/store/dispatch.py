@@ -21,6 +21,14 @@ from aweigh.store.tables import ApplicationRow, ChannelRow, DeliveryRow, EventRo
 
 #: The id of the newest event whose deliveries exist. A restored database has its own.
 _POSITION: Final = select(MetaRow).where(MetaRow.key == "dispatched_events")
+#: Shared locks: no channel is disabled while deliveries are made for it.
+_ENABLED: Final = (
+    select(ChannelRow)
+    .where(ChannelRow.enabled)
+    .order_by(ChannelRow.id)
+    .with_for_update(read=True)
+    .execution_options(populate_existing=True)
+)
 #: Events in one transaction: callers wait for its end.
 _AT_ONCE: Final = 25
 #: Older events are not delivered: whoever was away for so long reads the list of events.
@@ -52,8 +60,7 @@ async def has_events(tx: Transaction) -> bool:
 async def dispatch(tx: Transaction) -> bool:
     """Make a delivery of each new event for each channel that wants it; whether more may follow."""
     position = await tx.locked(_POSITION)
-    rows = await tx.session.scalars(select(ChannelRow).where(ChannelRow.enabled))
-    wanting = channels.readable(tx, rows)
+    wanting = channels.readable(tx, await tx.session.scalars(_ENABLED))
     if position is None or not wanting:
         return False
     since = max(int(position.value), min(one.row.since_event for one in wanting))
