@@ -71,7 +71,11 @@ class NotificationRelay:
 
     async def _work(self) -> float:
         """Return the seconds until the next poll."""
-        more, released = await self._dispatch()
+        async with self._store.read() as tx:
+            is_due = await dispatch.has_channels(tx) and (
+                await dispatch.has_events(tx) or bool(await dispatch.releasable(tx))
+            )
+        more, released = await self._dispatch() if is_due else (False, 0)
         self._quick_polls = _QUICK_POLLS if released else max(self._quick_polls - 1, 0)
         async with self._store.read() as tx:
             rows = await outbox.due_notifications(tx, _AT_ONCE)
@@ -84,11 +88,6 @@ class NotificationRelay:
 
     async def _dispatch(self) -> tuple[bool, int]:
         """Return whether more events may follow, and how many deliveries were released."""
-        async with self._store.read() as tx:
-            if not await dispatch.has_channels(tx):
-                return False, 0
-            if not (await dispatch.has_events(tx) or await dispatch.releasable(tx)):
-                return False, 0
         await self._store.give_way(_GIVE_WAY_SECONDS)
         async with self._store.write() as tx:
             return await dispatch.dispatch(tx), await dispatch.release(tx)

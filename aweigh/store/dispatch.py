@@ -61,14 +61,14 @@ async def dispatch(tx: Transaction) -> bool:
     """Make a delivery of each new event for each channel that wants it; whether more may follow."""
     position = await tx.locked(_POSITION)
     wanting = channels.readable(tx, await tx.session.scalars(_ENABLED))
-    if position is None or not wanting:
+    if position is None:
         return False
-    since = max(int(position.value), min(one.row.since_event for one in wanting))
+    enabled_since = min((one.row.since_event for one in wanting), default=await events.newest(tx))
+    since = max(int(position.value), enabled_since)
     found = await events.after(tx, _ALL, since, _AT_ONCE)
     recent = [one for one in found if one.at > tx.now - _OLDEST]
     await tx.insert(*_made(tx, recent, wanting))
-    if found:
-        position.value = str(found[-1].id)
+    position.value = str(found[-1].id if found else since)
     return len(found) == _AT_ONCE
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aweigh.deployments.deployment import Reason
-from aweigh.store import channels, dispatch, lifecycle, outbox
+from aweigh.store import channels, dispatch, outbox
 from aweigh.store.database import Store
-from aweigh.store.tables import EventRow, OutboxRow
+from aweigh.store.tables import OutboxRow
 from tests.support.channels import (
     begin,
     channel_of,
@@ -264,23 +263,31 @@ async def test_a_channel_that_cannot_be_read_hinders_no_other(store: Store) -> N
     assert await deliveries_of(store, broken) == []
 
 
-async def test_nothing_is_written_for_events_without_a_channel(store: Store) -> None:
-    await new_deployment(store, await new_application(store))
-
-    async with store.write() as tx:
+async def test_events_without_a_channel_are_passed_over_once(store: Store) -> None:
+    made = await new_deployment(store, await new_application(store))
+    async with store.read() as tx:
         assert not await dispatch.has_channels(tx)
         assert await dispatch.has_events(tx)
-        assert not await dispatch.dispatch(tx)
+    channel = await new_channel(store)
 
+    await dispatched(store)
+
+    async with store.read() as tx:
+        assert await dispatch.has_channels(tx)
+        assert not await dispatch.has_events(tx)
+    assert await deliveries_of(store, channel) == []
+    await start(store, made)
+    await dispatched(store)
+    assert await states(store, channel) == [("started", "sending")]
+
+
+async def test_channels_that_cannot_be_read_are_not_read_again_and_again(store: Store) -> None:
     channel = await new_channel(store)
     async with store.write() as tx:
-        assert await dispatch.has_channels(tx)
-        await dispatch.dispatch(tx)
-        await lifecycle.failed(
-            tx, (await tx.session.scalars(select(EventRow.deployment_id))).one(),
-            Reason.CANCELLED, "Said.",
-        )  # fmt: skip
+        (await channels.find_row(tx, channel, lock=True)).settings = "v1:00000000:lost"
+    await new_deployment(store, await new_application(store))
+
     await dispatched(store)
+
     async with store.read() as tx:
         assert not await dispatch.has_events(tx)
-    assert await states(store, channel) == [("failed", "sending")]
