@@ -163,6 +163,7 @@ class Mail:
     envelopes: list[Envelope] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
     data_answer: str = "250 queued as 42"
+    logins: list[bytes] = field(default_factory=list)
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -189,6 +190,8 @@ async def mail_server(
         server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         right = isinstance(data, LoginPassword) and data.password == password
+        if right:
+            made.logins.append(data.login)
         return AuthResult(success=right, handled=False)
 
     def protocol() -> SMTP:
@@ -199,7 +202,8 @@ async def mail_server(
             require_starttls=not implicit,
             auth_require_tls=not implicit,
             authenticator=authenticate if password else None,
-            auth_required=password is not None,
+            # aiosmtpd does not see that a connection is TLS from its first byte.
+            auth_required=password is not None and not implicit,
         )
 
     loop = asyncio.get_running_loop()

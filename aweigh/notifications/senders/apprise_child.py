@@ -89,12 +89,15 @@ def _notify(service: Any, order: Order, report: Report) -> None:
     if order["module"] == "matrix.base":
         # The home server recognises a repetition by it.
         service.access_token, service.transaction_id = service.password, order["id"]
-    report.accepted = bool(
-        service.notify(
-            title=order["title"], body=order["body"], body_format=order["format"],
-            notify_type=order["tone"], **options,
-        )
-    )  # fmt: skip
+    try:
+        report.accepted = bool(
+            service.notify(
+                title=order["title"], body=order["body"], body_format=order["format"],
+                notify_type=order["tone"], **options,
+            )
+        )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - it may come from any of 170 modules
+        report.message = report.message or f"apprise failed ({type(error).__name__})."
 
 
 if __name__ == "__main__":

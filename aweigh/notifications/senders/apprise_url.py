@@ -73,8 +73,8 @@ def apprise_url(channel: Channel) -> str:
 def _address(schema: str, *segments: str, user: str = "", host: str = "", **options: str) -> str:
     options = {"image": "no", **options}
     authority = f"{_quoted(user)}@{host}" if user else host
-    path = "/".join(_quoted(one) for one in segments)
-    return f"{schema}://{authority}{'/' if authority else ''}{path}/?{urlencode(options)}"
+    path = "".join(f"/{_quoted(one)}" for one in segments)
+    return f"{schema}://{authority}{path}/?{urlencode(options)}"
 
 
 def _quoted(text: str) -> str:

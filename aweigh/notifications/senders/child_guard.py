@@ -22,7 +22,7 @@ from aweigh.core.private_target import PrivateTarget
 
 _PROGRAMS: Final = frozenset({
     "ctypes.dlopen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system",
-    "pty.spawn", "subprocess.Popen", "socket.bind",
+    "pty.spawn", "subprocess.Popen", "socket.bind", "syslog.openlog", "syslog.syslog",
 })  # fmt: skip
 _CHANGES: Final = frozenset({
     "os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir",

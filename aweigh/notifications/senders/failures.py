@@ -31,7 +31,7 @@ def failed(
     retry_after: float | None = None,
 ) -> DeliveryFailed:
     """Return an error whose message is masked and has one line."""
-    words = mask_words(one_line(printable(message), 4 * _LONGEST), list(secrets))
+    words = mask_words(printable(one_line(message, 4 * _LONGEST)), list(secrets))
     return DeliveryFailed(
         one_line(words, _LONGEST),
         record,

@@ -52,10 +52,10 @@ def send_mail(order: Order, mail: Mail, report: Report) -> None:
         _answered(report, error.smtp_code, error.smtp_error)
     except smtplib.SMTPNotSupportedError as error:
         report.message, report.is_final = f"{mail['host']} cannot do it: {error}.", True
-    except (ValueError, UnicodeError) as error:
-        report.message, report.is_final = f"The mail cannot be written: {error}.", True
-    except (OSError, smtplib.SMTPException) as error:
+    except OSError as error:  # also errors of TLS, and other ones of SMTP
         report.message = connection_words(mail["host"], error)
+    except ValueError as error:
+        report.message, report.is_final = f"The mail cannot be written: {error}.", True
 
 
 def _connected(mail: Mail) -> smtplib.SMTP:

@@ -97,7 +97,8 @@ def _markdown(text: str) -> str:
 
 
 def _fenced(lines: Sequence[str]) -> str:
-    inner = "\n".join(lines).replace("`", f"`{_BREAK}")
+    # Mattermost knows Slack's `<!channel>` too.
+    inner = re.sub("([`<])", rf"\1{_BREAK}", "\n".join(lines))
     return f"```\n{_without_mentions(inner)}\n```"
 
 
