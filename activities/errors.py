@@ -21,7 +21,7 @@ from aweigh.deployments.step_errors import (
     StepError,
     StepFailed,
 )
-from aweigh.deployments.workflow_ids import Run
+from aweigh.deployments.workflow_ids import WorkflowRun
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.value import mask_words
 from aweigh.servers.running_step import LONGEST_MESSAGE
@@ -29,10 +29,10 @@ from aweigh.servers.running_step import LONGEST_MESSAGE
 _log = structlog.get_logger(__name__)
 
 
-def caller() -> Run:
+def caller() -> WorkflowRun:
     """Return the workflow run for which this activity works."""
     info = activity.info()
-    return Run(workflow_id=info.workflow_id or "", run_id=info.workflow_run_id or "")
+    return WorkflowRun(workflow_id=info.workflow_id or "", run_id=info.workflow_run_id or "")
 
 
 @asynccontextmanager

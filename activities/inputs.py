@@ -5,7 +5,7 @@ Each activity has its own pair, so that fields can be added to one without touch
 
 from dataclasses import dataclass, field
 
-from aweigh.deployments.deployment import Reason, Standing
+from aweigh.deployments.deployment import Reason, RecordedState
 from aweigh.deployments.turn import Turn
 
 
@@ -53,11 +53,11 @@ class StartedResult:
 
     proceed: bool
     #: How it had ended.
-    standing: Standing = field(default_factory=Standing)
+    standing: RecordedState = field(default_factory=RecordedState)
 
 
 @dataclass(frozen=True)
-class StandingInput:
+class RecordedStateInput:
     """A deployment whose record is read."""
 
     deployment_id: str
@@ -65,7 +65,7 @@ class StandingInput:
 
 @dataclass(frozen=True)
 class StandingResult:
-    standing: Standing
+    standing: RecordedState
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class FailedRecord:
 class FailedResult:
     """How the record stands now: a deployment that had succeeded stays so."""
 
-    standing: Standing
+    standing: RecordedState
 
 
 @dataclass(frozen=True)

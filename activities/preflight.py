@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from aweigh.routing.live_state import LiveState
     from aweigh.servers.api_client import Api
     from aweigh.servers.running_step import RunningStep
-    from aweigh.upkeep.readiness import Readiness
+    from aweigh.upkeep.readiness import ServerReadiness
 
 
 class PreflightActivity:
-    def __init__(self, steps: Steps, live: LiveState, readiness: Readiness, api: Api) -> None:
+    def __init__(self, steps: Steps, live: LiveState, readiness: ServerReadiness, api: Api) -> None:
         self._steps = steps
         self._live = live
         self._readiness = readiness

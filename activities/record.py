@@ -10,16 +10,16 @@ from activities.errors import as_application_errors, caller
 from activities.inputs import (
     FailedRecord,
     FailedResult,
+    RecordedStateInput,
     RemovalRecord,
     RemovalRecordResult,
-    StandingInput,
     StandingResult,
     StartedRecord,
     StartedResult,
     SucceededRecord,
     SucceededResult,
 )
-from aweigh.deployments.deployment import Standing
+from aweigh.deployments.deployment import RecordedState
 
 if TYPE_CHECKING:
     from aweigh.temporal.workflow_records import WorkflowRecords
@@ -36,10 +36,10 @@ class RecordActivities:
         """Record the start, unless the deployment has ended already."""
         async with as_application_errors("record started"):
             standing = await self._records.started(record.deployment_id, caller())
-            return StartedResult(standing is None, standing or Standing())
+            return StartedResult(standing is None, standing or RecordedState())
 
     @activity.defn(name="read_record")
-    async def standing(self, asked: StandingInput) -> StandingResult:
+    async def standing(self, asked: RecordedStateInput) -> StandingResult:
         """Return how the record stands; nothing is written."""
         async with as_application_errors("read record"):
             return StandingResult(await self._records.standing(asked.deployment_id, caller()))

@@ -24,7 +24,7 @@ from api import (
 )
 from api.body_limit import BodyLimit
 from api.callers import CallerLimit
-from api.delivery_verification import Verification
+from api.delivery_verification import DeliveryVerification
 from api.dependencies import AppContext
 from api.followers import Followers
 from api.notification_relay import NotificationRelay
@@ -60,7 +60,7 @@ def create_app(
         relay=relay,
         notifications=NotificationRelay(store, connect),
         github=github,
-        verification=Verification(),
+        verification=DeliveryVerification(),
         failures=FailureLimits(settings.api_failures_a_minute),
         readiness=Readiness(store, relay),
         executions=executions or Executions(connect),

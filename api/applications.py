@@ -10,9 +10,9 @@ from fastapi import APIRouter, Body, Query
 from api.dependencies import Admin, AppContext, Context, Cursor, Deployer, Reader
 from api.idempotency import KeyHeader, key_of
 from api.schemas import (
-    DeploymentRequest,
     LiveAnswer,
     NewApplication,
+    NewDeployment,
     application_answer,
     row_answer,
 )
@@ -237,11 +237,11 @@ async def deploy(
     context: Context,
     bearer: Deployer,
     application: str,
-    asked: DeploymentRequest | None = None,
+    asked: NewDeployment | None = None,
     idempotency_key: KeyHeader = None,
     wait: Wait = 0,
 ) -> Any:
-    asked = asked or DeploymentRequest()
+    asked = asked or NewDeployment()
     key = key_of("deployments", idempotency_key, **asked.model_dump(exclude_defaults=True))
     order = Order(trigger=Trigger.MANUAL, actor=bearer.name, **asked.model_dump())
 

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from api.bodies import Bodies
 from aweigh.core.errors import BAD_DATA, Invalid
 from aweigh.github import delivery
-from aweigh.github.push import Event, Push
+from aweigh.github.push import Push, RepositoryEvent
 from aweigh.secrets.error_text import said_by
 from aweigh.store import applications, pushes
 from aweigh.store.database import Store, Transaction
@@ -25,8 +25,8 @@ T = TypeVar("T")
 #: Each works on one body; more would take the processors from all other work.
 _THREADS: Final = 2
 #: Parses a payload once: a push, or else any event of a repository.
-_EVENT: Final[TypeAdapter[Push | Event]] = TypeAdapter(
-    Annotated[Push | Event, Field(union_mode="left_to_right")]
+_EVENT: Final[TypeAdapter[Push | RepositoryEvent]] = TypeAdapter(
+    Annotated[Push | RepositoryEvent, Field(union_mode="left_to_right")]
 )
 
 
@@ -34,7 +34,7 @@ _EVENT: Final[TypeAdapter[Push | Event]] = TypeAdapter(
 class Verified:
     """A delivery, parsed, and the owners of the secrets that signed it."""
 
-    event: Event | None
+    event: RepositoryEvent | None
     digest: str
     application_ids: frozenset[str]
     by_app: bool
@@ -44,7 +44,7 @@ class Verified:
         return self.event if isinstance(self.event, Push) else None
 
 
-class Verification:
+class DeliveryVerification:
     """Bounds what unverified deliveries use of this process: threads, and memory for bodies."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def _verified(body: bytes, payload: bytes, signing: frozenset[str]) -> Verified:
     )
 
 
-def _parse(payload: bytes) -> Event | None:
+def _parse(payload: bytes) -> RepositoryEvent | None:
     """Return None if the payload is not an event of a repository."""
     try:
         return _EVENT.validate_json(payload)

@@ -9,7 +9,7 @@ from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.callers import bearer_of
-from api.delivery_verification import Verification
+from api.delivery_verification import DeliveryVerification
 from api.followers import Followers
 from api.notification_relay import NotificationRelay
 from api.rate_limits import FailureLimits
@@ -35,7 +35,7 @@ class AppContext:
     relay: Relay
     notifications: NotificationRelay
     github: GitHub
-    verification: Verification
+    verification: DeliveryVerification
     failures: FailureLimits
     readiness: Readiness
     executions: Executions

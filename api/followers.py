@@ -17,7 +17,7 @@ from aweigh.core.errors import Unavailable
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import events
 from aweigh.store.database import Store
-from aweigh.store.deployments import Progress, progress
+from aweigh.store.deployments import DeploymentProgress, progress
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Followed:
     #: Counts the changes: what was read before one is not shared after it.
     generation: int = 0
     #: Of a deployment its progress, of the events the newest id.
-    state: Progress | int | None = None
+    state: DeploymentProgress | int | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -52,7 +52,9 @@ class Followed:
         """Whether the deployment has ended, or its record was deleted since."""
         if self.state is None:
             return self.generation > 0
-        return isinstance(self.state, Progress) and DeploymentState(self.state.state).ended
+        return (
+            isinstance(self.state, DeploymentProgress) and DeploymentState(self.state.state).ended
+        )
 
     def wake(self) -> None:
         self.generation += 1
@@ -164,7 +166,7 @@ class Followers:
     async def _poll(self) -> int:
         """Wake the followers of what has changed; return their number."""
         touched, self._touched = self._touched, set()
-        found: dict[str, Progress | int] = {}
+        found: dict[str, DeploymentProgress | int] = {}
         async with self.store.read() as tx:
             if EVENTS in self._followed:
                 found[EVENTS] = await events.newest(tx)

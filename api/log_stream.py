@@ -18,7 +18,7 @@ from api.server_sent_events import KEEPALIVE_SECONDS
 from aweigh.core.errors import Unavailable
 from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import logs
-from aweigh.store.deployments import Progress, progress
+from aweigh.store.deployments import DeploymentProgress, progress
 
 #: Seconds between two checks whether an ended deployment's log is complete: no write tells it.
 _SETTLING_SECONDS: Final = 0.5
@@ -121,7 +121,7 @@ def _events(complete: bytes, offset: int) -> bytes:
     return b"".join(written)
 
 
-def _is_over(found: Progress, now: datetime) -> bool:
+def _is_over(found: DeploymentProgress, now: datetime) -> bool:
     if not DeploymentState(found.state).ended or found.finished_at is None:
         return False
     return now - found.finished_at > (_ABANDONED if found.has_running_step else _SETTLED)

@@ -40,7 +40,7 @@ class NewApplication(ApplicationSettings):
         return ApplicationSettings.model_construct(**fields)
 
 
-class DeploymentRequest(BaseModel):
+class NewDeployment(BaseModel):
     model_config = {"extra": "forbid"}
 
     tag: str | None = None

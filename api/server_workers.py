@@ -13,15 +13,15 @@ from pydantic import SecretStr
 from api.dependencies import AppContext, Context, ServerName, ServerToken
 from api.problems import problem
 from aweigh.contract import (
-    Fence,
+    BranchHead,
     Findings,
-    Head,
+    HighestSequence,
     Inventory,
     Lease,
-    Lifted,
     PolledApplications,
     PollOutcome,
     Removal,
+    Replacement,
     RepositoryToken,
     StepReport,
 )
@@ -163,8 +163,8 @@ async def append_log(
 
 @router.put("/releases/{deployment}/fence")
 async def lift_counter(
-    context: Context, server: ServerName, deployment: str, fence: Fence
-) -> Lifted:
+    context: Context, server: ServerName, deployment: str, fence: HighestSequence
+) -> Replacement:
     """Continue from a higher sequence that the server has seen, if the database lacks it."""
     async with context.store.write() as tx:
         row = await _own(tx, server, deployment, lock=True)
@@ -172,7 +172,7 @@ async def lift_counter(
             raise NotFound(f"{deployment} is not in flight")
         made = await admission.lift_sequence(tx, row, fence.highest)
     context.relay.wake()
-    return Lifted(deployment=made.id if made else None)
+    return Replacement(deployment=made.id if made else None)
 
 
 @router.get("/removals/{application}")
@@ -227,7 +227,7 @@ async def read_branch(context: Context, server: ServerName, application: str) ->
 
 @router.put("/branches/{application}/head")
 async def report_head(
-    context: Context, server: ServerName, application: str, head: Head
+    context: Context, server: ServerName, application: str, head: BranchHead
 ) -> PollOutcome:
     async with context.store.write() as tx:
         taken = await branch_polls.take(tx, server, application, head)

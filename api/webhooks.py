@@ -17,7 +17,7 @@ from aweigh.store import pushes
 from aweigh.store.applications import Application
 from aweigh.store.database import PATIENCE, Transaction
 from aweigh.store.idempotency import Key
-from aweigh.store.pushes import Taken
+from aweigh.store.pushes import PushOutcome
 
 router = APIRouter(prefix="/v1/github", tags=["hooks"])
 _REFUSED: Final = "The delivery is not signed with a secret of an application of this repository."
@@ -100,7 +100,7 @@ async def _take(context: AppContext, signers: list[Application], push: Push, key
         if isinstance(one.settings.source, GitSource):
             await context.verification.touches(push, one.settings.source.paths)
 
-    async def take(tx: Transaction) -> list[Taken]:
+    async def take(tx: Transaction) -> list[PushOutcome]:
         return [await pushes.take(tx, one, push, key) for one in signers]
 
     taken = await context.store.admit(take, patience=PATIENCE)  # GitHub does not send it again

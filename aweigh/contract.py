@@ -41,7 +41,7 @@ class StepReport(Message):
     commit: Text | None = None
 
 
-class Fence(Message):
+class HighestSequence(Message):
     """The highest sequence a server has seen of a deployment's application."""
 
     highest: Annotated[int, Field(ge=0, le=HIGHEST_SEQUENCE)]
@@ -76,7 +76,7 @@ class Findings(Message):
         return None if deployment_id in self.unsure else deployment_id in self.live
 
 
-class Lifted(Message):
+class Replacement(Message):
     """The deployment that replaces one whose sequence was too low; None if there is none."""
 
     deployment: str | None
@@ -113,7 +113,7 @@ class PolledApplications(Message):
     applications: tuple[str, ...]
 
 
-class Branch(Message):
+class PolledBranch(Message):
     """The data needed to poll an application's branch."""
 
     source: GitSource
@@ -128,7 +128,7 @@ class Branch(Message):
     asked_at: datetime | None = None
 
 
-class Head(Message):
+class BranchHead(Message):
     """The head of a polled branch and its changed paths, which are None if unknown."""
 
     repository: Text

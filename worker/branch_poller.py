@@ -9,7 +9,7 @@ import structlog
 
 from aweigh.builds.source.history import History
 from aweigh.builds.source.targets import Targets
-from aweigh.contract import Head
+from aweigh.contract import BranchHead
 from aweigh.core import grammar
 from aweigh.core.errors import AweighError
 from aweigh.core.threads import in_thread
@@ -66,7 +66,7 @@ class BranchPoller:
         if branch is None or head is None or head in branch.known:
             return
         change = await history.change(branch.source, branch.before, head)
-        found = Head(
+        found = BranchHead(
             repository=branch.source.repository, branch=branch.source.branch,
             sequence=branch.sequence, before=branch.before, commit=head,
             skips=change.skips, paths=change.paths, asked_at=branch.asked_at,

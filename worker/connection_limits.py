@@ -68,7 +68,7 @@ def allow_many_files(wanted: int) -> int:
     return max(files - BACKLOG - _OTHER_FILES, _FEWEST)
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """What a connection waits for."""
 
     HEAD = auto()
@@ -80,7 +80,7 @@ class Phase(Enum):
     NOTHING = auto()
 
 
-_UNFINISHED: Final = (Phase.HEAD, Phase.BODY, Phase.REST)
+_UNFINISHED: Final = (ConnectionPhase.HEAD, ConnectionPhase.BODY, ConnectionPhase.REST)
 
 
 class Connections:
@@ -121,13 +121,13 @@ class Connections:
         if not self._of[caller]:
             del self._of[caller]
 
-    def note(self, connection: "GuardedProtocol", phase: Phase | None) -> None:
+    def note(self, connection: "GuardedProtocol", phase: ConnectionPhase | None) -> None:
         """Record what a connection waits for."""
         self._unfinished.pop(connection, None)
         self._idle.pop(connection, None)
         if phase in _UNFINISHED:
             self._unfinished[connection] = None
-        elif phase is Phase.NOTHING:
+        elif phase is ConnectionPhase.NOTHING:
             self._idle[connection] = None
 
 
@@ -157,7 +157,7 @@ class GuardedProtocol(H11Protocol):
         self.conn = _Parser(h11.SERVER, _PIECE)
         self._all = connections
         self._limits = connections.limits
-        self._phase: Phase | None = None
+        self._phase: ConnectionPhase | None = None
         self._began = 0.0
         self._arrived = 0
         self._deadline: TimerHandle | None = None
@@ -241,19 +241,21 @@ class GuardedProtocol(H11Protocol):
             self._began, self._arrived = self.loop.time(), 0
             self._deadline = self.loop.call_later(self._patience(phase), self._expire)
 
-    def _waits_for(self) -> Phase:
+    def _waits_for(self) -> ConnectionPhase:
         sends_body = self.conn.their_state is h11.SEND_BODY
         if self.cycle is not None and not self.cycle.response_complete:
-            return Phase.BODY if sends_body else Phase.ANSWER
+            return ConnectionPhase.BODY if sends_body else ConnectionPhase.ANSWER
         if sends_body:
-            return Phase.REST
+            return ConnectionPhase.REST
         begun = self.cycle is None or bool(self.conn.trailing_data[0])
-        return Phase.HEAD if begun else Phase.NOTHING  # uvicorn has its own timer for this
+        return (
+            ConnectionPhase.HEAD if begun else ConnectionPhase.NOTHING
+        )  # uvicorn has its own timer for this
 
-    def _patience(self, phase: Phase | None) -> float:
-        if phase is Phase.HEAD:
+    def _patience(self, phase: ConnectionPhase | None) -> float:
+        if phase is ConnectionPhase.HEAD:
             return self._limits.head_seconds
-        if phase is Phase.REST:
+        if phase is ConnectionPhase.REST:
             return self._limits.rest_seconds
         return self._limits.body_seconds + self._arrived / self._limits.body_bytes_a_second
 

@@ -16,7 +16,7 @@ from aweigh.core.tasks import gather_all
 from aweigh.core.threads import in_thread
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.naming import Names
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.health.probe import Probe

@@ -26,7 +26,7 @@ from aweigh.upkeep.ended_deployments import EndedDeployments
 from aweigh.upkeep.leftovers import Leftovers
 from aweigh.upkeep.live_check import LiveCheck
 from aweigh.upkeep.live_containers import LiveContainers
-from aweigh.upkeep.readiness import Readiness
+from aweigh.upkeep.readiness import ServerReadiness
 from aweigh.upkeep.reconciler import Reconciler
 from aweigh.upkeep.removal import ApplicationRemoval
 from aweigh.upkeep.repair import ContainerRepair, RouteRepair
@@ -94,8 +94,10 @@ class ServerWiring:
         return Journal(directory, self._api, self.parts.settings.log_bytes)
 
     @cached_property
-    def _readiness(self) -> Readiness:
-        return Readiness(self.parts.host, self.parts.disk, self.parts.proxy, self.parts.firewall)
+    def _readiness(self) -> ServerReadiness:
+        return ServerReadiness(
+            self.parts.host, self.parts.disk, self.parts.proxy, self.parts.firewall
+        )
 
     @cached_property
     def _sweep(self) -> Sweep:

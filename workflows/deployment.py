@@ -9,13 +9,13 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from activities.inputs import (
     FailedRecord,
     PreflightResult,
-    StandingInput,
+    RecordedStateInput,
     StartedRecord,
     StepInput,
     SucceededRecord,
 )
 from activities.record import RecordActivities
-from aweigh.deployments.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.deployment import DeploymentState, Reason, RecordedState
 from aweigh.deployments.step_errors import (
     ImageGone,
     ProxyImageGone,
@@ -72,7 +72,7 @@ class DeploymentWorkflow(LaneChild):
             raise ApplicationError(ended.message, type=ended.reason, non_retryable=True)
         return DeploymentResult(ended.state, ended.message)
 
-    async def _deploy(self) -> Standing:
+    async def _deploy(self) -> RecordedState:
         """Deploy, and return how the record of the deployment stands at the end."""
         try:
             if ended := await self._wait_for_turn_or_end() or await self._start():
@@ -84,9 +84,9 @@ class DeploymentWorkflow(LaneChild):
             if failed:
                 return await shield_until_done(self._record_failure(failed))
         await shield_until_done(self._finish())
-        return Standing(DeploymentState.SUCCEEDED)
+        return RecordedState(DeploymentState.SUCCEEDED)
 
-    async def _wait_for_turn_or_end(self) -> Standing | None:
+    async def _wait_for_turn_or_end(self) -> RecordedState | None:
         """Wait for the turn; return the record if the deployment has ended instead.
 
         A reset run of a deployment that never had its turn waits for a lane that has forgotten it.
@@ -97,7 +97,7 @@ class DeploymentWorkflow(LaneChild):
                 await workflow.wait_condition(lambda: self._may_proceed, timeout=pause)
             except TimeoutError:
                 read = await record(
-                    RecordActivities.standing, StandingInput(self._id), "read record"
+                    RecordActivities.standing, RecordedStateInput(self._id), "read record"
                 )
                 if read.standing.state.ended:
                     return self._end_without_change(read.standing)
@@ -105,7 +105,7 @@ class DeploymentWorkflow(LaneChild):
                 pause = min(pause * 2, policies.LONGEST_RECORD_CHECK)
         return None
 
-    async def _start(self) -> Standing | None:
+    async def _start(self) -> RecordedState | None:
         """Record the start; return the record if the deployment had ended before."""
         started = await record(RecordActivities.started, StartedRecord(self._id), "record started")
         if not started.proceed:
@@ -114,7 +114,7 @@ class DeploymentWorkflow(LaneChild):
         self._announcements.show_state(DeploymentState.STARTED)
         return None
 
-    def _end_without_change(self, recorded: Standing) -> Standing:
+    def _end_without_change(self, recorded: RecordedState) -> RecordedState:
         ended = replace(
             recorded,
             reason=recorded.reason or Reason.CANCELLED,
@@ -185,7 +185,7 @@ class DeploymentWorkflow(LaneChild):
             return failure.not_undone(failure_of(error, self._server, None))
         return None if undone.live else failure
 
-    async def _record_failure(self, failure: Failure) -> Standing:
+    async def _record_failure(self, failure: Failure) -> RecordedState:
         """Record the failure, and show how the record stands: it may have ended before this run."""
         failed = await record(
             RecordActivities.failed,
@@ -201,7 +201,7 @@ class DeploymentWorkflow(LaneChild):
         this_run = f" This run: {failure.message}" if failure.message != message else ""
         self._announcements.show_state(DeploymentState.FAILED, f"{reason}: {message}{this_run}")
         await self._announcements.report_commit_status(DeploymentState.FAILED)
-        return Standing(ended.state, reason, message)
+        return RecordedState(ended.state, reason, message)
 
     async def _run(self, step: Step[Result]) -> Result:
         """Run a step, and stop after it if a cancel has arrived meanwhile."""

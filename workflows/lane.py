@@ -18,7 +18,7 @@ from aweigh.deployments.turn import Turn
 from workflows import names, policies
 from workflows.failure import SUPERSEDED_BY
 from workflows.lane_child import ChildEnd
-from workflows.lane_entry import Entry, start_child
+from workflows.lane_entry import LaneEntry, start_child
 
 #: Far longer than any id that Aweigh makes.
 _LONGEST_ID: Final = 64
@@ -66,7 +66,7 @@ class ApplicationLane:
         self._inbox: list[str] = []
         self._newest = lane.newest
         self._entries = [
-            Entry(one.turn, None, one.proceeding, one.cancelled, reports_end=True)
+            LaneEntry(one.turn, None, one.proceeding, one.cancelled, reports_end=True)
             for one in lane.children
         ]
 
@@ -153,12 +153,12 @@ class ApplicationLane:
             child = await start_child(turn, proceed=proceed)
         except WorkflowAlreadyStartedError:
             # Its lane was terminated; or it has ended, and the submission is a repetition.
-            entry = Entry(turn)
+            entry = LaneEntry(turn)
             await entry.request_end_report()
             if not entry.closed:
                 self._entries.append(entry)
         else:
-            self._entries.append(Entry(turn, child, proceeding=proceed))
+            self._entries.append(LaneEntry(turn, child, proceeding=proceed))
 
     async def _order(self) -> None:
         """Cancel the superseded deployments; once they have ended, let the newest proceed."""

@@ -29,7 +29,7 @@ Child: TypeAlias = (
 
 
 @dataclass
-class Entry:
+class LaneEntry:
     turn: Turn
     #: None if another run of the lane started it.
     child: Child | None = None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.builds.buildpacks.method import ByBuildpacks
+from aweigh.builds.buildpacks.method import BuildpacksMethod
 from aweigh.builds.containers import BuildContainers
-from aweigh.builds.dockerfile.method import ByDockerfile
+from aweigh.builds.dockerfile.method import DockerfileMethod
 from aweigh.builds.images_by_content import ImagesByContent
 from aweigh.builds.limits import within_limits
 from aweigh.builds.log import BuildLog
@@ -46,7 +46,7 @@ class BuildMethods:
     def of(self, step: RunningStep, source: GitSource) -> Method:
         """Return the method by which a source is built."""
         if isinstance(source.build, Dockerfile):
-            return ByDockerfile(
+            return DockerfileMethod(
                 step,
                 source,
                 source.build,
@@ -55,7 +55,7 @@ class BuildMethods:
                 server=self.server,
                 disk=self.disk,
             )
-        return ByBuildpacks(
+        return BuildpacksMethod(
             step,
             source,
             source.build,

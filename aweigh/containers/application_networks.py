@@ -22,7 +22,8 @@ from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Bridge
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import StepUnavailable
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 from aweigh.engine.labels import APPLICATION
 from aweigh.engine.naming import Names
 

@@ -9,7 +9,8 @@ from aweigh.containers.replicas import Replicas, foreign_container
 from aweigh.containers.spec import release_command_spec
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 from aweigh.engine.installation import Installation
 from aweigh.engine.labels import (
     DEPLOYMENT,

@@ -21,8 +21,8 @@ from aweigh.deployments.step_errors import (
     StepFailed,
     StepUnavailable,
 )
+from aweigh.engine.container import Container
 from aweigh.engine.container_spec import ContainerSpec
-from aweigh.engine.engine import Container
 from aweigh.engine.installation import Installation
 from aweigh.engine.labels import (
     DEPLOYMENT,

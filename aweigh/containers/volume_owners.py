@@ -15,7 +15,7 @@ import structlog
 from docker.errors import APIError, NotFound
 
 from aweigh.engine.engine import Engine
-from aweigh.images.user import Owner, owner_of
+from aweigh.images.user import ImageUser, owner_of
 
 _log = structlog.get_logger(__name__)
 #: Lists of users are shorter than this.
@@ -70,7 +70,7 @@ def _has_run_with(c: docker.APIClient, name: str) -> bool:
     return any(one["State"] != "created" for one in found)
 
 
-def _give(c: docker.APIClient, container: str, path: str, owner: Owner) -> None:
+def _give(c: docker.APIClient, container: str, path: str, owner: ImageUser) -> None:
     root = _root_of_empty(c, container, path)
     if root is None or root.uid or root.mode & _WRITABLE_BY_ALL:
         return

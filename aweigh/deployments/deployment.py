@@ -68,7 +68,7 @@ def message_of_superseded(newer: str) -> str:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RecordedState:
     """The recorded state of a deployment; a late run of its workflow ends with it too."""
 
     state: DeploymentState = DeploymentState.FAILED

@@ -10,7 +10,7 @@ from aweigh.deployments.deployment import DeploymentState
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """One deployment in the history of its application."""
 
     id: str
@@ -25,14 +25,14 @@ class Entry:
 class Needs:
     """What depends on the deployments of an application."""
 
-    live: Entry | None = None
+    live: HistoryEntry | None = None
     #: Those that succeeded last: the server keeps their images for rollbacks.
-    kept: tuple[Entry, ...] = ()
-    opened: tuple[Entry, ...] = ()
+    kept: tuple[HistoryEntry, ...] = ()
+    opened: tuple[HistoryEntry, ...] = ()
     #: Ids of deployments that the server reports as live, whatever their records say.
     reported: Collection[str] = ()
 
-    def reason_to_keep(self, one: Entry) -> str | None:
+    def reason_to_keep(self, one: HistoryEntry) -> str | None:
         """Return why an ended deployment cannot be deleted, None if it can."""
         if self.live and one.id == self.live.id:
             return "it is live"
@@ -46,17 +46,17 @@ class Needs:
         return None
 
     @property
-    def _ways_back(self) -> list[Entry]:
+    def _ways_back(self) -> list[HistoryEntry]:
         live = self.live.release if self.live else None
         return [one for one in self.kept if one.release != live]
 
-    def without(self, deleted: Entry) -> Self:
+    def without(self, deleted: HistoryEntry) -> Self:
         return replace(self, kept=tuple(one for one in self.kept if one.id != deleted.id))
 
 
 def expired(
-    oldest: Sequence[Entry], total: int, keep: KeepDeployments, now: datetime
-) -> list[Entry]:
+    oldest: Sequence[HistoryEntry], total: int, keep: KeepDeployments, now: datetime
+) -> list[HistoryEntry]:
     """Return those that the policy does not keep; `oldest` are the first of `total` by sequence."""
     before = now - timedelta(days=keep.days)
     return [
@@ -66,7 +66,7 @@ def expired(
     ]
 
 
-def deletable(needs: Needs, wanted: Sequence[Entry]) -> list[Entry]:
+def deletable(needs: Needs, wanted: Sequence[HistoryEntry]) -> list[HistoryEntry]:
     """Return which of these can go together: the newest way back stays if all ways are wanted."""
     found = []
     for one in sorted(wanted, key=lambda entry: entry.sequence):

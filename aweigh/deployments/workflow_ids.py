@@ -16,7 +16,7 @@ _LONGEST_CHANNEL: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class ExpectedWorkflow:
     """The one workflow that may act for a deployment, or for a removal."""
 
     id: str
@@ -26,7 +26,7 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class WorkflowRun:
     """The workflow run of an activity, by Temporal."""
 
     workflow_id: str
@@ -69,15 +69,15 @@ def channel_slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:_LONGEST_CHANNEL].strip("-") or "channel"
 
 
-def deployment_workflow(slug: str, sequence: int, deployment_id: str) -> Expected:
-    return Expected(
+def deployment_workflow(slug: str, sequence: int, deployment_id: str) -> ExpectedWorkflow:
+    return ExpectedWorkflow(
         id=deployment_workflow_id(slug, sequence, deployment_id),
         kind="DeploymentWorkflow",
         lane=lane_id(slug),
     )
 
 
-def removal_workflow(slug: str, sequence: int) -> Expected:
-    return Expected(
+def removal_workflow(slug: str, sequence: int) -> ExpectedWorkflow:
+    return ExpectedWorkflow(
         id=removal_workflow_id(slug, sequence), kind="RemovalWorkflow", lane=lane_id(slug)
     )

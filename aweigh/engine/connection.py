@@ -22,7 +22,7 @@ _CHUNK: Final = 64 * 1024
 _CONNECT_SECONDS: Final = 10.0
 
 
-class EngineLine:
+class AbortableConnection:
     """Sends the engine requests that wait for a registry, and can abort them.
 
     The engine may not answer before the registry has. docker-py returns a connection only with the

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import IO, Any, Final, TypeVar
 
 import docker
@@ -23,7 +21,8 @@ from aweigh.deployments.step_errors import (
     StepUnavailable,
 )
 from aweigh.engine.arguments import create_arguments
-from aweigh.engine.connection import EngineLine
+from aweigh.engine.connection import AbortableConnection
+from aweigh.engine.container import Container, address_in, inspect
 from aweigh.engine.container_spec import ContainerSpec
 from aweigh.engine.errors import engine_error
 
@@ -31,38 +30,6 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 120
 _POLL_SECONDS: Final = 0.2
 _TAR_BYTES: Final = 20 * 512  # the overhead of a tar with one file
-
-
-@dataclass(frozen=True, kw_only=True)
-class Container:
-    """A container as the engine reports it now."""
-
-    id: str
-    name: str
-    labels: Mapping[str, str]
-    image_id: str
-    status: str  # created, running, restarting, paused, exited, dead
-    exit_code: int = 0
-    out_of_memory: bool = False
-    error: str = ""
-    health: str = ""  # starting, healthy, unhealthy; empty without HEALTHCHECK
-    health_output: str = ""
-    restarts: int = 0
-    restart: str = ""  # the current policy; `aweigh.restart` is the one it was created with
-    addresses: Mapping[str, str] = field(default_factory=dict)  # by network
-    started_at: str = ""
-    finished_at: str = ""
-
-    @property
-    def running(self) -> bool:
-        return self.status == "running"
-
-    def seconds(self, now: datetime) -> float:
-        """Return how many seconds it has run, by the engine's clock; 0 if it was never started."""
-        if self.status == "created":
-            return 0.0
-        end = now if self.running else datetime.fromisoformat(self.finished_at)
-        return (end - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 class Engine:
@@ -78,9 +45,9 @@ class Engine:
             self._client = docker.APIClient(self._host, "auto", TIMEOUT_SECONDS)
         return self._client
 
-    def line(self, timeout: float | None = None) -> EngineLine:
+    def line(self, timeout: float | None = None) -> AbortableConnection:
         """Return a connection for one request that may have to wait for a registry."""
-        return EngineLine(self._host, timeout)
+        return AbortableConnection(self._host, timeout)
 
     async def call(
         self, doing: str, call: Callable[[docker.APIClient], T], *, wanted: bool = False
@@ -117,12 +84,12 @@ class Engine:
 
         def listed(c: docker.APIClient) -> list[Container]:
             found = c.containers(all=True, filters={"label": wanted})
-            return [known for one in found if (known := _inspect(c, one["Id"]))]
+            return [known for one in found if (known := inspect(c, one["Id"]))]
 
         return sorted(await self.call("list containers", listed), key=lambda one: one.name)
 
     async def container(self, name: str) -> Container | None:
-        return await self.call(f"look at container {name}", lambda c: _inspect(c, name))
+        return await self.call(f"look at container {name}", lambda c: inspect(c, name))
 
     async def create(self, spec: ContainerSpec) -> None:
         """Create a container without starting it.
@@ -222,7 +189,7 @@ class Engine:
         def listed(c: docker.APIClient) -> set[str]:
             found = c.containers(all=True, filters={"network": network})
             joined = [one["NetworkSettings"]["Networks"].get(network) or {} for one in found]
-            return {_address(endpoint) for endpoint in joined} - {""}
+            return {address_in(endpoint) for endpoint in joined} - {""}
 
         return await self.call(f"list addresses on {network}", listed)
 
@@ -234,7 +201,7 @@ class Engine:
             for one in c.containers():
                 bound = [(known.get("PublicPort"), known.get("Type")) for known in one["Ports"]]
                 if (port, protocol) in bound:
-                    return _inspect(c, one["Id"])
+                    return inspect(c, one["Id"])
             return None
 
         return await self.call(f"look for port {port}", found)
@@ -273,35 +240,3 @@ def _connect(c: docker.APIClient, name: str, network: str, alias: str) -> None:
         raise StepUnavailable(
             Reason.START_FAILED, f"network {network} was removed just now"
         ) from error
-
-
-def _inspect(c: docker.APIClient, name: str) -> Container | None:
-    try:
-        raw: dict[str, Any] = c.inspect_container(name)
-    except NotFound:
-        return None
-    state, health = raw["State"], raw["State"].get("Health") or {}
-    last = (health.get("Log") or [{}])[-1]
-    networks = raw["NetworkSettings"]["Networks"] or {}
-    return Container(
-        id=raw["Id"],
-        name=raw["Name"].removeprefix("/"),
-        labels=raw["Config"]["Labels"] or {},
-        image_id=raw["Image"],
-        status=state["Status"],
-        exit_code=state["ExitCode"],
-        out_of_memory=state["OOMKilled"],
-        error=state["Error"],
-        health=health.get("Status", ""),
-        health_output=str(last.get("Output", "")),
-        restarts=raw["RestartCount"],
-        restart=raw["HostConfig"]["RestartPolicy"]["Name"],
-        addresses={name: _address(network or {}) for name, network in networks.items()},
-        started_at=state["StartedAt"],
-        finished_at=state["FinishedAt"],
-    )
-
-
-def _address(network: Mapping[str, Any]) -> str:
-    """Return the static address, which a stopped container keeps, or the current one."""
-    return (network.get("IPAMConfig") or {}).get("IPv4Address") or network.get("IPAddress") or ""

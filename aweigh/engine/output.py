@@ -17,7 +17,8 @@ from urllib3.exceptions import HTTPError
 from aweigh.core.text import CUT
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import BuildLost
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 
 _GATHER_SECONDS: Final = 0.05
 #: Lines that are read ahead; after that, a faster writer waits.

@@ -6,7 +6,8 @@ from typing import Final
 
 from aweigh.core.tasks import gather_all
 from aweigh.deployments.release import Release
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 from aweigh.engine.labels import (
     APPLICATION,
     DEPLOYMENT,

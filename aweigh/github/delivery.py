@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from aweigh.github.push import Event
+from aweigh.github.push import RepositoryEvent
 
 #: Each secret hashes the body once more: the most bytes to hash, and the most secrets.
 MOST_HASHED: Final = 128 * 1024**2
@@ -72,13 +72,13 @@ def is_readable(payload: bytes) -> bool:
     return payload.count(b",") <= MOST_VALUES
 
 
-def named_repositories(payload: bytes) -> tuple[Event, ...]:
+def named_repositories(payload: bytes) -> tuple[RepositoryEvent, ...]:
     """Return the repositories that the body names, without parsing the rest of it.
 
     Unverified until the signature is. Quotes within strings are escaped, so that no text in a
     delivery, such as a commit's message, is taken for the name.
     """
-    found: dict[tuple[str, str | None], Event] = {}
+    found: dict[tuple[str, str | None], RepositoryEvent] = {}
     for place in islice(_places(payload), _MOST_OBJECTS):
         if event := _event_at(payload, place):
             found.setdefault((event.repository.clone_url, event.repository.identity), event)
@@ -97,10 +97,10 @@ def _places(payload: bytes) -> Iterator[int]:
             yield opened.end()
 
 
-def _event_at(payload: bytes, place: int) -> Event | None:
+def _event_at(payload: bytes, place: int) -> RepositoryEvent | None:
     text = payload[place : place + _DESCRIPTION].decode(errors="replace")
     try:
         described: Any = json.JSONDecoder().raw_decode(text)[0]
-        return Event.model_validate({"repository": described})
+        return RepositoryEvent.model_validate({"repository": described})
     except (ValueError, RecursionError, ValidationError):
         return None

@@ -59,7 +59,7 @@ class Installed(BaseModel):
     id: int
 
 
-class Event(BaseModel):
+class RepositoryEvent(BaseModel):
     """The fields of every event of a repository."""
 
     repository: Repository
@@ -67,7 +67,7 @@ class Event(BaseModel):
     installation: Installed | None = None
 
 
-class Push(Event):
+class Push(RepositoryEvent):
     ref: str
     before: CommitId
     after: CommitId
@@ -121,7 +121,7 @@ class Push(Event):
         return self._touches[patterns]
 
 
-class Newest(BaseModel):
+class NewestPush(BaseModel):
     """The newest push that an application has deployed."""
 
     pushed_at: datetime
@@ -129,12 +129,14 @@ class Newest(BaseModel):
     after: str
 
     @classmethod
-    def of(cls, push: Push, now: datetime) -> "Newest":
+    def of(cls, push: Push, now: datetime) -> "NewestPush":
         at = push.repository.pushed_at or now
         return cls(pushed_at=at, before=push.before, after=push.commit)
 
 
-def why_ignored(push: Push, source: GitSource, newest: Newest | None, *, skips: bool) -> str | None:
+def why_ignored(
+    push: Push, source: GitSource, newest: NewestPush | None, *, skips: bool
+) -> str | None:
     """Return why a push is not deployed; None if it is.
 
     A tag is deployed whatever its commit's message says: release tools write `[skip ci]` there.
@@ -177,7 +179,7 @@ def _matches(path: str, pattern: str) -> bool:
     return path.startswith(pattern.rstrip("/") + "/") or fnmatchcase(path, pattern)
 
 
-def _is_older(push: Push, newest: Newest) -> bool:
+def _is_older(push: Push, newest: NewestPush) -> bool:
     at = push.repository.pushed_at
     if push.tag is not None:  # a pushed tag is deployed, whatever its commit
         return at is not None and at < newest.pushed_at

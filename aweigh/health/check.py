@@ -12,7 +12,7 @@ SHORTEST_GATE: Final = 60
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeResult:
     """The result of one probe, described for people."""
 
     healthy: bool

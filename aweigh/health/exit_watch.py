@@ -8,7 +8,8 @@ from aweigh.core.text import one_line
 from aweigh.deployments.application import Resources
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.secrets.value import mask_lines
 from aweigh.servers.running_step import RunningStep

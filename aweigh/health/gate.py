@@ -9,9 +9,9 @@ from aweigh.core.text import one_line
 from aweigh.deployments.application import LONGEST_GATE, HealthCheck
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.naming import Names
-from aweigh.health.check import Seen, chosen_check, deadline_of
+from aweigh.health.check import ProbeResult, chosen_check, deadline_of
 from aweigh.health.exit_watch import ExitWatch
 from aweigh.health.probe import Probe
 from aweigh.images.facts import ImageFacts, exposed_port
@@ -91,7 +91,7 @@ class HealthGate:
 
     async def _ask_while_running(
         self, container: Container, question: _Question, seconds: float
-    ) -> tuple[Container, Seen]:
+    ) -> tuple[Container, ProbeResult]:
         """Probe a container, stopping if it exits: its address would never answer."""
         asking = asyncio.create_task(self._ask(container, question, seconds))
         try:
@@ -101,14 +101,14 @@ class HealthGate:
         finally:
             asking.cancel()
 
-    async def _ask(self, container: Container, question: _Question, seconds: float) -> Seen:
+    async def _ask(self, container: Container, question: _Question, seconds: float) -> ProbeResult:
         check, step = question.check, question.step
         if check.type == "image":
             output = one_line(mask(container.health_output, step.secrets), _SHOWN_WIDTH)
             what = f"HEALTHCHECK is {container.health} {output}".rstrip()
-            return Seen(container.health == "healthy", what)
+            return ProbeResult(container.health == "healthy", what)
         if check.type == "uptime":
-            return Seen(seconds >= check.seconds, f"up for {seconds:.0f} s")
+            return ProbeResult(seconds >= check.seconds, f"up for {seconds:.0f} s")
         address = self._names.own_address(container.addresses)
         if check.type == "tcp":
             return await self._probe.tcp(address, question.port or 0)

@@ -8,7 +8,7 @@ import httpx2
 
 from aweigh.core.tls import trusted
 from aweigh.deployments.application import HealthCheck
-from aweigh.health.check import Seen
+from aweigh.health.check import ProbeResult
 
 _TIMEOUT_SECONDS: Final = 5.0
 
@@ -28,7 +28,7 @@ class Probe:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def http(self, address: str, port: int, host: str, check: HealthCheck) -> Seen:
+    async def http(self, address: str, port: int, host: str, check: HealthCheck) -> ProbeResult:
         url = httpx2.URL(scheme="http", host=address, port=port, path=check.path)
         try:
             # A limit for the whole request: a server that sends its header byte by byte would block
@@ -39,17 +39,17 @@ class Probe:
             ):
                 status = answer.status_code
         except (httpx2.HTTPError, TimeoutError) as error:
-            return Seen(False, f"GET {url} got no answer: {_words(error)}")
-        return Seen(check.accepts(status), f"GET {url} was answered {status}")
+            return ProbeResult(False, f"GET {url} got no answer: {_words(error)}")
+        return ProbeResult(check.accepts(status), f"GET {url} was answered {status}")
 
-    async def tcp(self, address: str, port: int) -> Seen:
+    async def tcp(self, address: str, port: int) -> ProbeResult:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 _, writer = await asyncio.open_connection(address, port)
         except (OSError, TimeoutError) as error:
-            return Seen(False, f"connecting to {address}:{port} failed: {_words(error)}")
+            return ProbeResult(False, f"connecting to {address}:{port} failed: {_words(error)}")
         writer.close()
-        return Seen(True, f"{address}:{port} accepts connections")
+        return ProbeResult(True, f"{address}:{port} accepts connections")
 
 
 def _words(error: Exception) -> str:

@@ -23,7 +23,7 @@ from aweigh.deployments.step_errors import (
     StepError,
     StepUnavailable,
 )
-from aweigh.engine.connection import EngineLine
+from aweigh.engine.connection import AbortableConnection
 from aweigh.engine.engine import Engine
 from aweigh.engine.errors import text_of
 from aweigh.images.facts import ImageFacts
@@ -47,7 +47,7 @@ _DOWNLOADED: Final = frozenset(
 
 
 @dataclass
-class Progress:
+class PullProgress:
     """The progress of a pull. Totals appear only as layers start, so there is no percentage."""
 
     done: set[str] = field(default_factory=set)
@@ -77,7 +77,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteImage:
     """A registry's description of an image; platforms only if its manifest lists them."""
 
     digest: str
@@ -101,7 +101,7 @@ class Images:
 
         return await self._engine.call(f"look at image {reference}", found)
 
-    async def look_up(self, reference: ImageReference, registry: Registry | None) -> Remote:
+    async def look_up(self, reference: ImageReference, registry: Registry | None) -> RemoteImage:
         """Resolve a reference at its registry, without pulling.
 
         Raises:
@@ -111,10 +111,10 @@ class Images:
         line = self._engine.line(_ASKING_SECONDS)
         path = f"/distribution/{quote(str(reference))}/json"
 
-        def asked(c: docker.APIClient) -> Remote:
+        def asked(c: docker.APIClient) -> RemoteImage:
             told = line.value(c, path, _credentials(registry))
             platforms = tuple(map(_platform, told.get("Platforms") or ()))
-            return Remote(str(told["Descriptor"]["digest"]), platforms)
+            return RemoteImage(str(told["Descriptor"]["digest"]), platforms)
 
         return await self._asking(reference, asked, line)
 
@@ -122,7 +122,7 @@ class Images:
         self,
         reference: ImageReference,
         registry: Registry | None,
-        watch: Callable[[Progress], bool] = lambda progress: True,
+        watch: Callable[[PullProgress], bool] = lambda progress: True,
         *,
         asked: ImageReference | None = None,
         platform: Platform | None = None,
@@ -139,7 +139,7 @@ class Images:
         """
 
         named = asked or reference
-        progress = Progress()
+        progress = PullProgress()
         line = self._engine.line()
         wanted = {"fromImage": reference.repository, "tag": reference.digest or reference.tag or ""}
         if platform:
@@ -161,7 +161,10 @@ class Images:
         await self._asking(named, pulled, line)
 
     async def _asking(
-        self, reference: ImageReference, call: Callable[[docker.APIClient], T], line: EngineLine
+        self,
+        reference: ImageReference,
+        call: Callable[[docker.APIClient], T],
+        line: AbortableConnection,
     ) -> T:
         try:
             return await in_thread(lambda: call(self._engine.client()), line.hang_up)

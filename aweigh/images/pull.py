@@ -16,7 +16,7 @@ from aweigh.deployments.step_errors import (
     StepUnavailable,
 )
 from aweigh.images.facts import ImageFacts
-from aweigh.images.images import Images, Progress
+from aweigh.images.images import Images, PullProgress
 from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
@@ -109,7 +109,7 @@ class _Watch:
         #: Why the pull was stopped, if not by a cancel.
         self.refusal: StepFailed | None = None
 
-    def __call__(self, progress: Progress) -> bool:
+    def __call__(self, progress: PullProgress) -> bool:
         self.last = str(progress)
         if self._step.attempt.is_cancelled():
             return False

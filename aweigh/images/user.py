@@ -12,7 +12,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
-class Owner:
+class ImageUser:
     uid: int
     gid: int
 
@@ -21,7 +21,7 @@ def runs_as_root(user: str) -> bool:
     return user.partition(":")[0] in ("", "0", "root")
 
 
-def owner_of(user: str, read: Callable[[str], str]) -> Owner | None:
+def owner_of(user: str, read: Callable[[str], str]) -> ImageUser | None:
     """Return the user and group of an image's `USER`, by number or by the image's own files.
 
     None if the user does not exist: the engine would not start such a container.
@@ -32,11 +32,11 @@ def owner_of(user: str, read: Callable[[str], str]) -> Owner | None:
         return None
     uid, gid = (int(known[2]), int(known[3])) if known else (int(name), 0)
     if not group:
-        return Owner(uid, gid)
+        return ImageUser(uid, gid)
     found = _entry(read("/etc/group"), group, numbers=1)
     if found is None and not _NUMBER.fullmatch(group):
         return None
-    return Owner(uid, int(found[2]) if found else int(group))
+    return ImageUser(uid, int(found[2]) if found else int(group))
 
 
 def _entry(file: str, name: str, *, numbers: int = 2) -> list[str] | None:

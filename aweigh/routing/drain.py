@@ -8,7 +8,7 @@ from typing import Final
 
 from aweigh.core.errors import ProxySilent
 from aweigh.core.threads import in_thread
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.naming import Names
 from aweigh.routing.route import Generation
 from aweigh.routing.route_files import RouteFile, RouteFiles

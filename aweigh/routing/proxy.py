@@ -15,11 +15,12 @@ from aweigh.deployments.step_errors import (
     StepFailed,
     StepUnavailable,
 )
+from aweigh.engine.container import Container
 from aweigh.engine.container_spec import (
     ContainerSpec,
     Mount,
 )
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.engine import Engine
 from aweigh.engine.labels import (
     INSTANCE,
     PLAN,

@@ -17,7 +17,7 @@ _APPLICATION_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class TraefikAnswer:
     """A response that came through the proxy."""
 
     status: int
@@ -79,7 +79,7 @@ class Traefik:
         """Whether Traefik has the generation's service. Raises: ProxySilent."""
         return await self._ask(f"http/services/{generation.service}@file") is not None
 
-    async def probe(self, slug: str, host: str, path: str) -> Answer | None:
+    async def probe(self, slug: str, host: str, path: str) -> TraefikAnswer | None:
         """Send one request to an application through the proxy, without the user's own middlewares.
 
         Only the head of the response is read: the body may never end. Return None if the
@@ -95,7 +95,7 @@ class Traefik:
         try:
             async with asyncio.timeout(_APPLICATION_SECONDS), request as answer:
                 stamp = answer.headers.get(GENERATION_HEADER, "")
-                return Answer(answer.status_code, int(stamp) if stamp.isdigit() else None)
+                return TraefikAnswer(answer.status_code, int(stamp) if stamp.isdigit() else None)
         except (httpx2.ReadTimeout, TimeoutError):
             return None
         except httpx2.HTTPError as error:

@@ -11,7 +11,7 @@ from aweigh.deployments.step_errors import (
     StepFailed,
     StepUnavailable,
 )
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.naming import Names
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.health.probe import Probe

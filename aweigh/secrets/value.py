@@ -69,7 +69,7 @@ def last_lines(lines: list[str], secrets: list[str], count: int) -> list[str]:
     return lines[first:]
 
 
-class Printed:
+class OutputMask:
     """Hides secrets in output that arrives in pieces; a secret may start in earlier lines."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class SealBroken(Unreadable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owner:
+class SealOwner:
     """The object that a value belongs to."""
 
     kind: str
@@ -38,7 +38,7 @@ class Owner:
         return f"{self.kind}/{self.id}"
 
 
-_DECOY: Final = Owner(kind="decoy", id="")
+_DECOY: Final = SealOwner(kind="decoy", id="")
 
 
 class Vault:
@@ -57,11 +57,11 @@ class Vault:
     def key_ids(self) -> frozenset[str]:
         return frozenset(self._keys)
 
-    def seal(self, owner: Owner, text: str) -> str:
+    def seal(self, owner: SealOwner, text: str) -> str:
         token = self._keys[self.current].encrypt(f"{owner}\n{text}".encode())
         return f"{_VERSION}:{self.current}:{token.decode()}"
 
-    def open(self, owner: Owner, sealed: str) -> str:
+    def open(self, owner: SealOwner, sealed: str) -> str:
         """Decrypt a value. Raises: SealBroken."""
         key_id = key_id_of(sealed)
         if key_id not in self._keys and self._path:

@@ -9,17 +9,17 @@ from pydantic import BaseModel, ValidationError
 from aweigh.contract import (
     BOOT_HEADER,
     IDENTITY_HEADER,
-    Branch,
-    Fence,
+    BranchHead,
     Findings,
-    Head,
+    HighestSequence,
     Inventory,
     Lease,
-    Lifted,
     LogLength,
     PolledApplications,
+    PolledBranch,
     PollOutcome,
     Removal,
+    Replacement,
     RepositoryToken,
     StepReport,
 )
@@ -169,9 +169,9 @@ class Api:
             Unavailable
         """
         path = f"/releases/{_part(deployment_id)}/fence"
-        answer = await self._ask("PUT", path, json=Fence(highest=highest).model_dump())
+        answer = await self._ask("PUT", path, json=HighestSequence(highest=highest).model_dump())
         _refuse(answer)
-        return _read(Lifted, answer).deployment
+        return _read(Replacement, answer).deployment
 
     async def polled_applications(self) -> tuple[str, ...]:
         """Return the applications whose branches are polled. Raises: Conflict, Unavailable."""
@@ -179,17 +179,17 @@ class Api:
         _refuse(answer)
         return _read(PolledApplications, answer).applications
 
-    async def branch(self, application_id: str) -> Branch | None:
+    async def branch(self, application_id: str) -> PolledBranch | None:
         """Return what a poll needs; None if none is due. Raises: Conflict (GitHub), Unavailable."""
         answer = await self._ask("GET", f"/branches/{_part(application_id)}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         _refuse(answer)
-        branch = _read(Branch, answer)
+        branch = _read(PolledBranch, answer)
         self.secrets.add(application_id, branch.source.secrets)
         return branch
 
-    async def report_head(self, application_id: str, head: Head) -> PollOutcome:
+    async def report_head(self, application_id: str, head: BranchHead) -> PollOutcome:
         """Report a head. Raises: Conflict (the application is gone), Unavailable."""
         body = head.model_dump(mode="json")
         answer = await self._ask("PUT", f"/branches/{_part(application_id)}/head", json=body)

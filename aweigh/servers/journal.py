@@ -26,7 +26,7 @@ from aweigh.core.text import printable
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import StepName
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.secrets.value import Printed, mask_words
+from aweigh.secrets.value import OutputMask, mask_words
 from aweigh.servers.api_client import Api
 
 _CHUNK: Final = 256 * 1024
@@ -50,7 +50,7 @@ class Journal:
         self._output_bytes = output_bytes
         self._wake = asyncio.Event()
         self._sent: dict[str, int] = {}
-        self._printed: dict[str, Printed] = {}
+        self._printed: dict[str, OutputMask] = {}
         self._shipping = asyncio.Lock()
 
     def write(self, deployment_id: str, text: str, secrets: list[str]) -> None:
@@ -69,7 +69,7 @@ class Journal:
             room = self._output_bytes - self.length(deployment_id)
             if room <= 0:
                 return
-            printed = self._printed.setdefault(deployment_id, Printed())
+            printed = self._printed.setdefault(deployment_id, OutputMask())
             stamped = _stamped(printed.masked(lines, secrets))
             if sum(map(len, stamped)) >= room:
                 stamped = [*_filling(stamped, room), *_stamped([self._full])]

@@ -17,7 +17,7 @@ from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.repository import repository_key
 from aweigh.deployments.source import GitSource
 from aweigh.secrets.error_text import said_by
-from aweigh.secrets.vault import Owner
+from aweigh.secrets.vault import SealOwner
 from aweigh.store import claims, releases
 from aweigh.store.database import Transaction, locking
 from aweigh.store.tables import ApplicationRow
@@ -63,7 +63,7 @@ class Application:
 
 
 def seal_settings(tx: Transaction, row: ApplicationRow, settings: ApplicationSettings) -> None:
-    owner = Owner(kind=_SETTINGS, id=row.id)
+    owner = SealOwner(kind=_SETTINGS, id=row.id)
     row.settings = tx.vault.seal(owner, releases.settings_text(settings))
     row.claims = claims.text_of(settings)
     source = settings.source
@@ -81,19 +81,19 @@ def opened(tx: Transaction, row: ApplicationRow) -> Application:
     Raises:
         Unreadable
     """
-    text = tx.vault.open(Owner(kind=_SETTINGS, id=row.id), row.settings)
+    text = tx.vault.open(SealOwner(kind=_SETTINGS, id=row.id), row.settings)
     return Application(row=row, settings=releases.settings_in(text, row.slug))
 
 
 def secret_of(tx: Transaction, row: ApplicationRow) -> str:
-    return tx.vault.open(Owner(kind=_SECRET, id=row.id), row.secret)
+    return tx.vault.open(SealOwner(kind=_SECRET, id=row.id), row.secret)
 
 
 def webhook_secret_of(tx: Transaction, row: ApplicationRow) -> str | None:
     """None for an application that is older than webhooks; a rotation makes one."""
     if not row.webhook_secret:
         return None
-    return tx.vault.open(Owner(kind=_WEBHOOK, id=row.id), row.webhook_secret)
+    return tx.vault.open(SealOwner(kind=_WEBHOOK, id=row.id), row.webhook_secret)
 
 
 async def create(
@@ -137,14 +137,14 @@ async def next_sequence(tx: Transaction, row: ApplicationRow) -> int:
 def rotate_secret(tx: Transaction, row: ApplicationRow) -> None:
     """Replace deploy hook and secrets; the old ones stop working with this transaction."""
     row.hook = new_secret("hook")
-    row.webhook_secret = tx.vault.seal(Owner(kind=_WEBHOOK, id=row.id), new_secret("awws"))
-    row.secret = tx.vault.seal(Owner(kind=_SECRET, id=row.id), new_secret("awds"))
+    row.webhook_secret = tx.vault.seal(SealOwner(kind=_WEBHOOK, id=row.id), new_secret("awws"))
+    row.secret = tx.vault.seal(SealOwner(kind=_SECRET, id=row.id), new_secret("awds"))
 
 
 def reseal(tx: Transaction, row: ApplicationRow) -> None:
     """Seal all its secrets again, with the current key."""
     for kind, column in _SEALED:
-        owner, sealed = Owner(kind=kind, id=row.id), getattr(row, column)
+        owner, sealed = SealOwner(kind=kind, id=row.id), getattr(row, column)
         if sealed:
             setattr(row, column, tx.vault.seal(owner, tx.vault.open(owner, sealed)))
 

@@ -5,18 +5,18 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from aweigh.contract import Branch, Head
+from aweigh.contract import BranchHead, PolledBranch
 from aweigh.core.errors import NotFound
 from aweigh.deployments.branch_poll import BranchPoll
 from aweigh.deployments.build_settings import Buildpacks
 from aweigh.deployments.deployment import OPEN, Trigger
 from aweigh.deployments.source import GitSource
-from aweigh.github.push import Commit, Newest, Push, Repository, why_ignored
+from aweigh.github.push import Commit, NewestPush, Push, Repository, why_ignored
 from aweigh.store import admission, applications
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import Transaction
-from aweigh.store.pushes import Taken
+from aweigh.store.pushes import PushOutcome
 from aweigh.store.tables import ApplicationRow, DeploymentRow, ReleaseRow
 
 #: How far GitHub's clock, which orders pushes, may lag behind this one.
@@ -33,7 +33,7 @@ async def followers(tx: Transaction, server: str) -> list[str]:
     return list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
 
 
-async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
+async def branch(tx: Transaction, server: str, application_id: str) -> PolledBranch:
     """Return what a poll of the application's branch needs, with the source's secrets.
 
     Raises:
@@ -45,7 +45,7 @@ async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
         raise NotFound(f"{row.slug} has an open deployment; the next poll finds the branch")
     poll = BranchPoll.read(row.branch_poll, source)
     since = await _commits(tx, row, since=await newest_followed(tx, row, poll))
-    return Branch(
+    return PolledBranch(
         source=source.model_copy(update={"build": Buildpacks()}),  # without the build's secrets
         sequence=row.last_sequence,
         known=(poll.settled, *poll.deleted, *since) if poll else (),
@@ -54,7 +54,7 @@ async def branch(tx: Transaction, server: str, application_id: str) -> Branch:
     )
 
 
-async def take(tx: Transaction, server: str, application_id: str, head: Head) -> Taken:
+async def take(tx: Transaction, server: str, application_id: str, head: BranchHead) -> PushOutcome:
     """Deploy a head that no delivery named, unless the application has changed since the poll.
 
     Raises:
@@ -64,30 +64,32 @@ async def take(tx: Transaction, server: str, application_id: str, head: Head) ->
     row = application.row
     seen = (head.repository, head.branch, head.sequence)
     if seen != (source.repository, source.branch, row.last_sequence):
-        return Taken(slug=row.slug, why_ignored="the application has changed since the poll")
+        return PushOutcome(slug=row.slug, why_ignored="the application has changed since the poll")
     poll = BranchPoll.read(row.branch_poll, source)
     if poll is None:
         row.branch_poll = BranchPoll.first(source, head.commit).model_dump_json()
-        return Taken(slug=row.slug, why_ignored="the first poll found the branch at this commit")
+        return PushOutcome(
+            slug=row.slug, why_ignored="the first poll found the branch at this commit"
+        )
     why = why_ignored(_as_push(head), source, None, skips=head.skips)
     moved = poll.settle(head.commit, deployed=poll.deployed if why else head.commit)
     row.branch_poll = moved.model_dump_json()
     if why:
-        return Taken(slug=row.slug, why_ignored=why)
+        return PushOutcome(slug=row.slug, why_ignored=why)
     row.newest_push = _newest(row, head)
     order = Order(trigger=Trigger.POLL, actor="poll", commit=head.commit)
     made = await admission.admit(tx, application, order)
-    return Taken(slug=row.slug, deployment=made.id)
+    return PushOutcome(slug=row.slug, deployment=made.id)
 
 
-def _newest(row: ApplicationRow, head: Head) -> str | None:
+def _newest(row: ApplicationRow, head: BranchHead) -> str | None:
     """A late delivery of a push before the poll must not replace this head."""
-    known = Newest.model_validate_json(row.newest_push) if row.newest_push else None
+    known = NewestPush.model_validate_json(row.newest_push) if row.newest_push else None
     at = head.asked_at - _CLOCK_SKEW if head.asked_at else None
     if at is None or (known and known.pushed_at > at):
         return row.newest_push
     before = head.before or _NO_COMMIT
-    return Newest(pushed_at=at, before=before, after=head.commit).model_dump_json()
+    return NewestPush(pushed_at=at, before=before, after=head.commit).model_dump_json()
 
 
 async def _follower(
@@ -140,7 +142,7 @@ async def _commits(tx: Transaction, row: ApplicationRow, *, since: int) -> list[
     return [commit for commit in await tx.session.scalars(query.distinct()) if commit]
 
 
-def _as_push(head: Head) -> Push:
+def _as_push(head: BranchHead) -> Push:
     paths = head.paths or ()
     changes = () if head.paths is None else (Commit(modified=paths),)
     return Push(

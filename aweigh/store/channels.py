@@ -20,7 +20,7 @@ from aweigh.notifications.channel import Channel, ChannelKind, Webhook, new_sign
 from aweigh.notifications.delivery_state import DeliveryState, NoticeKind
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.value import REVEAL
-from aweigh.secrets.vault import Owner
+from aweigh.secrets.vault import SealOwner
 from aweigh.store import events, notices
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ChannelRow, DeliveryRow
@@ -47,7 +47,7 @@ class OpenedChannel:
 
 def opened(tx: Transaction, row: ChannelRow) -> OpenedChannel:
     """Raises: Unreadable."""
-    text = tx.vault.open(Owner(kind=_SETTINGS, id=row.id), row.settings)
+    text = tx.vault.open(SealOwner(kind=_SETTINGS, id=row.id), row.settings)
     try:
         settings = _CHANNEL.validate_json(text)
     except ValidationError as error:
@@ -124,9 +124,9 @@ def _seal(tx: Transaction, row: ChannelRow, column: str, text: str) -> None:
     setattr(row, column, tx.vault.seal(_owner(row, column), text))
 
 
-def _owner(row: ChannelRow, column: str) -> Owner:
+def _owner(row: ChannelRow, column: str) -> SealOwner:
     # A rotation moves a sealed secret from one column to the other.
-    return Owner(kind=f"channels.{column.removeprefix('old_')}", id=row.id)
+    return SealOwner(kind=f"channels.{column.removeprefix('old_')}", id=row.id)
 
 
 def reseal(tx: Transaction, row: ChannelRow) -> int:

@@ -12,7 +12,7 @@ from aweigh.core.errors import Conflict
 from aweigh.deployments import history
 from aweigh.deployments.application import KeepDeployments
 from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind
-from aweigh.deployments.history import Entry, Needs
+from aweigh.deployments.history import HistoryEntry, Needs
 from aweigh.store import applications, branch_polls, deployments, events, outbox, servers
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, DeploymentRow, LogChunk, ReleaseRow, StepRow
@@ -92,9 +92,9 @@ async def _needs(tx: Transaction, application: ApplicationRow, keep_releases: in
     )
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any) -> HistoryEntry:
     """`row`: a deployment, or the same columns of one."""
-    return Entry(
+    return HistoryEntry(
         id=row.id, sequence=row.sequence, state=DeploymentState(row.state),
         release=row.release_id, finished_at=row.finished_at,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from aweigh.deployments.deployment import (
     StepState,
 )
 from aweigh.deployments.release import Image, Release
-from aweigh.deployments.workflow_ids import Expected, deployment_workflow
+from aweigh.deployments.workflow_ids import ExpectedWorkflow, deployment_workflow
 from aweigh.store import releases
 from aweigh.store.database import Transaction
 from aweigh.store.tables import (
@@ -85,7 +85,7 @@ async def application_of(tx: Transaction, row: DeploymentRow) -> ApplicationRow:
     return await tx.session.get_one(ApplicationRow, row.application_id)
 
 
-async def workflow_of(tx: Transaction, row: DeploymentRow) -> Expected:
+async def workflow_of(tx: Transaction, row: DeploymentRow) -> ExpectedWorkflow:
     """Return the one workflow that may act for the deployment."""
     application = await application_of(tx, row)
     return deployment_workflow(application.slug, row.sequence, row.id)
@@ -208,7 +208,7 @@ _AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class DeploymentProgress:
     """The part of a deployment that changes while callers follow it."""
 
     state: str
@@ -219,16 +219,18 @@ class Progress:
     has_running_step: bool
 
 
-async def progress(tx: Transaction, deployment_ids: Collection[str]) -> Mapping[str, Progress]:
+async def progress(
+    tx: Transaction, deployment_ids: Collection[str]
+) -> Mapping[str, DeploymentProgress]:
     """Return the progress of each deployment that exists."""
     left = iter(deployment_ids)
-    found: dict[str, Progress] = {}
+    found: dict[str, DeploymentProgress] = {}
     while some := list(islice(left, _AT_ONCE)):
         found.update(await _progress(tx, some))
     return found
 
 
-async def _progress(tx: Transaction, deployment_ids: list[str]) -> Mapping[str, Progress]:
+async def _progress(tx: Transaction, deployment_ids: list[str]) -> Mapping[str, DeploymentProgress]:
     chunk = select(func.max(LogChunk.offset)).where(LogChunk.deployment_id == DeploymentRow.id)
     running = exists().where(
         StepRow.deployment_id == DeploymentRow.id, StepRow.state == StepState.RUNNING
@@ -241,7 +243,7 @@ async def _progress(tx: Transaction, deployment_ids: list[str]) -> Mapping[str, 
         running.label("has_running_step"),
     ).where(DeploymentRow.id.in_(deployment_ids))
     return {
-        row.id: Progress(
+        row.id: DeploymentProgress(
             state=row.state,
             finished_at=row.finished_at,
             newest_chunk=row.newest_chunk,

@@ -10,7 +10,7 @@ from aweigh.deployments.deployment import (
     DeploymentState,
     EventKind,
     Reason,
-    Standing,
+    RecordedState,
     StepState,
     Trigger,
     message_of_superseded,
@@ -168,15 +168,15 @@ async def _ended(tx: Transaction, row: DeploymentRow, event: EventKind) -> None:
     await claims.settle(tx, await applications.locked_row(tx, row.application_id))
 
 
-async def standing(tx: Transaction, deployment_id: str) -> Standing:
+async def standing(tx: Transaction, deployment_id: str) -> RecordedState:
     """Return the recorded state; after a success, with what is live now."""
     row = await find_row(tx, deployment_id)
     state = DeploymentState(row.state)
     if state is DeploymentState.SUCCEEDED:
-        return Standing(
+        return RecordedState(
             state, None, f"The deployment has succeeded already. {await _live_now(tx, row)}"
         )
-    return Standing(state, Reason(row.reason) if row.reason else None, row.message or "")
+    return RecordedState(state, Reason(row.reason) if row.reason else None, row.message or "")
 
 
 async def _check_reopening(tx: Transaction, row: DeploymentRow, run_id: str) -> None:

@@ -9,7 +9,7 @@ from aweigh.deployments.branch_poll import BranchPoll
 from aweigh.deployments.deployment import Trigger
 from aweigh.deployments.repository import AppInstallation
 from aweigh.deployments.source import GitSource
-from aweigh.github.push import Event, Newest, Push, why_ignored
+from aweigh.github.push import NewestPush, Push, RepositoryEvent, why_ignored
 from aweigh.store import admission, applications, idempotency
 from aweigh.store.admission import Order
 from aweigh.store.applications import Application
@@ -19,7 +19,7 @@ from aweigh.store.tables import ApplicationRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class PushOutcome:
     """What an application made of a push: a deployment, or none and why."""
 
     slug: str
@@ -27,14 +27,14 @@ class Taken:
     why_ignored: str | None = None
 
 
-async def followers(tx: Transaction, events: Iterable[Event]) -> list[ApplicationRow]:
+async def followers(tx: Transaction, events: Iterable[RepositoryEvent]) -> list[ApplicationRow]:
     """Return the applications of the events' repositories, each once."""
     found = {row.id: row for event in events for row in await _followers(tx, event)}
     return list(found.values())
 
 
 async def of_repository(
-    tx: Transaction, event: Event, application_ids: Container[str]
+    tx: Transaction, event: RepositoryEvent, application_ids: Container[str]
 ) -> list[Application]:
     """Return those of the given applications that are built from the event's repository.
 
@@ -44,7 +44,7 @@ async def of_repository(
     return applications.readable(tx, (row for row in rows if row.id in application_ids))
 
 
-async def of_installation(tx: Transaction, event: Event) -> list[Application]:
+async def of_installation(tx: Transaction, event: RepositoryEvent) -> list[Application]:
     """Return the applications that use the App's installation that the event names."""
     found = applications.readable(tx, await _followers(tx, event))
     return [one for one in found if event.installation and _is_read_by(event.installation.id, one)]
@@ -56,7 +56,7 @@ def _is_read_by(installation: int, application: Application) -> bool:
     return isinstance(credentials, AppInstallation) and credentials.installation == installation
 
 
-async def _followers(tx: Transaction, event: Event) -> list[ApplicationRow]:
+async def _followers(tx: Transaction, event: RepositoryEvent) -> list[ApplicationRow]:
     """Find by the repository's name, or by its id from a delivery before a rename."""
     repository = event.repository
     known = ApplicationRow.repository == repository.key
@@ -66,13 +66,13 @@ async def _followers(tx: Transaction, event: Event) -> list[ApplicationRow]:
     return list(await tx.session.scalars(query.order_by(ApplicationRow.id)))
 
 
-async def remember_repository(tx: Transaction, application_id: str, event: Event) -> None:
+async def remember_repository(tx: Transaction, application_id: str, event: RepositoryEvent) -> None:
     """Store the repository's id from a delivery signed with a secret of the application."""
     row = await applications.find_row(tx, application_id, lock=True)
     row.repository_id = event.repository.identity or row.repository_id
 
 
-async def take(tx: Transaction, known: Application, push: Push, key: Key) -> Taken:
+async def take(tx: Transaction, known: Application, push: Push, key: Key) -> PushOutcome:
     """Deploy the pushed commit once, however often the delivery arrives.
 
     Raises:
@@ -82,20 +82,22 @@ async def take(tx: Transaction, known: Application, push: Push, key: Key) -> Tak
     row, source = application.row, application.settings.source
     row.repository_id = push.repository.identity or row.repository_id
     if made_before := await idempotency.find(tx, row.id, key):
-        return Taken(slug=row.slug, deployment=made_before)
+        return PushOutcome(slug=row.slug, deployment=made_before)
     if application.removing or not isinstance(source, GitSource):
-        return Taken(slug=row.slug, why_ignored="the application no longer has a repository")
+        return PushOutcome(slug=row.slug, why_ignored="the application no longer has a repository")
     poll = BranchPoll.read(row.branch_poll, source) if push.tag is None else None
     if poll and poll.deployed == push.commit:
-        return Taken(slug=row.slug, why_ignored="a poll of the branch has deployed this commit")
-    newest = Newest.model_validate_json(row.newest_push) if row.newest_push else None
+        return PushOutcome(
+            slug=row.slug, why_ignored="a poll of the branch has deployed this commit"
+        )
+    newest = NewestPush.model_validate_json(row.newest_push) if row.newest_push else None
     if why := why_ignored(push, source, newest, skips=push.skips):
-        return Taken(slug=row.slug, why_ignored=why)
+        return PushOutcome(slug=row.slug, why_ignored=why)
     if poll:
         row.branch_poll = poll.settle(push.commit).model_dump_json()
-    row.newest_push = Newest.of(push, tx.now).model_dump_json()
+    row.newest_push = NewestPush.of(push, tx.now).model_dump_json()
     trigger = Trigger.PUSH if push.tag is None else Trigger.TAG
     actor = push.pusher.name or "push"
     order = Order(trigger=trigger, actor=actor, tag=push.tag, commit=push.commit)
     made = await admission.admit_once(tx, application, order, key)
-    return Taken(slug=row.slug, deployment=made.id)
+    return PushOutcome(slug=row.slug, deployment=made.id)

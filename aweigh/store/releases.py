@@ -10,7 +10,7 @@ from aweigh.core.model import place_of
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.release import Image
 from aweigh.secrets.value import REVEAL
-from aweigh.secrets.vault import Owner
+from aweigh.secrets.vault import SealOwner
 from aweigh.store import claims
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ApplicationRow, ReleaseRow
@@ -27,7 +27,7 @@ def new(
 ) -> ReleaseRow:
     """Return a new release, not written yet."""
     release_id = new_id("rel")
-    sealed = tx.vault.seal(Owner(kind=_SETTINGS, id=release_id), settings_text(settings))
+    sealed = tx.vault.seal(SealOwner(kind=_SETTINGS, id=release_id), settings_text(settings))
     return ReleaseRow(
         id=release_id, application_id=row.id, settings=sealed, claims=claims.text_of(settings),
         created_at=tx.now,
@@ -37,7 +37,7 @@ def new(
 
 def reseal(tx: Transaction, release: ReleaseRow) -> None:
     """Seal its settings again, with the current key."""
-    owner = Owner(kind=_SETTINGS, id=release.id)
+    owner = SealOwner(kind=_SETTINGS, id=release.id)
     release.settings = tx.vault.seal(owner, tx.vault.open(owner, release.settings))
 
 
@@ -49,7 +49,7 @@ def image_of(release: ReleaseRow) -> Image:
 
 def settings_of(tx: Transaction, release: ReleaseRow) -> ApplicationSettings:
     """Raises: Unreadable."""
-    text = tx.vault.open(Owner(kind=_SETTINGS, id=release.id), release.settings)
+    text = tx.vault.open(SealOwner(kind=_SETTINGS, id=release.id), release.settings)
     return settings_in(text, f"release {release.id}")
 
 

@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from aweigh.core.errors import Unavailable
 from aweigh.deployments.verdict import WorkflowStatus
-from aweigh.deployments.workflow_ids import CONTROL_QUEUE, Expected
+from aweigh.deployments.workflow_ids import CONTROL_QUEUE, ExpectedWorkflow
 
 _PATIENCE: Final = timedelta(seconds=5)
 #: A workflow task that failed this often keeps failing: its code or its history is wrong.
@@ -20,7 +20,7 @@ class Executions:
     def __init__(self, connect: Callable[[], Awaitable[Client]]) -> None:
         self._connect = connect
 
-    async def is_run_of(self, expected: Expected, run_id: str) -> bool:
+    async def is_run_of(self, expected: ExpectedWorkflow, run_id: str) -> bool:
         """Whether a run is open and belongs to the workflow that may act for its subject.
 
         Any client of Temporal can start a workflow of that id and type, but not as a child of the

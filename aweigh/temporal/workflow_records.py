@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from aweigh.core.errors import NotFound
-from aweigh.deployments.deployment import Reason, Standing
+from aweigh.deployments.deployment import Reason, RecordedState
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.deployments.workflow_ids import Expected, Run, removal_workflow
+from aweigh.deployments.workflow_ids import ExpectedWorkflow, WorkflowRun, removal_workflow
 from aweigh.store import deployments, lifecycle, removals
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow
@@ -29,7 +29,7 @@ class WorkflowRecords:
         self._store = store
         self._executions = executions
 
-    async def started(self, deployment_id: str, run: Run) -> Standing | None:
+    async def started(self, deployment_id: str, run: WorkflowRun) -> RecordedState | None:
         """Return None if the deployment may proceed, else how it ended."""
         with _ignoring_unknown():
             await self._check_run_of(deployment_id, run)
@@ -37,25 +37,25 @@ class WorkflowRecords:
                 if await lifecycle.started(tx, deployment_id, run.run_id):
                     return None
                 return await lifecycle.standing(tx, deployment_id)
-        return Standing(message=NO_RECORD)
+        return RecordedState(message=NO_RECORD)
 
-    async def standing(self, deployment_id: str, run: Run) -> Standing:
+    async def standing(self, deployment_id: str, run: WorkflowRun) -> RecordedState:
         with _ignoring_unknown():
             await self._check_run_of(deployment_id, run)
             async with self._store.read() as tx:
                 return await lifecycle.standing(tx, deployment_id)
-        return Standing(message=NO_RECORD)
+        return RecordedState(message=NO_RECORD)
 
-    async def succeeded(self, deployment_id: str, run: Run) -> None:
+    async def succeeded(self, deployment_id: str, run: WorkflowRun) -> None:
         with _ignoring_unknown():
             await self._check_run_of(deployment_id, run)
             async with self._store.write() as tx:
                 await lifecycle.succeeded(tx, deployment_id, run.run_id)
 
     async def failed(
-        self, deployment_id: str, reason: Reason, message: str, *, run: Run,
+        self, deployment_id: str, reason: Reason, message: str, *, run: WorkflowRun,
         superseded_by: str | None,
-    ) -> Standing:  # fmt: skip
+    ) -> RecordedState:  # fmt: skip
         with _ignoring_unknown():
             await self._check_run_of(deployment_id, run)
             async with self._store.write() as tx:
@@ -64,9 +64,9 @@ class WorkflowRecords:
                     superseded_by=superseded_by,
                 )  # fmt: skip
                 return await lifecycle.standing(tx, deployment_id)
-        return Standing()
+        return RecordedState()
 
-    async def removal(self, application_id: str, failure: str | None, run: Run) -> None:
+    async def removal(self, application_id: str, failure: str | None, run: WorkflowRun) -> None:
         with _ignoring_unknown():
             async with self._store.read() as tx:
                 row = await tx.session.get(ApplicationRow, application_id)
@@ -82,7 +82,7 @@ class WorkflowRecords:
                 else:
                     await removals.failed(tx, application_id, failure, sequence)
 
-    async def _check_run_of(self, deployment_id: str, run: Run) -> None:
+    async def _check_run_of(self, deployment_id: str, run: WorkflowRun) -> None:
         """Check that the run is the deployment's own; a run on record was checked before.
 
         Raises:
@@ -94,7 +94,7 @@ class WorkflowRecords:
         if (run.workflow_id, run.run_id) != (expected.id, row.run_id):
             await self._check(expected, run)
 
-    async def _check(self, expected: Expected, run: Run) -> None:
+    async def _check(self, expected: ExpectedWorkflow, run: WorkflowRun) -> None:
         own = run.workflow_id == expected.id
         if not own or not await self._executions.is_run_of(expected, run.run_id):
             raise StepFailed(

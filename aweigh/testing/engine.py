@@ -15,9 +15,10 @@ from aweigh.deployments.step_errors import (
     StepFailed,
     StepUnavailable,
 )
-from aweigh.engine.connection import EngineLine
+from aweigh.engine.connection import AbortableConnection
+from aweigh.engine.container import Container
 from aweigh.engine.container_spec import ContainerSpec
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.engine import Engine
 
 #: The exit code of a program that ends on SIGTERM (128 + 15).
 _TERMINATED: Final = 143
@@ -70,7 +71,7 @@ class FakeEngine(Engine):
     def client(self) -> NoReturn:
         raise NotImplementedError("FakeEngine has no client")
 
-    def line(self, timeout: float | None = None) -> EngineLine:
+    def line(self, timeout: float | None = None) -> AbortableConnection:
         raise NotImplementedError("FakeEngine has no connection")
 
     def change(self, name: str, **fields: Any) -> None:

@@ -13,7 +13,7 @@ from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.source import Registry
 from aweigh.deployments.step_errors import StepUnavailable
 from aweigh.images.facts import ImageFacts
-from aweigh.images.images import Images, Progress, Remote
+from aweigh.images.images import Images, PullProgress, RemoteImage
 from aweigh.images.pull_errors import pull_error
 from aweigh.testing.engine import FakeEngine
 
@@ -62,15 +62,15 @@ class FakeImages(Images):
                 return one
         return None
 
-    async def look_up(self, reference: ImageReference, registry: Registry | None) -> Remote:
+    async def look_up(self, reference: ImageReference, registry: Registry | None) -> RemoteImage:
         found = self._published(reference, registry, reference)
-        return Remote(found.digest, found.platforms)
+        return RemoteImage(found.digest, found.platforms)
 
     async def pull(
         self,
         reference: ImageReference,
         registry: Registry | None,
-        watch: Callable[[Progress], bool] = lambda progress: True,
+        watch: Callable[[PullProgress], bool] = lambda progress: True,
         *,
         asked: ImageReference | None = None,
         platform: Platform | None = None,
@@ -147,9 +147,9 @@ def _without(facts: ImageFacts, name: str) -> ImageFacts:
     )
 
 
-def _tell(found: Published, watch: Callable[[Progress], bool]) -> None:
+def _tell(found: Published, watch: Callable[[PullProgress], bool]) -> None:
     """Show a pull's events to its watcher. Raises: PullStopped."""
-    progress = Progress()
+    progress = PullProgress()
     for layer in found.layers:
         size = {"current": _LAYER_BYTES, "total": _LAYER_BYTES}
         for status, detail in (("Downloading", size), ("Pull complete", {})):

@@ -9,7 +9,7 @@ from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Bridge
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.naming import Names
 from aweigh.testing.engine import FakeEngine
 

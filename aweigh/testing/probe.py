@@ -1,7 +1,7 @@
 """A probe that sees what a test says is there."""
 
 from aweigh.deployments.application import HealthCheck
-from aweigh.health.check import Seen
+from aweigh.health.check import ProbeResult
 from aweigh.health.probe import Probe
 
 
@@ -19,16 +19,16 @@ class FakeProbe(Probe):
     async def close(self) -> None:
         pass
 
-    async def http(self, address: str, port: int, host: str, check: HealthCheck) -> Seen:
+    async def http(self, address: str, port: int, host: str, check: HealthCheck) -> ProbeResult:
         self.asked += 1
         url = f"http://{address}:{port}{check.path}"
         status = self.listening.get((address, port))
         if status is None:
-            return Seen(False, f"GET {url} got no answer: connection refused")
-        return Seen(check.accepts(status), f"GET {url} was answered {status}")
+            return ProbeResult(False, f"GET {url} got no answer: connection refused")
+        return ProbeResult(check.accepts(status), f"GET {url} was answered {status}")
 
-    async def tcp(self, address: str, port: int) -> Seen:
+    async def tcp(self, address: str, port: int) -> ProbeResult:
         self.asked += 1
         if (address, port) in self.listening:
-            return Seen(True, f"{address}:{port} accepts connections")
-        return Seen(False, f"connecting to {address}:{port} failed: Connection refused")
+            return ProbeResult(True, f"{address}:{port} accepts connections")
+        return ProbeResult(False, f"connecting to {address}:{port} failed: Connection refused")

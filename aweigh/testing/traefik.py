@@ -9,7 +9,7 @@ import yaml
 
 from aweigh.core.errors import ProxySilent
 from aweigh.routing.route import Generation, read
-from aweigh.routing.traefik import Answer, Traefik
+from aweigh.routing.traefik import Traefik, TraefikAnswer
 
 
 class FakeTraefik(Traefik):
@@ -70,15 +70,15 @@ class FakeTraefik(Traefik):
     async def knows(self, generation: Generation) -> bool:
         return generation.service in self._services()
 
-    async def probe(self, slug: str, host: str, path: str) -> Answer | None:
+    async def probe(self, slug: str, host: str, path: str) -> TraefikAnswer | None:
         if self.silent:
             raise ProxySilent
         if slug in self.slow:
             return None
         text = self._texts().get(slug)
         if text is None:
-            return Answer(HTTPStatus.NOT_FOUND, None)
-        return Answer(self.statuses.get(slug, HTTPStatus.OK), read(text).sequence)
+            return TraefikAnswer(HTTPStatus.NOT_FOUND, None)
+        return TraefikAnswer(self.statuses.get(slug, HTTPStatus.OK), read(text).sequence)
 
     async def connections_to(self, addresses: tuple[str, ...]) -> int | None:
         self.counted += 1

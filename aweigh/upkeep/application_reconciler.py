@@ -10,7 +10,7 @@ from aweigh.contract import KnownApplication
 from aweigh.core.background_tasks import BackgroundTasks
 from aweigh.core.tasks import gather_all
 from aweigh.deployments.deployment import DeploymentState
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.routing.live_state import LiveState
 from aweigh.routing.route_files import RouteFile
 from aweigh.servers.locks import Locks

@@ -9,7 +9,7 @@ from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.contract import KnownApplication
 from aweigh.core.tasks import gather_all
 from aweigh.deployments.step_errors import StepError
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.labels import (
     ROLE,
     sequence_of,

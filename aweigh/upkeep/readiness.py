@@ -7,7 +7,7 @@ from aweigh.routing.proxy_guard import ProxyGuard
 from aweigh.servers.disk import DiskReserve
 
 
-class Readiness:
+class ServerReadiness:
     def __init__(
         self, host: HostAccess, disk: DiskReserve, proxy: ProxyGuard, firewall: ApplicationFirewall
     ) -> None:

@@ -1,7 +1,7 @@
 """The reconciler of a server: compares what runs there with what the database expects."""
 
 from aweigh.contract import Findings
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.upkeep.application_reconciler import ApplicationReconciler
 from aweigh.upkeep.ended_deployments import EndedDeployments
 from aweigh.upkeep.findings import FindingsBuilder

@@ -9,7 +9,7 @@ from aweigh.containers.replicas import Replicas
 from aweigh.contract import KnownApplication, KnownDeployment
 from aweigh.core.errors import AweighError
 from aweigh.deployments.deployment import DeploymentState
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.labels import RESTART
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.images.release_images import ReleaseImages

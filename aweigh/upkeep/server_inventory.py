@@ -7,7 +7,7 @@ import structlog
 
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.contract import Inventory, KnownApplication
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.live_state import LiveState
 from aweigh.servers.api_client import Api

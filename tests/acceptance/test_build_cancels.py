@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.builds.buildpacks.builder import Phase
+from aweigh.builds.buildpacks.builder import BuildPhase
 from tests.support.building import SLEEPS, Builds
 from tests.support.moment import container_starts, file_appears, go_on, stand_still, stopping
 from tests.support.outside import until
@@ -13,10 +13,10 @@ from tests.support.outside import until
 pytestmark = [pytest.mark.docker, pytest.mark.long]
 
 
-@pytest.mark.parametrize("when", ["fetch", *Phase])
+@pytest.mark.parametrize("when", ["fetch", *BuildPhase])
 async def test_cancelled_means_gone(builds: Builds, when: str) -> None:
     stack, application = builds.stack, await builds.runs(f"cancelled-{when}", SLEEPS)
-    if when == Phase.EXPORTER:
+    if when == BuildPhase.EXPORTER:
         builds.git.push(f"cancelled-{when}", {"build.py": None})
     stand_still(stack, "server")
     deployment = (await stack.deploy(application, wait=0)).json()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.builds.buildpacks.builder import Phase
+from aweigh.builds.buildpacks.builder import BuildPhase
 from tests.support.building import Builds, phases_run, printed
 from tests.support.moment import (
     Moment,
@@ -29,11 +29,11 @@ _SLOW = f"import time\nfor i in range({_LINES}): print('line', i, flush=True); t
 When = Callable[[Builds, dict[str, Any]], Moment]
 
 
-def made(phase: Phase) -> When:
+def made(phase: BuildPhase) -> When:
     return lambda builds, deployment: container_appears(builds.phase(deployment, phase))
 
 
-def started(phase: Phase) -> When:
+def started(phase: BuildPhase) -> When:
     return lambda builds, deployment: container_starts(builds.phase(deployment, phase))
 
 
@@ -67,7 +67,7 @@ async def goes_on(
         end = await stack.deployment(deployment["id"], wait=600)
 
     assert end["state"] == "succeeded", await stack.log(deployment["id"])
-    assert ran == list(Phase)  # each once, and one after the other
+    assert ran == list(BuildPhase)  # each once, and one after the other
     lines = await printed(stack, deployment["id"])
     once = [*(f"line {number}" for number in range(_LINES)), "aweigh/procfile 0.1.0"]
     assert [line for line in lines if line in once] == [once[-1], *once[:-1]], lines
@@ -76,11 +76,11 @@ async def goes_on(
 
 
 async def test_a_build_whose_worker_is_killed_goes_on(builds: Builds) -> None:
-    await goes_on(builds, "killed-building", started(Phase.BUILDER))
+    await goes_on(builds, "killed-building", started(BuildPhase.BUILDER))
 
 
 async def test_a_build_whose_worker_is_stopped_goes_on(builds: Builds) -> None:
-    await goes_on(builds, "stopped-building", started(Phase.BUILDER), by=signal.SIGTERM)
+    await goes_on(builds, "stopped-building", started(BuildPhase.BUILDER), by=signal.SIGTERM)
 
 
 async def test_a_build_without_a_worker_runs_beside_no_other(builds: Builds) -> None:
@@ -111,8 +111,8 @@ async def test_a_build_without_a_worker_runs_beside_no_other(builds: Builds) -> 
         ("fetch", step("fetch")), ("clone", directory("fetching-*")),
         ("cloned", directory("source")),
         ("build", step("build")), ("tagged", tagged),
-        *((f"{phase}-made", made(phase)) for phase in Phase),
-        *((f"{phase}-started", started(phase)) for phase in Phase),
+        *((f"{phase}-made", made(phase)) for phase in BuildPhase),
+        *((f"{phase}-started", started(phase)) for phase in BuildPhase),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -124,5 +124,10 @@ async def test_a_build_whose_worker_is_killed_at_any_moment_goes_on(
 
 @pytest.mark.long
 async def test_a_build_whose_worker_is_killed_again_and_again_goes_on(builds: Builds) -> None:
-    moments = (directory("fetching-*"), made(Phase.DETECTOR), started(Phase.BUILDER), tagged)
+    moments = (
+        directory("fetching-*"),
+        made(BuildPhase.DETECTOR),
+        started(BuildPhase.BUILDER),
+        tagged,
+    )
     await goes_on(builds, "killed-again", *moments)

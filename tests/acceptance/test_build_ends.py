@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aweigh.builds.buildpacks.builder import Phase
+from aweigh.builds.buildpacks.builder import BuildPhase
 from tests.support.building import FILES, SLEEPS, Builds, building, phases_run
 from tests.support.outside import step, until
 from tests.support.second_server import second_server
@@ -90,7 +90,7 @@ async def test_a_superseded_build_is_gone_before_the_next_begins(builds: Builds)
     assert (newer["state"], older["reason"]) == ("succeeded", "superseded")
     assert older["superseded_by"] == newer["id"]
     assert ran == ["1-analyzer", "1-detector", "1-restorer", "1-builder",
-                   *(f"2-{phase}" for phase in Phase)]  # fmt: skip
+                   *(f"2-{phase}" for phase in BuildPhase)]  # fmt: skip
     assert builds.leavings() == []
 
 
@@ -99,7 +99,7 @@ async def test_minutes_count_although_no_worker_is_there(builds: Builds) -> None
     stack = builds.stack
     app = await builds.runs("too-long", SLEEPS, limits={"minutes": 1})
     deployment = await builds.begun(app, "it waits")
-    builder = builds.phase(deployment, Phase.BUILDER)
+    builder = builds.phase(deployment, BuildPhase.BUILDER)
     began = datetime.fromisoformat(
         builds.engine.containers.get(builder).attrs["State"]["StartedAt"]
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from aweigh.builds.buildpacks.builder import Phase
+from aweigh.builds.buildpacks.builder import BuildPhase
 from aweigh.containers.build_firewall import Firewall, interface_of
 from tests.support import hostile
 from tests.support.building import FILES, STAMP, Builds, building
@@ -111,7 +111,7 @@ async def test_walls_that_fell_in_the_middle_of_a_build_stand_before_its_code_ru
     stand_still(builds.stack, "server")
     deployment = (await builds.stack.deploy(app, wait=0)).json()
 
-    restoring = container_starts(builds.phase(deployment, Phase.RESTORER))
+    restoring = container_starts(builds.phase(deployment, BuildPhase.RESTORER))
     async with stopping(builds.stack, restoring) as stopped:
         go_on(builds.stack)
         await stopped()

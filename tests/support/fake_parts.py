@@ -10,7 +10,7 @@ from aweigh.core.platform import Platform
 from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import StepName
 from aweigh.deployments.release import Image, Release
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.images.facts import ImageFacts
 from aweigh.images.server_platforms import ServerPlatforms
 from aweigh.routing.proxy import proxy_spec

@@ -81,7 +81,7 @@ ON_SERVERS: Mapping[str, Forged] = _steps(
 #: Those of the control worker.
 ON_CONTROL: Mapping[str, Forged] = {
     "record_started": Forged(_records(inputs.StartedRecord), RECORD),
-    "read_record": Forged(_records(inputs.StandingInput), RECORD),
+    "read_record": Forged(_records(inputs.RecordedStateInput), RECORD),
     "record_succeeded": Forged(_records(inputs.SucceededRecord), RECORD),
     "record_failed": Forged(
         _records(lambda one: inputs.FailedRecord(one, Reason.UNHEALTHY, "forged", OUTSIDE)), RECORD

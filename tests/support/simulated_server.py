@@ -15,11 +15,11 @@ from activities.inputs import (
     FailedRecord,
     FailedResult,
     PreflightResult,
+    RecordedStateInput,
     RemovalInput,
     RemovalRecord,
     RemovalRecordResult,
     RemovalResult,
-    StandingInput,
     StandingResult,
     StartedRecord,
     StartedResult,
@@ -31,7 +31,7 @@ from activities.inputs import (
     TurnsResult,
     UndoResult,
 )
-from aweigh.deployments.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.deployment import DeploymentState, Reason, RecordedState
 from aweigh.deployments.turn import Turn
 from aweigh.deployments.workflow_ids import slug_of_lane
 
@@ -188,7 +188,7 @@ class FakeRecords:
         self.worlds: dict[str, World] = {}
         self.ended_before: set[str] = set()
         #: How records stand that say otherwise than their workflow's run.
-        self.standings: dict[str, Standing] = {}
+        self.standings: dict[str, RecordedState] = {}
 
     def _world(self, deployment: str) -> World:
         return self.worlds[deployment.split(".")[0]]
@@ -209,16 +209,16 @@ class FakeRecords:
         if key in world.held:
             await world.held[key].wait()
         world.records[record.deployment_id].append("started")
-        standing = self.standings.get(record.deployment_id, Standing())
+        standing = self.standings.get(record.deployment_id, RecordedState())
         return StartedResult(record.deployment_id not in self.ended_before, standing)
 
     @activity.defn(name="read_record")
-    async def standing(self, asked: StandingInput) -> StandingResult:
+    async def standing(self, asked: RecordedStateInput) -> StandingResult:
         world, key = self._world(asked.deployment_id), (asked.deployment_id, "read record")
         world.reached[key].set()
         if key in world.held:
             await world.held[key].wait()
-        waiting = Standing(DeploymentState.CREATED)
+        waiting = RecordedState(DeploymentState.CREATED)
         return StandingResult(self.standings.get(asked.deployment_id, waiting))
 
     @activity.defn(name="record_succeeded")
@@ -231,7 +231,7 @@ class FakeRecords:
         world = self._world(record.deployment_id)
         world.records[record.deployment_id].append("failed")
         world.failures[record.deployment_id] = record
-        return FailedResult(self.standings.get(record.deployment_id, Standing()))
+        return FailedResult(self.standings.get(record.deployment_id, RecordedState()))
 
     @activity.defn(name="report_commit_status")
     async def report(self, given: CommitStatusInput) -> CommitStatusResult:

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
-from aweigh.deployments.deployment import DeploymentState, Reason, Standing
+from aweigh.deployments.deployment import DeploymentState, Reason, RecordedState
 from tests.support.stage import Stage, Theatre
 from workflows.deployment import DeploymentResult
 from workflows.names import DEPLOYMENT_STATE
 
-HAD_SUCCEEDED = Standing(DeploymentState.SUCCEEDED, None, "#2 is live now")
+HAD_SUCCEEDED = RecordedState(DeploymentState.SUCCEEDED, None, "#2 is live now")
 
 
 async def _shown(stage: Stage, sequence: int) -> tuple[WorkflowExecutionStatus | None, str]:
@@ -57,7 +57,7 @@ async def test_a_run_that_may_not_start_fails_with_the_recorded_reason(
     house: Theatre, stage: Stage
 ) -> None:
     house.records.ended_before.add(f"{stage.name}.1")
-    house.records.standings[f"{stage.name}.1"] = Standing(
+    house.records.standings[f"{stage.name}.1"] = RecordedState(
         DeploymentState.FAILED, Reason.UNHEALTHY, "health broke"
     )
 
@@ -86,7 +86,7 @@ async def test_a_reset_of_a_deployment_that_was_superseded_before_its_turn_ends_
     undone.set()
     await stage.ended(1, 3)
     await stage.lane_ended()
-    house.records.standings[f"{stage.name}.2"] = Standing(
+    house.records.standings[f"{stage.name}.2"] = RecordedState(
         DeploymentState.FAILED, Reason.SUPERSEDED, "3 took its place"
     )
 

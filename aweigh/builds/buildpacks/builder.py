@@ -42,7 +42,7 @@ CACHE: Final = "/cache"
 LAUNCH_CACHE: Final = "/launch-cache"
 
 
-class Phase(StrEnum):
+class BuildPhase(StrEnum):
     """The phases of a build, in order."""
 
     ANALYZER = "analyzer"
@@ -54,12 +54,12 @@ class Phase(StrEnum):
     @property
     def number(self) -> int:
         """Return the position of the phase, counting from 1."""
-        return list(Phase).index(self) + 1
+        return list(BuildPhase).index(self) + 1
 
     @property
     def runs_untrusted_code(self) -> bool:
         """Whether the phase runs untrusted code, which must not see the engine."""
-        return self in (Phase.DETECTOR, Phase.BUILDER)
+        return self in (BuildPhase.DETECTOR, BuildPhase.BUILDER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +77,17 @@ class Builder:
     def api(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.platform_api.split("."))
 
-    def user_of(self, phase: Phase) -> str:
+    def user_of(self, phase: BuildPhase) -> str:
         """Return `uid:gid` for a phase: root if it writes images; always the builder's group."""
         return f"{self.user if phase.runs_untrusted_code else 0}:{self.group}"
 
-    def sees_engine(self, phase: Phase) -> bool:
-        if phase is Phase.RESTORER:
+    def sees_engine(self, phase: BuildPhase) -> bool:
+        if phase is BuildPhase.RESTORER:
             return self.api >= _RESTORER_SEES_ENGINE
         return not phase.runs_untrusted_code
 
     def arguments(
-        self, phase: Phase, image: str, process: str, previous: str = ""
+        self, phase: BuildPhase, image: str, process: str, previous: str = ""
     ) -> tuple[str, ...]:
         """Return the arguments of the phase's program.
 
@@ -97,16 +97,16 @@ class Builder:
         layers = ("-no-color", "-layers", LAYERS)
         guests = ("-app", WORKSPACE, *layers, "-platform", PLATFORM)
         daemon = ("-daemon",) if self.sees_engine(phase) else ()
-        arguments: Mapping[Phase, Sequence[str]] = {
-            Phase.ANALYZER: (
+        arguments: Mapping[BuildPhase, Sequence[str]] = {
+            BuildPhase.ANALYZER: (
                 *daemon, *owner, *layers, "-launch-cache", LAUNCH_CACHE,
                 "-run-image", self.run_image,
                 *(("-previous-image", previous) if previous else ()), image,
             ),
-            Phase.DETECTOR: guests,
-            Phase.RESTORER: (*daemon, *owner, *layers, "-cache-dir", CACHE),
-            Phase.BUILDER: guests,
-            Phase.EXPORTER: (
+            BuildPhase.DETECTOR: guests,
+            BuildPhase.RESTORER: (*daemon, *owner, *layers, "-cache-dir", CACHE),
+            BuildPhase.BUILDER: guests,
+            BuildPhase.EXPORTER: (
                 *daemon, *owner, "-app", WORKSPACE, *layers, "-cache-dir", CACHE,
                 "-launch-cache", LAUNCH_CACHE, "-process-type", process, image,
             ),
@@ -216,7 +216,7 @@ def why_no_process(wanted: str, defined: Sequence[str]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PhaseVerdict:
     """The meaning of a phase's exit code; the build is retried unless the verdict is `final`."""
 
     reason: Reason
@@ -224,32 +224,32 @@ class Verdict:
     final: bool = True
 
 
-_NOT_RECOGNISED: Final = Verdict(
+_NOT_RECOGNISED: Final = PhaseVerdict(
     Reason.NO_BUILDPACK,
     "No buildpack of the builder recognised this repository; check `subdirectory` and the builder, "
     "or add the file by which it is recognised (package.json, requirements.txt, Procfile, …)",
 )
 #: https://github.com/buildpacks/lifecycle/blob/main/platform/exit.go
-_EXIT_CODES: Final[Mapping[int, Verdict]] = {
-    3: Verdict(Reason.INTERNAL, "The builder's lifecycle rejected Aweigh's arguments"),
-    11: Verdict(
+_EXIT_CODES: Final[Mapping[int, PhaseVerdict]] = {
+    3: PhaseVerdict(Reason.INTERNAL, "The builder's lifecycle rejected Aweigh's arguments"),
+    11: PhaseVerdict(
         Reason.BUILDER_NOT_FOUND,
         "Unsupported platform API: the builder's lifecycle rejected Aweigh's; choose another "
         "`build.builder`",
     ),
-    12: Verdict(
+    12: PhaseVerdict(
         Reason.BUILDER_NOT_FOUND,
         "A buildpack of the builder is incompatible with its lifecycle; choose another "
         "`build.builder`",
     ),
     20: _NOT_RECOGNISED,
-    21: Verdict(
+    21: PhaseVerdict(
         Reason.NO_BUILDPACK, "No buildpack recognised this repository, and at least one failed"
     ),
-    32: Verdict(Reason.BUILD_FAILED, "The previous image could not be analysed", final=False),
-    42: Verdict(Reason.BUILD_FAILED, "The cache could not be restored", final=False),
-    51: Verdict(Reason.BUILD_FAILED, "The build failed"),
-    62: Verdict(Reason.BUILD_FAILED, "The image could not be written", final=False),
+    32: PhaseVerdict(Reason.BUILD_FAILED, "The previous image could not be analysed", final=False),
+    42: PhaseVerdict(Reason.BUILD_FAILED, "The cache could not be restored", final=False),
+    51: PhaseVerdict(Reason.BUILD_FAILED, "The build failed"),
+    62: PhaseVerdict(Reason.BUILD_FAILED, "The image could not be written", final=False),
 }
 
 
@@ -258,14 +258,14 @@ _EXIT_CODES: Final[Mapping[int, Verdict]] = {
 _KILLED: Final = (137, 143, 2, 255)
 
 
-def verdict(phase: Phase, exit_code: int) -> Verdict:
+def verdict(phase: BuildPhase, exit_code: int) -> PhaseVerdict:
     """Return the meaning of a phase's exit code."""
     if exit_code in _KILLED:
-        return Verdict(
+        return PhaseVerdict(
             Reason.BUILD_FAILED, f"The {phase} was killed by the engine or the server", final=False
         )
     known = _EXIT_CODES.get(exit_code)
-    return known or Verdict(Reason.BUILD_FAILED, f"The {phase} exited with code {exit_code}")
+    return known or PhaseVerdict(Reason.BUILD_FAILED, f"The {phase} exited with code {exit_code}")
 
 
 #: Printed by the lifecycle; 137 is the exit code of a shell whose child got SIGKILL.

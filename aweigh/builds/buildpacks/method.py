@@ -7,7 +7,7 @@ from aweigh.builds.buildpacks.builder import (
     LIFECYCLE_VERSION,
     PLATFORM_APIS,
     Builder,
-    Phase,
+    BuildPhase,
     is_trusted,
     read_builder,
     read_lifecycle,
@@ -35,7 +35,7 @@ from aweigh.images.release_images import ReleaseImages
 from aweigh.servers.running_step import RunningStep
 
 
-class ByBuildpacks:
+class BuildpacksMethod:
     """Builds one release by running the phases of a builder's lifecycle."""
 
     def __init__(
@@ -69,10 +69,10 @@ class ByBuildpacks:
             self._step.log(f"these settings in {PROJECT_FILE} have no effect: {ignored}")
         phases = self._containers.phases(await self._order(image, project))
         await phases.ensure_volumes_and_network()
-        begun = await phases.begun(Phase(log.phase or Phase.ANALYZER))
+        begun = await phases.begun(BuildPhase(log.phase or BuildPhase.ANALYZER))
         async with phases.preparing(begun, clone) as preparations:
             for phase, preparation in preparations.items():
-                self._step.progress(f"{phase}, phase {phase.number} of {len(Phase)}")
+                self._step.progress(f"{phase}, phase {phase.number} of {len(BuildPhase)}")
                 await phases.run(phase, preparation, log.begin(phase), log.take)
 
     async def _builder(self, spoken: Container[str] = PLATFORM_APIS) -> Builder:

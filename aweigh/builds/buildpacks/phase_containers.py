@@ -14,7 +14,7 @@ from aweigh.builds.buildpacks.builder import (
     PROJECT_METADATA,
     WORKSPACE,
     Builder,
-    Phase,
+    BuildPhase,
 )
 from aweigh.builds.project_file import Project
 from aweigh.engine.container_spec import (
@@ -91,7 +91,7 @@ def engine_log(log_bytes: int) -> int:
     return 8 * log_bytes
 
 
-def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
+def phase_spec(names: Names, order: BuildOrder, phase: BuildPhase) -> ContainerSpec:
     """Return the container of one phase."""
     builder = order.builder
     untrusted = phase.runs_untrusted_code
@@ -105,7 +105,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
             "CNB_PLATFORM_API": builder.platform_api,
             "CNB_ANALYZED_PATH": ANALYZED,
             "CNB_PROJECT_METADATA_PATH": PROJECT_METADATA,
-            **(order.created if phase is Phase.EXPORTER else {}),
+            **(order.created if phase is BuildPhase.EXPORTER else {}),
         },
         entrypoint=(f"/cnb/lifecycle/{phase}",),
         command=builder.arguments(phase, order.image, order.process, order.previous),
@@ -120,7 +120,7 @@ def phase_spec(names: Names, order: BuildOrder, phase: Phase) -> ContainerSpec:
     )
 
 
-def _mounts(names: Names, order: BuildOrder, phase: Phase) -> tuple[Mount, ...]:
+def _mounts(names: Names, order: BuildOrder, phase: BuildPhase) -> tuple[Mount, ...]:
     def of_this_build(what: str, target: str, *, read_only: bool = False) -> Mount:
         source = names.build_volume(order.slug, order.sequence, what)
         return Mount(source=source, target=target, read_only=read_only)
@@ -128,12 +128,12 @@ def _mounts(names: Names, order: BuildOrder, phase: Phase) -> tuple[Mount, ...]:
     application = of_this_build("app", WORKSPACE)
     cache = Mount(source=names.cache(order.slug, "build"), target=CACHE)
     launch_cache = Mount(source=names.cache(order.slug, "launch"), target=LAUNCH_CACHE)
-    own: Mapping[Phase, tuple[Mount, ...]] = {
-        Phase.ANALYZER: (launch_cache,),
-        Phase.DETECTOR: (application,),
-        Phase.RESTORER: (cache,),
-        Phase.BUILDER: (application,),
-        Phase.EXPORTER: (application, cache, launch_cache),
+    own: Mapping[BuildPhase, tuple[Mount, ...]] = {
+        BuildPhase.ANALYZER: (launch_cache,),
+        BuildPhase.DETECTOR: (application,),
+        BuildPhase.RESTORER: (cache,),
+        BuildPhase.BUILDER: (application,),
+        BuildPhase.EXPORTER: (application, cache, launch_cache),
     }
     layers = of_this_build("layers", LAYERS)
     analysis = of_this_build("analysis", ANALYSIS, read_only=phase.runs_untrusted_code)

@@ -16,14 +16,14 @@ from aweigh.builds.buildpacks.builder import (
     PLATFORM,
     PROJECT_METADATA,
     WORKSPACE,
-    Phase,
+    BuildPhase,
     processes,
     verdict,
     was_killed,
     why_no_process,
 )
 from aweigh.builds.buildpacks.phase_containers import BUILD_ROLE, CACHE_ROLE, BuildOrder, phase_spec
-from aweigh.builds.source.files import Owner, files_archive, inside, tree_archive
+from aweigh.builds.source.files import FileOwner, files_archive, inside, tree_archive
 from aweigh.containers.networks import Networks
 from aweigh.core import grammar
 from aweigh.core.threads import in_thread
@@ -33,7 +33,8 @@ from aweigh.deployments.step_errors import (
     StepError,
     StepFailed,
 )
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 from aweigh.engine.labels import (
     APPLICATION,
     DEPLOYMENT,
@@ -70,16 +71,16 @@ class Phases:
 
     @asynccontextmanager
     async def preparing(
-        self, begun: Phase, source: Path
-    ) -> AsyncIterator[Mapping[Phase, Preparation]]:
+        self, begun: BuildPhase, source: Path
+    ) -> AsyncIterator[Mapping[BuildPhase, Preparation]]:
         """Create the containers from phase `begun` on in the background, in order.
 
         Creating a container takes about as long as many phases do. On exit, all creation has
         stopped.
         """
-        made: dict[Phase, Preparation] = {}
+        made: dict[BuildPhase, Preparation] = {}
         before = None
-        for phase in list(Phase)[begun.number - 1 :]:
+        for phase in list(BuildPhase)[begun.number - 1 :]:
             before = made[phase] = asyncio.create_task(self._prepare(phase, source, before))
         try:
             yield made
@@ -88,7 +89,9 @@ class Phases:
                 task.cancel()
             await asyncio.gather(*made.values(), return_exceptions=True)
 
-    async def run(self, phase: Phase, preparation: Preparation, after: str, tell: Tell) -> None:
+    async def run(
+        self, phase: BuildPhase, preparation: Preparation, after: str, tell: Tell
+    ) -> None:
         """Run one phase; `after` is the position at which an earlier reader of its output stopped.
 
         Raises:
@@ -101,21 +104,21 @@ class Phases:
         if ended.exit_code:
             raise self._failed(phase, ended, await self._engine.last_lines(name, _LAST_LINES))
 
-    async def begun(self, came_to: Phase) -> Phase:
+    async def begun(self, came_to: BuildPhase) -> BuildPhase:
         """Return the phase at which to continue after an attempt that reached `came_to`.
 
         The attempt may have died before that phase had a container; then the previous phase has
         one. If neither has, the build starts again.
         """
-        for phase in list(Phase)[max(came_to.number - 2, 0) : came_to.number]:
+        for phase in list(BuildPhase)[max(came_to.number - 2, 0) : came_to.number]:
             if await self._engine.container(self._name(phase)):
                 return came_to
-        return Phase.ANALYZER
+        return BuildPhase.ANALYZER
 
-    def _name(self, phase: Phase) -> str:
+    def _name(self, phase: BuildPhase) -> str:
         return self._names.build(self._order.slug, self._order.sequence, phase)
 
-    async def _container(self, phase: Phase) -> Container | None:
+    async def _container(self, phase: BuildPhase) -> Container | None:
         """Return the phase's container.
 
         Raises:
@@ -130,19 +133,19 @@ class Phases:
             )
         return found
 
-    async def _start(self, phase: Phase) -> None:
+    async def _start(self, phase: BuildPhase) -> None:
         if phase.runs_untrusted_code:
             await self._confine()
-        if phase is Phase.EXPORTER:
+        if phase is BuildPhase.EXPORTER:
             await self._refuse_unknown_process()
         await self._engine.start(self._name(phase))
 
-    async def _prepare(self, phase: Phase, source: Path, before: Preparation | None) -> bool:
+    async def _prepare(self, phase: BuildPhase, source: Path, before: Preparation | None) -> bool:
         """Create a phase's container with all its files; return False if it was already started."""
         if before:
             await before
         name, builder = self._name(phase), self._order.builder
-        owner = Owner(builder.user, builder.group)
+        owner = FileOwner(builder.user, builder.group)
         if found := await self._container(phase):
             if found.status != "created":
                 return False
@@ -152,17 +155,17 @@ class Phases:
             f"{PLATFORM}/env/{grammar.build_variable_name(name)}": value
             for name, value in self._order.variables.items()
         }
-        if phase is Phase.ANALYZER:
+        if phase is BuildPhase.ANALYZER:
             provenance = {PROJECT_METADATA: self._order.provenance}
             await self._engine.upload(name, files_archive(provenance, owner, (ANALYSIS,)))
-        if phase is Phase.DETECTOR:
+        if phase is BuildPhase.DETECTOR:
             directory = inside(source, self._order.subdirectory)
             takes = self._order.project.selection
             with await in_thread(
                 lambda: tree_archive(directory, WORKSPACE, owner, takes, files)
             ) as archive:
                 await self._engine.upload(name, archive)
-        if phase is Phase.BUILDER:
+        if phase is BuildPhase.BUILDER:
             await self._engine.upload(name, files_archive(files, owner))
         return True
 
@@ -174,7 +177,7 @@ class Phases:
         """
         order = self._order
         try:
-            builder = self._name(Phase.BUILDER)
+            builder = self._name(BuildPhase.BUILDER)
             metadata = await self._engine.read_file(builder, METADATA, _LONGEST_METADATA)
             defined = processes((metadata or b"").decode())
         except ValueError:
@@ -182,7 +185,7 @@ class Phases:
         if metadata and (why := why_no_process(order.process, defined)):
             raise StepFailed(Reason.BUILD_FAILED, why)
 
-    def _failed(self, phase: Phase, ended: Container, last_lines: str) -> StepError:
+    def _failed(self, phase: BuildPhase, ended: Container, last_lines: str) -> StepError:
         # On a busy machine, the engine misses about one out-of-memory kill in twenty.
         if ended.out_of_memory or was_killed(last_lines):
             return StepFailed(

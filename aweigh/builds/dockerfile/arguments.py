@@ -18,17 +18,17 @@ _HEREDOC: Final = re.compile(r"\d*<<(-?)([^<]+)")
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledDockerfile:
     """A Dockerfile with its arguments filled in, and the names that no `ARG` declares."""
 
     text: str
     undeclared: tuple[str, ...]
 
 
-def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> Filled:
+def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> FilledDockerfile:
     """Return the Dockerfile with these arguments as defaults; every line keeps its number."""
     if not arguments:
-        return Filled(dockerfile, ())
+        return FilledDockerfile(dockerfile, ())
     lines, declared = dockerfile.split("\n"), set[str]()
     escape = _escape(lines)
     for first, last in _instructions(lines, escape):
@@ -41,7 +41,7 @@ def with_arguments(dockerfile: str, arguments: Mapping[str, str]) -> Filled:
             declared |= given
             filled = (_filled(word, arguments) for word in words)
             lines[first : last + 1] = [f"ARG {' '.join(filled)}", *[""] * (last - first)]
-    return Filled("\n".join(lines), tuple(sorted(set(arguments) - declared)))
+    return FilledDockerfile("\n".join(lines), tuple(sorted(set(arguments) - declared)))
 
 
 def _escape(lines: Sequence[str]) -> str:

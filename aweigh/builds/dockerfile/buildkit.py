@@ -27,7 +27,7 @@ from aweigh.builds.dockerfile.buildkit_container import (
 from aweigh.builds.dockerfile.image_archive import NoImage, image_within
 from aweigh.builds.dockerfile.verdict import OUT_OF_MEMORY, dockerfile_verdict
 from aweigh.builds.source.files import (
-    Owner,
+    FileOwner,
     dockerfile_of,
     files_archive,
     inside,
@@ -42,7 +42,8 @@ from aweigh.deployments.step_errors import (
     StepError,
     StepFailed,
 )
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.container import Container
+from aweigh.engine.engine import Engine
 from aweigh.engine.labels import (
     APPLICATION,
     DEPLOYMENT,
@@ -51,7 +52,7 @@ from aweigh.engine.labels import (
 from aweigh.engine.naming import Names
 from aweigh.engine.output import Tell, read_to_the_end
 
-_OWNER: Final = Owner(USER, USER)
+_OWNER: Final = FileOwner(USER, USER)
 #: BuildKit's error is in the last line.
 _LAST_LINES: Final = 5
 #: Maximum length of a Dockerfile or .dockerignore, in characters.

@@ -21,7 +21,7 @@ from aweigh.servers.disk import DiskReserve
 from aweigh.servers.running_step import RunningStep
 
 
-class ByDockerfile:
+class DockerfileMethod:
     """Builds one release with a separate BuildKit, never with the one in the engine.
 
     The engine's BuildKit enforces no limits, runs as root, and reaches the server's own services.

@@ -85,7 +85,7 @@ def project_of(root: Path) -> Project:
 
 
 @dataclass(frozen=True)
-class Owner:
+class FileOwner:
     """The owner of the files in an archive."""
 
     user: int
@@ -101,7 +101,7 @@ class Owner:
 def tree_archive(
     directory: Path,
     place: str,
-    owner: Owner,
+    owner: FileOwner,
     takes: Callable[[str], bool] | None = None,
     files: Mapping[str, str] | None = None,
 ) -> IO[bytes]:
@@ -143,7 +143,7 @@ def _with_parents(paths: Iterable[str]) -> set[str]:
 
 
 def files_archive(
-    files: Mapping[str, str], owner: Owner, directories: Iterable[str] = ()
+    files: Mapping[str, str], owner: FileOwner, directories: Iterable[str] = ()
 ) -> IO[bytes]:
     """Return a tar of small files, in `directories`, that only their owner can read."""
     archive = io.BytesIO()
@@ -157,7 +157,7 @@ def files_archive(
     return archive
 
 
-def _add(tar: tarfile.TarFile, files: Mapping[str, str], owner: Owner) -> None:
+def _add(tar: tarfile.TarFile, files: Mapping[str, str], owner: FileOwner) -> None:
     for path, text in sorted(files.items()):
         data = text.encode()
         entry = tarfile.TarInfo(path.strip("/"))

@@ -21,7 +21,7 @@ _PATHS: Final = 10_000
 
 
 @dataclass(frozen=True)
-class Change:
+class CommitChange:
     """What a commit changed; `paths` is None if that is unknown."""
 
     #: Whether the commit message asks for no deployment.
@@ -46,7 +46,7 @@ class History:
         async with reaching(self.targets, source, self.scratch) as env:
             return (await refs(source, env, name)).get(name)
 
-    async def change(self, source: GitSource, before: str | None, commit: str) -> Change:
+    async def change(self, source: GitSource, before: str | None, commit: str) -> CommitChange:
         """Return whether the commit asks to be skipped, and the paths that changed since `before`.
 
         Paths are compared only if the source limits its deployments to certain `paths`.
@@ -60,7 +60,7 @@ class History:
             message = "".join(await _lines(source, env, *says, end=b"\0"))
             known = before if source.paths else None
             paths = await _paths(source, env, known, commit) if known else None
-        return Change(asks_to_skip(message), paths)
+        return CommitChange(asks_to_skip(message), paths)
 
     async def ensure_reachable(self, source: GitSource, commit: str) -> None:
         """Ensure that a commit named by a caller belongs to the repository, not to a fork.

@@ -48,7 +48,7 @@ _CHUNK: Final = 1024**2
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class LfsServer:
     """The LFS server of a repository, and the headers for requests to it."""
 
     url: str
@@ -90,7 +90,7 @@ class LargeFiles:
                 for one in batch:
                     await self._download(client, endpoint, one, actions[one.oid], clone)
 
-    async def _endpoint(self) -> Endpoint:
+    async def _endpoint(self) -> LfsServer:
         """Return the LFS server; over ssh, the Git server names it and its headers.
 
         https://github.com/git-lfs/git-lfs/blob/main/docs/api/server-discovery.md
@@ -99,19 +99,19 @@ class LargeFiles:
         if url.scheme != "ssh":
             header = authorization(self.source)
             headers = {"Authorization": header} if header else {}
-            return Endpoint(endpoint_of(self.source.repository), headers)
+            return LfsServer(endpoint_of(self.source.repository), headers)
         port = ["-p", str(url.port)] if url.port else []
         told = ["git-lfs-authenticate", path_on(self.source.repository), "download"]
         command = [*self.env.ssh, *port, f"{url.username}@{url.hostname}", *told]
         code, lines = await run_tool(command, env=self.env, directory=self.env.home)
         try:
             said = json.loads(lines[-1] or lines[-2])
-            return Endpoint(said["href"].rstrip("/"), _headers(said))
+            return LfsServer(said["href"].rstrip("/"), _headers(said))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise self._failed(f"git-lfs-authenticate ended with code {code}") from error
 
     async def _ask(
-        self, client: httpx2.AsyncClient, endpoint: Endpoint, batch: Sequence[Pointer]
+        self, client: httpx2.AsyncClient, endpoint: LfsServer, batch: Sequence[Pointer]
     ) -> dict[str, Mapping[str, Any]]:
         """Return URL and headers of each object's download, by object id."""
         question = {
@@ -131,7 +131,7 @@ class LargeFiles:
             raise self._failed("the server's list of files cannot be read") from error
 
     def _action(
-        self, said: Mapping[str, Any], pointer: Pointer, endpoint: Endpoint
+        self, said: Mapping[str, Any], pointer: Pointer, endpoint: LfsServer
     ) -> Mapping[str, Any]:
         if error := said.get("error"):
             text = mask(f"{error.get('code')} {error.get('message')}", endpoint.secrets)
@@ -145,7 +145,7 @@ class LargeFiles:
         return {"href": str(action["href"]), "header": _headers(action)}
 
     async def _download(
-        self, client: httpx2.AsyncClient, endpoint: Endpoint, one: Pointer,
+        self, client: httpx2.AsyncClient, endpoint: LfsServer, one: Pointer,
         action: Mapping[str, Any], clone: Path,
     ) -> None:  # fmt: skip
         url = action["href"]

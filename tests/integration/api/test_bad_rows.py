@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from aweigh.secrets.vault import Owner
+from aweigh.secrets.vault import SealOwner
 from aweigh.store import applications, removals
 from tests.integration.api.test_github_app import (
     api,
@@ -108,7 +108,7 @@ async def test_settings_that_are_not_valid_are_named_without_their_values(door: 
     bad = await door.create("bad")
     async with door.store.write() as tx:
         row = await applications.find_row(tx, "bad")
-        owner = Owner(kind="applications.settings", id=row.id)
+        owner = SealOwner(kind="applications.settings", id=row.id)
         stored = json.loads(tx.vault.open(owner, row.settings)) | {"replicas": "hunter22"}
         row.settings = tx.vault.seal(owner, json.dumps(stored))
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from aweigh.builds.source.targets import Targets
-from aweigh.contract import Head, Lease
+from aweigh.contract import BranchHead, Lease
 from aweigh.core.private_target import PrivateTarget
 from aweigh.deployments.deployment import Reason
 from aweigh.servers.api_client import Api
@@ -268,7 +268,7 @@ async def test_what_was_seen_before_something_else_happened_counts_no_more(
     assert branch
     pushed = git.push("shop", {"number": "2"})
     await deliver(door, git, app, pushed)
-    seen = Head(
+    seen = BranchHead(
         repository=branch.source.repository, branch="main", sequence=branch.sequence,
         before=branch.before, commit="1" * 40,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dirty_equals import IsDatetime, IsStr
 
-from aweigh.secrets.vault import Owner, Vault
+from aweigh.secrets.vault import SealOwner, Vault
 from tests.support.api_door import Door
 from tests.support.installation import IMAGE
 
@@ -201,7 +201,7 @@ async def test_the_settings_of_a_list_are_opened_beside_the_event_loop(
     opening: list[threading.Thread] = []
     opened = Vault.open
 
-    def noted(vault: Vault, owner: Owner, sealed: str) -> str:
+    def noted(vault: Vault, owner: SealOwner, sealed: str) -> str:
         opening.append(threading.current_thread())
         return opened(vault, owner, sealed)
 

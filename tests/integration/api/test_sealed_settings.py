@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from aweigh.secrets.vault import Owner, Vault
+from aweigh.secrets.vault import SealOwner, Vault
 from aweigh.store import applications
 from aweigh.store.database import Store
 from tests.integration.api.test_webhooks import ONE, REPOSITORY, deliver, follow
@@ -25,7 +25,7 @@ class CountingVault(Vault):
         super().__init__({"0a0b0c0d": Fernet(Fernet.generate_key())})
         self.opened: Counter[str] = Counter()
 
-    def open(self, owner: Owner, sealed: str) -> str:
+    def open(self, owner: SealOwner, sealed: str) -> str:
         self.opened[owner.kind] += 1
         return super().open(owner, sealed)
 

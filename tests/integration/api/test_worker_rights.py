@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from api import server_workers
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.deployments.deployment import Reason
-from aweigh.deployments.workflow_ids import Expected, deployment_workflow, removal_workflow
+from aweigh.deployments.workflow_ids import ExpectedWorkflow, deployment_workflow, removal_workflow
 from aweigh.github.app import App, GitHub
 from aweigh.store import applications, deployments, lifecycle, logs, releases, removals, servers
 from aweigh.store.tables import ReleaseRow
@@ -39,9 +39,9 @@ DONE = RUNNING | {"state": "succeeded"}
 class Temporal:
     """One that knows some runs as those of workflows that lanes started."""
 
-    runs: set[tuple[Expected, str]] = field(default_factory=set)
+    runs: set[tuple[ExpectedWorkflow, str]] = field(default_factory=set)
 
-    async def is_run_of(self, expected: Expected, run_id: str) -> bool:
+    async def is_run_of(self, expected: ExpectedWorkflow, run_id: str) -> bool:
         return (expected, run_id) in self.runs
 
 

@@ -21,7 +21,7 @@ from aweigh.deployments.step_errors import (
 )
 from aweigh.engine.engine import Engine
 from aweigh.images.facts import ImageFacts
-from aweigh.images.images import Images, Progress
+from aweigh.images.images import Images, PullProgress
 from aweigh.testing.images import FakeImages, Published
 from tests.support.artefacts import push_image, push_index
 from tests.support.registry import PASSWORD, USER, forget_images, running_registries
@@ -102,7 +102,7 @@ async def test_image_is_pulled_by_its_digest_with_progress(subject: Subject) -> 
     digest = subject.push("shop", "v1", False)
     seen: list[str] = []
 
-    def watch(progress: Progress) -> bool:
+    def watch(progress: PullProgress) -> bool:
         seen.append(str(progress))
         return True
 

@@ -11,8 +11,9 @@ import pytest
 from aweigh.containers.networks import Networks
 from aweigh.core.platform import Platform
 from aweigh.core.settings import Settings
+from aweigh.engine.container import Container
 from aweigh.engine.container_spec import ContainerSpec
-from aweigh.engine.engine import Container, Engine
+from aweigh.engine.engine import Engine
 from aweigh.engine.labels import (
     APPLICATION,
     INSTANCE,

@@ -10,7 +10,7 @@ import pytest
 
 from aweigh.core.errors import ProxySilent
 from aweigh.routing.route import DEAD, Generation, Routing, render
-from aweigh.routing.traefik import Answer, Traefik
+from aweigh.routing.traefik import Traefik, TraefikAnswer
 from aweigh.testing.traefik import FakeTraefik
 from tests.support.installation import settings_of
 from tests.support.real_proxy import running_edge
@@ -71,14 +71,14 @@ async def test_generation_without_a_route_is_not_known(subject: Subject) -> None
     await subject.unroute(generation)
 
     assert await subject.traefik.servers(generation) is None
-    assert await subject.traefik.probe("gone", HOST, "/") == Answer(404, None)
+    assert await subject.traefik.probe("gone", HOST, "/") == TraefikAnswer(404, None)
 
 
 async def test_routed_generation_has_its_servers_and_answers(subject: Subject) -> None:
     generation = await subject.route("one", 7)
 
     assert await subject.traefik.servers(generation) == frozenset(generation.urls)
-    assert await subject.traefik.probe("one", HOST, "/") == Answer(200, 7)
+    assert await subject.traefik.probe("one", HOST, "/") == TraefikAnswer(200, 7)
     assert await subject.traefik.answers()
 
 
@@ -90,7 +90,7 @@ async def test_next_generation_takes_the_place_of_the_one_before(subject: Subjec
     assert not await subject.traefik.knows(before)
     assert await subject.traefik.servers(before) is None
     assert await subject.traefik.servers(after) == frozenset(after.urls)
-    assert await subject.traefik.probe("two", HOST, "/") == Answer(200, 2)
+    assert await subject.traefik.probe("two", HOST, "/") == TraefikAnswer(200, 2)
 
 
 async def test_generation_whose_containers_are_dead_is_stamped_all_the_same(

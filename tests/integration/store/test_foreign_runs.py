@@ -16,8 +16,13 @@ from activities.inputs import (
     StartedResult,
     SucceededResult,
 )
-from aweigh.deployments.deployment import Reason, Standing
-from aweigh.deployments.workflow_ids import Expected, Run, deployment_workflow, removal_workflow
+from aweigh.deployments.deployment import Reason, RecordedState
+from aweigh.deployments.workflow_ids import (
+    ExpectedWorkflow,
+    WorkflowRun,
+    deployment_workflow,
+    removal_workflow,
+)
 from aweigh.store import applications, removals
 from aweigh.store.database import Store
 from aweigh.store.tables import ApplicationRow, Base
@@ -28,8 +33,8 @@ from tests.support.installation import events_of, new_application, new_deploymen
 
 #: What may be answered about a deployment that does not exist.
 NOTHING = (
-    StartedResult(False, Standing(message=NO_RECORD)),
-    StandingResult(Standing(message=NO_RECORD)), FailedResult(Standing()),
+    StartedResult(False, RecordedState(message=NO_RECORD)),
+    StandingResult(RecordedState(message=NO_RECORD)), FailedResult(RecordedState()),
     SucceededResult(), RemovalRecordResult(),
 )  # fmt: skip
 
@@ -77,10 +82,10 @@ async def test_a_workflow_that_no_lane_started_records_nothing(
 class Temporal:
     """One that knows the run of one workflow."""
 
-    def __init__(self, known: Expected, run_id: str) -> None:
+    def __init__(self, known: ExpectedWorkflow, run_id: str) -> None:
         self._known = known, run_id
 
-    async def is_run_of(self, expected: Expected, run_id: str) -> bool:
+    async def is_run_of(self, expected: ExpectedWorkflow, run_id: str) -> bool:
         return (expected, run_id) == self._known
 
 
@@ -89,7 +94,7 @@ async def test_the_workflow_that_a_lane_started_may_record(
 ) -> None:
     workflow = deployment_workflow("shop", 3, subjects["waiting"])
     records = WorkflowRecords(store, cast(Executions, Temporal(workflow, "run-2")))
-    run = Run(workflow_id=workflow.id, run_id="run-2")
+    run = WorkflowRun(workflow_id=workflow.id, run_id="run-2")
 
     assert await records.started(subjects["waiting"], run) is None
     await records.succeeded(subjects["waiting"], run)
@@ -110,7 +115,7 @@ async def test_a_workflow_of_another_deployment_may_not_record(
         with pytest.raises(Exception, match="Record refused"):
             await records.failed(
                 subjects[subject], Reason.UNHEALTHY, "forged", superseded_by=None,
-                run=Run(workflow_id=own.id, run_id=run_id),
+                run=WorkflowRun(workflow_id=own.id, run_id=run_id),
             )  # fmt: skip
 
     assert await everything(store) == before
@@ -123,11 +128,14 @@ async def test_a_removal_is_recorded_for_its_own_workflow_only(
     records = WorkflowRecords(store, cast(Executions, Temporal(own, "run-3")))
     other = removal_workflow("gone", 2)
 
-    for run in (Run(workflow_id=other.id, run_id="run-3"), Run(workflow_id=own.id, run_id="x")):
+    for run in (
+        WorkflowRun(workflow_id=other.id, run_id="run-3"),
+        WorkflowRun(workflow_id=own.id, run_id="x"),
+    ):
         with pytest.raises(Exception, match="Record refused"):
             await records.removal(subjects["gone"], None, run)
-    await records.removal(subjects["shop"], None, Run(workflow_id=own.id, run_id="run-3"))
-    await records.removal(subjects["gone"], None, Run(workflow_id=own.id, run_id="run-3"))
+    await records.removal(subjects["shop"], None, WorkflowRun(workflow_id=own.id, run_id="run-3"))
+    await records.removal(subjects["gone"], None, WorkflowRun(workflow_id=own.id, run_id="run-3"))
 
     async with store.read() as tx:
         removed = {

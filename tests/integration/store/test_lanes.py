@@ -7,7 +7,7 @@ from aweigh.deployments.application import Policy
 from aweigh.deployments.deployment import Trigger
 from aweigh.deployments.turn import Turn
 from aweigh.deployments.workflow_ids import lane_id
-from aweigh.secrets.vault import Owner, Vault
+from aweigh.secrets.vault import SealOwner, Vault
 from aweigh.store import admission, applications, deployments, lanes, outbox, removals
 from aweigh.store.admission import Order
 from aweigh.store.database import Store
@@ -102,7 +102,7 @@ class SealedVault(Vault):
     def __init__(self) -> None:
         super().__init__({"0a0b0c0d": Fernet(Fernet.generate_key())})
 
-    def open(self, owner: Owner, sealed: str) -> str:
+    def open(self, owner: SealOwner, sealed: str) -> str:
         raise AssertionError(f"{owner} was opened")
 
 

@@ -4,7 +4,13 @@ import pytest
 
 from aweigh.contract import StepReport
 from aweigh.core.errors import Conflict
-from aweigh.deployments.deployment import DeploymentState, EventKind, Reason, Standing, StepState
+from aweigh.deployments.deployment import (
+    DeploymentState,
+    EventKind,
+    Reason,
+    RecordedState,
+    StepState,
+)
 from aweigh.store import deployments, lifecycle, steps
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow
@@ -170,7 +176,7 @@ async def live_and_older(store: Store) -> tuple[str, str]:
     return made
 
 
-async def said_of(store: Store, deployment_id: str) -> Standing:
+async def said_of(store: Store, deployment_id: str) -> RecordedState:
     async with store.read() as tx:
         return await lifecycle.standing(tx, deployment_id)
 
@@ -215,7 +221,7 @@ async def test_a_reset_of_what_is_live_to_its_beginning_finds_nothing_to_do(stor
 async def test_of_a_failed_one_it_is_said_how_it_failed(store: Store, failed: str) -> None:
     said = await said_of(store, failed)
 
-    assert said == Standing(DeploymentState.FAILED, Reason.UNHEALTHY, "run-1 failed")
+    assert said == RecordedState(DeploymentState.FAILED, Reason.UNHEALTHY, "run-1 failed")
 
 
 async def test_one_that_ended_before_any_run_is_opened_by_none(store: Store) -> None:

@@ -8,8 +8,8 @@ from cryptography.fernet import Fernet
 from aweigh.core.errors import StartupError
 from aweigh.secrets.vault import (
     PREFIX_LENGTH,
-    Owner,
     SealBroken,
+    SealOwner,
     Vault,
     add_key,
     create_keys,
@@ -17,7 +17,7 @@ from aweigh.secrets.vault import (
     load_vault,
 )
 
-OWNER = Owner(kind="applications.settings", id="app_1")
+OWNER = SealOwner(kind="applications.settings", id="app_1")
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def test_the_same_text_is_sealed_differently_each_time(keys: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Owner(kind="applications.settings", id="app_2"),
-        Owner(kind="applications.secret", id="app_1"),
+        SealOwner(kind="applications.settings", id="app_2"),
+        SealOwner(kind="applications.secret", id="app_1"),
     ],
 )
-def test_a_value_copied_to_another_place_does_not_open(keys: Path, other: Owner) -> None:
+def test_a_value_copied_to_another_place_does_not_open(keys: Path, other: SealOwner) -> None:
     vault = load_vault(keys)
 
     with pytest.raises(SealBroken, match=r"was sealed for applications\.settings/app_1"):
@@ -65,7 +65,7 @@ def test_a_value_copied_to_another_place_does_not_open(keys: Path, other: Owner)
 
 def test_a_text_that_looks_like_an_owner_does_not_pass_for_one(keys: Path) -> None:
     vault = load_vault(keys)
-    other = Owner(kind="applications.settings", id="app_2")
+    other = SealOwner(kind="applications.settings", id="app_2")
 
     with pytest.raises(SealBroken):
         vault.open(other, vault.seal(OWNER, f"{other}\nx"))

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, RetryState, TimeoutError, Timeo
 from aweigh.containers.release_command import ReleaseCommand
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from workflows.failure import failure_of
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from aweigh.deployments.application import KeepDeployments
 from aweigh.deployments.deployment import DeploymentState
-from aweigh.deployments.history import Entry, Needs, deletable, expired
+from aweigh.deployments.history import HistoryEntry, Needs, deletable, expired
 
 SUCCEEDED, FAILED, STARTED = (
     DeploymentState.SUCCEEDED, DeploymentState.FAILED, DeploymentState.STARTED,
@@ -16,15 +16,15 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 def entry(
     sequence: int, state: DeploymentState = SUCCEEDED, release: str = "", days: int = 0
-) -> Entry:
+) -> HistoryEntry:
     ended = NOW - timedelta(days=days) if state.ended else None
-    return Entry(
+    return HistoryEntry(
         id=f"dep_{sequence}", sequence=sequence, state=state,
         release=release or f"rel_{sequence}", finished_at=ended,
     )  # fmt: skip
 
 
-def sequences(entries: list[Entry]) -> list[int]:
+def sequences(entries: list[HistoryEntry]) -> list[int]:
     return [one.sequence for one in entries]
 
 

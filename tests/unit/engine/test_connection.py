@@ -12,7 +12,7 @@ from docker.errors import APIError, DockerException
 
 from aweigh.core.errors import PullStopped
 from aweigh.core.threads import in_thread
-from aweigh.engine.connection import EngineLine
+from aweigh.engine.connection import AbortableConnection
 
 SECONDS = 20
 
@@ -44,7 +44,7 @@ def answer(engine: socket.socket, text: bytes) -> None:
 
 
 async def test_a_cancel_ends_it_before_the_engine_has_said_anything(engine: socket.socket) -> None:
-    line, client = EngineLine(host_of(engine)), client_of(engine)
+    line, client = AbortableConnection(host_of(engine)), client_of(engine)
     asking = asyncio.create_task(
         in_thread(lambda: list(line.events(client, "/x", {}, {})), line.hang_up)
     )
@@ -59,7 +59,7 @@ async def test_a_cancel_ends_it_before_the_engine_has_said_anything(engine: sock
 
 
 def test_one_that_was_given_up_before_it_began_asks_nothing(engine: socket.socket) -> None:
-    line = EngineLine(host_of(engine))
+    line = AbortableConnection(host_of(engine))
     line.hang_up()
 
     with pytest.raises(PullStopped):
@@ -72,7 +72,7 @@ def test_what_the_engine_says_is_read_to_its_end(engine: socket.socket) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (*split, b""))
     answer(engine, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
 
-    assert list(EngineLine(host_of(engine)).events(client_of(engine), "/x", {}, {})) == [
+    assert list(AbortableConnection(host_of(engine)).events(client_of(engine), "/x", {}, {})) == [
         {"a": "ä"},
         {"b": 2},
     ]
@@ -83,7 +83,7 @@ def test_a_refusal_keeps_the_engines_words(engine: socket.socket) -> None:
     answer(engine, b"HTTP/1.1 404 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
     with pytest.raises(APIError) as refused:
-        EngineLine(host_of(engine)).value(client_of(engine), "/x", {})
+        AbortableConnection(host_of(engine)).value(client_of(engine), "/x", {})
 
     assert refused.value.explanation == "no such image"
 
@@ -97,11 +97,11 @@ def test_an_engine_that_goes_meanwhile_is_told_from_a_registry(
     answer(engine, text)
 
     with pytest.raises(DockerException, match="the connection broke"):
-        list(EngineLine(host_of(engine)).events(client_of(engine), "/x", {}, {}))
+        list(AbortableConnection(host_of(engine)).events(client_of(engine), "/x", {}, {}))
 
 
 def test_an_engine_that_is_down_is_no_silent_registry(tmp_path: Path) -> None:
     host = f"unix://{tmp_path}/nobody"
 
     with pytest.raises(DockerException, match="no connection"):
-        EngineLine(host).value(docker.APIClient(host, version="1.41"), "/x", {})
+        AbortableConnection(host).value(docker.APIClient(host, version="1.41"), "/x", {})

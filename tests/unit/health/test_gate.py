@@ -10,7 +10,7 @@ import pytest
 from aweigh.deployments.deployment import Reason, StepName
 from aweigh.deployments.release import Release
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.servers.running_step import RunningStep
 from aweigh.testing.engine import Program
 from tests.support.fake_parts import FakeParts, image_of, log_of

@@ -2,13 +2,13 @@
 
 import pytest
 
-from aweigh.images.images import Progress
+from aweigh.images.images import PullProgress
 
 LAYER, OTHER = "0123456789ab", "ba9876543210"
 
 
 def told(*events: dict[str, object]) -> str:
-    progress = Progress()
+    progress = PullProgress()
     for event in events:
         progress.take(event)
     return str(progress)

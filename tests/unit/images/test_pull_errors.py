@@ -4,7 +4,7 @@ import pytest
 
 from aweigh.deployments.image_reference import ImageReference
 from aweigh.deployments.step_errors import StepFailed
-from aweigh.images.images import Progress
+from aweigh.images.images import PullProgress
 from aweigh.images.pull_errors import pull_error
 
 SHOP = ImageReference.parse("127.0.0.1:40123/acme/shop:v1")
@@ -90,7 +90,7 @@ def test_a_name_or_a_port_is_not_taken_for_a_word_of_the_registry(image: str) ->
 
 
 def test_progress_counts_the_last_bytes_of_a_layer_that_nobody_tells() -> None:
-    progress = Progress()
+    progress = PullProgress()
     for status, current in (("Downloading", 700_000), ("Download complete", 0)):
         detail = {"current": current, "total": 1_000_000}
         progress.take({"id": "0123456789ab", "status": status, "progressDetail": detail})

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.routing.route_files import RouteFile
 from tests.support.fake_parts import FakeParts
 

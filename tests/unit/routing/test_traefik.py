@@ -10,7 +10,7 @@ import pytest
 
 from aweigh.core.errors import ProxySilent
 from aweigh.routing.route import Generation
-from aweigh.routing.traefik import Answer, Traefik
+from aweigh.routing.traefik import Traefik, TraefikAnswer
 from tests.support.http import said, serving
 from tests.support.stack import free_ports
 
@@ -71,7 +71,7 @@ async def test_an_answer_bears_the_stamp_of_who_answered(
         answer = await traefik.probe("shop", "shop.example.com", "/up")
         await traefik.close()
 
-    assert answer == Answer(404, generation)
+    assert answer == TraefikAnswer(404, generation)
     (head,) = server.heads
     assert head.startswith("GET /up HTTP/1.1\r\n")
     assert "host: shop.example.com\r\n" in head.lower()
@@ -126,7 +126,7 @@ async def test_the_end_of_an_answer_is_not_waited_for() -> None:
     async with serving(lambda _: endless) as server:
         traefik = Traefik(api_port=1, probe_port=server.port)
 
-        assert await traefik.probe("shop", "a.b", "/") == Answer(200, 7)
+        assert await traefik.probe("shop", "a.b", "/") == TraefikAnswer(200, 7)
         await traefik.close()
 
 

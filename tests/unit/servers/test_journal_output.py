@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aweigh.secrets.masking import HIDDEN
-from aweigh.secrets.value import Printed
+from aweigh.secrets.value import OutputMask
 from aweigh.servers.journal import Journal
 from tests.support.worker_api import WorkerApi
 
@@ -70,7 +70,7 @@ def test_a_long_secret_is_hidden_to_its_end_however_it_arrives(
 
 
 def test_what_stands_before_is_looked_at_no_further_than_a_secret_may_reach() -> None:
-    printed = Printed()
+    printed = OutputMask()
 
     for _ in range(100):
         assert printed.masked(["-" * 200], ["-" * 12]) == [HIDDEN]

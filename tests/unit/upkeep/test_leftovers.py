@@ -6,7 +6,7 @@ import pytest
 
 from aweigh.contract import KnownApplication, KnownDeployment
 from aweigh.deployments.deployment import DeploymentState
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.labels import (
     ROLE,
     SEQUENCE,

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from aweigh.deployments.release import Release
-from aweigh.engine.engine import Container
+from aweigh.engine.container import Container
 from aweigh.engine.naming import Names
 from aweigh.engine.own_containers import OwnContainers
 from aweigh.routing.fence import Fence

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aweigh.builds.buildpacks.builder import (
-    Phase,
+    BuildPhase,
     is_trusted,
     processes,
     read_builder,
@@ -140,8 +140,8 @@ def test_what_cannot_build_is_refused(found: ImageFacts, why: str) -> None:
         read_builder(found)
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_a_guest_sees_no_engine_and_whoever_sees_it_runs_no_guest(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", BuildPhase)
+def test_a_guest_sees_no_engine_and_whoever_sees_it_runs_no_guest(phase: BuildPhase) -> None:
     spec = phase_spec(Names("aweigh"), order(), phase)
     socket = any(mount.target == "/var/run/docker.sock" for mount in spec.mounts)
     guest = phase in ("detector", "builder")
@@ -154,8 +154,8 @@ def test_a_guest_sees_no_engine_and_whoever_sees_it_runs_no_guest(phase: Phase) 
     assert (spec.cpus, spec.memory_bytes, spec.pids) == (1.0, 2**30, 100)
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_no_variable_of_the_build_is_seen_in_a_container(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", BuildPhase)
+def test_no_variable_of_the_build_is_seen_in_a_container(phase: BuildPhase) -> None:
     spec = phase_spec(Names("aweigh"), order(), phase)
 
     assert spec.env == {
@@ -169,7 +169,7 @@ def test_no_variable_of_the_build_is_seen_in_a_container(phase: Phase) -> None:
 def test_the_restorer_of_an_old_api_is_not_given_the_engine() -> None:
     old = {**METADATA, "lifecycle": {"apis": {"platform": {"supported": ["0.11"]}}}}
 
-    spec = phase_spec(Names("aweigh"), order(old), Phase.RESTORER)
+    spec = phase_spec(Names("aweigh"), order(old), BuildPhase.RESTORER)
 
     assert "-daemon" not in (spec.command or ())
     assert not any(mount.target == "/var/run/docker.sock" for mount in spec.mounts)
@@ -184,7 +184,7 @@ def test_the_restorer_of_an_old_api_is_not_given_the_engine() -> None:
     ],
 )  # fmt: skip
 def test_an_exit_code_is_a_reason(code: int, reason: Reason, final: bool) -> None:
-    said = verdict(Phase.BUILDER, code)
+    said = verdict(BuildPhase.BUILDER, code)
 
     assert (said.reason, said.final) == (reason, final)
     assert said.message
@@ -255,11 +255,11 @@ def test_the_applications_variables_go_before_the_repositorys() -> None:
      ({"SOURCE_DATE_EPOCH": "-1"}, None), ({"SOURCE_DATE_EPOCH": "a secret"}, None)],
 )  # fmt: skip
 def test_an_image_is_dated_if_that_is_asked_for(env: dict[str, str], dated: str | None) -> None:
-    specs = {phase: phase_spec(Names("aweigh"), order(env=env), phase) for phase in Phase}
+    specs = {phase: phase_spec(Names("aweigh"), order(env=env), phase) for phase in BuildPhase}
 
     told = {phase: spec.env.get("SOURCE_DATE_EPOCH") for phase, spec in specs.items()}
 
-    assert told == dict.fromkeys(Phase) | {Phase.EXPORTER: dated}
+    assert told == dict.fromkeys(BuildPhase) | {BuildPhase.EXPORTER: dated}
 
 
 def test_what_an_image_says_of_its_source_is_toml() -> None:
@@ -275,8 +275,8 @@ def test_what_an_image_says_of_its_source_is_toml() -> None:
 def test_the_analyzer_is_told_of_the_image_before() -> None:
     first, next_one = order(), order(previous="aweigh/shop:6")
 
-    told = phase_spec(Names("aweigh"), next_one, Phase.ANALYZER).command
-    told_at_first = phase_spec(Names("aweigh"), first, Phase.ANALYZER).command
+    told = phase_spec(Names("aweigh"), next_one, BuildPhase.ANALYZER).command
+    told_at_first = phase_spec(Names("aweigh"), first, BuildPhase.ANALYZER).command
 
     assert told is not None
     assert told_at_first is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aweigh.builds.project_file import Project
-from aweigh.builds.source.files import Owner, project_of, tree_archive
+from aweigh.builds.source.files import FileOwner, project_of, tree_archive
 from aweigh.deployments.step_errors import StepFailed
 
 
@@ -23,7 +23,7 @@ def repository(tmp_path: Path) -> Path:
 
 def names(directory: Path, takes: Callable[[str], bool] | None) -> list[str]:
     with (
-        tree_archive(directory, "/workspace", Owner(1000, 1000), takes) as archive,
+        tree_archive(directory, "/workspace", FileOwner(1000, 1000), takes) as archive,
         tarfile.open(fileobj=archive) as tar,
     ):
         return sorted(tar.getnames())
