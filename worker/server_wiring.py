@@ -30,8 +30,8 @@ from aweigh.upkeep.readiness import ServerReadiness
 from aweigh.upkeep.reconciler import Reconciler
 from aweigh.upkeep.removal import ApplicationRemoval
 from aweigh.upkeep.repair import ContainerRepair, RouteRepair
-from aweigh.upkeep.server_guards import ServerGuards
 from aweigh.upkeep.server_inventory import ServerInventory
+from aweigh.upkeep.shared_parts import SharedParts
 from aweigh.upkeep.sweep import Sweep
 from aweigh.upkeep.undo import Undo
 from worker.server_parts import ServerParts
@@ -129,7 +129,7 @@ class ServerWiring:
         parts = self.parts
         return Reconciler(
             ServerInventory(self._api, parts.containers, parts.live, parts.application_networks),
-            ServerGuards(parts.firewall, parts.proxy, parts.route_files),
+            SharedParts(parts.firewall, parts.proxy, parts.route_files),
             self._application_reconciler,
             EndedDeployments(self.journal, parts.build_containers),
             self._sweep,

@@ -5,8 +5,8 @@ from aweigh.engine.container import Container
 from aweigh.upkeep.application_reconciler import ApplicationReconciler
 from aweigh.upkeep.ended_deployments import EndedDeployments
 from aweigh.upkeep.findings import FindingsBuilder
-from aweigh.upkeep.server_guards import ServerGuards
 from aweigh.upkeep.server_inventory import ServerInventory
+from aweigh.upkeep.shared_parts import SharedParts
 from aweigh.upkeep.sweep import Sweep
 
 
@@ -19,13 +19,13 @@ class Reconciler:
     def __init__(
         self,
         inventory: ServerInventory,
-        guards: ServerGuards,
+        shared_parts: SharedParts,
         applications: ApplicationReconciler,
         ended: EndedDeployments,
         sweep: Sweep,
     ) -> None:
         self._inventory = inventory
-        self._guards = guards
+        self._shared_parts = shared_parts
         self._applications = applications
         self._ended = ended
         self._sweep = sweep
@@ -44,7 +44,7 @@ class Reconciler:
             skipped=list(inventory.skipped), unsure=set(inventory.left_alone)
         )
         removed = await self._inventory.removed_applications(state, findings)
-        await self._guards.ensure(findings)
+        await self._shared_parts.ensure(findings)
         outgoing: dict[str, list[Container]] = {}
         for application in (*inventory.applications, *removed):
             with findings.isolating(application.slug):

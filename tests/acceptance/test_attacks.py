@@ -187,15 +187,15 @@ async def test_a_slug_has_no_dots_and_no_tricks(
 
 
 @pytest.mark.parametrize("claim", ["domain", "port"])
-@pytest.mark.parametrize("door", ["create", "change"])
+@pytest.mark.parametrize("way_in", ["create", "change"])
 async def test_a_domain_or_port_of_another_application_is_refused(
-    stack: Stack, repository: str, victim: dict[str, Any], claim: str, door: str
+    stack: Stack, repository: str, victim: dict[str, Any], claim: str, way_in: str
 ) -> None:
     wanted: Mapping[str, Any] = (
         {"domains": victim["domains"]} if claim == "domain" else {"ports": victim["ports"]}
     )
-    name = f"claimant-{claim}-{door}"
-    if door == "create":
+    name = f"claimant-{claim}-{way_in}"
+    if way_in == "create":
         body = {"name": name, "source": source(repository), **wanted}
         answer = await stack.call("POST", "/v1/applications", json=body)
     else:

@@ -1,4 +1,4 @@
-"""Clients of a build's log that are cut off and come back: every line once, by either door."""
+"""Clients of a build's log that are cut off and come back: every line once, by either endpoint."""
 
 import asyncio
 import json

@@ -70,7 +70,7 @@ def _named(name: str) -> x509.Name:
 
 @asynccontextmanager
 async def mutual_tls(target: str, made: Certificates) -> AsyncIterator[str]:
-    """The address of a door to `target` that lets only holders of a certificate in."""
+    """The address of a proxy for `target` that lets only holders of a certificate in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.certificate, made.key)
     context.load_verify_locations(made.authority)

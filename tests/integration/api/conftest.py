@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aweigh.store.database import Store
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.installation import Databases, open_store
 from tests.support.temporal import FakeTemporal
 
@@ -30,6 +30,6 @@ def temporal() -> FakeTemporal:
 
 
 @pytest.fixture
-async def door(databases: Databases, tmp_path: Path) -> AsyncIterator[Door]:
-    async with open_store(databases.new()) as store, open_door(store, tmp_path) as opened:
+async def caller(databases: Databases, tmp_path: Path) -> AsyncIterator[Caller]:
+    async with open_store(databases.new()) as store, open_api(store, tmp_path) as opened:
         yield opened

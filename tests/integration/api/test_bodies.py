@@ -11,7 +11,7 @@ from fastapi import Request
 from api import bodies
 from api.bodies import SMALL, Bodies
 from aweigh.core.errors import Unavailable
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.github import delivery, push
 
 REPOSITORY = "https://github.com/acme/shop.git"
@@ -125,17 +125,19 @@ HALVES: list[tuple[int, Callable[[Sender], Sender]]] = [
 @pytest.mark.parametrize("size", [10, 300_000], ids=["small", "large"])
 @pytest.mark.parametrize(("number", "sent"), HALVES, ids=["a byte each", "a megabyte each"])
 async def test_half_sent_deliveries_keep_no_whole_one_out(
-    door: Door, number: int, sent: Callable[[Sender], Sender], size: int
+    caller: Caller, number: int, sent: Callable[[Sender], Sender], size: int
 ) -> None:
     source = {"type": "git", "repository": REPOSITORY}
-    made = await door.call("POST", "/v1/applications", json={"name": "shop", "source": source})
+    made = await caller.call("POST", "/v1/applications", json={"name": "shop", "source": source})
     payload = push(REPOSITORY, after="1" * 40) | {"pad": "x" * size}
     senders = [sent(Sender(f"192.0.2.{n % 3}")) for n in range(number)]
-    halves = [asyncio.create_task(door.app(scope_of(one), one.receive, ignore)) for one in senders]
+    halves = [
+        asyncio.create_task(caller.app(scope_of(one), one.receive, ignore)) for one in senders
+    ]
     for one in senders:
         await one.until_read()
 
-    answer = await door.client.post(
+    answer = await caller.client.post(
         "/v1/github/webhooks", **delivery(payload, made.json()["webhook_secret"], id="one")
     )
 

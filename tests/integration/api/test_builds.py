@@ -1,10 +1,10 @@
-"""How an application is built, at the door."""
+"""How an application is built."""
 
 from typing import Any
 
 import pytest
 
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 
 REPOSITORY = "https://example.com/acme/shop"
 
@@ -13,16 +13,16 @@ def source(**build: Any) -> dict[str, Any]:
     return {"type": "git", "repository": REPOSITORY, "build": build}
 
 
-async def create(door: Door, **build: Any) -> dict[str, Any]:
+async def create(caller: Caller, **build: Any) -> dict[str, Any]:
     given = {"name": "shop", "source": source(**build)}
-    answer = await door.call("POST", "/v1/applications", json=given)
+    answer = await caller.call("POST", "/v1/applications", json=given)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-async def test_arguments_and_secrets_are_shown_by_name_only(door: Door) -> None:
+async def test_arguments_and_secrets_are_shown_by_name_only(caller: Caller) -> None:
     made = await create(
-        door, method="dockerfile", args={"B": "x1", "A": "x2"}, secrets={"npm": "x3"}
+        caller, method="dockerfile", args={"B": "x1", "A": "x2"}, secrets={"npm": "x3"}
     )
 
     assert made["source"]["build"] == {
@@ -32,13 +32,13 @@ async def test_arguments_and_secrets_are_shown_by_name_only(door: Door) -> None:
     }  # fmt: skip
 
 
-async def test_another_method_takes_the_place_of_what_was_set(door: Door) -> None:
-    await create(door, builder="acme/builder", env={"A": "1"})
+async def test_another_method_takes_the_place_of_what_was_set(caller: Caller) -> None:
+    await create(caller, builder="acme/builder", env={"A": "1"})
 
-    answer = await door.call(
+    answer = await caller.call(
         "PATCH", "/v1/applications/shop", json={"source": {"build": {"method": "dockerfile"}}}
     )
-    back = await door.call(
+    back = await caller.call(
         "PATCH", "/v1/applications/shop", json={"source": {"build": {"method": "buildpacks"}}}
     )
 
@@ -46,10 +46,10 @@ async def test_another_method_takes_the_place_of_what_was_set(door: Door) -> Non
     assert back.json()["source"]["build"]["env"] == {}
 
 
-async def test_a_tag_and_a_commit_at_once_are_refused(door: Door) -> None:
-    await create(door)
+async def test_a_tag_and_a_commit_at_once_are_refused(caller: Caller) -> None:
+    await create(caller)
 
-    answer = await door.call(
+    answer = await caller.call(
         "POST", "/v1/applications/shop/deployments", json={"tag": "v1", "commit": "1" * 40}
     )
 
@@ -57,10 +57,10 @@ async def test_a_tag_and_a_commit_at_once_are_refused(door: Door) -> None:
     assert "cannot be combined with a tag" in answer.text
 
 
-async def test_what_is_not_said_of_a_build_stays(door: Door) -> None:
-    await create(door, method="dockerfile", args={"A": "1", "B": "2"}, target="web")
+async def test_what_is_not_said_of_a_build_stays(caller: Caller) -> None:
+    await create(caller, method="dockerfile", args={"A": "1", "B": "2"}, target="web")
 
-    answer = await door.call(
+    answer = await caller.call(
         "PATCH", "/v1/applications/shop",
         json={"source": {"build": {"args": {"A": None, "C": "3"}, "dockerfile": "web/Dockerfile"}}},
     )  # fmt: skip
@@ -78,10 +78,10 @@ async def test_what_is_not_said_of_a_build_stays(door: Door) -> None:
     ],
 )
 async def test_what_is_wrong_is_named_by_its_field(
-    door: Door, build: dict[str, Any], field: str
+    caller: Caller, build: dict[str, Any], field: str
 ) -> None:
     given = source(**{"method": "dockerfile"} | build)
-    answer = await door.call("POST", "/v1/applications", json={"name": "shop", "source": given})
+    answer = await caller.call("POST", "/v1/applications", json={"name": "shop", "source": given})
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
@@ -97,11 +97,11 @@ async def test_what_is_wrong_is_named_by_its_field(
     ],
 )
 async def test_what_is_wrong_with_a_repository_is_named_by_its_field(
-    door: Door, given: dict[str, Any], field: str
+    caller: Caller, given: dict[str, Any], field: str
 ) -> None:
     repository = {"type": "git", "repository": "https://github.com/acme/shop"}
     body = {"name": "shop", "source": repository | given}
-    answer = await door.call("POST", "/v1/applications", json=body)
+    answer = await caller.call("POST", "/v1/applications", json=body)
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -8,7 +8,7 @@ import pytest
 from dirty_equals import IsDatetime, IsStr
 
 from aweigh.store import channels
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.channels import EMAIL, deliver, dispatched, fail
 from tests.support.installation import Databases, open_store
 
@@ -19,21 +19,21 @@ WEBHOOK = {
 SECRET = "whsec_" + "c2VjcmV0" * 6
 
 
-async def create(door: Door, **fields: Any) -> dict[str, Any]:
-    answer = await door.call("POST", "/v1/channels", json=WEBHOOK | fields)
+async def create(caller: Caller, **fields: Any) -> dict[str, Any]:
+    answer = await caller.call("POST", "/v1/channels", json=WEBHOOK | fields)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-async def refused(door: Door, fields: dict[str, Any]) -> list[dict[str, str]]:
-    answer = await door.call("POST", "/v1/channels", json=fields)
+async def refused(caller: Caller, fields: dict[str, Any]) -> list[dict[str, str]]:
+    answer = await caller.call("POST", "/v1/channels", json=fields)
     assert answer.status_code == 422, answer.text
     return list(answer.json()["errors"])
 
 
-async def test_a_new_channel_is_shown_with_its_secret_once(door: Door) -> None:
-    await door.create()
-    made = await create(door, applications=["shop"], labels={"team": "a"})
+async def test_a_new_channel_is_shown_with_its_secret_once(caller: Caller) -> None:
+    await caller.create()
+    made = await create(caller, applications=["shop"], labels={"team": "a"})
 
     secret = made.pop("secret")
     assert secret.startswith("whsec_")
@@ -44,21 +44,21 @@ async def test_a_new_channel_is_shown_with_its_secret_once(door: Door) -> None:
         "disabled_reason": None, "last_delivery": None, "last_success_at": None,
         "created_at": IsDatetime(iso_string=True), "updated_at": IsDatetime(iso_string=True),
     }  # fmt: skip
-    assert await door.get(f"/v1/channels/{made['id']}", scope="read") == made
-    listed = await door.get("/v1/channels", scope="read")
+    assert await caller.get(f"/v1/channels/{made['id']}", scope="read") == made
+    listed = await caller.get("/v1/channels", scope="read")
     assert listed == {"items": [made], "next": None, "unreadable": []}
-    assert await door.get(f"/v1/channels/{made['id']}/secret") == {"secret": secret}
+    assert await caller.get(f"/v1/channels/{made['id']}/secret") == {"secret": secret}
 
 
-async def test_no_answer_shows_a_target(door: Door) -> None:
-    made = await create(door, secret=SECRET)
+async def test_no_answer_shows_a_target(caller: Caller) -> None:
+    made = await create(caller, secret=SECRET)
     path = f"/v1/channels/{made['id']}"
     assert made["secret"] == SECRET
 
     for answer in (
-        await door.call("GET", path), await door.call("GET", "/v1/channels"),
-        await door.call("PATCH", path, json={"name": "x"}),
-        await door.call("GET", f"{path}/deliveries"),
+        await caller.call("GET", path), await caller.call("GET", "/v1/channels"),
+        await caller.call("PATCH", path, json={"name": "x"}),
+        await caller.call("GET", f"{path}/deliveries"),
     ):  # fmt: skip
         assert "correct-horse" not in answer.text
         assert SECRET not in answer.text
@@ -82,19 +82,19 @@ async def test_no_answer_shows_a_target(door: Door) -> None:
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_named(
-    door: Door, fields: dict[str, Any], field: str, message: str
+    caller: Caller, fields: dict[str, Any], field: str, message: str
 ) -> None:
     given = {key: one for key, one in (WEBHOOK | fields).items() if one is not None}
     if given.get("kind") == "email":
         del given["url"]
 
-    errors = await refused(door, given)
+    errors = await refused(caller, given)
 
     assert field in [one["field"] for one in errors]
     assert message in next(one["message"] for one in errors if one["field"] == field)
 
 
-async def test_bodies_that_are_no_channels_are_refused(door: Door) -> None:
+async def test_bodies_that_are_no_channels_are_refused(caller: Caller) -> None:
     bodies: tuple[Any, ...] = (
         None,
         [],
@@ -106,7 +106,7 @@ async def test_bodies_that_are_no_channels_are_refused(door: Door) -> None:
         {"kind": "webhook"},
     )
     for body in bodies:
-        answer = await door.call("POST", "/v1/channels", json=body)
+        answer = await caller.call("POST", "/v1/channels", json=body)
         assert answer.status_code == 422
         assert answer.json()["errors"]
 
@@ -114,104 +114,104 @@ async def test_bodies_that_are_no_channels_are_refused(door: Door) -> None:
 async def test_an_allowed_private_address_is_taken(databases: Databases, tmp_path: Path) -> None:
     async with (
         open_store(databases.new()) as store,
-        open_door(store, tmp_path, private_targets=("127.0.0.1:9000",)) as door,
+        open_api(store, tmp_path, private_targets=("127.0.0.1:9000",)) as caller,
     ):
-        await create(door, url="http://127.0.0.1:9000/")
-        [error] = await refused(door, WEBHOOK | {"url": "http://127.0.0.1:9001/", "name": "x"})
+        await create(caller, url="http://127.0.0.1:9000/")
+        [error] = await refused(caller, WEBHOOK | {"url": "http://127.0.0.1:9001/", "name": "x"})
     assert error["field"] == "url"
 
 
-async def test_names_are_taken_once(door: Door) -> None:
-    await create(door)
-    other = await create(door, name="other")
+async def test_names_are_taken_once(caller: Caller) -> None:
+    await create(caller)
+    other = await create(caller, name="other")
 
-    again = await door.call("POST", "/v1/channels", json=WEBHOOK)
-    renamed = await door.call("PATCH", f"/v1/channels/{other['id']}", json={"name": "ops"})
+    again = await caller.call("POST", "/v1/channels", json=WEBHOOK)
+    renamed = await caller.call("PATCH", f"/v1/channels/{other['id']}", json={"name": "ops"})
 
     assert (again.status_code, renamed.status_code) == (409, 409)
     assert again.json()["detail"] == "there is a channel named 'ops' already"
 
 
-async def test_a_change_keeps_what_it_does_not_name(door: Door) -> None:
-    made = await create(door)
+async def test_a_change_keeps_what_it_does_not_name(caller: Caller) -> None:
+    made = await create(caller)
     path = f"/v1/channels/{made['id']}"
 
-    changed = await door.call("PATCH", path, json={"events": None, "enabled": False})
+    changed = await caller.call("PATCH", path, json={"events": None, "enabled": False})
 
     assert changed.status_code == 200
     assert (changed.json()["events"], changed.json()["enabled"]) == (None, False)
     assert changed.json()["target"] == "hooks.example.com"
-    assert (await door.get(f"{path}/secret"))["secret"] == made["secret"]
-    moved = await door.call("PATCH", path, json={"url": "https://other.example.com/x"})
+    assert (await caller.get(f"{path}/secret"))["secret"] == made["secret"]
+    moved = await caller.call("PATCH", path, json={"url": "https://other.example.com/x"})
     assert moved.json()["target"] == "other.example.com"
     for wrong in ({"kind": "slack"}, {"url": "http://10.0.0.1/"}, {"applications": ["blog"]}):
-        answer = await door.call("PATCH", path, json=wrong)
+        answer = await caller.call("PATCH", path, json=wrong)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == next(iter(wrong))
 
 
-async def test_a_removed_application_does_not_hinder_a_change(door: Door) -> None:
-    made = await create(door, applications=[(await door.create())["id"]])
-    async with door.store.write() as tx:
+async def test_a_removed_application_does_not_hinder_a_change(caller: Caller) -> None:
+    made = await create(caller, applications=[(await caller.create())["id"]])
+    async with caller.store.write() as tx:
         row = await channels.find_row(tx, made["id"], lock=True)
         known = channels.opened(tx, row).settings
         await channels.change(tx, row, known.model_copy(update={"applications": ("gone",)}))
 
-    changed = await door.call("PATCH", f"/v1/channels/{made['id']}", json={"enabled": False})
+    changed = await caller.call("PATCH", f"/v1/channels/{made['id']}", json={"enabled": False})
 
     assert changed.status_code == 200
     assert changed.json()["applications"] == ["gone"]
 
 
-async def test_a_given_secret_replaces_the_old_one(door: Door) -> None:
-    made = await create(door)
+async def test_a_given_secret_replaces_the_old_one(caller: Caller) -> None:
+    made = await create(caller)
     path = f"/v1/channels/{made['id']}"
 
-    assert (await door.call("PATCH", path, json={"secret": SECRET})).status_code == 200
+    assert (await caller.call("PATCH", path, json={"secret": SECRET})).status_code == 200
 
-    assert await door.get(f"{path}/secret") == {"secret": SECRET}
-    rotated = (await door.call("POST", f"{path}/rotate")).json()["secret"]
+    assert await caller.get(f"{path}/secret") == {"secret": SECRET}
+    rotated = (await caller.call("POST", f"{path}/rotate")).json()["secret"]
     assert rotated != SECRET
-    assert await door.get(f"{path}/secret") == {"secret": rotated}
+    assert await caller.get(f"{path}/secret") == {"secret": rotated}
 
 
-async def test_only_webhooks_have_a_secret(door: Door) -> None:
-    answer = await door.call("POST", "/v1/channels", json={"name": "mail", **EMAIL})
+async def test_only_webhooks_have_a_secret(caller: Caller) -> None:
+    answer = await caller.call("POST", "/v1/channels", json={"name": "mail", **EMAIL})
     path = f"/v1/channels/{answer.json()['id']}"
 
     assert answer.json()["secret"] is None
-    assert (await door.call("GET", f"{path}/secret")).status_code == 404
-    assert (await door.call("POST", f"{path}/rotate")).status_code == 409
+    assert (await caller.call("GET", f"{path}/secret")).status_code == 404
+    assert (await caller.call("POST", f"{path}/rotate")).status_code == 409
 
 
-async def test_a_deleted_channel_is_gone_with_its_deliveries(door: Door) -> None:
-    path = f"/v1/channels/{(await create(door))['id']}"
-    assert (await door.call("POST", f"{path}/test?wait=0")).status_code == 202
+async def test_a_deleted_channel_is_gone_with_its_deliveries(caller: Caller) -> None:
+    path = f"/v1/channels/{(await create(caller))['id']}"
+    assert (await caller.call("POST", f"{path}/test?wait=0")).status_code == 202
 
-    assert (await door.call("DELETE", path)).status_code == 204
+    assert (await caller.call("DELETE", path)).status_code == 204
 
     for method, place in (("GET", path), ("DELETE", path), ("GET", f"{path}/deliveries")):
-        assert (await door.call(method, place)).status_code == 404
-    assert (await door.get("/v1/channels"))["items"] == []
+        assert (await caller.call(method, place)).status_code == 404
+    assert (await caller.get("/v1/channels"))["items"] == []
 
 
 @pytest.fixture
-async def delivered(door: Door) -> tuple[str, str]:
+async def delivered(caller: Caller) -> tuple[str, str]:
     """A channel's path, and a delivery that it did not accept."""
-    made = await create(door, events=None)
-    shop = await door.create()
-    await door.deploy(shop)
-    await dispatched(door.store)
+    made = await create(caller, events=None)
+    shop = await caller.create()
+    await caller.deploy(shop)
+    await dispatched(caller.store)
     path = f"/v1/channels/{made['id']}"
-    [delivery] = (await door.get(f"{path}/deliveries"))["items"]
-    await fail(door.store, delivery["id"], again=False)
+    [delivery] = (await caller.get(f"{path}/deliveries"))["items"]
+    await fail(caller.store, delivery["id"], again=False)
     return path, delivery["id"]
 
 
-async def test_deliveries_say_what_was_answered(door: Door, delivered: tuple[str, str]) -> None:
+async def test_deliveries_say_what_was_answered(caller: Caller, delivered: tuple[str, str]) -> None:
     path, delivery = delivered
 
-    [listed] = (await door.get(f"{path}/deliveries", scope="read"))["items"]
+    [listed] = (await caller.get(f"{path}/deliveries", scope="read"))["items"]
 
     assert listed == {
         "id": delivery, "channel": path.rpartition("/")[2], "kind": "deployment.created",
@@ -221,68 +221,68 @@ async def test_deliveries_say_what_was_answered(door: Door, delivered: tuple[str
         "last_attempt_at": IsDatetime(iso_string=True), "next_attempt_at": None,
         "ended_at": IsDatetime(iso_string=True),
     }  # fmt: skip
-    assert await door.get(f"{path}/deliveries/{delivery}") == listed
-    last = (await door.get(path))["last_delivery"]
+    assert await caller.get(f"{path}/deliveries/{delivery}") == listed
+    last = (await caller.get(path))["last_delivery"]
     assert last == {
         "at": listed["last_attempt_at"], "state": "failed", "status": 500, "message": "500 no",
     }  # fmt: skip
 
 
-async def test_deliveries_have_pages(door: Door, delivered: tuple[str, str]) -> None:
+async def test_deliveries_have_pages(caller: Caller, delivered: tuple[str, str]) -> None:
     path, first = delivered
     for _ in range(2):
-        assert (await door.call("POST", f"{path}/test?wait=0")).status_code == 202
+        assert (await caller.call("POST", f"{path}/test?wait=0")).status_code == 202
 
-    page = await door.get(f"{path}/deliveries?limit=2")
-    rest = await door.get(f"{path}/deliveries?limit=2&before={page['next']}")
+    page = await caller.get(f"{path}/deliveries?limit=2")
+    rest = await caller.get(f"{path}/deliveries?limit=2&before={page['next']}")
 
     assert [one["kind"] for one in page["items"]] == ["channel.test"] * 2
     assert ([one["id"] for one in rest["items"]], rest["next"]) == ([first], None)
 
 
 async def test_a_redelivery_is_a_new_delivery_of_the_same_message(
-    door: Door, delivered: tuple[str, str]
+    caller: Caller, delivered: tuple[str, str]
 ) -> None:
     path, first = delivered
 
-    again = await door.call("POST", f"{path}/deliveries/{first}/redeliver")
+    again = await caller.call("POST", f"{path}/deliveries/{first}/redeliver")
 
     assert again.status_code == 202
-    second, known = (await door.get(f"{path}/deliveries"))["items"]
+    second, known = (await caller.get(f"{path}/deliveries"))["items"]
     assert (second["id"], known["id"]) == (again.json()["id"], first)
     assert second["message_id"] == known["message_id"]
-    unended = await door.call("POST", f"{path}/deliveries/{second['id']}/redeliver")
+    unended = await caller.call("POST", f"{path}/deliveries/{second['id']}/redeliver")
     assert unended.status_code == 409
-    missing = await door.call("POST", f"{path}/deliveries/dlv_x/redeliver")
+    missing = await caller.call("POST", f"{path}/deliveries/dlv_x/redeliver")
     assert missing.status_code == 404
 
 
-async def test_a_test_answers_with_what_came_of_it(door: Door) -> None:
-    path = f"/v1/channels/{(await create(door))['id']}"
-    testing = asyncio.create_task(door.call("POST", f"{path}/test"))
+async def test_a_test_answers_with_what_came_of_it(caller: Caller) -> None:
+    path = f"/v1/channels/{(await create(caller))['id']}"
+    testing = asyncio.create_task(caller.call("POST", f"{path}/test"))
     found: list[dict[str, Any]] = []
     async with asyncio.timeout(300):
         while not found:
             await asyncio.sleep(0.01)
-            found = (await door.get(f"{path}/deliveries"))["items"]
-    await deliver(door.store, found[0]["id"])
+            found = (await caller.get(f"{path}/deliveries"))["items"]
+    await deliver(caller.store, found[0]["id"])
 
     answer = await testing
 
     assert answer.status_code == 200
     assert (answer.json()["state"], answer.json()["status"]) == ("delivered", 204)
-    assert (await door.get(path))["last_success_at"] is not None
+    assert (await caller.get(path))["last_success_at"] is not None
 
 
-async def test_a_channel_that_cannot_be_read_can_be_removed(door: Door) -> None:
-    made = await create(door)
+async def test_a_channel_that_cannot_be_read_can_be_removed(caller: Caller) -> None:
+    made = await create(caller)
     path = f"/v1/channels/{made['id']}"
-    async with door.store.write() as tx:
+    async with caller.store.write() as tx:
         (await channels.find_row(tx, made["id"], lock=True)).settings = "v1:00000000:lost"
 
-    listed = await door.get("/v1/channels")
+    listed = await caller.get("/v1/channels")
 
     assert listed["items"] == []
     assert [one["name"] for one in listed["unreadable"]] == ["ops"]
-    assert (await door.call("GET", path)).status_code == 409
-    assert (await door.call("DELETE", path)).status_code == 204
+    assert (await caller.call("GET", path)).status_code == 409
+    assert (await caller.call("DELETE", path)).status_code == 204

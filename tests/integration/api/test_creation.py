@@ -1,4 +1,4 @@
-"""Applications are made at the door, and what is wrong with one is named there."""
+"""Applications are created by the API, which names what is wrong with one."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ import pytest
 from dirty_equals import IsDatetime, IsStr
 
 from aweigh.secrets.vault import SealOwner, Vault
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.installation import IMAGE
 
 SECRETS: dict[str, Any] = {
@@ -18,10 +18,10 @@ SECRETS: dict[str, Any] = {
 WORDS = ("correct-horse", "battery-staple")
 
 
-async def refused(door: Door, **fields: Any) -> dict[str, str]:
+async def refused(caller: Caller, **fields: Any) -> dict[str, str]:
     """What is wrong with a creation, by field."""
     body = {"name": "shop", "source": {"type": "image", "image": IMAGE}} | fields
-    answer = await door.call("POST", "/v1/applications", json=body)
+    answer = await caller.call("POST", "/v1/applications", json=body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -29,8 +29,8 @@ async def refused(door: Door, **fields: Any) -> dict[str, str]:
     return {error["field"]: error["message"] for error in problem["errors"]}
 
 
-async def test_an_application_is_shown_with_its_defaults_and_its_doors(door: Door) -> None:
-    made = await door.create("My Shop", env={"TOKEN": "correct-horse"})
+async def test_an_application_is_shown_with_its_defaults_and_its_doors(caller: Caller) -> None:
+    made = await caller.create("My Shop", env={"TOKEN": "correct-horse"})
 
     assert made == {
         "id": IsStr(regex=r"app_[0-9a-v]{26}"), "slug": "my-shop", "name": "My Shop",
@@ -54,35 +54,35 @@ async def test_an_application_is_shown_with_its_defaults_and_its_doors(door: Doo
     }  # fmt: skip
 
 
-async def test_its_doors_are_shown_once_more_only_in_settings(door: Door) -> None:
-    made = await door.create()
+async def test_its_doors_are_shown_once_more_only_in_settings(caller: Caller) -> None:
+    made = await caller.create()
     doors = {key: made.pop(key) for key in ("deploy_hook", "deploy_secret", "webhook_secret")}
 
-    assert await door.get(f"/v1/applications/{made['id']}") == made
-    assert await door.get("/v1/applications/shop") == made
-    assert await door.get("/v1/applications/shop/settings") == doors
+    assert await caller.get(f"/v1/applications/{made['id']}") == made
+    assert await caller.get("/v1/applications/shop") == made
+    assert await caller.get("/v1/applications/shop/settings") == doors
 
 
-async def test_no_answer_holds_a_secret_that_was_not_asked_for_by_name(door: Door) -> None:
-    made = await door.create(**SECRETS)
-    await door.deploy(made)
+async def test_no_answer_holds_a_secret_that_was_not_asked_for_by_name(caller: Caller) -> None:
+    made = await caller.create(**SECRETS)
+    await caller.deploy(made)
 
     shown = [
         json.dumps(made),
         *[
-            (await door.call("GET", path)).text
+            (await caller.call("GET", path)).text
             for path in (
                 "/v1/applications", "/v1/applications/shop", "/v1/deployments",
                 "/v1/applications/shop/volumes", "/openapi.json",
             )
         ],
-        (await door.call("PATCH", "/v1/applications/shop", json={"replicas": 2})).text,
-        (await door.call("PUT", "/v1/applications/shop/labels", json={"a": "b"})).text,
+        (await caller.call("PATCH", "/v1/applications/shop", json={"replicas": 2})).text,
+        (await caller.call("PUT", "/v1/applications/shop/labels", json={"a": "b"})).text,
     ]  # fmt: skip
 
     assert [word for word in WORDS for text in shown if word in text] == []
     assert made["source"]["registry"] == {"username": "ci"}
-    assert await door.get("/v1/applications/shop/env") == {"TOKEN": "correct-horse"}
+    assert await caller.get("/v1/applications/shop/env") == {"TOKEN": "correct-horse"}
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ async def test_no_answer_holds_a_secret_that_was_not_asked_for_by_name(door: Doo
     ],
     ids=range(10),
 )
-async def test_no_error_holds_a_secret(door: Door, fields: dict[str, Any]) -> None:
+async def test_no_error_holds_a_secret(caller: Caller, fields: dict[str, Any]) -> None:
     source = {"image": IMAGE, "registry": {"username": "ci", "password": "battery-staple"}}
     body = {"name": "shop", "source": source, "env": {"A": "correct-horse"}} | fields
 
     for method, path in (("POST", "/v1/applications"), ("PUT", "/v1/applications/x/env")):
-        answer = await door.call(method, path, json=body)
+        answer = await caller.call(method, path, json=body)
         assert answer.status_code in (404, 422)
         assert [word for word in WORDS if word in answer.text] == []
 
@@ -139,9 +139,9 @@ async def test_no_error_holds_a_secret(door: Door, fields: dict[str, Any]) -> No
     ids=range(19),
 )  # fmt: skip
 async def test_a_wrong_field_is_named(
-    door: Door, fields: dict[str, Any], errors: dict[str, Any]
+    caller: Caller, fields: dict[str, Any], errors: dict[str, Any]
 ) -> None:
-    assert await refused(door, **fields) == errors
+    assert await refused(caller, **fields) == errors
 
 
 @pytest.mark.parametrize(
@@ -149,20 +149,20 @@ async def test_a_wrong_field_is_named(
     [b"{", b'{"name": "\xff"}', b"[" * 100_000, b'{"replicas": ' + b"9" * 5000 + b"}", b"nonsense"],
     ids=range(5),
 )
-async def test_a_body_that_cannot_be_read_is_named(door: Door, content: bytes) -> None:
+async def test_a_body_that_cannot_be_read_is_named(caller: Caller, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
 
     for method, path in (("POST", "/v1/applications"), ("PATCH", "/v1/applications/shop")):
-        answer = await door.call(method, path, content=content, headers=headers)
+        answer = await caller.call(method, path, content=content, headers=headers)
         assert answer.status_code == 422
         assert answer.json()["errors"] == [{"field": "body", "message": "is not JSON"}]
 
 
 @pytest.mark.parametrize("body", ["[]", '"x"', "null", "1"])
-async def test_a_body_that_is_no_object_is_named(door: Door, body: str) -> None:
+async def test_a_body_that_is_no_object_is_named(caller: Caller, body: str) -> None:
     headers = {"Content-Type": "application/json"}
 
-    answer = await door.call("POST", "/v1/applications", content=body, headers=headers)
+    answer = await caller.call("POST", "/v1/applications", content=body, headers=headers)
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["body"]
@@ -181,12 +181,12 @@ async def test_a_body_that_is_no_object_is_named(door: Door, body: str) -> None:
     ids=range(3),
 )  # fmt: skip
 async def test_what_is_taken_is_a_conflict(
-    door: Door, first: dict[str, Any], second: dict[str, Any], detail: str
+    caller: Caller, first: dict[str, Any], second: dict[str, Any], detail: str
 ) -> None:
-    await door.create(**first)
+    await caller.create(**first)
     body = {"source": {"image": IMAGE}} | second
 
-    answer = await door.call("POST", "/v1/applications", json=body)
+    answer = await caller.call("POST", "/v1/applications", json=body)
 
     assert answer.status_code == 409
     assert answer.json()["type"] == "urn:aweigh:problem:conflict"
@@ -194,10 +194,10 @@ async def test_what_is_taken_is_a_conflict(
 
 
 async def test_the_settings_of_a_list_are_opened_beside_the_event_loop(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
-        await door.create(f"app{number}", env={"NAME": "value"})
+        await caller.create(f"app{number}", env={"NAME": "value"})
     opening: list[threading.Thread] = []
     opened = Vault.open
 
@@ -206,26 +206,26 @@ async def test_the_settings_of_a_list_are_opened_beside_the_event_loop(
         return opened(vault, owner, sealed)
 
     monkeypatch.setattr(Vault, "open", noted)
-    listed = await door.get("/v1/applications")
+    listed = await caller.get("/v1/applications")
 
     assert [one["slug"] for one in listed["items"]] == ["app0", "app1", "app2"]
     assert threading.current_thread() not in opening
     assert len(set(opening)) == 1
 
 
-async def test_a_list_is_told_in_pages(door: Door) -> None:
-    made = [(await door.create(f"shop-{number}"))["id"] for number in range(5)]
+async def test_a_list_is_told_in_pages(caller: Caller) -> None:
+    made = [(await caller.create(f"shop-{number}"))["id"] for number in range(5)]
 
-    first = await door.get("/v1/applications", params={"limit": 3})
-    second = await door.get("/v1/applications", params={"limit": 3, "after": first["next"]})
+    first = await caller.get("/v1/applications", params={"limit": 3})
+    second = await caller.get("/v1/applications", params={"limit": 3, "after": first["next"]})
 
     assert [one["id"] for one in first["items"] + second["items"]] == made
     assert second["next"] is None
 
 
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"after": "x"}, {"after": "\0"}])
-async def test_a_wrong_page_is_refused(door: Door, params: dict[str, Any]) -> None:
-    answer = await door.call("GET", "/v1/applications", params=params)
+async def test_a_wrong_page_is_refused(caller: Caller, params: dict[str, Any]) -> None:
+    answer = await caller.call("GET", "/v1/applications", params=params)
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == f"query.{next(iter(params))}"
@@ -240,18 +240,20 @@ async def test_a_wrong_page_is_refused(door: Door, params: dict[str, Any]) -> No
         ({"name": "日本語", "slug": "nihongo"}, "nihongo"),
     ],
 )
-async def test_a_slug_is_given_or_derived(door: Door, fields: dict[str, str], slug: str) -> None:
-    made = await door.create(**fields)
+async def test_a_slug_is_given_or_derived(
+    caller: Caller, fields: dict[str, str], slug: str
+) -> None:
+    made = await caller.create(**fields)
 
     assert (made["name"], made["slug"]) == (fields["name"], slug)
-    assert (await door.get(f"/v1/applications/{slug}"))["id"] == made["id"]
+    assert (await caller.get(f"/v1/applications/{slug}"))["id"] == made["id"]
 
 
-async def test_a_slug_that_is_taken_is_named(door: Door) -> None:
-    await door.create("shop")
+async def test_a_slug_that_is_taken_is_named(caller: Caller) -> None:
+    await caller.create("shop")
     source = {"type": "image", "image": IMAGE}
 
-    answer = await door.call(
+    answer = await caller.call(
         "POST", "/v1/applications", json={"name": "x", "slug": "shop", "source": source}
     )
 

@@ -6,25 +6,25 @@ from aweigh.core.settings import Settings
 from aweigh.store import removals
 from examples.demo.client import find_or_create
 from examples.demo.swap import application_of
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 
 OURS = "aweigh/demo/application"
 
 
-async def found(door: Door) -> dict[str, Any]:
-    door.client.headers["Authorization"] = f"Bearer {door.tokens['admin']}"
-    return await find_or_create(door.client, application_of(Settings(prefix="aweigh")), "local")
+async def found(caller: Caller) -> dict[str, Any]:
+    caller.client.headers["Authorization"] = f"Bearer {caller.tokens['admin']}"
+    return await find_or_create(caller.client, application_of(Settings(prefix="aweigh")), "local")
 
 
-async def remove(door: Door, application: dict[str, Any]) -> None:
-    async with door.store.write() as tx:
+async def remove(caller: Caller, application: dict[str, Any]) -> None:
+    async with caller.store.write() as tx:
         await removals.succeeded(tx, application["id"])
 
 
-async def test_the_demo_finds_what_it_made(door: Door) -> None:
-    first = await found(door)
+async def test_the_demo_finds_what_it_made(caller: Caller) -> None:
+    first = await found(caller)
 
-    again = await found(door)
+    again = await found(caller)
 
     assert (first["slug"], first["source"]["image"]) == ("demo", OURS)
     assert first["domains"][0]["host"] == "demo.localhost"
@@ -32,27 +32,27 @@ async def test_the_demo_finds_what_it_made(door: Door) -> None:
 
 
 async def test_an_application_of_that_name_which_is_not_the_demos_is_left_alone(
-    door: Door,
+    caller: Caller,
 ) -> None:
-    theirs = await door.create("demo")
+    theirs = await caller.create("demo")
 
-    ours = await found(door)
+    ours = await found(caller)
 
     assert (ours["slug"], ours["domains"][0]["host"]) == ("demo-2", "demo-2.localhost")
-    assert (await door.get("/v1/applications/demo"))["updated_at"] == theirs["updated_at"]
-    assert (await found(door))["id"] == ours["id"]
+    assert (await caller.get("/v1/applications/demo"))["updated_at"] == theirs["updated_at"]
+    assert (await found(caller))["id"] == ours["id"]
 
 
-async def test_the_demo_takes_another_name_once_it_was_removed(door: Door) -> None:
-    await remove(door, await found(door))
+async def test_the_demo_takes_another_name_once_it_was_removed(caller: Caller) -> None:
+    await remove(caller, await found(caller))
 
-    second = await found(door)
-    await door.call("DELETE", f"/v1/applications/{second['id']}")
+    second = await found(caller)
+    await caller.call("DELETE", f"/v1/applications/{second['id']}")
 
-    assert (second["slug"], (await found(door))["slug"]) == ("demo-2", "demo-3")
+    assert (second["slug"], (await found(caller))["slug"]) == ("demo-2", "demo-3")
 
 
-async def test_a_domain_of_somebody_elses_is_left_alone(door: Door) -> None:
-    await door.create("shop", domains=[{"host": "demo.localhost"}], port=8000)
+async def test_a_domain_of_somebody_elses_is_left_alone(caller: Caller) -> None:
+    await caller.create("shop", domains=[{"host": "demo.localhost"}], port=8000)
 
-    assert (await found(door))["slug"] == "demo-2"
+    assert (await found(caller))["slug"] == "demo-2"

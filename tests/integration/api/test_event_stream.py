@@ -15,7 +15,7 @@ from aweigh.github.app import GitHub
 from aweigh.store import tokens
 from aweigh.store.database import Store
 from aweigh.store.events import Filter, after
-from tests.support.api_door import BEARERS, away
+from tests.support.api_caller import BEARERS, away
 from tests.support.events import events
 from tests.support.installation import new_application, new_deployment, start, succeed
 from tests.support.stack import free_ports

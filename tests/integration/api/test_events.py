@@ -14,7 +14,7 @@ from api.followers import Followers
 from aweigh.deployments.deployment import EventKind, Reason
 from aweigh.store import lifecycle
 from aweigh.store.events import Filter
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.events import events
 from tests.support.installation import start, succeed
 
@@ -26,23 +26,23 @@ COMMIT = "c" * 40
 
 
 @pytest.fixture
-async def shop(door: Door) -> dict[str, Any]:
+async def shop(caller: Caller) -> dict[str, Any]:
     domains = [{"host": "shop.example.com", "path": "/api"}, {"host": "other.example.com"}]
-    return await door.create(domains=domains, labels={"team": "a"}, port=80)
+    return await caller.create(domains=domains, labels={"team": "a"}, port=80)
 
 
-def stream_of(door: Door, wanted: Filter = Filter()) -> EventStream:  # noqa: B008 (it is frozen)
-    context = door.app.state.context
+def stream_of(caller: Caller, wanted: Filter = Filter()) -> EventStream:  # noqa: B008 (it is frozen)
+    context = caller.app.state.context
     return EventStream(followers=context.followers, settings=context.settings, wanted=wanted)
 
 
 async def test_an_event_holds_the_deployment_and_its_links(
-    door: Door, shop: dict[str, Any]
+    caller: Caller, shop: dict[str, Any]
 ) -> None:
-    made = await door.deploy(shop)
-    shown = await door.get(f"/v1/deployments/{made}")
+    made = await caller.deploy(shop)
+    shown = await caller.get(f"/v1/deployments/{made}")
 
-    [event] = (await door.get("/v1/events"))["items"]
+    [event] = (await caller.get("/v1/events"))["items"]
 
     assert (event["type"], event["timestamp"]) == ("deployment.created", shown["created_at"])
     data = event["data"]
@@ -60,12 +60,12 @@ async def test_an_event_holds_the_deployment_and_its_links(
     assert data == {name: shown[name] for name in shown if name not in ("application", "links")}
 
 
-async def test_a_commit_at_github_is_linked(door: Door) -> None:
+async def test_a_commit_at_github_is_linked(caller: Caller) -> None:
     body = {"name": "shop", "source": GIT}
-    made = (await door.call("POST", "/v1/applications", json=body)).json()
-    await door.call("POST", f"/v1/applications/{made['id']}/deployments", json={"commit": COMMIT})
+    made = (await caller.call("POST", "/v1/applications", json=body)).json()
+    await caller.call("POST", f"/v1/applications/{made['id']}/deployments", json={"commit": COMMIT})
 
-    answer = await door.call("GET", "/v1/events")
+    answer = await caller.call("GET", "/v1/events")
 
     [event] = answer.json()["items"]
     assert event["data"]["links"]["commit"] == f"https://github.com/acme/shop/commit/{COMMIT}"
@@ -73,12 +73,12 @@ async def test_a_commit_at_github_is_linked(door: Door) -> None:
     assert "ghp_geheim" not in answer.text
 
 
-async def test_events_fit_their_documented_schema(door: Door, shop: dict[str, Any]) -> None:
-    await succeed(door.store, await door.deploy(shop))
-    document = (await door.client.get("/openapi.json")).json()
+async def test_events_fit_their_documented_schema(caller: Caller, shop: dict[str, Any]) -> None:
+    await succeed(caller.store, await caller.deploy(shop))
+    document = (await caller.client.get("/openapi.json")).json()
     assert set(document["webhooks"]) == set(EventKind)
 
-    for event in (await door.get("/v1/events"))["items"]:
+    for event in (await caller.get("/v1/events"))["items"]:
         event.pop("id")
         described = document["webhooks"][event["type"]]["post"]["requestBody"]
         schema = described["content"]["application/json"]["schema"]
@@ -88,13 +88,13 @@ async def test_events_fit_their_documented_schema(door: Door, shop: dict[str, An
             jsonschema_rs.validate(complete, event | {"type": "deployment.exploded"})
 
 
-async def test_events_are_listed_by_pages_and_filters(door: Door, shop: dict[str, Any]) -> None:
-    blog = await door.create("blog")
+async def test_events_are_listed_by_pages_and_filters(caller: Caller, shop: dict[str, Any]) -> None:
+    blog = await caller.create("blog")
     for one in (shop, blog, shop):
-        await succeed(door.store, await door.deploy(one))
+        await succeed(caller.store, await caller.deploy(one))
 
     async def listed(**params: Any) -> dict[str, Any]:
-        return dict(await door.get("/v1/events", params=params))
+        return dict(await caller.get("/v1/events", params=params))
 
     first = await listed(limit=4)
     second = await listed(limit=4, before=first["next"])
@@ -124,40 +124,40 @@ async def test_events_are_listed_by_pages_and_filters(door: Door, shop: dict[str
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 async def test_what_cannot_be_asked_is_said(
-    door: Door, params: dict[str, str], headers: dict[str, str], status: int, accept: str
+    caller: Caller, params: dict[str, str], headers: dict[str, str], status: int, accept: str
 ) -> None:
-    answer = await door.call(
+    answer = await caller.call(
         "GET", "/v1/events", params=params, headers={"Accept": accept} | headers
     )
 
     assert answer.status_code == status
 
 
-async def test_events_are_told_as_they_happen(door: Door, shop: dict[str, Any]) -> None:
-    made = await door.deploy(shop)
+async def test_events_are_told_as_they_happen(caller: Caller, shop: dict[str, Any]) -> None:
+    made = await caller.deploy(shop)
 
-    async with aclosing(stream_of(door).follow(0)) as following:
+    async with aclosing(stream_of(caller).follow(0)) as following:
         [created] = events((await anext(following)).decode())
-        await start(door.store, made)
+        await start(caller.store, made)
         [started] = events((await anext(following)).decode())
 
     assert (created["event"], started["event"]) == ("deployment.created", "deployment.started")
     assert int(started["id"]) > int(created["id"])
     payload = json.loads(started["data"])
-    [listed, _] = (await door.get("/v1/events"))["items"]
+    [listed, _] = (await caller.get("/v1/events"))["items"]
     assert listed == payload | {"id": started["id"]}
 
 
 async def test_a_filtered_stream_tells_only_what_is_asked_for(
-    door: Door, shop: dict[str, Any]
+    caller: Caller, shop: dict[str, Any]
 ) -> None:
-    blog = await door.create("blog")
+    blog = await caller.create("blog")
     wanted = Filter(shop["id"], frozenset({EventKind.FAILED}))
 
-    async with aclosing(stream_of(door, wanted).follow(0)) as following:
+    async with aclosing(stream_of(caller, wanted).follow(0)) as following:
         for one in (blog, shop):
-            made = await door.deploy(one)
-            async with door.store.write() as tx:
+            made = await caller.deploy(one)
+            async with caller.store.write() as tx:
                 await lifecycle.failed(tx, made, Reason.CANCELLED, "data: x\n\nevent: forged")
         told = events((await anext(following)).decode())
 
@@ -168,16 +168,16 @@ async def test_a_filtered_stream_tells_only_what_is_asked_for(
 
 
 async def test_a_reader_that_stops_reading_holds_one_batch_and_misses_nothing(
-    door: Door, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    caller: Caller, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.event_stream._AT_ONCE", 3)
-    stream = stream_of(door)
+    stream = stream_of(caller)
     async with aclosing(stream.follow(0)) as slow, aclosing(stream.follow(0)) as quick:
-        first = await door.deploy(shop)
+        first = await caller.deploy(shop)
         told: dict[str, list[dict[str, str]]] = {"quick": []}
         told["slow"] = events((await anext(slow)).decode())
         for tag in range(10):
-            await door.deploy(shop, json={"tag": f"v{tag}"})
+            await caller.deploy(shop, json={"tag": f"v{tag}"})
         for name, reader in (("quick", quick), ("slow", slow)):
             while len(told[name]) < 11:
                 batch = events((await anext(reader)).decode())
@@ -190,7 +190,7 @@ async def test_a_reader_that_stops_reading_holds_one_batch_and_misses_nothing(
 
 
 async def test_a_stream_goes_on_after_its_last_event(
-    door: Door, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    caller: Caller, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     positions: list[int] = []
 
@@ -199,22 +199,22 @@ async def test_a_stream_goes_on_after_its_last_event(
         yield b""
 
     monkeypatch.setattr(EventStream, "follow", follow)
-    await succeed(door.store, await door.deploy(shop))
-    [newest, first] = [int(one["id"]) for one in (await door.get("/v1/events"))["items"]]
+    await succeed(caller.store, await caller.deploy(shop))
+    [newest, first] = [int(one["id"]) for one in (await caller.get("/v1/events"))["items"]]
     restored = newest + 100  # a reader saw more, before the database was restored
 
     for asked in ("", "0", str(first), str(restored)):
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": asked} if asked else {})
-        answer = await door.call("GET", "/v1/events", headers=headers)
+        answer = await caller.call("GET", "/v1/events", headers=headers)
         assert answer.headers["content-type"].startswith("text/event-stream")
 
     assert positions == [newest, 0, first, newest]
 
 
-async def test_a_stream_ends_with_the_process(door: Door, shop: dict[str, Any]) -> None:
-    followers: Followers = door.app.state.context.followers
-    await door.deploy(shop)
-    async with aclosing(stream_of(door).follow(0)) as following:
+async def test_a_stream_ends_with_the_process(caller: Caller, shop: dict[str, Any]) -> None:
+    followers: Followers = caller.app.state.context.followers
+    await caller.deploy(shop)
+    async with aclosing(stream_of(caller).follow(0)) as following:
         await anext(following)
         waiting = asyncio.ensure_future(anext(following))
         followers.close()
@@ -223,14 +223,16 @@ async def test_a_stream_ends_with_the_process(door: Door, shop: dict[str, Any]) 
             await waiting
 
 
-async def test_a_quiet_stream_is_kept_alive(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_is_kept_alive(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("api.event_stream.KEEPALIVE_SECONDS", 0.01)
 
-    async with aclosing(stream_of(door).follow(0)) as following:
+    async with aclosing(stream_of(caller).follow(0)) as following:
         assert (await anext(following)).startswith(b":")
 
 
-async def test_events_need_a_token_unlike_a_hook(door: Door) -> None:
+async def test_events_need_a_token_unlike_a_hook(caller: Caller) -> None:
     for path in ("/v1/events", "/v1/events?application=shop"):
-        answer = await door.client.get(path, headers={"X-Deploy-Secret": "awds_x"})
+        answer = await caller.client.get(path, headers={"X-Deploy-Secret": "awds_x"})
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")

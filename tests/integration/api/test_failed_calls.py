@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from aweigh.core.ids import new_secret
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.github import delivery, push
 from tests.support.installation import Databases, open_store
 
@@ -22,17 +22,17 @@ Call = Callable[[httpx2.AsyncClient], Awaitable[httpx2.Response]]
 
 
 @pytest.fixture
-async def door(databases: Databases, tmp_path: Path) -> AsyncIterator[Door]:
+async def caller(databases: Databases, tmp_path: Path) -> AsyncIterator[Caller]:
     async with (
         open_store(databases.new()) as store,
-        open_door(store, tmp_path, api_failures_a_minute=MOST) as opened,
+        open_api(store, tmp_path, api_failures_a_minute=MOST) as opened,
     ):
         yield opened
 
 
-def caller(door: Door, address: str = "192.0.2.1") -> httpx2.AsyncClient:
+def client_at(caller: Caller, address: str = "192.0.2.1") -> httpx2.AsyncClient:
     """A client at another address than the tests' own."""
-    transport = httpx2.ASGITransport(door.app, client=(address, 1), raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(caller.app, client=(address, 1), raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url="http://aweigh")
 
 
@@ -54,8 +54,8 @@ async def fail(client: httpx2.AsyncClient, call: Call = FAILURES["hook"]) -> lis
 
 
 @pytest.mark.parametrize("call", FAILURES.values(), ids=FAILURES)
-async def test_whoever_fails_too_often_has_to_wait(door: Door, call: Call) -> None:
-    async with caller(door) as client:
+async def test_whoever_fails_too_often_has_to_wait(caller: Caller, call: Call) -> None:
+    async with client_at(caller) as client:
         assert set(await fail(client, call)) <= {401, 404}
 
         answer = await call(client)
@@ -69,16 +69,16 @@ AT_OTHER_DOORS = [name for name in FAILURES if "signature" not in name]
 
 
 @pytest.mark.parametrize("again", AT_OTHER_DOORS)
-async def test_no_door_lets_in_whoever_failed_at_another(door: Door, again: str) -> None:
-    async with caller(door) as client:
+async def test_no_door_lets_in_whoever_failed_at_another(caller: Caller, again: str) -> None:
+    async with client_at(caller) as client:
         await fail(client)
 
         assert (await FAILURES[again](client)).status_code == 429
 
 
 @pytest.mark.parametrize("name", ["hook", "token", "worker"])
-async def test_each_of_many_at_once_counts(door: Door, name: str) -> None:
-    async with caller(door) as client:
+async def test_each_of_many_at_once_counts(caller: Caller, name: str) -> None:
+    async with client_at(caller) as client:
         answers = await asyncio.gather(*(FAILURES[name](client) for _ in range(MOST * 4)))
 
     statuses = sorted(one.status_code for one in answers)
@@ -86,21 +86,21 @@ async def test_each_of_many_at_once_counts(door: Door, name: str) -> None:
     assert statuses[MOST:] == [429] * (MOST * 3)
 
 
-async def test_many_who_may_be_here_may_come_at_once(door: Door) -> None:
-    apps = [await door.create(f"app{number}") for number in range(MOST)]
+async def test_many_who_may_be_here_may_come_at_once(caller: Caller) -> None:
+    apps = [await caller.create(f"app{number}") for number in range(MOST)]
 
-    answers = await asyncio.gather(*(door.hook(app) for app in apps for _ in range(2)))
+    answers = await asyncio.gather(*(caller.hook(app) for app in apps for _ in range(2)))
 
     # A machine that cannot take so many tells some of them; nobody is taken for a guesser.
     assert {202} <= {one.status_code for one in answers} <= {202, 503}
 
 
-async def test_other_addresses_are_not_held_up(door: Door) -> None:
-    app = await door.create()
-    async with caller(door) as client:
+async def test_other_addresses_are_not_held_up(caller: Caller) -> None:
+    app = await caller.create()
+    async with client_at(caller) as client:
         await fail(client)
 
-    assert (await door.hook(app)).status_code == 202
+    assert (await caller.hook(app)).status_code == 202
 
 
 @pytest.mark.parametrize(("one", "other", "held_up"), [
@@ -108,9 +108,9 @@ async def test_other_addresses_are_not_held_up(door: Door) -> None:
     ("192.0.2.1", "::ffff:192.0.2.1", True),
 ])  # fmt: skip
 async def test_an_address_is_what_one_caller_has_to_himself(
-    door: Door, one: str, other: str, held_up: bool
+    caller: Caller, one: str, other: str, held_up: bool
 ) -> None:
-    async with caller(door, one) as first, caller(door, other) as second:
+    async with client_at(caller, one) as first, client_at(caller, other) as second:
         await fail(first)
 
         answer = await FAILURES["hook"](second)
@@ -118,78 +118,82 @@ async def test_an_address_is_what_one_caller_has_to_himself(
     assert (answer.status_code == 429) is held_up
 
 
-async def test_what_succeeds_costs_nothing(door: Door) -> None:
-    app = await door.create()
+async def test_what_succeeds_costs_nothing(caller: Caller) -> None:
+    app = await caller.create()
 
     for _ in range(MOST * 4):
-        assert (await door.hook(app)).status_code == 202
-        assert (await door.call("GET", "/v1/deployments/dep_x")).status_code == 404
-        assert (await door.call("POST", "/v1/applications", json={})).status_code == 422
-        assert (await door.call("GET", "/v1/deployments", scope="server")).status_code == 403
+        assert (await caller.hook(app)).status_code == 202
+        assert (await caller.call("GET", "/v1/deployments/dep_x")).status_code == 404
+        assert (await caller.call("POST", "/v1/applications", json={})).status_code == 422
+        assert (await caller.call("GET", "/v1/deployments", scope="server")).status_code == 403
 
 
-async def test_who_was_let_in_before_is_not_held_up_by_others_at_his_address(door: Door) -> None:
-    app, known = await door.create(), delivered(door, await follow(door), hook_id="7")
-    assert (await door.hook(app)).status_code == 202
+async def test_who_was_let_in_before_is_not_held_up_by_others_at_his_address(
+    caller: Caller,
+) -> None:
+    app, known = await caller.create(), delivered(caller, await follow(caller), hook_id="7")
+    assert (await caller.hook(app)).status_code == 202
     assert (await known()).status_code == 202
-    await fail(door.client)
+    await fail(caller.client)
 
-    assert (await door.hook(app)).status_code == 202
-    assert (await door.call("GET", "/v1/deployments")).status_code == 200
+    assert (await caller.hook(app)).status_code == 202
+    assert (await caller.call("GET", "/v1/deployments")).status_code == 200
     assert (await known()).status_code == 202
-    assert (await door.hook(app, secret="another")).status_code == 429
+    assert (await caller.hook(app, secret="another")).status_code == 429
 
 
-async def test_a_token_is_looked_at_whatever_fails_at_its_address(door: Door) -> None:
-    await fail(door.client)
+async def test_a_token_is_looked_at_whatever_fails_at_its_address(caller: Caller) -> None:
+    await fail(caller.client)
 
-    answer = await door.client.get(
+    answer = await caller.client.get(
         "/v1/deployments", headers={"Authorization": f"Bearer {new_secret('awg')}"}
     )
 
     assert answer.status_code == 429
-    assert (await door.call("GET", "/v1/deployments")).status_code == 200
+    assert (await caller.call("GET", "/v1/deployments")).status_code == 200
 
 
-async def test_a_deploy_hook_is_looked_at_whatever_fails_at_its_address(door: Door) -> None:
-    app = await door.create()
-    await fail(door.client)
+async def test_a_deploy_hook_is_looked_at_whatever_fails_at_its_address(caller: Caller) -> None:
+    app = await caller.create()
+    await fail(caller.client)
 
-    assert (await door.hook(app, secret=new_secret("awds"))).status_code == 429
-    assert (await door.hook(app)).status_code == 202
+    assert (await caller.hook(app, secret=new_secret("awds"))).status_code == 429
+    assert (await caller.hook(app)).status_code == 202
 
 
-async def test_a_secret_that_was_rotated_is_a_strangers(door: Door) -> None:
-    app = await door.create()
-    await door.hook(app)
-    await door.call("POST", f"/v1/applications/{app['id']}/settings/rotate")
+async def test_a_secret_that_was_rotated_is_a_strangers(caller: Caller) -> None:
+    app = await caller.create()
+    await caller.hook(app)
+    await caller.call("POST", f"/v1/applications/{app['id']}/settings/rotate")
 
-    answers = [(await door.hook(app)).status_code for _ in range(MOST + 1)]
+    answers = [(await caller.hook(app)).status_code for _ in range(MOST + 1)]
 
     assert answers == [404] * MOST + [429]
 
 
 async def test_deliveries_of_another_webhook_at_the_same_address_are_not_held_up(
-    door: Door,
+    caller: Caller,
 ) -> None:
-    app, image = await follow(door), await door.create()
-    await fail(door.client, deliver_wrongly(hook_id="666"))
-    assert (await deliver_wrongly(hook_id="666")(door.client)).status_code == 429
+    app, image = await follow(caller), await caller.create()
+    await fail(caller.client, deliver_wrongly(hook_id="666"))
+    assert (await deliver_wrongly(hook_id="666")(caller.client)).status_code == 429
 
-    assert (await delivered(door, app, hook_id="7")()).status_code == 202
-    assert (await delivered(door, app, hook_id="8", size=100_000)()).status_code == 202
-    assert (await door.hook(image)).status_code == 202
+    assert (await delivered(caller, app, hook_id="7")()).status_code == 202
+    assert (await delivered(caller, app, hook_id="8", size=100_000)()).status_code == 202
+    assert (await caller.hook(image)).status_code == 202
 
 
-async def test_small_deliveries_are_looked_at_whatever_fails_at_their_address(door: Door) -> None:
-    app = await follow(door)
+async def test_small_deliveries_are_looked_at_whatever_fails_at_their_address(
+    caller: Caller,
+) -> None:
+    app = await follow(caller)
     for number in range(25):  # as many webhooks as have a count of their own, and more
-        await fail(door.client, deliver_wrongly(hook_id=f"{number}"))
+        await fail(caller.client, deliver_wrongly(hook_id=f"{number}"))
 
-    assert (await delivered(door, app, hook_id="7")()).status_code == 202
-    assert (await delivered(door, app, hook_id="1", size=100_000)()).status_code == 429
-    assert (await deliver_wrongly(hook_id="99")(door.client)).status_code == 429
-    assert (await delivered(door, app, hook_id="7", size=100_000)()).status_code == 202
+    assert (await delivered(caller, app, hook_id="7")()).status_code == 202
+    assert (await delivered(caller, app, hook_id="1", size=100_000)()).status_code == 429
+    assert (await deliver_wrongly(hook_id="99")(caller.client)).status_code == 429
+    assert (await delivered(caller, app, hook_id="7", size=100_000)()).status_code == 202
 
 
 def deliver_wrongly(*, hook_id: str) -> Call:
@@ -197,15 +201,15 @@ def deliver_wrongly(*, hook_id: str) -> Call:
     return lambda client: client.post(WEBHOOKS, content=b"{}", headers=headers)
 
 
-async def follow(door: Door) -> dict[str, Any]:
+async def follow(caller: Caller) -> dict[str, Any]:
     body = {"name": "followed", "source": {"type": "git", "repository": REPOSITORY}}
-    return dict((await door.call("POST", "/v1/applications", json=body)).json())
+    return dict((await caller.call("POST", "/v1/applications", json=body)).json())
 
 
 def delivered(
-    door: Door, app: Mapping[str, Any], *, hook_id: str, size: int = 0
+    caller: Caller, app: Mapping[str, Any], *, hook_id: str, size: int = 0
 ) -> Callable[[], Awaitable[httpx2.Response]]:
     payload = push(REPOSITORY, after="1" * 40) | {"pad": "x" * size}
     request = delivery(payload, app["webhook_secret"], id=f"{hook_id}-{size}")
     request["headers"]["X-GitHub-Hook-ID"] = hook_id
-    return lambda: door.client.post(WEBHOOKS, **request)
+    return lambda: caller.client.post(WEBHOOKS, **request)

@@ -14,7 +14,7 @@ from api.followers import Followers
 from api.log_stream import follow
 from aweigh.store import logs
 from aweigh.store.database import Store, Transaction
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.events import events
 from tests.support.installation import Databases, new_vault, open_store, succeed
 
@@ -53,14 +53,14 @@ async def store(url: str) -> AsyncIterator[CountingStore]:
 
 
 @pytest.fixture
-async def door(store: CountingStore, tmp_path: Path) -> AsyncIterator[Door]:
-    async with open_door(store, tmp_path, api_connections=1000) as opened:
+async def caller(store: CountingStore, tmp_path: Path) -> AsyncIterator[Caller]:
+    async with open_api(store, tmp_path, api_connections=1000) as opened:
         yield opened
 
 
 @pytest.fixture
-def watch(door: Door) -> Followers:
-    found: Followers = door.app.state.context.followers
+def watch(caller: Caller) -> Followers:
+    found: Followers = caller.app.state.context.followers
     return found
 
 
@@ -77,9 +77,9 @@ async def next_line(following: AsyncIterator[bytes]) -> str:
 
 
 async def test_followers_of_one_log_share_what_is_read(
-    door: Door, watch: Followers, store: CountingStore, url: str
+    caller: Caller, watch: Followers, store: CountingStore, url: str
 ) -> None:
-    deployment = await door.deploy(await door.create())
+    deployment = await caller.deploy(await caller.create())
     await append(store, deployment, b"one\n")
     async with AsyncExitStack() as stack, open_store(url) as other:
         following = [
@@ -97,11 +97,11 @@ async def test_followers_of_one_log_share_what_is_read(
 
 
 async def test_one_query_wakes_all_waiting_callers(
-    door: Door, watch: Followers, store: CountingStore, url: str
+    caller: Caller, watch: Followers, store: CountingStore, url: str
 ) -> None:
-    deployment = await door.deploy(await door.create())
+    deployment = await caller.deploy(await caller.create())
     path = f"/v1/deployments/{deployment}?wait=900"
-    calls = [asyncio.ensure_future(door.call("GET", path)) for _ in range(MANY)]
+    calls = [asyncio.ensure_future(caller.call("GET", path)) for _ in range(MANY)]
     while watch.followers < MANY:
         await asyncio.sleep(0.01)
     store.reads = 0
@@ -114,16 +114,16 @@ async def test_one_query_wakes_all_waiting_callers(
     assert watch.followers == 0
 
 
-async def test_too_many_followers_are_told_to_come_again(door: Door, watch: Followers) -> None:
-    deployment = await door.deploy(await door.create())
+async def test_too_many_followers_are_told_to_come_again(caller: Caller, watch: Followers) -> None:
+    deployment = await caller.deploy(await caller.create())
     path = f"/v1/deployments/{deployment}"
     async with AsyncExitStack() as stack:
         for _ in range(600):
             stack.enter_context(watch.follow(deployment))
 
-        followed = await door.call("GET", f"{path}/log", headers={"Accept": "text/event-stream"})
-        waited = await door.call("GET", path, params={"wait": 900})
-        read = await door.call("GET", f"{path}/log")
+        followed = await caller.call("GET", f"{path}/log", headers={"Accept": "text/event-stream"})
+        waited = await caller.call("GET", path, params={"wait": 900})
+        read = await caller.call("GET", f"{path}/log")
 
     assert (followed.status_code, followed.headers["retry-after"]) == (503, "1")
     assert "600 callers follow deployments or events already" in followed.json()["detail"]
@@ -131,9 +131,9 @@ async def test_too_many_followers_are_told_to_come_again(door: Door, watch: Foll
 
 
 async def test_followers_go_on_when_the_database_was_away(
-    door: Door, watch: Followers, store: CountingStore, url: str
+    caller: Caller, watch: Followers, store: CountingStore, url: str
 ) -> None:
-    deployment = await door.deploy(await door.create())
+    deployment = await caller.deploy(await caller.create())
     file = Path(url.partition("///")[2])
     async with aclosing(follow(watch, deployment, 0)) as following:
         line = asyncio.ensure_future(next_line(following))
@@ -147,22 +147,22 @@ async def test_followers_go_on_when_the_database_was_away(
 
 
 async def test_a_list_takes_as_many_questions_as_one_deployment(
-    door: Door, store: CountingStore
+    caller: Caller, store: CountingStore
 ) -> None:
     async def asked() -> int:
         """The fewest of a few times: the relay asks in between."""
         counts = []
         for _ in range(5):
             statements.clear()
-            await door.get("/v1/deployments", params={"limit": 100})
+            await caller.get("/v1/deployments", params={"limit": 100})
             counts.append(len(statements))
         return min(counts)
 
     statements = store.statements()
-    app = await door.create()
-    await door.deploy(app)
+    app = await caller.create()
+    await caller.deploy(app)
     one = await asked()
     for number in range(20):
-        await door.deploy(app, json={"tag": f"v{number}"})
+        await caller.deploy(app, json={"tag": f"v{number}"})
 
     assert await asked() == one

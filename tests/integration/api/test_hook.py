@@ -8,14 +8,14 @@ from dirty_equals import IsDatetime, IsStr
 
 from aweigh.deployments.deployment import Reason
 from aweigh.store import applications, lifecycle
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.installation import IMAGE, succeed
 
 
-async def test_a_call_is_answered_with_its_deployment(door: Door) -> None:
-    shop = await door.create()
+async def test_a_call_is_answered_with_its_deployment(caller: Caller) -> None:
+    shop = await caller.create()
 
-    answer = await door.hook(shop, json={"tag": "v2"})
+    answer = await caller.hook(shop, json={"tag": "v2"})
 
     assert answer.status_code == 202
     made = answer.json()
@@ -32,7 +32,7 @@ async def test_a_call_is_answered_with_its_deployment(door: Door) -> None:
         "links": {"self": f"/v1/deployments/{made['id']}",
                   "log": f"/v1/deployments/{made['id']}/log"},
     }  # fmt: skip
-    assert await door.get(f"/v1/deployments/{made['id']}") == made
+    assert await caller.get(f"/v1/deployments/{made['id']}") == made
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ async def test_a_call_is_answered_with_its_deployment(door: Door) -> None:
     ids=range(12),
 )
 async def test_a_tag_stands_in_the_body_or_the_query(
-    door: Door, options: dict[str, Any], reference: str | None
+    caller: Caller, options: dict[str, Any], reference: str | None
 ) -> None:
-    answer = await door.hook(await door.create(), **options)
+    answer = await caller.hook(await caller.create(), **options)
 
     assert (answer.status_code, answer.json()["reference"]) == (202, reference)
 
@@ -84,13 +84,13 @@ async def test_a_tag_stands_in_the_body_or_the_query(
     ids=range(16),
 )
 async def test_what_is_wrong_with_a_call_is_named_and_deploys_nothing(
-    door: Door, options: dict[str, Any], field: str, message: str
+    caller: Caller, options: dict[str, Any], field: str, message: str
 ) -> None:
-    answer = await door.hook(await door.create(), **options)
+    answer = await caller.hook(await caller.create(), **options)
 
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"field": field, "message": message}]
-    assert (await door.get("/v1/deployments"))["items"] == []
+    assert (await caller.get("/v1/deployments"))["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ async def test_what_is_wrong_with_a_call_is_named_and_deploys_nothing(
      {"digest": "v2"}],
     ids=str,
 )  # fmt: skip
-async def test_another_word_for_a_tag_deploys_nothing(door: Door, body: dict[str, Any]) -> None:
-    answer = await door.hook(await door.create(), json=body)
+async def test_another_word_for_a_tag_deploys_nothing(caller: Caller, body: dict[str, Any]) -> None:
+    answer = await caller.hook(await caller.create(), json=body)
 
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
         {"field": next(iter(body)), "message": "is unknown; give the tag as `tag`"}
     ]
-    assert (await door.get("/v1/deployments"))["items"] == []
+    assert (await caller.get("/v1/deployments"))["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -124,42 +124,42 @@ async def test_another_word_for_a_tag_deploys_nothing(door: Door, body: dict[str
     ids=range(5),
 )
 async def test_what_is_not_looked_at_is_told(
-    door: Door, body: dict[str, Any], params: dict[str, str], ignored: list[str] | None
+    caller: Caller, body: dict[str, Any], params: dict[str, str], ignored: list[str] | None
 ) -> None:
-    answer = await door.hook(await door.create(), json=body, params=params)
+    answer = await caller.hook(await caller.create(), json=body, params=params)
 
     assert answer.status_code == 202
     assert answer.json().get("ignored") == ignored
     assert answer.headers["location"] == f"/v1/deployments/{answer.json()['id']}"
 
 
-async def test_strangers_keep_nobody_waiting(door: Door) -> None:
-    shop = await door.create()
+async def test_strangers_keep_nobody_waiting(caller: Caller) -> None:
+    shop = await caller.create()
 
-    async with asyncio.timeout(300), door.store.write():  # while others write
+    async with asyncio.timeout(300), caller.store.write():  # while others write
         for refused in (
-            await door.hook(shop, secret="wrong"),
-            await door.hook(shop | {"deploy_hook": f"hook_{'x' * 43}"}),
+            await caller.hook(shop, secret="wrong"),
+            await caller.hook(shop | {"deploy_hook": f"hook_{'x' * 43}"}),
         ):
             assert refused.status_code == 404
 
 
-async def test_a_stranger_learns_nothing(door: Door) -> None:
-    shop = await door.create()
+async def test_a_stranger_learns_nothing(caller: Caller) -> None:
+    shop = await caller.create()
     unknown = shop | {"deploy_hook": f"hook_{'x' * 43}"}
-    blog = await door.create("blog")
+    blog = await caller.create("blog")
 
     answers = [
-        await door.hook(shop, secret="wrong"),
-        await door.hook(shop, secret=""),
-        await door.hook(shop, secret=blog["deploy_secret"]),
-        await door.hook(unknown),
-        await door.hook(shop | {"deploy_hook": "nonsense"}),
-        await door.hook(shop, secret="wrong", content=b"{"),
-        await door.hook(unknown, content=b"{"),
-        await door.hook(shop, secret="wrong", headers={"Idempotency-Key": "not a key"}),
-        await door.hook(unknown, headers={"Idempotency-Key": "not a key"}),
-        await door.client.post(f"/v1/events/{shop['deploy_hook']}"),
+        await caller.hook(shop, secret="wrong"),
+        await caller.hook(shop, secret=""),
+        await caller.hook(shop, secret=blog["deploy_secret"]),
+        await caller.hook(unknown),
+        await caller.hook(shop | {"deploy_hook": "nonsense"}),
+        await caller.hook(shop, secret="wrong", content=b"{"),
+        await caller.hook(unknown, content=b"{"),
+        await caller.hook(shop, secret="wrong", headers={"Idempotency-Key": "not a key"}),
+        await caller.hook(unknown, headers={"Idempotency-Key": "not a key"}),
+        await caller.client.post(f"/v1/events/{shop['deploy_hook']}"),
     ]
 
     first = answers[0]
@@ -170,84 +170,86 @@ async def test_a_stranger_learns_nothing(door: Door) -> None:
         assert answer.headers == first.headers
 
 
-async def test_an_old_secret_stops_working_at_once(door: Door) -> None:
-    shop = await door.create()
+async def test_an_old_secret_stops_working_at_once(caller: Caller) -> None:
+    shop = await caller.create()
 
-    rotated = (await door.call("POST", "/v1/applications/shop/settings/rotate")).json()
+    rotated = (await caller.call("POST", "/v1/applications/shop/settings/rotate")).json()
 
-    assert (await door.hook(shop)).status_code == 404
-    assert (await door.hook(shop | {"deploy_secret": rotated["deploy_secret"]})).status_code == 404
-    assert (await door.hook(rotated)).status_code == 202
+    assert (await caller.hook(shop)).status_code == 404
+    assert (
+        await caller.hook(shop | {"deploy_secret": rotated["deploy_secret"]})
+    ).status_code == 404
+    assert (await caller.hook(rotated)).status_code == 202
 
 
-async def test_who_was_here_before_learns_nothing_with_a_secret_that_is_old(door: Door) -> None:
-    shop = await door.create()
-    await door.hook(shop)
-    await door.hook(shop)
-    async with door.store.write() as tx:
+async def test_who_was_here_before_learns_nothing_with_a_secret_that_is_old(caller: Caller) -> None:
+    shop = await caller.create()
+    await caller.hook(shop)
+    await caller.hook(shop)
+    async with caller.store.write() as tx:
         row = (await applications.find(tx, shop["id"], lock=True)).row
         hook = row.hook
         applications.rotate_secret(tx, row)
         row.hook = hook  # as if secrets were rotated alone
-    unknown = await door.hook(shop, secret="wrong")
+    unknown = await caller.hook(shop, secret="wrong")
 
     calls: list[dict[str, Any]] = [{"content": b"{"}, {}, {"content": b"{"}]
-    refused = [await door.hook(shop, **call) for call in calls]
+    refused = [await caller.hook(shop, **call) for call in calls]
 
     assert [(one.status_code, one.content) for one in refused] == [(404, unknown.content)] * 3
-    assert (await door.get("/v1/deployments"))["items"][0]["sequence"] == 2
+    assert (await caller.get("/v1/deployments"))["items"][0]["sequence"] == 2
 
 
-async def test_what_is_wrong_is_told_to_whoever_was_here_before(door: Door) -> None:
-    shop = await door.create()
-    await door.hook(shop)
+async def test_what_is_wrong_is_told_to_whoever_was_here_before(caller: Caller) -> None:
+    shop = await caller.create()
+    await caller.hook(shop)
 
-    assert [(await door.hook(shop, content=b"{")).status_code for _ in range(3)] == [422] * 3
+    assert [(await caller.hook(shop, content=b"{")).status_code for _ in range(3)] == [422] * 3
 
 
-async def test_a_call_waits_for_nobody_while_temporal_is_away(door: Door) -> None:
-    answer = await door.hook(await door.create())
+async def test_a_call_waits_for_nobody_while_temporal_is_away(caller: Caller) -> None:
+    answer = await caller.hook(await caller.create())
 
     assert (answer.status_code, answer.json()["state"]) == (202, "created")
-    assert (await door.get("/readyz")) == {"status": "ok", "temporal": False}
+    assert (await caller.get("/readyz")) == {"status": "ok", "temporal": False}
 
 
 @pytest.mark.parametrize("ended", [False, True])
-async def test_a_wait_ends_with_the_deployment(door: Door, ended: bool) -> None:
-    shop = await door.create()
+async def test_a_wait_ends_with_the_deployment(caller: Caller, ended: bool) -> None:
+    shop = await caller.create()
     key = {"Idempotency-Key": "1"}
-    made = await door.deploy(shop, headers=key)
+    made = await caller.deploy(shop, headers=key)
     if ended:
-        await succeed(door.store, made)
+        await succeed(caller.store, made)
 
-    answer = await door.hook(shop, headers=key, params={"wait": 60 if ended else 0})
+    answer = await caller.hook(shop, headers=key, params={"wait": 60 if ended else 0})
 
     assert answer.status_code == (200 if ended else 202)
     assert answer.json()["id"] == made
 
 
-async def test_a_wait_for_one_that_failed_carries_the_deployment(door: Door) -> None:
-    shop = await door.create()
+async def test_a_wait_for_one_that_failed_carries_the_deployment(caller: Caller) -> None:
+    shop = await caller.create()
     key = {"Idempotency-Key": "1"}
-    made = await door.deploy(shop, headers=key)
-    async with door.store.write() as tx:
+    made = await caller.deploy(shop, headers=key)
+    async with caller.store.write() as tx:
         await lifecycle.failed(tx, made, Reason.UNHEALTHY, "It did not answer.", run_id="run-1")
 
     for answer in (
-        await door.hook(shop, headers=key, params={"wait": 60}),
-        await door.call("GET", f"/v1/deployments/{made}", params={"wait": 60}),
+        await caller.hook(shop, headers=key, params={"wait": 60}),
+        await caller.call("GET", f"/v1/deployments/{made}", params={"wait": 60}),
     ):
         assert answer.status_code == 424
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json() == {
             "type": "urn:aweigh:problem:deployment_failed", "title": "Failed Dependency",
             "status": 424, "detail": "unhealthy: It did not answer.",
-            "deployment": await door.get(f"/v1/deployments/{made}"),
+            "deployment": await caller.get(f"/v1/deployments/{made}"),
         }  # fmt: skip
 
 
-async def test_a_wait_that_ran_out_answers_as_it_is(door: Door) -> None:
-    answer = await door.hook(await door.create(), params={"wait": 1})
+async def test_a_wait_that_ran_out_answers_as_it_is(caller: Caller) -> None:
+    answer = await caller.hook(await caller.create(), params={"wait": 1})
 
     assert (answer.status_code, answer.json()["state"]) == (202, "created")
 
@@ -260,10 +262,10 @@ async def test_a_wait_that_ran_out_answers_as_it_is(door: Door) -> None:
     ],
 )
 async def test_a_misspelt_or_repeated_parameter_is_refused(
-    door: Door, asked: dict[str, Any], field: str
+    caller: Caller, asked: dict[str, Any], field: str
 ) -> None:
     """It would deploy what is live, and CI would take that for its own."""
-    answer = await door.hook(await door.create(), **asked)
+    answer = await caller.hook(await caller.create(), **asked)
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -13,28 +13,28 @@ from aweigh.deployments.step_errors import StepFailed
 from aweigh.servers.api_client import Api
 from aweigh.servers.journal import Journal
 from aweigh.store import lifecycle
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.installation import IMAGE, start
 
 LEASE = Lease(identity="identity-1", boot="boot-1", worker_version="1")
 
 
-def api_of(door: Door, identity: str = "identity-1", boot: str = "boot-1") -> Api:
-    transport = httpx2.ASGITransport(door.app, raise_app_exceptions=False)
-    return Api("http://aweigh", door.tokens["server"], identity, boot, transport)
+def api_of(caller: Caller, identity: str = "identity-1", boot: str = "boot-1") -> Api:
+    transport = httpx2.ASGITransport(caller.app, raise_app_exceptions=False)
+    return Api("http://aweigh", caller.tokens["server"], identity, boot, transport)
 
 
 @pytest.fixture
-async def api(door: Door) -> Api:
-    made = api_of(door)
+async def api(caller: Caller) -> Api:
+    made = api_of(caller)
     await made.lease(LEASE)
     return made
 
 
 @pytest.fixture
-async def deployment(door: Door) -> str:
-    made = await door.deploy(await door.create(env={"TOKEN": "correct-horse"}))
-    await start(door.store, made)
+async def deployment(caller: Caller) -> str:
+    made = await caller.deploy(await caller.create(env={"TOKEN": "correct-horse"}))
+    await start(caller.store, made)
     return made
 
 
@@ -42,12 +42,12 @@ def report(state: StepState = StepState.RUNNING, image: Image | None = None) -> 
     return StepReport(state=state, run_id="run-1", attempt=1, image=image)
 
 
-async def shown(door: Door, deployment_id: str) -> list[str]:
-    text = (await door.call("GET", f"/v1/deployments/{deployment_id}/log")).text
+async def shown(caller: Caller, deployment_id: str) -> list[str]:
+    text = (await caller.call("GET", f"/v1/deployments/{deployment_id}/log")).text
     return [line.partition(" ")[2] for line in text.splitlines()]
 
 
-async def test_a_worker_gets_its_release(door: Door, api: Api, deployment: str) -> None:
+async def test_a_worker_gets_its_release(caller: Caller, api: Api, deployment: str) -> None:
     release = await api.release(deployment)
 
     assert (release.deployment, release.slug, release.sequence) == (deployment, "shop", 1)
@@ -55,7 +55,7 @@ async def test_a_worker_gets_its_release(door: Door, api: Api, deployment: str) 
 
 
 async def test_what_a_worker_tells_is_shown(
-    door: Door, api: Api, deployment: str, tmp_path: Path
+    caller: Caller, api: Api, deployment: str, tmp_path: Path
 ) -> None:
     journal = Journal(tmp_path / "journal", api)
     journal.write(deployment, "pulling\nTOKEN=correct-horse", ["correct-horse"])
@@ -65,24 +65,26 @@ async def test_what_a_worker_tells_is_shown(
     journal.write(deployment, "created", [])
     await Journal(tmp_path / "journal", api).flush(deployment)
 
-    assert await shown(door, deployment) == ["pulling", "TOKEN=**********", "created"]
-    (step,) = (await door.get(f"/v1/deployments/{deployment}/steps"))["items"]
+    assert await shown(caller, deployment) == ["pulling", "TOKEN=**********", "created"]
+    (step,) = (await caller.get(f"/v1/deployments/{deployment}/steps"))["items"]
     assert (step["name"], step["state"]) == ("pull", "succeeded")
 
 
 async def test_an_image_that_is_pinned_belongs_to_the_release(
-    door: Door, api: Api, deployment: str
+    caller: Caller, api: Api, deployment: str
 ) -> None:
     image = Image(reference=f"{IMAGE}:v1", id="sha256:1", digest=f"sha256:{'a' * 64}")
 
     await api.report(deployment, StepName.PULL, report(image=image))
 
     assert (await api.release(deployment)).image == image
-    assert (await door.get(f"/v1/deployments/{deployment}"))["image"] == image.model_dump()
+    assert (await caller.get(f"/v1/deployments/{deployment}"))["image"] == image.model_dump()
 
 
-async def test_a_step_of_what_has_ended_is_told_so(door: Door, api: Api, deployment: str) -> None:
-    async with door.store.write() as tx:
+async def test_a_step_of_what_has_ended_is_told_so(
+    caller: Caller, api: Api, deployment: str
+) -> None:
+    async with caller.store.write() as tx:
         await lifecycle.failed(tx, deployment, Reason.CANCELLED, "Cancelled.", run_id="run-1")
 
     with pytest.raises(StepFailed, match="has ended as failed / cancelled"):
@@ -90,7 +92,7 @@ async def test_a_step_of_what_has_ended_is_told_so(door: Door, api: Api, deploym
 
 
 async def test_two_that_append_at_once_agree_on_one_log(
-    door: Door, api: Api, deployment: str
+    caller: Caller, api: Api, deployment: str
 ) -> None:
     assert await api.append_log(deployment, 0, b"one\n") == 4
     assert await api.append_log(deployment, 0, b"another\n") == 4
@@ -101,9 +103,9 @@ async def test_two_that_append_at_once_agree_on_one_log(
     ("identity", "boot"), [("identity-2", "boot-1"), ("identity-1", "boot-2"), ("identity-1", "")]
 )
 async def test_a_clone_of_the_worker_is_refused(
-    door: Door, api: Api, deployment: str, identity: str, boot: str
+    caller: Caller, api: Api, deployment: str, identity: str, boot: str
 ) -> None:
-    clone = api_of(door, identity, boot)
+    clone = api_of(caller, identity, boot)
 
     for call in (
         clone.lease(LEASE.model_copy(update={"identity": identity, "boot": boot})),
@@ -117,7 +119,7 @@ async def test_a_clone_of_the_worker_is_refused(
 
 
 async def test_a_server_that_has_seen_more_gets_a_deployment_above_it(
-    door: Door, api: Api, deployment: str
+    caller: Caller, api: Api, deployment: str
 ) -> None:
     made = await api.lift(deployment, 7)
 

@@ -13,7 +13,7 @@ from api.log_stream import follow
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import StepState
 from aweigh.store import deployments, logs, steps
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.events import events
 from tests.support.installation import succeed
 
@@ -21,30 +21,30 @@ TEXT = b"one\ntwo\nthree\n"
 
 
 @pytest.fixture
-async def deployment(door: Door) -> str:
-    return await door.deploy(await door.create())
+async def deployment(caller: Caller) -> str:
+    return await caller.deploy(await caller.create())
 
 
-async def append(door: Door, deployment_id: str, data: bytes) -> None:
-    async with door.store.write() as tx:
+async def append(caller: Caller, deployment_id: str, data: bytes) -> None:
+    async with caller.store.write() as tx:
         await logs.append(tx, deployment_id, await logs.length(tx, deployment_id), data)
 
 
-async def end(door: Door, deployment_id: str, *, seconds_ago: float = 3600) -> None:
-    await succeed(door.store, deployment_id)
-    async with door.store.write() as tx:
+async def end(caller: Caller, deployment_id: str, *, seconds_ago: float = 3600) -> None:
+    await succeed(caller.store, deployment_id)
+    async with caller.store.write() as tx:
         row = await deployments.find_row(tx, deployment_id)
         row.finished_at = tx.now - timedelta(seconds=seconds_ago)
 
 
-async def log(door: Door, deployment_id: str, **headers: str) -> httpx2.Response:
-    return await door.call("GET", f"/v1/deployments/{deployment_id}/log", headers=headers)
+async def log(caller: Caller, deployment_id: str, **headers: str) -> httpx2.Response:
+    return await caller.call("GET", f"/v1/deployments/{deployment_id}/log", headers=headers)
 
 
-async def test_a_log_is_text(door: Door, deployment: str) -> None:
-    await append(door, deployment, "ünï ✓\n".encode())
+async def test_a_log_is_text(caller: Caller, deployment: str) -> None:
+    await append(caller, deployment, "ünï ✓\n".encode())
 
-    answer = await log(door, deployment)
+    answer = await log(caller, deployment)
 
     assert (answer.status_code, answer.text) == (200, "ünï ✓\n")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -64,11 +64,11 @@ async def test_a_log_is_text(door: Door, deployment: str) -> None:
     ],
 )
 async def test_a_range_is_a_part(
-    door: Door, deployment: str, wanted: str, text: bytes, told: str
+    caller: Caller, deployment: str, wanted: str, text: bytes, told: str
 ) -> None:
-    await append(door, deployment, TEXT)
+    await append(caller, deployment, TEXT)
 
-    answer = await log(door, deployment, Range=wanted)
+    answer = await log(caller, deployment, Range=wanted)
 
     assert (answer.status_code, answer.content) == (206, text)
     assert answer.headers["content-range"] == told
@@ -76,11 +76,11 @@ async def test_a_range_is_a_part(
 
 @pytest.mark.parametrize("wanted", ["bytes=14-", "bytes=14-20", "bytes=-0", "bytes=99-"])
 async def test_a_range_beyond_the_end_is_told_where_that_is(
-    door: Door, deployment: str, wanted: str
+    caller: Caller, deployment: str, wanted: str
 ) -> None:
-    await append(door, deployment, TEXT)
+    await append(caller, deployment, TEXT)
 
-    answer = await log(door, deployment, Range=wanted)
+    answer = await log(caller, deployment, Range=wanted)
 
     assert (answer.status_code, answer.content) == (416, b"")
     assert answer.headers["content-range"] == "bytes */14"
@@ -92,22 +92,22 @@ async def test_a_range_beyond_the_end_is_told_where_that_is(
      f"bytes={'9' * 5000}-", f"bytes=-{'9' * 5000}"],
     ids=range(9),
 )  # fmt: skip
-async def test_what_is_no_range_is_ignored(door: Door, deployment: str, wanted: str) -> None:
-    await append(door, deployment, TEXT)
+async def test_what_is_no_range_is_ignored(caller: Caller, deployment: str, wanted: str) -> None:
+    await append(caller, deployment, TEXT)
 
-    answer = await log(door, deployment, Range=wanted)
+    answer = await log(caller, deployment, Range=wanted)
 
     assert (answer.status_code, answer.content) == (200, TEXT)
 
 
-async def test_a_log_of_nothing_is_not_found(door: Door) -> None:
+async def test_a_log_of_nothing_is_not_found(caller: Caller) -> None:
     for accept in ("text/plain", "text/event-stream"):
-        answer = await log(door, "dep_00000000000000000000000000", Accept=accept)
+        answer = await log(caller, "dep_00000000000000000000000000", Accept=accept)
         assert answer.status_code == 404
 
 
-async def stream(door: Door, deployment_id: str, **headers: str) -> list[dict[str, str]]:
-    answer = await log(door, deployment_id, Accept="text/event-stream", **headers)
+async def stream(caller: Caller, deployment_id: str, **headers: str) -> list[dict[str, str]]:
+    answer = await log(caller, deployment_id, Accept="text/event-stream", **headers)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     return events(answer.text)
@@ -116,11 +116,11 @@ async def stream(door: Door, deployment_id: str, **headers: str) -> list[dict[st
 END = {"event": "end", "data": '"succeeded"'}
 
 
-async def test_a_stream_holds_every_line_and_the_end(door: Door, deployment: str) -> None:
-    await append(door, deployment, TEXT)
-    await end(door, deployment)
+async def test_a_stream_holds_every_line_and_the_end(caller: Caller, deployment: str) -> None:
+    await append(caller, deployment, TEXT)
+    await end(caller, deployment)
 
-    assert await stream(door, deployment) == [
+    assert await stream(caller, deployment) == [
         {"data": '"one"', "id": "4"},
         {"data": '"two"', "id": "8"},
         {"data": '"three"', "id": "14"},
@@ -145,13 +145,13 @@ async def test_a_stream_holds_every_line_and_the_end(door: Door, deployment: str
     ids=range(10),
 )
 async def test_a_stream_goes_on_behind_the_last_event(
-    door: Door, deployment: str, last: str, lines: list[str]
+    caller: Caller, deployment: str, last: str, lines: list[str]
 ) -> None:
-    await append(door, deployment, TEXT)
-    await end(door, deployment)
+    await append(caller, deployment, TEXT)
+    await end(caller, deployment)
 
     headers: dict[str, Any] = {"Last-Event-ID": last.encode("latin-1")}
-    found = await stream(door, deployment, **headers)
+    found = await stream(caller, deployment, **headers)
 
     assert [json.loads(one["data"]) for one in found[:-1]] == lines
     assert found[-1] == END
@@ -159,25 +159,25 @@ async def test_a_stream_goes_on_behind_the_last_event(
 
 @pytest.mark.parametrize("piece", [6, 7, 8, 14])
 async def test_a_log_that_is_read_piece_by_piece_is_the_same(
-    door: Door, deployment: str, monkeypatch: pytest.MonkeyPatch, piece: int
+    caller: Caller, deployment: str, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     monkeypatch.setattr("api.log_stream._CHUNK", piece)
-    await append(door, deployment, TEXT[:9])
-    await append(door, deployment, TEXT[9:])
-    await end(door, deployment)
+    await append(caller, deployment, TEXT[:9])
+    await append(caller, deployment, TEXT[9:])
+    await end(caller, deployment)
 
-    found = await stream(door, deployment)
+    found = await stream(caller, deployment)
 
-    assert (await log(door, deployment)).content == TEXT
-    assert (await log(door, deployment, Range="bytes=2-11")).content == TEXT[2:12]
+    assert (await log(caller, deployment)).content == TEXT
+    assert (await log(caller, deployment, Range="bytes=2-11")).content == TEXT[2:12]
     assert [json.loads(one["data"]) for one in found[:-1]] == ["one", "two", "three"]
 
 
-async def test_a_carriage_return_forges_no_event(door: Door, deployment: str) -> None:
-    await append(door, deployment, b'1 %\r2 %\revent: end\rdata: "failed"\r\rdone\nnext\r\n')
-    await end(door, deployment)
+async def test_a_carriage_return_forges_no_event(caller: Caller, deployment: str) -> None:
+    await append(caller, deployment, b'1 %\r2 %\revent: end\rdata: "failed"\r\rdone\nnext\r\n')
+    await end(caller, deployment)
 
-    found = await stream(door, deployment)
+    found = await stream(caller, deployment)
 
     assert [json.loads(one["data"]) for one in found] == [
         '1 %\r2 %\revent: end\rdata: "failed"\r\rdone', "next\r", "succeeded",
@@ -185,20 +185,22 @@ async def test_a_carriage_return_forges_no_event(door: Door, deployment: str) ->
     assert [one.get("event") for one in found] == [None, None, "end"]
 
 
-async def test_bytes_that_are_no_text_are_shown_as_such(door: Door, deployment: str) -> None:
-    await append(door, deployment, b"a\xff\xe2\x80\xa8b\n")
-    await end(door, deployment)
+async def test_bytes_that_are_no_text_are_shown_as_such(caller: Caller, deployment: str) -> None:
+    await append(caller, deployment, b"a\xff\xe2\x80\xa8b\n")
+    await end(caller, deployment)
 
-    found = await stream(door, deployment)
+    found = await stream(caller, deployment)
 
     assert [json.loads(one["data"]) for one in found] == ["a\ufffd\u2028b", "succeeded"]
 
 
-async def test_the_last_line_is_told_though_it_does_not_end(door: Door, deployment: str) -> None:
-    await append(door, deployment, b"one\ntwo")
-    await end(door, deployment)
+async def test_the_last_line_is_told_though_it_does_not_end(
+    caller: Caller, deployment: str
+) -> None:
+    await append(caller, deployment, b"one\ntwo")
+    await end(caller, deployment)
 
-    found = await stream(door, deployment)
+    found = await stream(caller, deployment)
 
     assert [json.loads(one["data"]) for one in found] == ["one", "two", "succeeded"]
 
@@ -210,44 +212,46 @@ async def lines_of(following: AsyncIterator[bytes], count: int) -> list[str]:
     return lines
 
 
-async def test_lines_are_told_as_they_come(door: Door, deployment: str) -> None:
-    await append(door, deployment, b"one\ntw")
+async def test_lines_are_told_as_they_come(caller: Caller, deployment: str) -> None:
+    await append(caller, deployment, b"one\ntw")
 
-    async with aclosing(follow(door.app.state.context.followers, deployment, 0)) as following:
+    async with aclosing(follow(caller.app.state.context.followers, deployment, 0)) as following:
         assert await lines_of(following, 1) == ["one"]
-        await append(door, deployment, b"o\nthree\n")
+        await append(caller, deployment, b"o\nthree\n")
         assert await lines_of(following, 2) == ["two", "three"]
-        await end(door, deployment)
+        await end(caller, deployment)
         assert await lines_of(following, 1) == ["succeeded"]
         with pytest.raises(StopAsyncIteration):
             await anext(following)
 
 
-async def test_lines_that_come_behind_the_end_are_waited_for(door: Door, deployment: str) -> None:
-    await end(door, deployment, seconds_ago=2)
+async def test_lines_that_come_behind_the_end_are_waited_for(
+    caller: Caller, deployment: str
+) -> None:
+    await end(caller, deployment, seconds_ago=2)
 
-    async with aclosing(follow(door.app.state.context.followers, deployment, 0)) as following:
-        await append(door, deployment, b"late\n")
+    async with aclosing(follow(caller.app.state.context.followers, deployment, 0)) as following:
+        await append(caller, deployment, b"late\n")
         assert await lines_of(following, 2) == ["late", "succeeded"]
 
 
 async def test_a_step_that_still_runs_keeps_the_stream_open_for_a_while(
-    door: Door, deployment: str
+    caller: Caller, deployment: str
 ) -> None:
-    await end(door, deployment, seconds_ago=30)
+    await end(caller, deployment, seconds_ago=30)
     report = StepReport(state=StepState.RUNNING, run_id="run-1", attempt=1)
-    async with door.store.write() as tx:
+    async with caller.store.write() as tx:
         await steps.report(tx, deployment, "sweep", report)
 
-    async with aclosing(follow(door.app.state.context.followers, deployment, 0)) as following:
-        await append(door, deployment, b"swept\n")
+    async with aclosing(follow(caller.app.state.context.followers, deployment, 0)) as following:
+        await append(caller, deployment, b"swept\n")
         assert await lines_of(following, 1) == ["swept"]
-    await end_earlier(door, deployment)
-    async with aclosing(follow(door.app.state.context.followers, deployment, 6)) as following:
+    await end_earlier(caller, deployment)
+    async with aclosing(follow(caller.app.state.context.followers, deployment, 6)) as following:
         assert await lines_of(following, 1) == ["succeeded"]
 
 
-async def end_earlier(door: Door, deployment_id: str) -> None:
-    async with door.store.write() as tx:
+async def end_earlier(caller: Caller, deployment_id: str) -> None:
+    async with caller.store.write() as tx:
         row = await deployments.find_row(tx, deployment_id)
         row.finished_at = tx.now - timedelta(seconds=61)

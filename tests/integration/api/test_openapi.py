@@ -16,7 +16,7 @@ from schemathesis.core.result import Ok
 from api import server_workers
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from tests.integration.api.test_wrong_types import SETTINGS, changed, places
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.installation import Databases, open_store
 
 EXAMPLES = 6
@@ -29,15 +29,15 @@ HOLDER = {IDENTITY_HEADER: "identity", BOOT_HEADER: "boot"}
 
 
 @pytest.fixture
-async def door(
+async def caller(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[Caller]:
     """One whose document has the calls of server workers too, and who may fail often."""
     for route in server_workers.router.routes:
         monkeypatch.setattr(route, "include_in_schema", True)
     async with (
         open_store(databases.new()) as store,
-        open_door(store, tmp_path, api_failures_a_minute=0) as opened,
+        open_api(store, tmp_path, api_failures_a_minute=0) as opened,
     ):
         yield opened
 
@@ -69,21 +69,21 @@ def generated(document: dict[str, Any]) -> Iterator[tuple[Case[Any], bool]]:
         yield case, number % 3 > 0
 
 
-async def known(door: Door) -> dict[str, str]:
+async def known(caller: Caller) -> dict[str, str]:
     """Things that are there, by the names that paths have for them."""
-    made = await door.create()
+    made = await caller.create()
     lease = {"identity": "identity", "boot": "boot", "worker_version": "1"}
-    assert (await door.call("POST", "/v1/worker/lease", scope="server", json=lease)).is_success
-    channel = (await door.call("POST", "/v1/channels", json=CHANNEL)).json()["id"]
-    delivery = (await door.call("POST", f"/v1/channels/{channel}/test?wait=0")).json()["id"]
+    assert (await caller.call("POST", "/v1/worker/lease", scope="server", json=lease)).is_success
+    channel = (await caller.call("POST", "/v1/channels", json=CHANNEL)).json()["id"]
+    delivery = (await caller.call("POST", f"/v1/channels/{channel}/test?wait=0")).json()["id"]
     return {
         "channel": channel, "delivery": delivery, "application": "shop",
-        "deployment": await door.deploy(made), "part": "env", "name": "ci",
+        "deployment": await caller.deploy(made), "part": "env", "name": "ci",
         "deploy_hook": made["deploy_hook"], "secret": made["deploy_secret"],
     }  # fmt: skip
 
 
-async def called(door: Door, case: Case[Any], there: Mapping[str, str] | None) -> list[str]:
+async def called(caller: Caller, case: Case[Any], there: Mapping[str, str] | None) -> list[str]:
     """What the document does not know of the answer."""
     if there:
         names = case.path_parameters or {}
@@ -95,12 +95,12 @@ async def called(door: Door, case: Case[Any], there: Mapping[str, str] | None) -
     if str(asked["params"].get("wait")).isdecimal():
         asked["params"]["wait"] = 0
     scope = "server" if "/worker/" in case.path else "admin"
-    mine = {"Authorization": f"Bearer {door.tokens[scope]}"} | HOLDER
+    mine = {"Authorization": f"Bearer {caller.tokens[scope]}"} | HOLDER
     if there:
         asked["headers"] = dict(asked["headers"]) | mine | {"X-Deploy-Secret": there["secret"]}
     if "data" in asked:
         asked["content"] = asked.pop("data")
-    answer = await door.client.request(**asked)
+    answer = await caller.client.request(**asked)
     said = f"{case.method} {asked['url']}: {answer.status_code} {answer.text[:200]}"
     responses = case.operation.definition.raw["responses"]
     documented = responses.get(str(answer.status_code))
@@ -110,13 +110,13 @@ async def called(door: Door, case: Case[Any], there: Mapping[str, str] | None) -
     return []
 
 
-async def test_no_answer_is_one_that_the_document_does_not_know(door: Door) -> None:
-    there = await known(door)
-    document = (await door.client.get("/openapi.json")).json()
+async def test_no_answer_is_one_that_the_document_does_not_know(caller: Caller) -> None:
+    there = await known(caller)
+    document = (await caller.client.get("/openapi.json")).json()
     calls = await asyncio.to_thread(lambda: list(generated(document)))
 
     unknown = [
-        one for case, deep in calls for one in await called(door, case, there if deep else None)
+        one for case, deep in calls for one in await called(caller, case, there if deep else None)
     ]
 
     assert len(calls) > 300
@@ -147,9 +147,11 @@ def fields_of(schema: Any, document: Mapping[str, Any]) -> Iterator[str]:
             yield from fields_of(inner, document)
 
 
-async def test_halves_of_characters_are_refused_by_every_call_that_takes_a_body(door: Door) -> None:
-    there = await known(door)
-    document = (await door.client.get("/openapi.json")).json()
+async def test_halves_of_characters_are_refused_by_every_call_that_takes_a_body(
+    caller: Caller,
+) -> None:
+    there = await known(caller)
+    document = (await caller.client.get("/openapi.json")).json()
     headers = HOLDER | {"X-Deploy-Secret": there["secret"], "Content-Type": "application/json"}
     calls = [
         (method.upper(), path, operation.get("requestBody"))
@@ -161,7 +163,7 @@ async def test_halves_of_characters_are_refused_by_every_call_that_takes_a_body(
     for method, path, taken in calls:
         scope = "server" if "/worker/" in path else "admin"
         for body in bodies_with("\ud800", path, sorted(set(fields_of(taken, document)))):
-            answer = await door.call(
+            answer = await caller.call(
                 method, path.format_map(there), scope=scope, headers=headers,
                 content=json.dumps(body),
             )  # fmt: skip
@@ -169,4 +171,4 @@ async def test_halves_of_characters_are_refused_by_every_call_that_takes_a_body(
             assert 400 <= answer.status_code < 500, said
 
     assert len(calls) > 10
-    assert len((await door.get("/v1/deployments"))["items"]) == 1
+    assert len((await caller.get("/v1/deployments"))["items"]) == 1

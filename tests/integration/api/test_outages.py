@@ -12,7 +12,7 @@ from api.app import create_app
 from aweigh.core.ids import new_secret
 from aweigh.core.settings import Settings
 from aweigh.github.app import GitHub
-from tests.support.api_door import Door, away, open_door
+from tests.support.api_caller import Caller, away, open_api
 from tests.support.installation import Databases, open_store
 
 MEGABYTE = 1024 * 1024
@@ -24,11 +24,11 @@ async def file(databases: Databases) -> Path:
 
 
 @pytest.fixture
-async def fragile(file: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    """A door before a database that will be gone."""
+async def fragile(file: Path, tmp_path: Path) -> AsyncIterator[Caller]:
+    """A caller of an API whose database will be gone."""
     async with (
         open_store(f"sqlite+aiosqlite:///{file}") as store,
-        open_door(store, tmp_path) as opened,
+        open_api(store, tmp_path) as opened,
     ):
         yield opened
 
@@ -38,7 +38,7 @@ def remove(file: Path) -> None:
         path.unlink()
 
 
-async def test_without_its_database_every_call_is_answered_503(fragile: Door, file: Path) -> None:
+async def test_without_its_database_every_call_is_answered_503(fragile: Caller, file: Path) -> None:
     shop = await fragile.create()
     made = await fragile.deploy(shop)
     remove(file)
@@ -80,7 +80,7 @@ async def test_callers_are_not_told_what_the_driver_says(tmp_path: Path) -> None
     assert "127.0.0.1" in logged["error"]
 
 
-async def test_what_was_answered_503_was_not_taken(fragile: Door, file: Path) -> None:
+async def test_what_was_answered_503_was_not_taken(fragile: Caller, file: Path) -> None:
     shop = await fragile.create()
     backup = file.read_bytes()
     for path in file.parent.glob(f"{file.name}-wal"):
@@ -97,8 +97,8 @@ async def test_what_was_answered_503_was_not_taken(fragile: Door, file: Path) ->
 
 
 @pytest.mark.parametrize("path", ["/v1/applications", "/v1/events/hook_x", "/v1/nowhere"])
-async def test_a_body_that_is_too_large_is_refused(door: Door, path: str) -> None:
-    answer = await door.call("POST", path, content=b" " * (MEGABYTE + 1))
+async def test_a_body_that_is_too_large_is_refused(caller: Caller, path: str) -> None:
+    answer = await caller.call("POST", path, content=b" " * (MEGABYTE + 1))
 
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
@@ -108,19 +108,19 @@ async def test_a_body_that_is_too_large_is_refused(door: Door, path: str) -> Non
     }  # fmt: skip
 
 
-async def test_a_body_that_does_not_tell_its_length_is_counted(door: Door) -> None:
+async def test_a_body_that_does_not_tell_its_length_is_counted(caller: Caller) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b" " * 65536
 
-    answer = await door.hook(await door.create(), content=endless())
+    answer = await caller.hook(await caller.create(), content=endless())
 
     assert answer.status_code == 413
     assert answer.json()["type"] == "urn:aweigh:problem:too_large"
 
 
-async def test_a_body_of_exactly_a_megabyte_is_read(door: Door) -> None:
-    assert (await door.hook(await door.create(), content=b" " * MEGABYTE)).status_code == 202
+async def test_a_body_of_exactly_a_megabyte_is_read(caller: Caller) -> None:
+    assert (await caller.hook(await caller.create(), content=b" " * MEGABYTE)).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -131,28 +131,28 @@ async def test_a_body_of_exactly_a_megabyte_is_read(door: Door) -> None:
     ],
 )
 async def test_errors_have_one_form(
-    door: Door, method: str, path: str, status: int, kind: str
+    caller: Caller, method: str, path: str, status: int, kind: str
 ) -> None:
-    answer = await door.call(method, path)
+    answer = await caller.call(method, path)
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == f"urn:aweigh:problem:{kind}"
 
 
-async def test_a_method_that_is_not_allowed_tells_which_are(door: Door) -> None:
-    answer = await door.call("DELETE", "/v1/applications")
+async def test_a_method_that_is_not_allowed_tells_which_are(caller: Caller) -> None:
+    answer = await caller.call("DELETE", "/v1/applications")
 
     assert set(answer.headers["allow"].split(", ")) >= {"GET"}
 
 
-async def test_an_error_of_ours_has_the_same_form_and_tells_nothing(door: Door) -> None:
+async def test_an_error_of_ours_has_the_same_form_and_tells_nothing(caller: Caller) -> None:
     async def broken() -> None:
         raise RuntimeError("correct-horse")
 
-    door.app.add_api_route("/v1/broken", broken)
+    caller.app.add_api_route("/v1/broken", broken)
 
-    answer = await door.call("GET", "/v1/broken")
+    answer = await caller.call("GET", "/v1/broken")
 
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.github import push
 
 WEBHOOKS = "/v1/github/webhooks"
@@ -18,7 +18,7 @@ REPOSITORY = "https://github.com/acme/shop.git"
 
 
 async def raw(
-    door: Door, path: str, headers: Mapping[str, str], receive: Any, method: str = "POST"
+    caller: Caller, path: str, headers: Mapping[str, str], receive: Any, method: str = "POST"
 ) -> int:
     """The status that a request is answered with, whatever becomes of its body."""
     statuses: list[int] = []
@@ -33,7 +33,7 @@ async def raw(
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    await door.app(scope, receive, send)
+    await caller.app(scope, receive, send)
     return statuses[0]
 
 
@@ -42,10 +42,12 @@ async def never() -> Any:
 
 
 @pytest.mark.parametrize("signature", ["", "sha256=", f"sha256={'0' * 63}", f"sha1={'0' * 40}"])
-async def test_a_delivery_without_a_signature_is_not_even_read(door: Door, signature: str) -> None:
+async def test_a_delivery_without_a_signature_is_not_even_read(
+    caller: Caller, signature: str
+) -> None:
     headers = {"X-Hub-Signature-256": signature, "Content-Length": str(24 * 1024**2)}
 
-    assert await raw(door, WEBHOOKS, headers, never) == 401
+    assert await raw(caller, WEBHOOKS, headers, never) == 401
 
 
 @pytest.mark.parametrize("body", [
@@ -54,12 +56,14 @@ async def test_a_delivery_without_a_signature_is_not_even_read(door: Door, signa
     + b'"}}',
     b'"repository":{' * (24 * 1024**2 // 14),
 ], ids=["values", "one string", "names"])  # fmt: skip
-async def test_others_are_served_while_a_large_delivery_is_refused(door: Door, body: bytes) -> None:
+async def test_others_are_served_while_a_large_delivery_is_refused(
+    caller: Caller, body: bytes
+) -> None:
     for number in range(3):
         source = {"type": "git", "repository": REPOSITORY}
-        await door.call("POST", "/v1/applications", json={"name": f"a{number}", "source": source})
+        await caller.call("POST", "/v1/applications", json={"name": f"a{number}", "source": source})
     flood = asyncio.gather(*(
-        door.client.post(WEBHOOKS, content=body, headers={"X-Hub-Signature-256": SIGNATURE})
+        caller.client.post(WEBHOOKS, content=body, headers={"X-Hub-Signature-256": SIGNATURE})
         for _ in range(4)
     ))  # fmt: skip
 
@@ -72,16 +76,16 @@ async def test_others_are_served_while_a_large_delivery_is_refused(door: Door, b
     assert turns > 500, "the event loop had hardly a turn meanwhile"
 
 
-async def test_a_signed_delivery_that_would_hold_everybody_up_is_refused(door: Door) -> None:
+async def test_a_signed_delivery_that_would_hold_everybody_up_is_refused(caller: Caller) -> None:
     source = {"type": "git", "repository": REPOSITORY}
-    made = await door.call("POST", "/v1/applications", json={"name": "shop", "source": source})
+    made = await caller.call("POST", "/v1/applications", json={"name": "shop", "source": source})
     payload = json.dumps(push(REPOSITORY, after="1" * 40))[:-1] + ',"x":['
     body = payload.encode() + b"1," * 1_100_000 + b"1]}"
     secret = made.json()["webhook_secret"].encode()
     signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
     headers = {"X-Hub-Signature-256": f"sha256={signature}", "X-GitHub-Event": "push"}
 
-    answer = await door.client.post(WEBHOOKS, content=body, headers=headers)
+    answer = await caller.client.post(WEBHOOKS, content=body, headers=headers)
 
     assert (answer.status_code, answer.json()["errors"]) == (
         422, [{"field": "body", "message": "holds more than 1000000 values"}],
@@ -89,23 +93,23 @@ async def test_a_signed_delivery_that_would_hold_everybody_up_is_refused(door: D
 
 
 @pytest.mark.parametrize("path", [WEBHOOKS, "/v1/events/hook_x", "/v1/applications"])
-async def test_a_caller_who_goes_away_is_no_error(door: Door, path: str) -> None:
+async def test_a_caller_who_goes_away_is_no_error(caller: Caller, path: str) -> None:
     async def gone() -> Any:
         return {"type": "http.disconnect"}
 
     headers = {
         "X-Hub-Signature-256": SIGNATURE, "Content-Length": "9", "Content-Type": "application/json",
-        "Authorization": f"Bearer {door.tokens['admin']}",
+        "Authorization": f"Bearer {caller.tokens['admin']}",
     }  # fmt: skip
 
-    assert await raw(door, path, headers, gone) < 500
+    assert await raw(caller, path, headers, gone) < 500
 
 
-async def test_the_body_of_whoever_shows_no_token_is_not_read(door: Door) -> None:
+async def test_the_body_of_whoever_shows_no_token_is_not_read(caller: Caller) -> None:
     for path in ("/v1/applications", "/v1/worker/lease", "/v1/tokens"):
         for credentials in ({}, {"Authorization": "Basic eDp5"}):
             headers = {"Content-Length": "1000000", **credentials}
-            assert await raw(door, path, headers, never) == 401
+            assert await raw(caller, path, headers, never) == 401
 
 
 @pytest.mark.parametrize("token", ["junk", "awg_" + "x" * 43], ids=["no token", "nobody's"])
@@ -115,35 +119,35 @@ async def test_the_body_of_whoever_shows_no_token_is_not_read(door: Door) -> Non
     ("PUT", "/v1/worker/releases/dep_x/steps/pull"), ("PUT", "/v1/worker/releases/dep_x/log"),
 ])  # fmt: skip
 async def test_the_body_of_whoever_shows_a_token_of_nobody_is_not_read(
-    door: Door, method: str, path: str, token: str
+    caller: Caller, method: str, path: str, token: str
 ) -> None:
     headers = {
         "Content-Length": "1000000", "Content-Type": "application/json",
         "Authorization": f"Bearer {token}",
     }  # fmt: skip
 
-    assert await raw(door, path, headers, never, method) == 401
+    assert await raw(caller, path, headers, never, method) == 401
 
 
-async def test_the_body_of_whoever_shows_what_was_taken_back_is_not_read(door: Door) -> None:
+async def test_the_body_of_whoever_shows_what_was_taken_back_is_not_read(caller: Caller) -> None:
     headers = {"Content-Length": "1000000", "Content-Type": "application/json"}
-    token = {"Authorization": f"Bearer {door.tokens['deploy']}"}
-    shop = await door.create()
-    await door.call("GET", "/v1/deployments", scope="deploy")
-    await door.hook(shop)
-    await door.call("DELETE", "/v1/tokens/ci")
-    await door.call("POST", f"/v1/applications/{shop['id']}/settings/rotate")
+    token = {"Authorization": f"Bearer {caller.tokens['deploy']}"}
+    shop = await caller.create()
+    await caller.call("GET", "/v1/deployments", scope="deploy")
+    await caller.hook(shop)
+    await caller.call("DELETE", "/v1/tokens/ci")
+    await caller.call("POST", f"/v1/applications/{shop['id']}/settings/rotate")
 
-    assert await raw(door, "/v1/applications", headers | token, never) == 401
+    assert await raw(caller, "/v1/applications", headers | token, never) == 401
     secret = {"X-Deploy-Secret": shop["deploy_secret"]}
-    assert await raw(door, f"/v1/events/{shop['deploy_hook']}", headers | secret, never) == 404
+    assert await raw(caller, f"/v1/events/{shop['deploy_hook']}", headers | secret, never) == 404
 
 
-async def test_the_body_of_whoever_does_not_know_the_hook_is_not_read(door: Door) -> None:
-    assert await raw(door, "/v1/events/hook_x", {"Content-Length": "1000000"}, never) == 404
+async def test_the_body_of_whoever_does_not_know_the_hook_is_not_read(caller: Caller) -> None:
+    assert await raw(caller, "/v1/events/hook_x", {"Content-Length": "1000000"}, never) == 404
 
 
-async def test_any_number_may_ask_at_once_whether_it_is_ready(door: Door) -> None:
-    answers = await asyncio.gather(*(door.client.get("/readyz") for _ in range(300)))
+async def test_any_number_may_ask_at_once_whether_it_is_ready(caller: Caller) -> None:
+    answers = await asyncio.gather(*(caller.client.get("/readyz") for _ in range(300)))
 
     assert {one.status_code for one in answers} == {200}

@@ -1,8 +1,8 @@
-"""Who may come in by which door."""
+"""Which token may make which calls."""
 
 import pytest
 
-from tests.support.api_door import BEARERS, Door
+from tests.support.api_caller import BEARERS, Caller
 
 READ, DEPLOY, ADMIN, SERVER = "read", "deploy", "admin", "server"
 
@@ -58,8 +58,8 @@ ALLOWED = {
 BODY = {"content": b"{}", "headers": {"Content-Type": "application/json"}}
 
 
-async def test_every_call_is_in_this_list(door: Door) -> None:
-    paths = door.app.openapi()["paths"]
+async def test_every_call_is_in_this_list(caller: Caller) -> None:
+    paths = caller.app.openapi()["paths"]
     needing_a_token = {
         (method.upper(), path)
         for path, methods in paths.items()
@@ -81,19 +81,21 @@ async def test_every_call_is_in_this_list(door: Door) -> None:
 
 
 @pytest.mark.parametrize(("needed", "method", "path"), CALLS, ids=[" ".join(c[1:]) for c in CALLS])
-async def test_a_call_is_for_those_who_may(door: Door, needed: str, method: str, path: str) -> None:
-    await door.create()
+async def test_a_call_is_for_those_who_may(
+    caller: Caller, needed: str, method: str, path: str
+) -> None:
+    await caller.create()
 
     for scope in (READ, DEPLOY, ADMIN, SERVER):
         if scope in ALLOWED[needed]:
             continue
-        answer = await door.call(method, path, scope=scope, **BODY)
+        answer = await caller.call(method, path, scope=scope, **BODY)
         assert answer.status_code == 403
         assert answer.json()["detail"] == (
             f"This call requires the scope {needed}; the token has {BEARERS[scope].scope}."
         )
     for scope in ALLOWED[needed]:
-        answer = await door.call(method, path, scope=scope, **BODY)
+        answer = await caller.call(method, path, scope=scope, **BODY)
         assert answer.status_code not in (401, 403)
 
 
@@ -101,9 +103,9 @@ NO_TOKENS = ["", "Bearer", "Bearer ", "Bearer awg_guess", "Basic YTpi", "awg_gue
 
 
 @pytest.mark.parametrize(("method", "path"), [call[1:] for call in CALLS[::6]])
-async def test_nobody_comes_in_without_a_token(door: Door, method: str, path: str) -> None:
+async def test_nobody_comes_in_without_a_token(caller: Caller, method: str, path: str) -> None:
     for headers in ({}, *({"Authorization": value} for value in NO_TOKENS)):
-        answer = await door.client.request(method, path, headers=headers)
+        answer = await caller.client.request(method, path, headers=headers)
 
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -111,29 +113,29 @@ async def test_nobody_comes_in_without_a_token(door: Door, method: str, path: st
         assert answer.json()["type"] == "urn:aweigh:problem:unauthorized"
 
 
-async def test_a_token_that_was_taken_back_stops_working(door: Door) -> None:
-    assert (await door.call("DELETE", "/v1/tokens/ci")).status_code == 204
+async def test_a_token_that_was_taken_back_stops_working(caller: Caller) -> None:
+    assert (await caller.call("DELETE", "/v1/tokens/ci")).status_code == 204
 
-    assert (await door.call("GET", "/v1/applications", scope=DEPLOY)).status_code == 401
+    assert (await caller.call("GET", "/v1/applications", scope=DEPLOY)).status_code == 401
 
 
-async def test_a_new_token_works_and_is_shown_once(door: Door) -> None:
-    made = (await door.call("POST", "/v1/tokens", json={"name": "x", "scope": "read"})).json()
+async def test_a_new_token_works_and_is_shown_once(caller: Caller) -> None:
+    made = (await caller.call("POST", "/v1/tokens", json={"name": "x", "scope": "read"})).json()
 
     headers = {"Authorization": f"Bearer {made['token']}"}
-    assert (await door.client.get("/v1/applications", headers=headers)).status_code == 200
-    assert made["token"] not in (await door.call("GET", "/v1/tokens")).text
-    again = await door.call("POST", "/v1/tokens", json={"name": "x", "scope": "admin"})
+    assert (await caller.client.get("/v1/applications", headers=headers)).status_code == 200
+    assert made["token"] not in (await caller.call("GET", "/v1/tokens")).text
+    again = await caller.call("POST", "/v1/tokens", json={"name": "x", "scope": "admin"})
     assert again.status_code == 409
 
 
-async def test_a_token_cannot_take_itself_back(door: Door) -> None:
-    answer = await door.call("DELETE", "/v1/tokens/admin")
+async def test_a_token_cannot_take_itself_back(caller: Caller) -> None:
+    answer = await caller.call("DELETE", "/v1/tokens/admin")
 
     assert answer.status_code == 409
-    assert (await door.get("/v1/applications"))["items"] == []
+    assert (await caller.get("/v1/applications"))["items"] == []
 
 
-async def test_health_needs_no_token(door: Door) -> None:
-    assert (await door.client.get("/healthz")).json()["status"] == "ok"
-    assert (await door.client.get("/readyz")).status_code == 200
+async def test_health_needs_no_token(caller: Caller) -> None:
+    assert (await caller.client.get("/healthz")).json()["status"] == "ok"
+    assert (await caller.client.get("/readyz")).status_code == 200

@@ -11,7 +11,7 @@ from aweigh.secrets.vault import SealOwner, Vault
 from aweigh.store import applications
 from aweigh.store.database import Store
 from tests.integration.api.test_webhooks import ONE, REPOSITORY, deliver, follow
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.github import push
 from tests.support.installation import Databases, create_application, settings_of
 
@@ -43,27 +43,27 @@ async def store(databases: Databases, vault: CountingVault) -> AsyncIterator[Sto
 
 
 @pytest.fixture
-async def door(store: Store, tmp_path: Path) -> AsyncIterator[Door]:
-    async with open_door(store, tmp_path) as opened:
+async def caller(store: Store, tmp_path: Path) -> AsyncIterator[Caller]:
+    async with open_api(store, tmp_path) as opened:
         yield opened
 
 
-async def test_a_hook_opens_settings_once(door: Door, vault: CountingVault) -> None:
-    shop = await door.create()
+async def test_a_hook_opens_settings_once(caller: Caller, vault: CountingVault) -> None:
+    shop = await caller.create()
     vault.opened.clear()
 
-    answer = await door.hook(shop, json={"tag": "v2"})
+    answer = await caller.hook(shop, json={"tag": "v2"})
 
     assert answer.status_code == 202
     assert vault.opened[SETTINGS] == 1
     assert vault.opened["releases.settings"] == 0
 
 
-async def test_a_delivery_opens_settings_once(door: Door, vault: CountingVault) -> None:
-    shop = await follow(door)
+async def test_a_delivery_opens_settings_once(caller: Caller, vault: CountingVault) -> None:
+    shop = await follow(caller)
     vault.opened.clear()
 
-    answer = await deliver(door, shop["webhook_secret"], push(REPOSITORY, after=ONE))
+    answer = await deliver(caller, shop["webhook_secret"], push(REPOSITORY, after=ONE))
 
     assert len(answer.json()["deployments"]) == 1
     assert vault.opened[SETTINGS] == 1

@@ -9,52 +9,52 @@ from dirty_equals import IsPartialDict
 from aweigh.contract import BOOT_HEADER, IDENTITY_HEADER
 from aweigh.deployments.deployment import Reason
 from aweigh.store import lifecycle, servers
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 from tests.support.installation import IMAGE, start, succeed
 
 HOLDER = {IDENTITY_HEADER: "identity-1", BOOT_HEADER: "boot-1"}
 RUNNING = {"state": "running", "run_id": "run-1", "attempt": 1}
 
 
-async def call(door: Door, method: str, path: str, **options: Any) -> httpx2.Response:
+async def call(caller: Caller, method: str, path: str, **options: Any) -> httpx2.Response:
     """As the worker that holds the name."""
     headers = HOLDER | options.pop("headers", {})
     options = {"scope": "server"} | options
-    return await door.call(method, f"/v1/worker{path}", headers=headers, **options)
+    return await caller.call(method, f"/v1/worker{path}", headers=headers, **options)
 
 
-async def lease(door: Door, identity: str = "identity-1", **options: Any) -> httpx2.Response:
+async def lease(caller: Caller, identity: str = "identity-1", **options: Any) -> httpx2.Response:
     body = {"identity": identity, "boot": "boot-1", "worker_version": "1"}
-    return await call(door, "POST", "/lease", json=body, **options)
+    return await call(caller, "POST", "/lease", json=body, **options)
 
 
 @pytest.fixture
-async def deployment(door: Door) -> str:
+async def deployment(caller: Caller) -> str:
     """One that has begun, on the server whose name is held."""
-    shop = await door.create(env={"TOKEN": "correct-horse"})
-    made = await door.deploy(shop)
-    await start(door.store, made)
-    assert (await lease(door)).status_code == 200
+    shop = await caller.create(env={"TOKEN": "correct-horse"})
+    made = await caller.deploy(shop)
+    await start(caller.store, made)
+    assert (await lease(caller)).status_code == 200
     return made
 
 
-async def fail(door: Door, deployment_id: str) -> None:
-    async with door.store.write() as tx:
+async def fail(caller: Caller, deployment_id: str) -> None:
+    async with caller.store.write() as tx:
         await lifecycle.failed(tx, deployment_id, Reason.UNHEALTHY, "no", run_id="run-1")
 
 
-async def test_a_name_is_held_by_one_worker(door: Door) -> None:
-    assert (await lease(door)).json() == {"server": "local"}
-    assert (await lease(door)).status_code == 200
+async def test_a_name_is_held_by_one_worker(caller: Caller) -> None:
+    assert (await lease(caller)).json() == {"server": "local"}
+    assert (await lease(caller)).status_code == 200
 
-    answer = await lease(door, "identity-2")
+    answer = await lease(caller, "identity-2")
 
     assert answer.status_code == 409
     assert "is held by another server worker" in answer.json()["detail"]
 
 
-async def test_a_worker_reads_its_release_with_its_secrets(door: Door, deployment: str) -> None:
-    answer = await call(door, "GET", f"/releases/{deployment}")
+async def test_a_worker_reads_its_release_with_its_secrets(caller: Caller, deployment: str) -> None:
+    answer = await call(caller, "GET", f"/releases/{deployment}")
 
     assert answer.status_code == 200
     assert answer.json() == IsPartialDict(
@@ -65,32 +65,32 @@ async def test_a_worker_reads_its_release_with_its_secrets(door: Door, deploymen
 
 
 async def test_a_live_release_can_be_read_and_an_ended_one_cannot(
-    door: Door, deployment: str
+    caller: Caller, deployment: str
 ) -> None:
-    await succeed(door.store, deployment)
-    failed = await door.deploy(await door.create("blog"))
-    await fail(door, failed)
+    await succeed(caller.store, deployment)
+    failed = await caller.deploy(await caller.create("blog"))
+    await fail(caller, failed)
 
-    assert (await call(door, "GET", f"/releases/{deployment}")).status_code == 200
-    answer = await call(door, "GET", f"/releases/{failed}")
+    assert (await call(caller, "GET", f"/releases/{deployment}")).status_code == 200
+    answer = await call(caller, "GET", f"/releases/{failed}")
     assert (answer.status_code, answer.json()["detail"]) == (
         404, f"{failed} is neither in flight nor live",
     )  # fmt: skip
 
 
 async def test_a_release_that_was_replaced_can_no_longer_be_read(
-    door: Door, deployment: str
+    caller: Caller, deployment: str
 ) -> None:
-    await succeed(door.store, deployment)
-    newer = await call_hook(door)
-    await succeed(door.store, newer)
+    await succeed(caller.store, deployment)
+    newer = await call_hook(caller)
+    await succeed(caller.store, newer)
 
-    assert (await call(door, "GET", f"/releases/{deployment}")).status_code == 404
-    assert (await call(door, "GET", f"/releases/{newer}")).status_code == 200
+    assert (await call(caller, "GET", f"/releases/{deployment}")).status_code == 404
+    assert (await call(caller, "GET", f"/releases/{newer}")).status_code == 200
 
 
-async def call_hook(door: Door) -> str:
-    answer = await door.call("POST", "/v1/applications/shop/deployments")
+async def call_hook(caller: Caller) -> str:
+    answer = await caller.call("POST", "/v1/applications/shop/deployments")
     return str(answer.json()["id"])
 
 
@@ -112,9 +112,9 @@ PATHS = [
     ids=str,
 )  # fmt: skip
 async def test_another_identity_or_boot_is_refused(
-    door: Door, deployment: str, method: str, path: str, options: Any, other: dict[str, str]
+    caller: Caller, deployment: str, method: str, path: str, options: Any, other: dict[str, str]
 ) -> None:
-    answer = await call(door, method, path.format(deployment), headers=other, **options)
+    answer = await call(caller, method, path.format(deployment), headers=other, **options)
 
     assert answer.status_code == 409
     assert "is held by another server worker (identity-1)" in answer.json()["detail"]
@@ -122,13 +122,13 @@ async def test_another_identity_or_boot_is_refused(
 
 @pytest.mark.parametrize(("method", "path", "options"), PATHS, ids=[path for _, path, _ in PATHS])
 async def test_another_servers_deployments_are_not_there(
-    door: Door, deployment: str, method: str, path: str, options: Any
+    caller: Caller, deployment: str, method: str, path: str, options: Any
 ) -> None:
-    async with door.store.write() as tx:
+    async with caller.store.write() as tx:
         await servers.ensure(tx, "eu-1")
-    await lease(door, scope="elsewhere")
+    await lease(caller, scope="elsewhere")
 
-    answer = await call(door, method, path.format(deployment), scope="elsewhere", **options)
+    answer = await call(caller, method, path.format(deployment), scope="elsewhere", **options)
 
     assert (answer.status_code, answer.json()["detail"]) == (
         404, f"there is no deployment {deployment!r} on server eu-1",
@@ -136,29 +136,29 @@ async def test_another_servers_deployments_are_not_there(
     assert "correct-horse" not in answer.text
 
 
-async def test_a_token_for_a_server_that_is_not_there_is_refused(door: Door) -> None:
+async def test_a_token_for_a_server_that_is_not_there_is_refused(caller: Caller) -> None:
     for answer in (
-        await lease(door, scope="elsewhere"),
-        await call(door, "GET", "/inventory", scope="elsewhere"),
+        await lease(caller, scope="elsewhere"),
+        await call(caller, "GET", "/inventory", scope="elsewhere"),
     ):
         assert answer.status_code == 409
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_step_is_written_down(door: Door, deployment: str) -> None:
+async def test_a_step_is_written_down(caller: Caller, deployment: str) -> None:
     report = RUNNING | {"detail": "1 of 2 layers"}
 
-    answer = await call(door, "PUT", f"/releases/{deployment}/steps/pull", json=report)
+    answer = await call(caller, "PUT", f"/releases/{deployment}/steps/pull", json=report)
 
     assert answer.status_code == 200
-    (step,) = (await door.get(f"/v1/deployments/{deployment}/steps"))["items"]
+    (step,) = (await caller.get(f"/v1/deployments/{deployment}/steps"))["items"]
     assert step == IsPartialDict(name="pull", state="running", detail="1 of 2 layers")
 
 
-async def test_a_step_of_what_has_ended_is_gone(door: Door, deployment: str) -> None:
-    await fail(door, deployment)
+async def test_a_step_of_what_has_ended_is_gone(caller: Caller, deployment: str) -> None:
+    await fail(caller, deployment)
 
-    answer = await call(door, "PUT", f"/releases/{deployment}/steps/pull", json=RUNNING)
+    answer = await call(caller, "PUT", f"/releases/{deployment}/steps/pull", json=RUNNING)
 
     assert answer.status_code == 410
     assert answer.json()["type"] == "urn:aweigh:problem:ended"
@@ -169,65 +169,67 @@ async def test_a_step_of_what_has_ended_is_gone(door: Door, deployment: str) -> 
     [("dance", RUNNING), ("pull", {}), ("pull", RUNNING | {"state": "odd"})],
 )
 async def test_a_wrong_report_is_refused(
-    door: Door, deployment: str, name: str, report: dict[str, Any]
+    caller: Caller, deployment: str, name: str, report: dict[str, Any]
 ) -> None:
-    answer = await call(door, "PUT", f"/releases/{deployment}/steps/{name}", json=report)
+    answer = await call(caller, "PUT", f"/releases/{deployment}/steps/{name}", json=report)
 
     assert answer.status_code == 422
 
 
-async def put_log(door: Door, deployment_id: str, offset: int, data: bytes) -> httpx2.Response:
+async def put_log(caller: Caller, deployment_id: str, offset: int, data: bytes) -> httpx2.Response:
     path = f"/releases/{deployment_id}/log"
-    return await call(door, "PUT", path, params={"offset": offset}, content=data)
+    return await call(caller, "PUT", path, params={"offset": offset}, content=data)
 
 
-async def test_a_log_is_appended_at_its_exact_end(door: Door, deployment: str) -> None:
+async def test_a_log_is_appended_at_its_exact_end(caller: Caller, deployment: str) -> None:
     answers = [
-        await put_log(door, deployment, 0, b""),
-        await put_log(door, deployment, 0, b"one\n"),
-        await put_log(door, deployment, 4, b"two\n"),
-        await put_log(door, deployment, 4, b"two\n"),
-        await put_log(door, deployment, 99, b"three\n"),
-        await put_log(door, deployment, 0, b""),
+        await put_log(caller, deployment, 0, b""),
+        await put_log(caller, deployment, 0, b"one\n"),
+        await put_log(caller, deployment, 4, b"two\n"),
+        await put_log(caller, deployment, 4, b"two\n"),
+        await put_log(caller, deployment, 99, b"three\n"),
+        await put_log(caller, deployment, 0, b""),
     ]
 
     assert [(one.status_code, one.json()["length"]) for one in answers] == [
         (200, 0), (200, 4), (200, 8), (409, 8), (409, 8), (200, 8),
     ]  # fmt: skip
-    assert (await door.call("GET", f"/v1/deployments/{deployment}/log")).text == "one\ntwo\n"
+    assert (await caller.call("GET", f"/v1/deployments/{deployment}/log")).text == "one\ntwo\n"
 
 
 @pytest.mark.parametrize("offset", ["-1", "x", ""])
-async def test_a_wrong_offset_is_refused(door: Door, deployment: str, offset: str) -> None:
+async def test_a_wrong_offset_is_refused(caller: Caller, deployment: str, offset: str) -> None:
     path = f"/releases/{deployment}/log"
-    answer = await call(door, "PUT", path, params={"offset": offset}, content=b"x")
+    answer = await call(caller, "PUT", path, params={"offset": offset}, content=b"x")
 
     assert answer.status_code == 422
 
 
-async def test_the_inventory_is_of_its_own_server(door: Door, deployment: str) -> None:
-    answer = await call(door, "GET", "/inventory")
+async def test_the_inventory_is_of_its_own_server(caller: Caller, deployment: str) -> None:
+    answer = await call(caller, "GET", "/inventory")
 
     assert answer.status_code == 200
     (known,) = answer.json()["applications"]
     assert known == IsPartialDict(slug="shop", highest_sequence=1, keep=[1], removed=False)
 
 
-async def test_the_inventory_can_be_of_one_application(door: Door, deployment: str) -> None:
-    blog = await door.create("blog")
+async def test_the_inventory_can_be_of_one_application(caller: Caller, deployment: str) -> None:
+    blog = await caller.create("blog")
 
-    answer = await call(door, "GET", "/inventory", params={"application": blog["id"]})
+    answer = await call(caller, "GET", "/inventory", params={"application": blog["id"]})
 
     assert [one["slug"] for one in answer.json()["applications"]] == ["blog"]
 
 
-async def test_a_server_that_has_seen_more_lifts_the_counter(door: Door, deployment: str) -> None:
+async def test_a_server_that_has_seen_more_lifts_the_counter(
+    caller: Caller, deployment: str
+) -> None:
     path = f"/releases/{deployment}/fence"
 
-    first = await call(door, "PUT", path, json={"highest": 9})
-    again = await call(door, "PUT", path, json={"highest": 9})
+    first = await call(caller, "PUT", path, json={"highest": 9})
+    again = await call(caller, "PUT", path, json={"highest": 9})
 
     assert first.status_code == again.status_code == 200
     made = first.json()["deployment"]
-    assert (await door.get(f"/v1/deployments/{made}"))["sequence"] == 10
+    assert (await caller.get(f"/v1/deployments/{made}"))["sequence"] == 10
     assert again.json() == {"deployment": None}

@@ -18,7 +18,7 @@ from aweigh.github.app import App, GitHub
 from aweigh.store import applications, deployments, lifecycle, logs, releases, removals, servers
 from aweigh.store.tables import ReleaseRow
 from aweigh.temporal.executions import Executions
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.github_api import APP_ID, GitHubApi, github_api
 from tests.support.installation import Databases, open_store, start, succeed
 
@@ -57,23 +57,23 @@ def github() -> Iterator[GitHubApi]:
 
 
 @pytest.fixture
-async def door(
+async def caller(
     databases: Databases, tmp_path: Path, github: GitHubApi, temporal: Temporal
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[Caller]:
     app = App(id=APP_ID, private_key=github.private_key, webhook_secret="a-secret-of-the-app")
     client = GitHub(github.url, app)
     known = cast(Executions, temporal)
     async with (
         open_store(databases.new()) as store,
-        open_door(store, tmp_path, client, known) as opened,
+        open_api(store, tmp_path, client, known) as opened,
     ):
         yield opened
     await client.close()
 
 
-async def application(door: Door, name: str) -> dict[str, Any]:
+async def application(caller: Caller, name: str) -> dict[str, Any]:
     body = {"name": name.replace("_", "-"), "source": SOURCE}
-    answer = await door.call("POST", "/v1/applications", json=body)
+    answer = await caller.call("POST", "/v1/applications", json=body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
@@ -87,13 +87,13 @@ class Subjects:
 
 
 @pytest.fixture
-async def subjects(door: Door) -> Subjects:
-    apps = {kind: await application(door, kind) for kind in KINDS}
-    made = {kind: await door.deploy(app) for kind, app in apps.items()}
+async def subjects(caller: Caller) -> Subjects:
+    apps = {kind: await application(caller, kind) for kind in KINDS}
+    made = {kind: await caller.deploy(app) for kind, app in apps.items()}
     for kind in KINDS[1:]:
-        await start(door.store, made[kind])
-    await succeed(door.store, made["live"])
-    async with door.store.write() as tx:
+        await start(caller.store, made[kind])
+    await succeed(caller.store, made["live"])
+    async with caller.store.write() as tx:
         for kind in ("ended", "long_ended"):
             await lifecycle.failed(tx, made[kind], Reason.UNHEALTHY, "no", run_id="run-1")
         row = await deployments.find_row(tx, made["long_ended"])
@@ -107,12 +107,12 @@ async def subjects(door: Door) -> Subjects:
         found = await applications.find(tx, apps["others"]["id"], lock=True)
         found.row.server = "eu-1"
     lease = {"identity": "identity-1", "boot": "boot-1", "worker_version": "1"}
-    assert (await call(door, "POST", "/lease", json=lease)).is_success
+    assert (await call(caller, "POST", "/lease", json=lease)).is_success
     return Subjects(made, {kind: app["id"] for kind, app in apps.items()})
 
 
-async def call(door: Door, method: str, path: str, **options: Any) -> httpx2.Response:
-    return await door.call(method, f"/v1/worker{path}", scope="server", headers=HOLDER, **options)
+async def call(caller: Caller, method: str, path: str, **options: Any) -> httpx2.Response:
+    return await caller.call(method, f"/v1/worker{path}", scope="server", headers=HOLDER, **options)
 
 
 #: What is answered for a subject that waits, is in flight, is live, has just ended, has ended long
@@ -172,13 +172,13 @@ def test_every_route_of_a_server_worker_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("case", TABLE)
 async def test_a_route_answers_for_what_its_server_needs(
-    door: Door, subjects: Subjects, case: str
+    caller: Caller, subjects: Subjects, case: str
 ) -> None:
     method, path, options, expected = TABLE[case]
 
     answers = {
         kind: await call(
-            door, method,
+            caller, method,
             path.replace("{deployment}", subjects.deployments[kind])
             .replace("{application}", subjects.applications[kind])
             .replace("{name}", "drain"),
@@ -195,35 +195,35 @@ async def test_a_route_answers_for_what_its_server_needs(
 
 
 async def test_only_a_run_that_its_lane_started_reopens_what_has_ended(
-    door: Door, subjects: Subjects, temporal: Temporal
+    caller: Caller, subjects: Subjects, temporal: Temporal
 ) -> None:
     """Else whoever has the token could read the release of anything that ever failed."""
     failed = subjects.deployments["ended"]
     report = RUNNING | {"run_id": "run-2"}
     path = f"/releases/{failed}"
 
-    refused = await call(door, "PUT", f"{path}/steps/pull", json=report)
-    unread = await call(door, "GET", f"{path}?run=run-2")
+    refused = await call(caller, "PUT", f"{path}/steps/pull", json=report)
+    unread = await call(caller, "GET", f"{path}?run=run-2")
     temporal.runs.add((deployment_workflow("ended", 1, failed), "run-2"))
-    taken = await call(door, "PUT", f"{path}/steps/pull", json=report)
-    read = await call(door, "GET", f"{path}?run=run-2")
+    taken = await call(caller, "PUT", f"{path}/steps/pull", json=report)
+    read = await call(caller, "GET", f"{path}?run=run-2")
 
     assert [one.status_code for one in (refused, unread, taken, read)] == [410, 404, 200, 200]
-    assert (await door.get(f"/v1/deployments/{failed}"))["state"] == "started"
+    assert (await caller.get(f"/v1/deployments/{failed}"))["state"] == "started"
 
 
 async def test_a_removal_is_told_to_the_run_that_its_lane_started(
-    door: Door, subjects: Subjects, temporal: Temporal
+    caller: Caller, subjects: Subjects, temporal: Temporal
 ) -> None:
     application_id = subjects.applications["live"]
     path = f"/removals/{application_id}"
     temporal.runs.add((removal_workflow("live", 2), "run-3"))
-    early = await call(door, "GET", path, params={"run": "run-3"})
-    answer = await door.call("DELETE", f"/v1/applications/{application_id}?volumes=true")
+    early = await call(caller, "GET", path, params={"run": "run-3"})
+    answer = await caller.call("DELETE", f"/v1/applications/{application_id}?volumes=true")
     assert answer.is_success, answer.text
 
-    told = await call(door, "GET", path, params={"run": "run-3"})
-    strange = await call(door, "GET", path, params={"run": "run-4"})
+    told = await call(caller, "GET", path, params={"run": "run-3"})
+    strange = await call(caller, "GET", path, params={"run": "run-4"})
 
     assert [one.status_code for one in (early, told, strange)] == [404, 200, 404]
     assert told.json() == {
@@ -232,28 +232,28 @@ async def test_a_removal_is_told_to_the_run_that_its_lane_started(
 
 
 async def test_what_has_ended_is_not_pinned_to_another_image(
-    door: Door, subjects: Subjects
+    caller: Caller, subjects: Subjects
 ) -> None:
     image = {"reference": "shop:v9", "id": "sha256:" + "9" * 64}
 
     for kind in ("live", "ended"):
         await call(
-            door, "PUT", f"/releases/{subjects.deployments[kind]}/steps/sweep",
+            caller, "PUT", f"/releases/{subjects.deployments[kind]}/steps/sweep",
             json=DONE | {"image": image, "commit": "9" * 40},
         )  # fmt: skip
 
     for kind in ("live", "ended"):
-        async with door.store.read() as tx:
+        async with caller.store.read() as tx:
             row = await deployments.find_row(tx, subjects.deployments[kind])
             release = await tx.session.get_one(ReleaseRow, row.release_id)
             assert (releases.image_of(release).id, release.commit) == (None, None)
 
 
-async def test_a_log_that_came_late_is_kept(door: Door, subjects: Subjects) -> None:
+async def test_a_log_that_came_late_is_kept(caller: Caller, subjects: Subjects) -> None:
     """It stood on the server's disk while the API was away."""
     ended = subjects.deployments["ended"]
 
-    await call(door, "PUT", f"/releases/{ended}/log", params={"offset": 0}, content=b"last words")
+    await call(caller, "PUT", f"/releases/{ended}/log", params={"offset": 0}, content=b"last words")
 
-    async with door.store.read() as tx:
+    async with caller.store.read() as tx:
         assert await logs.read(tx, ended, 0, 100) == b"last words"

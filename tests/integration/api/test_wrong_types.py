@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from aweigh.deployments.application import ApplicationSettings
-from tests.support.api_door import Door
+from tests.support.api_caller import Caller
 
 IMAGE = {
     "type": "image", "image": "registry.example.com/shop", "tag": "v1", "pull": "if_missing",
@@ -81,8 +81,8 @@ def changed(value: Any, at: tuple[str | int, ...], wrong: Any) -> Any:
     return copied
 
 
-async def called(door: Door, method: str, path: str, body: Any, good: tuple[int, ...]) -> None:
-    answer = await door.call(method, path, json=body)
+async def called(caller: Caller, method: str, path: str, body: Any, good: tuple[int, ...]) -> None:
+    answer = await caller.call(method, path, json=body)
 
     said = f"{method} {path} {json.dumps(body)[:500]}: {answer.status_code} {answer.text[:300]}"
     assert answer.status_code in (*good, 409, 422), said
@@ -93,19 +93,19 @@ async def called(door: Door, method: str, path: str, body: Any, good: tuple[int,
 
 
 @pytest.mark.parametrize("kind", ["image", "git", "dockerfile"])
-async def test_settings_of_wrong_types_are_refused(door: Door, kind: str) -> None:
+async def test_settings_of_wrong_types_are_refused(caller: Caller, kind: str) -> None:
     good = {"name": "shop", "server": "local"} | SETTINGS | OTHERS[kind]
-    made = await door.call("POST", "/v1/applications", json=good)
+    made = await caller.call("POST", "/v1/applications", json=good)
     assert made.status_code == 201, made.text
 
     for at in [one for one in places(good) if one[:1] == ("source",) or len(one) < 2]:
         for wrong in FEW_WRONG:
             bad = changed(good, at, wrong)
             if at == ():
-                await called(door, "POST", "/v1/applications", bad, (201,))
+                await called(caller, "POST", "/v1/applications", bad, (201,))
             if at[:1] not in (("name",), ("server",)):
                 patch = bad if at == () else {at[0]: bad[at[0]]}
-                await called(door, "PATCH", "/v1/applications/shop", patch, (200,))
+                await called(caller, "PATCH", "/v1/applications/shop", patch, (200,))
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -119,60 +119,60 @@ def test_settings_of_wrong_types_are_invalid_values(kind: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["name", "server", "source", "env", "domains"])
-async def test_creations_of_wrong_types_are_refused(door: Door, field: str) -> None:
+async def test_creations_of_wrong_types_are_refused(caller: Caller, field: str) -> None:
     good = {"name": "blog", "server": "local", "source": IMAGE, "env": {}, "domains": []}
 
     for wrong in WRONG:
-        await called(door, "POST", "/v1/applications", good | {field: wrong}, (201,))
+        await called(caller, "POST", "/v1/applications", good | {field: wrong}, (201,))
 
 
 @pytest.mark.parametrize("part", ["env", "labels", "volumes", "ports", "domains"])
-async def test_parts_of_wrong_types_are_refused(door: Door, part: str) -> None:
-    await door.create()
+async def test_parts_of_wrong_types_are_refused(caller: Caller, part: str) -> None:
+    await caller.create()
     good = (SETTINGS | OTHERS["ports"])[part]
 
     for at in places(good):
         for wrong in WRONG:
             bad = changed(good, at, wrong)
-            await called(door, "PUT", f"/v1/applications/shop/{part}", bad, (200,))
+            await called(caller, "PUT", f"/v1/applications/shop/{part}", bad, (200,))
 
 
-async def test_orders_of_wrong_types_are_refused(door: Door) -> None:
-    made = await door.create()
+async def test_orders_of_wrong_types_are_refused(caller: Caller) -> None:
+    made = await caller.create()
     headers = {"X-Deploy-Secret": made["deploy_secret"]}
     good = {"tag": "v1", "commit": "a" * 40, "rebuild": True}
 
     for at in [*places(good), ("deploy",)]:
         for wrong in WRONG:
             bad = changed(good, at, wrong)
-            await called(door, "POST", "/v1/applications/shop/deployments", bad, (202,))
-            await called(door, "PATCH", "/v1/applications/shop", bad, (200,))
+            await called(caller, "POST", "/v1/applications/shop/deployments", bad, (202,))
+            await called(caller, "PATCH", "/v1/applications/shop", bad, (200,))
             path = f"/v1/events/{made['deploy_hook']}"
-            answer = await door.client.post(path, content=json.dumps(bad), headers=headers)
+            answer = await caller.client.post(path, content=json.dumps(bad), headers=headers)
             assert answer.status_code in (202, 409, 422), answer.text
 
 
-async def test_tokens_of_wrong_types_are_refused(door: Door) -> None:
+async def test_tokens_of_wrong_types_are_refused(caller: Caller) -> None:
     good = {"name": "ci-2", "scope": "deploy"}
 
     for at in places(good):
         for wrong in WRONG:
-            await called(door, "POST", "/v1/tokens", changed(good, at, wrong), (201,))
+            await called(caller, "POST", "/v1/tokens", changed(good, at, wrong), (201,))
 
 
 @pytest.mark.parametrize("kind", ["webhook", "email"])
-async def test_channels_of_wrong_types_are_refused(door: Door, kind: str) -> None:
+async def test_channels_of_wrong_types_are_refused(caller: Caller, kind: str) -> None:
     good: dict[str, Any] = {
         "name": "ops", "kind": kind, "events": ["deployment.failed"], "applications": [],
         "labels": {"team": "a"}, "enabled": True,
     } | CHANNELS[kind]  # fmt: skip
-    made = await door.call("POST", "/v1/channels", json=good)
+    made = await caller.call("POST", "/v1/channels", json=good)
     assert made.status_code == 201, made.text
     path = f"/v1/channels/{made.json()['id']}"
 
     for at in places(good):
         for wrong in FEW_WRONG:
             bad = changed(good, at, wrong)
-            await called(door, "POST", "/v1/channels", bad, (201,))
+            await called(caller, "POST", "/v1/channels", bad, (201,))
             patch = bad if at == () else {at[0]: bad[at[0]]}
-            await called(door, "PATCH", path, patch, (200,))
+            await called(caller, "PATCH", path, patch, (200,))

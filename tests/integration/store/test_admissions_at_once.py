@@ -13,7 +13,7 @@ from aweigh.core.errors import Unavailable
 from aweigh.store.database import _ADMISSIONS_AT_ONCE, Store, Transaction
 from aweigh.store.tables import ApplicationRow
 from aweigh.store.transactions.concurrent_calls import ConcurrentCalls
-from tests.support.api_door import open_door
+from tests.support.api_caller import open_api
 from tests.support.installation import Databases, open_store
 
 HOUR = 3600.0
@@ -160,16 +160,16 @@ async def locked(store: Store, application: dict[str, Any]) -> AsyncIterator[Non
 async def test_hook_is_answered_503_before_authentication_and_others_are_answered(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:
-    async with open_door(store, tmp_path) as door:
-        shop = await door.create()
+    async with open_api(store, tmp_path) as caller:
+        shop = await caller.create()
         await slow_before(store, clock)
         async with locked(store, shop):
-            taken = [asyncio.create_task(door.hook(shop)) for _ in range(_ADMISSIONS_AT_ONCE)]
+            taken = [asyncio.create_task(caller.hook(shop)) for _ in range(_ADMISSIONS_AT_ONCE)]
             await until(lambda: calls_of(store)._running == _ADMISSIONS_AT_ONCE)
             line = asyncio.create_task(store.admit(nothing, patience=600))
             await until(lambda: calls_of(store).is_busy)
-            refused = await door.hook(shop | {"deploy_secret": "of nobody"})
-            others = await door.get("/v1/applications")
+            refused = await caller.hook(shop | {"deploy_secret": "of nobody"})
+            others = await caller.get("/v1/applications")
         answers = await asyncio.gather(*taken)
 
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
@@ -177,4 +177,4 @@ async def test_hook_is_answered_503_before_authentication_and_others_are_answere
         assert [one["slug"] for one in others["items"]] == ["shop"]
         assert {one.status_code for one in answers} == {202}
         assert await line == "done"
-        assert (await door.hook(shop)).status_code == 202
+        assert (await caller.hook(shop)).status_code == 202

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from aweigh.core.settings import Settings
-from tests.support.api_door import Door, open_door
+from tests.support.api_caller import Caller, open_api
 from tests.support.installation import start, succeed
 from tests.support.receivers import Answer, Receiver, Request, receiver
 from tests.support.stage import start_temporal
@@ -23,13 +23,13 @@ from worker.store import open_store
 
 @dataclass(frozen=True)
 class Installation:
-    door: Door
+    caller: Caller
     #: Where notifications arrive.
     receiver: Receiver
 
     async def channel(self, **fields: Any) -> dict[str, Any]:
         given = {"name": "ops", "kind": "webhook", "url": f"{self.receiver.url}/hook"} | fields
-        answer = await self.door.call("POST", "/v1/channels", json=given)
+        answer = await self.caller.call("POST", "/v1/channels", json=given)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -37,7 +37,7 @@ class Installation:
         """The deliveries of a channel once so many have ended, the oldest first."""
         async with asyncio.timeout(300):
             while True:
-                page = await self.door.get(f"/v1/channels/{channel}/deliveries?limit=100")
+                page = await self.caller.get(f"/v1/channels/{channel}/deliveries?limit=100")
                 found = page["items"][::-1]
                 if sum(one["ended_at"] is not None for one in found) >= number:
                     return list(found)
@@ -55,8 +55,8 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
         await install(settings)
         store, stop = await open_store(settings), asyncio.Event()
         working = asyncio.create_task(work(settings, stop))
-        async with open_door(store, tmp_path, connect=_Connection(settings), **values) as door:
-            yield Installation(door, listening)
+        async with open_api(store, tmp_path, connect=_Connection(settings), **values) as caller:
+            yield Installation(caller, listening)
         stop.set()
         await working
         await store.close()
@@ -64,11 +64,11 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
 
 async def test_each_event_arrives_once_signed_and_in_order(installation: Installation) -> None:
     channel = await installation.channel()
-    shop = await installation.door.create()
-    made = [await installation.door.deploy(shop) for _ in range(3)]
+    shop = await installation.caller.create()
+    made = [await installation.caller.deploy(shop) for _ in range(3)]
     for deployment in made:
-        await start(installation.door.store, deployment)
-        await succeed(installation.door.store, deployment)
+        await start(installation.caller.store, deployment)
+        await succeed(installation.caller.store, deployment)
 
     found = await installation.delivered(channel["id"], 9)
 
@@ -88,9 +88,9 @@ async def test_each_event_arrives_once_signed_and_in_order(installation: Install
 async def test_a_test_answers_with_the_receivers_status(installation: Installation) -> None:
     channel = await installation.channel()
 
-    accepted = await installation.door.call("POST", f"/v1/channels/{channel['id']}/test")
+    accepted = await installation.caller.call("POST", f"/v1/channels/{channel['id']}/test")
     installation.receiver.behave = lambda _: Answer(status=500, body=b"no")
-    refused = await installation.door.call("POST", f"/v1/channels/{channel['id']}/test")
+    refused = await installation.caller.call("POST", f"/v1/channels/{channel['id']}/test")
 
     assert accepted.status_code == refused.status_code == 200
     assert (accepted.json()["state"], accepted.json()["status"]) == ("delivered", 200)
@@ -100,11 +100,11 @@ async def test_a_test_answers_with_the_receivers_status(installation: Installati
 
 async def test_a_redelivery_has_the_same_id(installation: Installation) -> None:
     channel = await installation.channel()
-    await installation.door.deploy(await installation.door.create())
+    await installation.caller.deploy(await installation.caller.create())
     [first] = await installation.delivered(channel["id"], 1)
 
     path = f"/v1/channels/{channel['id']}/deliveries/{first['id']}/redeliver"
-    assert (await installation.door.call("POST", path)).status_code == 202
+    assert (await installation.caller.call("POST", path)).status_code == 202
 
     await installation.delivered(channel["id"], 2)
     one, again = installation.receiver.requests
@@ -115,12 +115,12 @@ async def test_a_redelivery_has_the_same_id(installation: Installation) -> None:
 async def test_a_receiver_that_is_gone_disables_its_channel(installation: Installation) -> None:
     installation.receiver.behave = lambda _: Answer(status=410)
     channel = await installation.channel()
-    await installation.door.deploy(await installation.door.create())
+    await installation.caller.deploy(await installation.caller.create())
 
     [delivery] = await installation.delivered(channel["id"], 1)
 
     assert (delivery["state"], delivery["status"]) == ("failed", 410)
-    told = await installation.door.get(f"/v1/channels/{channel['id']}")
+    told = await installation.caller.get(f"/v1/channels/{channel['id']}")
     assert told["enabled"] is False
     assert "410" in told["disabled_reason"]
 
@@ -132,15 +132,15 @@ async def test_a_channel_that_fails_does_not_delay_another(installation: Install
     installation.receiver.behave = behave
     down = await installation.channel(name="down", url=f"{installation.receiver.url}/down")
     up = await installation.channel()
-    shop = await installation.door.create()
-    made = await installation.door.deploy(shop)
-    await start(installation.door.store, made)
-    await succeed(installation.door.store, made)
+    shop = await installation.caller.create()
+    made = await installation.caller.deploy(shop)
+    await start(installation.caller.store, made)
+    await succeed(installation.caller.store, made)
 
     found = await installation.delivered(up["id"], 3)
 
     assert [one["state"] for one in found] == ["delivered"] * 3
-    waiting = await installation.door.get(f"/v1/channels/{down['id']}/deliveries")
+    waiting = await installation.caller.get(f"/v1/channels/{down['id']}/deliveries")
     states = [one["state"] for one in waiting["items"][::-1]]
     assert states[0] in ("sending", "retrying")
     assert states[1:] == ["waiting", "waiting"]

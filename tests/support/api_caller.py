@@ -34,7 +34,7 @@ async def away() -> Client:
 
 
 @dataclass(frozen=True)
-class Door:
+class Caller:
     """A client of the API, with a token of every scope."""
 
     app: FastAPI
@@ -81,14 +81,14 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(
+async def open_api(
     store: Store,
     data: Path,
     github: GitHub | None = None,
     executions: Executions | None = None,
     connect: Callable[[], Awaitable[Client]] = away,
     **settings: Any,
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[Caller]:
     given = Settings(data=data, **settings)
     app = create_app(given, store, connect, github or GitHub("https://api.github.com"), executions)
     async with store.write() as tx:
@@ -97,4 +97,4 @@ async def open_door(
         transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://aweigh"
     )
     async with app.router.lifespan_context(app), client:
-        yield Door(app, store, client, issued)
+        yield Caller(app, store, client, issued)

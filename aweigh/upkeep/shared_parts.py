@@ -11,7 +11,7 @@ from aweigh.upkeep.findings import FindingsBuilder
 _log = structlog.get_logger(__name__)
 
 
-class ServerGuards:
+class SharedParts:
     def __init__(
         self, firewall: ApplicationFirewall, proxy: ProxyGuard, route_files: RouteFiles
     ) -> None:
