@@ -43,6 +43,9 @@ _HTTP: dict[int, str] = {
 }
 
 
+_CHANNEL_KINDS = frozenset(map(str, ChannelKind))
+
+
 def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
     body = {
         "type": f"urn:aweigh:problem:{kind}",
@@ -79,14 +82,11 @@ def _field(kind: str, place: tuple[str | int, ...], message: str) -> dict[str, s
         return {"field": "body", "message": "is not JSON"}
     if place[:1] == ("body",):
         place = place[1:]
-    if (
-        place[:1] and str(place[0]) in ChannelKind.__members__.values()
-    ):  # pydantic adds the chosen kind of a channel
+    if len(place) > 1 and place[0] in _CHANNEL_KINDS:  # pydantic adds the kind of a channel
         place = place[1:]
     if not place and kind.startswith("union_tag_"):
         place = ("kind",)
-    if kind == "union_tag_not_found":
-        message = "Field required"
+        message = "Field required" if kind == "union_tag_not_found" else message
     if kind == "tuple_type":  # JSON has lists, not tuples
         message = "Input should be a list"
     field = place_of(place) or "body"

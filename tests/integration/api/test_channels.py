@@ -94,6 +94,12 @@ async def test_what_is_wrong_is_named(
     assert message in next(one["message"] for one in errors if one["field"] == field)
 
 
+async def test_a_field_that_is_called_like_a_kind_is_named(caller: Caller) -> None:
+    answer = await caller.call("POST", "/v1/applications", json={"name": "x", "email": {"to": "a"}})
+
+    assert "email" in [one["field"] for one in answer.json()["errors"]]
+
+
 async def test_bodies_that_are_no_channels_are_refused(caller: Caller) -> None:
     bodies: tuple[Any, ...] = (
         None,
