@@ -16,6 +16,7 @@ from examples.demo.builder.image import build_lifecycle, has_lifecycle
 from examples.demo.image import base_image
 from tests.support.builder import LIFECYCLE
 from tests.support.buildkit_image import PROGRAMS, build_programs
+from tests.support.verifying import prepared
 
 _SAY_SECONDS = 15
 
@@ -26,6 +27,7 @@ def prepare() -> None:
         _watched("Building the lifecycle of buildpacks", lambda: build_lifecycle(LIFECYCLE))
     if not PROGRAMS.exists():
         _watched("Building BuildKit", lambda: build_programs(PROGRAMS))
+    _watched("Preparing receivers of webhooks in Node and Go", prepared)
     engine = docker.DockerClient(base_url="unix:///var/run/docker.sock", version="auto")
     _watched("Importing this machine's Python as an image", lambda: base_image(engine))
     engine.close()

@@ -181,9 +181,9 @@ class Mail:
 
 @asynccontextmanager
 async def mail_server(
-    tls: ssl.SSLContext, *, implicit: bool = False, password: bytes | None = None
+    tls: ssl.SSLContext | None, *, implicit: bool = False, password: bytes | None = None
 ) -> AsyncIterator[Mail]:
-    """Receive mail by STARTTLS, or with `implicit` over TLS from the first byte."""
+    """Receive mail by STARTTLS, with `implicit` over TLS from the first byte, or without TLS."""
     made = Mail()
 
     def authenticate(
@@ -199,7 +199,7 @@ async def mail_server(
             made,
             hostname="mail.test",
             tls_context=None if implicit else tls,
-            require_starttls=not implicit,
+            require_starttls=tls is not None and not implicit,
             auth_require_tls=not implicit,
             authenticator=authenticate if password else None,
             # aiosmtpd does not see that a connection is TLS from its first byte.

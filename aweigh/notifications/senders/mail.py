@@ -7,7 +7,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import formatdate, parseaddr
+from email.utils import formataddr, formatdate, parseaddr
 from typing import Final
 
 from aweigh.notifications.senders.child_messages import Mail, Order, Report
@@ -27,7 +27,7 @@ def mail_message(order: Order, mail: Mail) -> EmailMessage:
     """
     domain = parseaddr(mail["sender"])[1].rpartition("@")[2] or "aweigh.invalid"
     message = EmailMessage(policy=SMTP)
-    message["From"] = mail["sender"]
+    message["From"] = formataddr(("Aweigh", parseaddr(mail["sender"])[1]))
     message["To"] = ", ".join(mail["to"])
     message["Subject"] = order["title"]
     message["Date"] = formatdate(localtime=False)

@@ -16,8 +16,8 @@ from tests.support.receivers import mail_server
 
 def mailbox(**fields: Any) -> Channel:
     return channel("email", **{
-        "host": "mail.test", "port": 587, "from": "Aweigh <aweigh@example.com>",
-        "to": ["ann@example.com", "Bob <bob@example.com>"],
+        "host": "mail.test", "port": 587, "from": "aweigh@example.com",
+        "to": ["ann@example.com", "bob@example.com"],
     } | fields)  # fmt: skip
 
 
@@ -35,6 +35,7 @@ async def test_one_mail_goes_to_all_recipients_over_starttls(tls: ssl.SSLContext
     assert envelope.mail_from == "aweigh@example.com"
     assert envelope.rcpt_tos == ["ann@example.com", "bob@example.com"]
     told = read(envelope)
+    assert told["From"] == "Aweigh <aweigh@example.com>"
     assert told["Subject"] == "Shop 1.2 was not deployed: unhealthy"
     assert told.get_content().splitlines()[:4] == ["The health check failed.", "", "first", "last"]
     assert told["Auto-Submitted"] == "auto-generated"
@@ -83,6 +84,14 @@ async def test_server_without_tls_gets_neither_password_nor_mail(tls: ssl.SSLCon
     assert "TLS with mail.test failed" in str(error)
 
 
+async def test_server_that_offers_no_starttls_gets_nothing(tls: ssl.SSLContext) -> None:
+    async with mail_server(None) as server:
+        error = await failure(people(server.port).send(mailbox(), notification()))
+
+        assert server.envelopes == []
+    assert "STARTTLS extension not supported" in str(error)
+
+
 async def test_unknown_certificate_is_rejected(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +124,7 @@ async def test_others_get_the_mail_if_one_address_does_not_exist(tls: ssl.SSLCon
 
         (envelope,) = server.envelopes
     assert envelope.rcpt_tos == ["ann@example.com"]
-    assert "refused: Bob <bob@example.com>: 550 no such user" in got.response
+    assert "refused: bob@example.com: 550 no such user" in got.response
 
 
 @pytest.mark.parametrize(("answer", "is_final"), [("554 spam", True), ("452 disk full", False)])

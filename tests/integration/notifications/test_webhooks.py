@@ -21,6 +21,7 @@ from tests.support.notifying import (
     failure,
     notification,
     server_tls,
+    unchecked,
     webhook,
 )
 from tests.support.receivers import Answer, Misbehaviour, Request, receiver
@@ -238,7 +239,8 @@ async def test_no_error_shows_a_secret(senders: Senders) -> None:
 async def test_port_that_nobody_listens_on_is_told(senders: Senders, kind: str) -> None:
     async with receiver() as hooks:
         url = hooks.url
-    target: Channel = webhook(url) if kind == "webhook" else channel(kind, url=url, token="AbCdEf1")
+    gotify = channel("gotify", url="https://push.test", token="AbCdEf1")
+    target: Channel = webhook(url) if kind == "webhook" else unchecked(gotify, url=url)
     error = await failure(senders.send(target, (SECRET,), notification()))
 
     assert str(error) == "127.0.0.1 refuses connections."

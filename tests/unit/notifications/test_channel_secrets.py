@@ -9,6 +9,7 @@ from aweigh.notifications.channel import Channel
 from aweigh.notifications.channel_secrets import channel_secrets
 
 CHANNEL: TypeAdapter[Channel] = TypeAdapter(Channel)
+TOKEN = "123456789:AAabcdefghijklmnopqrstuvwxyz012345"
 
 
 @pytest.mark.parametrize(
@@ -16,13 +17,13 @@ CHANNEL: TypeAdapter[Channel] = TypeAdapter(Channel)
     [
         ({"kind": "slack", "url": "https://hooks.slack.com/services/T123456/B123456/abcdefgh"},
          {"T123456", "B123456", "abcdefgh"}, {"services", "hooks.slack.com"}),
-        ({"kind": "webhook", "url": "https://u:p%40ssword@hooks.example.com/in?key=k123456",
+        ({"kind": "webhook", "url": "https://hooks.example.com/p%40ssword?key=k123456",
           "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
          {"p%40ssword", "p@ssword", "k123456", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
          {"hooks.example.com"}),
         ({"kind": "apprise", "url": "zulip://bot@org.example.com/token12"},
          {"token12", "bot"}, {"org.example.com"}),
-        ({"kind": "telegram", "token": "12:abcdefg", "chat": "-100"}, {"12:abcdefg"}, {"-100"}),
+        ({"kind": "telegram", "token": TOKEN, "chat": "-100"}, {TOKEN}, {"-100"}),
         ({"kind": "email", "host": "smtp.example.com", "username": "me", "password": "hunter22",
           "from": "a@example.com", "to": ["b@example.com"]},
          {"hunter22"}, {"smtp.example.com", "b@example.com"}),

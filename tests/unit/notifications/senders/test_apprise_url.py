@@ -3,20 +3,34 @@
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from aweigh.notifications.channel import Channel
 from aweigh.notifications.senders.apprise_url import apprise_url
+from tests.support.notifying import channel as valid_channel
+from tests.support.notifying import unchecked
 
-CHANNEL: TypeAdapter[Channel] = TypeAdapter(Channel)
 TEAMS = (
     "https://prod-1.westeurope.logic.azure.com:443/workflows/0123abc/triggers/manual/paths/invoke"
     "?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=a%2Bb-c"
 )
 
 
+VALID: dict[str, dict[str, str]] = {
+    "slack": {"url": "https://hooks.slack.com/services/T12345678/B12345678/abcDEFghiJKL"},
+    "discord": {"url": "https://discord.com/api/webhooks/4174216298/JHMHI8qBe7bk2ZwO5U7"},
+    "teams": {"url": TEAMS},
+    "telegram": {"token": "123456789:AAabcdefghijklmnopqrstuvwxyz012345", "chat": "-100123"},
+    "ntfy": {"url": "https://ntfy.sh/deploys", "token": "tk_1"},
+    "pushover": {"user": "u" * 30, "token": "t" * 30},
+    "gotify": {"url": "https://push.example.com", "token": "AbCdEf.1234"},
+    "mattermost": {"url": "https://chat.example.com/hooks/xyzkey123456"},
+    "matrix": {"url": "https://m.example.com", "token": "syt_1", "room": "!r:example.com"},
+    "apprise": {"url": "zulip://bot@org/token"},
+}
+
+
 def channel(kind: str, **fields: Any) -> Channel:
-    return CHANNEL.validate_python({"name": "ops", "kind": kind, **fields})
+    return unchecked(valid_channel(kind, **VALID[kind]), **fields)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +51,7 @@ def channel(kind: str, **fields: Any) -> Channel:
          "tgram://12:ab_c/%40ops/?image=no&detect=no&preview=no"),
         (channel("ntfy", url="https://ntfy.sh/deploys", token="tk_1"),
          "ntfys://tk_1@ntfy.sh/deploys/?image=no&mode=private&auth=token"),
-        (channel("ntfy", url="http://10.0.0.5:8080/deploys"),
+        (channel("ntfy", url="http://10.0.0.5:8080/deploys", token=""),
          "ntfy://10.0.0.5:8080/deploys/?image=no&mode=private"),
         (channel("pushover", user="u" * 30, token="t" * 30),
          f"pover://{'u' * 30}@{'t' * 30}/?image=no"),

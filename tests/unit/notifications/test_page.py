@@ -1,0 +1,23 @@
+"""The examples of docs/notifications.md: one of each kind, as the API and apprise take it."""
+
+import json
+import re
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from aweigh.notifications.channel import Channel, ChannelKind, Email, Webhook
+from aweigh.notifications.senders.apprise_url import apprise_url
+
+PAGE = Path(__file__).parents[3] / "docs" / "notifications.md"
+
+
+def test_every_kind_has_an_example_that_works() -> None:
+    blocks = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    adapter: TypeAdapter[Channel] = TypeAdapter(Channel)
+    given = [adapter.validate_python(json.loads(block)) for block in blocks]
+
+    assert {channel.kind for channel in given} == set(ChannelKind)
+    for channel in given:
+        if not isinstance(channel, Webhook | Email):
+            assert apprise_url(channel)
