@@ -133,10 +133,11 @@ FIRST_RECORD_CHECK: Final = timedelta(seconds=5)
 LONGEST_RECORD_CHECK: Final = timedelta(minutes=10)
 #: GitHub's rate limit may last an hour.
 COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hours=2))
-#: Longer than a sender takes. The courier ends the attempts after a day, and decides the pauses
-#: between them; this policy only counts for attempts whose worker died.
+#: Longer than a sender takes that waits for its place behind others that hang. The heartbeat tells
+#: of a worker that died, and the pauses here count only then: the courier decides all others, and
+#: ends the attempts after a day.
 DELIVERY: Final = Budget(
-    attempt=timedelta(seconds=60),
+    attempt=timedelta(minutes=4),
     total=None,
     retries=RetryPolicy(
         initial_interval=timedelta(seconds=5),

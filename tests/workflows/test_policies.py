@@ -6,6 +6,8 @@ from annotated_types import Le
 
 from aweigh.deployments.build_settings import BuildLimits
 from aweigh.deployments.verdict import DEADLINE
+from aweigh.notifications.senders import child
+from aweigh.store import dispatch
 from workflows import policies
 
 
@@ -31,3 +33,10 @@ def test_steps_left_to_the_reconciler_delay_the_next_deployment_by_minutes_only(
     left = (policies.DRAIN, policies.REMOVE, policies.SWEEP)
 
     assert sum((step.waiting or DEADLINE for step in left), timedelta()) <= timedelta(minutes=3)
+
+
+def test_an_attempt_to_deliver_may_wait_for_senders_that_hang_but_does_not_count_as_lost() -> None:
+    in_turn = dispatch.WINDOW / child._FOR_ONE * timedelta(seconds=child._SECONDS)
+
+    assert 2 * in_turn <= policies.DELIVERY.attempt < dispatch._LONGEST_ATTEMPT
+    assert in_turn > policies.DELIVERY_HEARTBEAT
