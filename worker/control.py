@@ -16,6 +16,7 @@ from activities.deliver import DeliveryActivities
 from activities.prune import PruneActivities
 from activities.record import RecordActivities
 from activities.turns import TurnActivities
+from aweigh import __version__
 from aweigh.core.settings import Settings
 from aweigh.core.threads import in_thread
 from aweigh.notifications.commit_status_reporter import StatusReporter
@@ -121,6 +122,7 @@ def _control(client: Client, activities: list[Callable[..., Any]]) -> Worker:
         # take them.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         identity="control",
+        build_id=__version__,  # by default the SDK reads and hashes every module
     )  # fmt: skip
 
 
@@ -133,6 +135,7 @@ def _notifications(client: Client, deliveries: DeliveryActivities) -> Worker:
         graceful_shutdown_timeout=_GRACE,
         max_concurrent_activities=_DELIVERIES_AT_ONCE,
         identity="control",
+        build_id=__version__,  # by default the SDK reads and hashes every module
     )
 
 

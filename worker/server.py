@@ -175,6 +175,7 @@ async def _workers(
                 activities=here,
                 max_concurrent_activities=slots[queue],
                 identity=f"server {settings.server}",
+                build_id=__version__,  # by default the SDK reads and hashes every module
                 interceptors=[PlainErrors(secrets)],
                 **_OPTIONS,
             )

@@ -48,11 +48,6 @@ class Allowed:
 #: Accepted blocking calls in Aweigh's own processes.
 ALLOWED: Final = (
     Allowed("importlib._bootstrap>", "", "a module is loaded once, when it is first needed"),
-    Allowed(
-        "temporalio/worker/_worker.py",
-        "load_default_build_id",
-        "the SDK hashes all modules once, before it takes any work",
-    ),
     Allowed("api/app.py", "create_app", "nothing is served before it is there"),
 )
 

@@ -1,6 +1,7 @@
 """Image retention: removes our tags from images that no kept release needs."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,20 +28,21 @@ class Retention:
         """Remove our tags from images of releases that are not kept; return how many."""
         repository = self._names.image_repository(known.slug)
         keep = () if known.removed else known.keep
+        tags = await self._images.tags(repository)
         stale = [
             tag
-            for tag in await self._images.tags(repository)
+            for tag in tags
             if tag.isdigit() and int(tag) not in keep and int(tag) <= known.highest_sequence
         ]
         for tag in stale:
             await self._images.untag(f"{repository}:{tag}")
+            del tags[tag]
         if not known.in_flight:  # an image being built has no release's tag yet
-            await self._forget_built(repository)
+            await self._forget_built(repository, tags)
         return len(stale)
 
-    async def _forget_built(self, repository: str) -> None:
+    async def _forget_built(self, repository: str, tags: Mapping[str, str]) -> None:
         """Remove the content tags from images without a kept release's tag."""
-        tags = await self._images.tags(repository)
         kept = {image_id for tag, image_id in tags.items() if tag.isdigit()}
         for tag, image_id in tags.items():
             if not tag.isdigit() and image_id not in kept:

@@ -230,18 +230,23 @@ async def progress(
     return found
 
 
+#: Built once: it is executed many times a second while callers follow deployments.
+_PROGRESS: Final = select(
+    DeploymentRow.id,
+    DeploymentRow.state,
+    DeploymentRow.finished_at,
+    select(func.max(LogChunk.offset))
+    .where(LogChunk.deployment_id == DeploymentRow.id)
+    .scalar_subquery()
+    .label("newest_chunk"),
+    exists()
+    .where(StepRow.deployment_id == DeploymentRow.id, StepRow.state == StepState.RUNNING)
+    .label("has_running_step"),
+).where(DeploymentRow.id.in_(bindparam("deployments", expanding=True)))
+
+
 async def _progress(tx: Transaction, deployment_ids: list[str]) -> Mapping[str, DeploymentProgress]:
-    chunk = select(func.max(LogChunk.offset)).where(LogChunk.deployment_id == DeploymentRow.id)
-    running = exists().where(
-        StepRow.deployment_id == DeploymentRow.id, StepRow.state == StepState.RUNNING
-    )
-    query = select(
-        DeploymentRow.id,
-        DeploymentRow.state,
-        DeploymentRow.finished_at,
-        chunk.scalar_subquery().label("newest_chunk"),
-        running.label("has_running_step"),
-    ).where(DeploymentRow.id.in_(deployment_ids))
+    rows = await tx.session.execute(_PROGRESS, {"deployments": deployment_ids})
     return {
         row.id: DeploymentProgress(
             state=row.state,
@@ -249,5 +254,5 @@ async def _progress(tx: Transaction, deployment_ids: list[str]) -> Mapping[str, 
             newest_chunk=row.newest_chunk,
             has_running_step=bool(row.has_running_step),
         )
-        for row in await tx.session.execute(query)
+        for row in rows
     }
