@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from aweigh.core.ids import new_id
+from aweigh.deployments.deployment import OPEN
 from aweigh.notifications.channel import wants
 from aweigh.notifications.delivery_state import UNENDED, DeliveryState
 from aweigh.store import channels, events, outbox
@@ -17,7 +18,14 @@ from aweigh.store.channels import OpenedChannel
 from aweigh.store.database import Transaction
 from aweigh.store.deliveries import GIVEN_UP_AFTER
 from aweigh.store.events import Event, Filter
-from aweigh.store.tables import ApplicationRow, ChannelRow, DeliveryRow, EventRow, MetaRow
+from aweigh.store.tables import (
+    ApplicationRow,
+    ChannelRow,
+    DeliveryRow,
+    DeploymentRow,
+    EventRow,
+    MetaRow,
+)
 
 #: The id of the newest event whose deliveries exist. A restored database has its own.
 _POSITION: Final = select(MetaRow).where(MetaRow.key == "dispatched_events")
@@ -35,8 +43,10 @@ _AT_ONCE: Final = 25
 _OLDEST: Final = timedelta(days=1)
 #: Deliveries of one channel that are being sent: one that hangs occupies few places.
 WINDOW: Final = 8
-#: The same, with those that are to be repeated, while nothing that the channel was sent is
-#: accepted: a channel that is down does not collect thousands of repetitions.
+#: The same while a deployment runs: deliveries and deployments share the processor.
+WINDOW_WHILE_DEPLOYING: Final = 1
+#: The same, with those that are to be repeated, while the channel accepts nothing that it is
+#: sent: a channel that is down does not collect thousands of repetitions.
 WINDOW_WHILE_FAILING: Final = 16
 #: No attempt takes longer; one that seems to was lost with its workflow.
 _LONGEST_ATTEMPT: Final = timedelta(minutes=5)
@@ -100,11 +110,18 @@ async def releasable(tx: Transaction) -> list[str]:
         DeliveryRow.channel_id == ChannelRow.id, DeliveryRow.state == DeliveryState.WAITING
     )
     rows = await tx.session.scalars(select(ChannelRow).where(ChannelRow.enabled, waiting))
-    return [one for row in list(rows) for one in await _releasable(tx, row)]
+    found = list(rows)
+    window = await _window(tx) if found else 0
+    return [one for row in found for one in await _releasable(tx, row, window)]
 
 
-async def _releasable(tx: Transaction, channel: ChannelRow) -> list[str]:
-    room = await _room(tx, channel)
+async def _window(tx: Transaction) -> int:
+    runs = select(DeploymentRow.id).where(DeploymentRow.state.in_(OPEN)).limit(1)
+    return WINDOW if await tx.session.scalar(runs) is None else WINDOW_WHILE_DEPLOYING
+
+
+async def _releasable(tx: Transaction, channel: ChannelRow, window: int) -> list[str]:
+    room = await _room(tx, channel, window)
     if room <= 0:
         return []
     query = select(DeliveryRow.id).where(
@@ -114,7 +131,7 @@ async def _releasable(tx: Transaction, channel: ChannelRow) -> list[str]:
     return list(await tx.session.scalars(query.order_by(DeliveryRow.event_id).limit(room)))
 
 
-async def _room(tx: Transaction, channel: ChannelRow) -> int:
+async def _room(tx: Transaction, channel: ChannelRow, window: int) -> int:
     mine = select(func.count()).where(DeliveryRow.channel_id == channel.id)
     lost = DeliveryRow.last_attempt_at < tx.now - _LONGEST_ATTEMPT
     query = mine.where(
@@ -123,10 +140,10 @@ async def _room(tx: Transaction, channel: ChannelRow) -> int:
     )
     sending = await tx.session.scalar(query) or 0
     if channel.failing_since is None:
-        return WINDOW - sending
+        return window - sending
     query = mine.where(DeliveryRow.state == DeliveryState.RETRYING)
     retrying = await tx.session.scalar(query) or 0
-    return min(WINDOW - sending, WINDOW_WHILE_FAILING - sending - retrying)
+    return min(window - sending, WINDOW_WHILE_FAILING - sending - retrying)
 
 
 def _earlier_unended() -> ColumnElement[bool]:

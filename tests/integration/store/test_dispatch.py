@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from aweigh.deployments.deployment import DeploymentState
 from aweigh.store import channels, dispatch, outbox
 from aweigh.store.database import Store
-from aweigh.store.tables import OutboxRow
+from aweigh.store.tables import DeploymentRow, OutboxRow
 from tests.support.channels import (
     begin,
     channel_of,
@@ -197,9 +198,12 @@ async def test_one_channel_does_not_wait_for_another(store: Store) -> None:
 
 
 async def many(store: Store, number: int) -> None:
+    """Write so many events of deployments that do not run any more."""
     application = await new_application(store)
     for _ in range(number):
         await new_deployment(store, application)
+    async with store.write() as tx:
+        await tx.session.execute(update(DeploymentRow).values(state=DeploymentState.FAILED))
 
 
 async def sending(store: Store, channel: str) -> list[str]:
@@ -219,6 +223,21 @@ async def test_few_deliveries_of_a_channel_are_sent_at_a_time(store: Store) -> N
 
     assert len(await sending(store, channel)) == dispatch.WINDOW
     assert len(await handed_over(store)) == dispatch.WINDOW
+
+
+async def test_one_delivery_of_each_channel_is_sent_while_a_deployment_runs(store: Store) -> None:
+    channels = [await new_channel(store, name=name) for name in ("ops", "chat")]
+    await many(store, dispatch.WINDOW)
+    running = await new_deployment(store, await new_application(store, "blog"))
+    await dispatched(store)
+    await dispatched(store)
+    assert [len(await sending(store, one)) for one in channels] == [1, 1]
+
+    await start(store, running)
+    await succeed(store, running)
+    await dispatched(store)
+
+    assert [len(await sending(store, one)) for one in channels] == [dispatch.WINDOW] * 2
 
 
 async def test_a_channel_that_accepts_nothing_collects_few_repetitions(store: Store) -> None:
