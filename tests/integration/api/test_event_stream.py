@@ -1,43 +1,96 @@
-"""Many readers of events over restarts of the API: each is told each event once."""
+"""Many readers of events over restarts of a real API process: each is told each event once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
-import uvicorn
+import psutil
+import pytest
 
-from api.app import create_app
 from aweigh.core.settings import Settings
-from aweigh.github.app import GitHub
 from aweigh.store import tokens
-from aweigh.store.database import Store
 from aweigh.store.events import Filter, after
-from tests.support.api_caller import BEARERS, away
+from tests.support.api_caller import BEARERS
+from tests.support.backlog import Backlog, backlog
 from tests.support.events import events
-from tests.support.installation import new_application, new_deployment, start, succeed
+from tests.support.installation import create_application
 from tests.support.stack import free_ports
-from worker.api import configured
+from worker.installation import install
+from worker.store import open_store
 
+MB = 1024 * 1024
 READERS = 50
-RESTARTS = 3
+#: How the API ends each time.
+ENDS = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)
+#: Events that are written at a time, three times before each end.
+SOME = 15
+#: What a process may grow by for other reasons than what readers leave unread.
+GROWTH = 32 * MB
 
 
-@asynccontextmanager
-async def serving(store: Store, settings: Settings) -> AsyncIterator[None]:
-    app = create_app(settings, store, away, GitHub("https://api.github.com"))
-    server = uvicorn.Server(configured(app, settings))
-    running = asyncio.create_task(server._serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield
-    finally:
-        app.state.context.followers.close()
-        server.should_exit = True
-        await running
+@dataclass
+class Installation:
+    """An installation without workers and Temporal, whose API is a process of its own."""
+
+    data: Path
+    port: int
+    token: str
+    written: Backlog
+
+    @asynccontextmanager
+    async def serving(self, end: signal.Signals = signal.SIGTERM) -> AsyncIterator[psutil.Process]:
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWEIGH_")},
+            "AWEIGH_DATA": str(self.data), "AWEIGH_API_PORT": str(self.port),
+            "AWEIGH_TEMPORAL_ADDRESS": "127.0.0.1:1",
+        }  # fmt: skip
+        with (self.data / "api.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "cli.main", "api", env=environment, stdout=log, stderr=log
+            )
+        try:
+            await self._until_listening(process)
+            yield psutil.Process(process.pid)
+            process.send_signal(end)
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _until_listening(self, process: asyncio.subprocess.Process) -> None:
+        while process.returncode is None:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                return writer.close()
+            await asyncio.sleep(0.02)
+        raise AssertionError((self.data / "api.log").read_text())
+
+    async def event_ids(self) -> list[str]:
+        store = await open_store(Settings(data=self.data))
+        async with store.read() as tx:
+            found = await after(tx, Filter(), 0, 100_000)
+        await store.close()
+        return [str(one.id) for one in found]
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    settings = Settings(data=tmp_path, api_port=free_ports(1)[0])
+    await install(settings)
+    store = await open_store(settings)
+    async with store.write() as tx:
+        token = await tokens.issue(tx, BEARERS["read"])
+        application = (await create_application(tx)).row.id
+    await store.close()
+    async with backlog(tmp_path, application) as written:
+        yield Installation(tmp_path, settings.api_port, token, written)
 
 
 @dataclass
@@ -45,9 +98,9 @@ class Reader:
     """Reads and reconnects, as a browser's EventSource does."""
 
     client: httpx2.AsyncClient
-    port: int
-    token: str
+    installation: Installation
     told: list[str] = field(default_factory=list)
+    size: int = 0
     clean_ends: int = 0
     reads: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,76 +112,115 @@ class Reader:
                 await asyncio.sleep(0.02)  # the API is away
 
     async def _read_once(self) -> None:
-        url = f"http://127.0.0.1:{self.port}/v1/events"
         headers = {
-            "Authorization": f"Bearer {self.token}", "Accept": "text/event-stream",
+            "Authorization": f"Bearer {self.installation.token}", "Accept": "text/event-stream",
             "Last-Event-ID": self.told[-1] if self.told else "0",
         }  # fmt: skip
+        url = f"http://127.0.0.1:{self.installation.port}/v1/events"
         rest = ""
         async with self.client.stream("GET", url, headers=headers) as answer:
             assert answer.status_code == 200
             async for piece in answer.aiter_text():
                 whole, mark, rest = (rest + piece).rpartition("\n\n")
                 self.told += [one["id"] for one in events(whole + mark) if "id" in one]
+                self.size += len(piece)
                 await self.reads.wait()
         self.clean_ends += 1
 
 
-async def change(store: Store, application: str) -> None:
-    for number in range(5):
-        made = await new_deployment(store, application, tag=f"v{number}")
-        await start(store, made)
-        await succeed(store, made)
+@dataclass
+class Readers:
+    """Readers that run; the first two may stop reading, without closing their connections."""
+
+    all: Sequence[Reader]
+    tasks: Sequence[asyncio.Task[None]]
+
+    @property
+    def stopped(self) -> Sequence[Reader]:
+        return self.all[:2]
+
+    @property
+    def reading(self) -> Sequence[Reader]:
+        return self.all[2:]
+
+    def stop(self) -> None:
+        for one in self.stopped:
+            one.reads.clear()
+
+    def resume(self) -> None:
+        for one in self.stopped:
+            one.reads.set()
+
+    async def told(self, some: Sequence[Reader], number: int) -> None:
+        """Wait until they were told of so many events."""
+        async with asyncio.timeout(300):
+            while any(len(one.told) < number for one in some):
+                assert not any(task.done() for task in self.tasks)
+                await asyncio.sleep(0.02)
 
 
-async def newest(store: Store) -> list[str]:
-    async with store.read() as tx:
-        found = await after(tx, Filter(), 0, 1000)
-    return [str(one.id) for one in found]
+@asynccontextmanager
+async def readers(installation: Installation, number: int) -> AsyncIterator[Readers]:
+    # One for all: each client reads the certificates that it trusts.
+    limits = httpx2.Limits(max_connections=number)
+    async with httpx2.AsyncClient(timeout=None, trust_env=False, limits=limits) as client:
+        made = [Reader(client, installation) for _ in range(number)]
+        for one in made:
+            one.reads.set()
+        tasks = [asyncio.create_task(one.run()) for one in made]
+        try:
+            yield Readers(made, tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 async def test_each_reader_is_told_each_event_once_over_restarts(
-    store: Store, tmp_path: Path
+    installation: Installation,
 ) -> None:
-    settings = Settings(data=tmp_path, api_port=free_ports(1)[0])
-    async with store.write() as tx:
-        token = await tokens.issue(tx, BEARERS["read"])
-    application = await new_application(store)
-    # One for all: each client reads the certificates that it trusts.
-    limits = httpx2.Limits(max_connections=READERS)
-    client = httpx2.AsyncClient(timeout=None, trust_env=False, limits=limits)
-    readers = [Reader(client, settings.api_port, token) for _ in range(READERS)]
-    stopped, reading = readers[:2], readers[2:]
-    for one in readers:
-        one.reads.set()
-    running = [asyncio.create_task(one.run()) for one in readers]
+    number = 0
+    async with readers(installation, READERS) as made:
+        for restart, end in enumerate(ENDS):
+            async with installation.serving(end) as process:
+                await installation.written.add(SOME)
+                await made.told(made.reading if restart else made.all, number + SOME)
+                before = process.memory_info().rss
+                made.stop()
+                await installation.written.add(SOME)
+                await made.told(made.reading, number + 2 * SOME)
+                assert process.memory_info().rss < before + GROWTH
+            await installation.written.add(SOME)  # while the API is away
+            number += 3 * SOME
+        made.resume()
+        async with installation.serving():
+            await made.told(made.all, number)
 
-    async def wait_for(some: list[Reader]) -> None:
-        wanted = len(await newest(store))
-        async with asyncio.timeout(120):
-            while any(len(one.told) < wanted for one in some):
-                assert not any(task.done() for task in running)
-                await asyncio.sleep(0.02)
+    expected = await installation.event_ids()
+    assert len(expected) == number
+    assert all(one.told == expected for one in made.all)
+    assert all(one.clean_ends >= ENDS.count(signal.SIGTERM) for one in made.reading)
 
-    for restart in range(RESTARTS):
-        async with serving(store, settings):
-            await change(store, application)
-            await wait_for(reading if restart else readers)
-            for one in stopped:
-                one.reads.clear()
-            await change(store, application)
-            await wait_for(reading)
-        await change(store, application)  # while the API is away
-    for one in stopped:
-        one.reads.set()
-    async with serving(store, settings):
-        await wait_for(readers)
-    for task in running:
-        task.cancel()
-    await asyncio.wait(running)
-    await client.aclose()
 
-    expected = await newest(store)
-    assert len(expected) == RESTARTS * 3 * 15
-    assert all(one.told == expected for one in readers)
-    assert all(one.clean_ends >= RESTARTS for one in reading)
+async def test_readers_that_stop_reading_leave_the_memory_of_the_api_flat(
+    installation: Installation,
+) -> None:
+    sentence = "x" * 10_000
+    first, many = 60, 6_000
+    async with readers(installation, 3) as made, installation.serving() as process:
+        [reading] = made.reading
+        await installation.written.add(first, sentence)
+        await made.told(made.all, first)
+        before = process.memory_info().rss
+        made.stop()
+        await installation.written.add(many, sentence)
+        await made.told(made.reading, first + many)
+        unread = reading.size - max(one.size for one in made.stopped)
+        grown = process.memory_info().rss - before
+        made.resume()
+        await made.told(made.all, first + many)
+
+    assert unread > 40 * MB
+    assert grown < GROWTH, f"{grown / MB:.0f} MB for {unread / MB:.0f} MB unread by two readers"
+    expected = await installation.event_ids()
+    assert all(one.told == expected for one in made.all)
