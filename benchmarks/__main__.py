@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from benchmarks import build, deploy_hook, deployment, network, swap
+from benchmarks import build, deploy_hook, deployment, network, notifications, swap
 from benchmarks.machine import circumstances
 from benchmarks.page import Section, Table, put
 from benchmarks.plain_docker import SOCKET
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
     "hook": deploy_hook.measure,
     "build": build.measure,
     "network": network.measure,
+    "notifications": notifications.measure,
 }
 
 
