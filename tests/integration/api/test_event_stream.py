@@ -12,10 +12,11 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+from sqlalchemy import select
 
 from aweigh.core.settings import Settings
 from aweigh.store import tokens
-from aweigh.store.events import Filter, after
+from aweigh.store.tables import EventRow
 from tests.support.api_caller import BEARERS
 from tests.support.backlog import Backlog, backlog
 from tests.support.events import events
@@ -75,9 +76,9 @@ class Installation:
     async def event_ids(self) -> list[str]:
         store = await open_store(Settings(data=self.data))
         async with store.read() as tx:
-            found = await after(tx, Filter(), 0, 100_000)
+            found = list(await tx.session.scalars(select(EventRow.id).order_by(EventRow.id)))
         await store.close()
-        return [str(one.id) for one in found]
+        return [str(one) for one in found]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from api.relay import Relay
 from aweigh.core.settings import Settings
 from tests.support.api_caller import Caller, open_api
 from tests.support.installation import start, succeed
@@ -44,8 +45,16 @@ class Installation:
                 await asyncio.sleep(0.05)
 
 
+async def _never(_: Relay) -> None:
+    await asyncio.Event().wait()
+
+
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+async def installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Installation]:
+    # Deployments are not handed over: the tests say what becomes of them, and when.
+    monkeypatch.setattr(Relay, "run", _never)
     async with await start_temporal() as temporal, receiver() as listening:
         target = temporal.client.service_client.config.target_host
         values: dict[str, Any] = {
