@@ -2,7 +2,7 @@
 
 import ssl
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -57,9 +57,12 @@ def notification(**fields: Any) -> Notification:
     return Notification(**values | fields)
 
 
-def people(port: int, private: tuple[PrivateTarget, ...] = LOOPBACK) -> PeopleSender:
-    """A sender for which every host is this port of loopback."""
-    return PeopleSender(private, Children([sys.executable, "-I", str(_CHILD), str(port)]))
+def people(
+    port: int, private: tuple[PrivateTarget, ...] = LOOPBACK, addresses: Sequence[str] = ()
+) -> PeopleSender:
+    """A sender for which every host is this port of loopback, or of these addresses."""
+    command = [sys.executable, "-I", str(_CHILD), str(port), *addresses]
+    return PeopleSender(private, Children(command))
 
 
 def server_tls(made: Certificates) -> ssl.SSLContext:

@@ -11,7 +11,9 @@ from aweigh.notifications.senders.connection_words import connection_words
 
 _MOST_READ: Final = 64 * 1024
 _REPORTED: Final = 8 * 1024
-_TIMEOUT: Final = 15.0
+#: For one address of the host, so that the next one is tried, and for each wait for the answer.
+_CONNECTING: Final = 4.0
+_READING: Final = 15.0
 _TOO_MANY: Final = 429
 
 
@@ -36,7 +38,7 @@ class _Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         options |= {
             "allow_redirects": False, "proxies": {}, "cert": None, "verify": _trusted(),
-            "stream": True, "timeout": _TIMEOUT,
+            "stream": True, "timeout": (_CONNECTING, _READING),
         }  # fmt: skip
         report = self.report
         report.host = urlsplit(str(request.url)).hostname or ""

@@ -18,6 +18,8 @@ from aweigh.core.private_target import PrivateTarget
 
 #: Name servers that do not answer must not take the threads of other work.
 _THREADS: Final = 16
+#: For all addresses of a host but the last: one that drops packets must not use up the attempt.
+_FIRST_SECONDS: Final = 4.0
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -56,9 +58,16 @@ class Resolver:
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
     """`private`: addresses that may be reached although they are not public."""
 
-    def __init__(self, private: Iterable[PrivateTarget], resolve: Resolve) -> None:
+    def __init__(
+        self,
+        private: Iterable[PrivateTarget],
+        resolve: Resolve,
+        *,
+        first_seconds: float = _FIRST_SECONDS,
+    ) -> None:
         self._private = tuple(private)
         self._resolve = resolve
+        self._first_seconds = first_seconds
         self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -77,16 +86,16 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
             httpcore2.NetworkError, httpcore2.TimeoutException
         """
         allowed = await self._allowed(host, port)
-        for address in allowed[:-1]:
+        *others, last = allowed
+        for address in others:
+            share = self._first_seconds / len(others)
             try:
                 return await self._inner.connect_tcp(
-                    address, port, timeout and timeout / len(allowed), local_address, socket_options
+                    address, port, share, local_address, socket_options
                 )
             except (httpcore2.NetworkError, httpcore2.TimeoutException):
                 continue
-        return await self._inner.connect_tcp(
-            allowed[-1], port, timeout, local_address, socket_options
-        )
+        return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
 
     async def _allowed(self, host: str, port: int) -> list[str]:
         try:

@@ -4,6 +4,7 @@ Not by apprise, which sends one mail to each recipient: a failed one would be re
 """
 
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,6 +15,8 @@ from aweigh.notifications.senders.child_messages import Mail, Order, Report
 from aweigh.notifications.senders.connection_words import connection_words
 
 _SECONDS: Final = 15.0
+#: For one address of the server, so that the next one is tried.
+_CONNECTING: Final = 4.0
 #: Codes of servers that want other credentials: those may be corrected within the day.
 _CREDENTIALS: Final = (530, 534, 535, 538)
 _OK: Final = 250
@@ -58,15 +61,27 @@ def send_mail(order: Order, mail: Mail, report: Report) -> None:
         report.message, report.is_final = f"The mail cannot be written: {error}.", True
 
 
+class _Smtp(smtplib.SMTP):
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Connect; the library would give each address the time that an answer may take."""
+        connected = socket.create_connection((host, port), _CONNECTING)
+        connected.settimeout(timeout)
+        return connected
+
+
+class _SmtpOverTls(smtplib.SMTP_SSL, _Smtp):
+    """The library's own wraps the socket of the next class in TLS."""
+
+
 def _connected(mail: Mail) -> smtplib.SMTP:
     trusted = ssl.create_default_context()
     name = parseaddr(mail["sender"])[1].rpartition("@")[2] or None
     host, port = mail["host"], mail["port"]
     server: smtplib.SMTP
     if mail["security"] == "tls":
-        server = smtplib.SMTP_SSL(host, port, name, timeout=_SECONDS, context=trusted)
+        server = _SmtpOverTls(host, port, name, timeout=_SECONDS, context=trusted)
     else:
-        server = smtplib.SMTP(host, port, name, timeout=_SECONDS)
+        server = _Smtp(host, port, name, timeout=_SECONDS)
         try:
             server.starttls(context=trusted)
         except BaseException:
