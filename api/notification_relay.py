@@ -12,11 +12,13 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from aweigh.core.errors import AweighError
+from aweigh.deployments.verdict import WorkflowStatus
 from aweigh.secrets.error_text import said_by
-from aweigh.store import dispatch, outbox
+from aweigh.store import deliveries, dispatch, outbox
 from aweigh.store.database import Store
 from aweigh.store.dispatch import HandOver
 from aweigh.store.tables import OutboxRow
+from aweigh.temporal.executions import Executions
 from workflows.notification import NotificationRequest, NotificationWorkflow, start_options
 
 #: Events are written by the control worker, too, which does not wake this process.
@@ -39,6 +41,7 @@ class NotificationRelay:
     def __init__(self, store: Store, connect: Callable[[], Awaitable[Client]]) -> None:
         self._store = store
         self._connect = connect
+        self._executions = Executions(connect)
         self._wake = asyncio.Event()
         self._concurrent = asyncio.Semaphore(_CONCURRENT)
         self._quick_polls = 0
@@ -115,16 +118,22 @@ class NotificationRelay:
                 raise result
 
     async def _hand_over(self, client: Client, one: HandOver) -> None:
-        """Start the workflow of a delivery; it may run already, if no record closed its row yet."""
+        """Start the workflow of a delivery; it may run already, if no record closed its row yet.
+
+        It may also have ended: it was terminated, or delivered before the database was restored.
+        """
         request = NotificationRequest(
             one.delivery_id, one.kind, one.channel, slug=one.slug, sequence=one.sequence
         )
+        options = start_options(request)
         async with self._concurrent:
             await self._store.give_way(_GIVE_WAY_SECONDS)
-            with contextlib.suppress(WorkflowAlreadyStartedError):
+            try:
                 await client.start_workflow(
-                    NotificationWorkflow.run,
-                    request,
-                    rpc_timeout=_PATIENCE,
-                    **start_options(request),
+                    NotificationWorkflow.run, request, rpc_timeout=_PATIENCE, **options
                 )
+            except WorkflowAlreadyStartedError:
+                if await self._executions.status(options["id"]) is not WorkflowStatus.CLOSED:
+                    return
+                async with self._store.write() as tx:
+                    await deliveries.lost(tx, one.delivery_id)

@@ -100,9 +100,7 @@ def start_options(request: NotificationRequest) -> StartOptions:
         **({names.APPLICATION_NAME: request.slug} if request.slug else {}),
     }
     return {
-        "id": notification_id(
-            request.delivery_id, request.kind, request.channel, request.slug, request.sequence
-        ),
+        "id": notification_id(request.delivery_id, request.kind, request.slug, request.sequence),
         "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
         "task_queue": names.CONTROL_QUEUE,
         "static_summary": f"{request.subject} → {channel_slug(request.channel)}",

@@ -55,17 +55,18 @@ def commit_status_id(slug: str, sequence: int, deployment_id: str, state: str) -
     return f"status/{slug}/{sequence}-{deployment_id[-_SHORT:]}/{state}"
 
 
-def notification_id(
-    delivery_id: str, kind: str, channel: str, slug: str = "", sequence: int = 0
-) -> str:
-    """`kind` is that of the event; without a deployment there is neither slug nor sequence."""
+def notification_id(delivery_id: str, kind: str, slug: str = "", sequence: int = 0) -> str:
+    """`kind` is that of the event; without a deployment there is neither slug nor sequence.
+
+    Nothing in it ever changes, as the name of a channel would: a second start is rejected by it.
+    """
     word = kind.rpartition(".")[2]
     subject = f"{slug}/{sequence}-{word}" if slug else word
-    return f"notification/{subject}/{channel_slug(channel)}-{delivery_id[-_SHORT:]}"
+    return f"notification/{subject}/{delivery_id[-_SHORT:]}"
 
 
 def channel_slug(name: str) -> str:
-    """Return the name of a channel as far as an id can show it; not unique."""
+    """Return the name of a channel in short and plain letters; not unique."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:_LONGEST_CHANNEL].strip("-") or "channel"
 
 

@@ -19,7 +19,7 @@ from aweigh.notifications.message import LOG_LINES, event_notification, notice_n
 from aweigh.notifications.pauses import pause_after
 from aweigh.notifications.senders.senders import Senders
 from aweigh.secrets.value import mask_lines
-from aweigh.store import channels, deliveries, deployments, logs, outbox
+from aweigh.store import channels, deliveries, deployments, logs
 from aweigh.store.database import Store
 from aweigh.store.deliveries import Attempt
 from aweigh.store.events import Event
@@ -84,8 +84,7 @@ class Courier:
 
     async def _end(self, delivery_id: str, message: str) -> None:
         async with self._store.write() as tx:
-            await outbox.close(tx, outbox.NOTIFY, delivery_id)
-            await deliveries.failed(tx, delivery_id, _NO_RECEIPT, message, retry_at=None)
+            await deliveries.give_up(tx, delivery_id, message)
 
     async def _how_it_ended(self, delivery_id: str) -> str:
         """Raises: NotDelivered."""

@@ -25,7 +25,10 @@ REPEATED_FOR: Final = timedelta(days=1)
 #: Deliveries older than this are not attempted any more, such as those of a restored database.
 GIVEN_UP_AFTER: Final = timedelta(hours=25)
 _TOO_LATE: Final = "It could not be handed over within a day."
-_LOST: Final = "Its workflow was terminated in Temporal. Deliver it again."
+_LOST: Final = (
+    "Its workflow has ended without a record: it was terminated in Temporal, or the database was "
+    "restored. Deliver it again."
+)
 #: Longer than an attempt takes and than a busy worker lets it wait.
 _OVERDUE_AFTER: Final = timedelta(minutes=10)
 _AT_ONCE: Final = 200
@@ -182,8 +185,16 @@ async def overdue(tx: Transaction) -> list[str]:
 
 async def lost(tx: Transaction, delivery_id: str) -> None:
     """Record that its workflow is not there any more."""
+    await give_up(tx, delivery_id, _LOST)
+
+
+async def give_up(tx: Transaction, delivery_id: str, message: str) -> None:
+    """End a delivery as failed, without an attempt that would count against its channel."""
+    await outbox.close(tx, outbox.NOTIFY, delivery_id)
     if found := await _locked(tx, delivery_id):
-        _end(tx, found[0], DeliveryState.FAILED, _LOST)
+        row, channel = found
+        _end(tx, row, DeliveryState.FAILED, message)
+        channels.note_delivery(channel, row)
 
 
 async def find(tx: Transaction, channel_id: str, delivery_id: str) -> DeliveryRow:

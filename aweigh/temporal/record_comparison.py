@@ -130,7 +130,7 @@ class RecordComparison:
         return list(found.values())
 
     async def _compare_delivery(self, one: HandOver) -> bool:
-        workflow = notification_id(one.delivery_id, one.kind, one.channel, one.slug, one.sequence)
+        workflow = notification_id(one.delivery_id, one.kind, one.slug, one.sequence)
         status = await self._status(workflow)
         if status is WorkflowStatus.RUNNING:
             return False

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.lane import Submission
@@ -26,6 +27,8 @@ class FakeTemporal:
     notified: list[tuple[str, str]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    #: Workflows that have ended; the others run.
+    closed: set[str] = field(default_factory=set)
     #: What it answers to everything about one workflow or lane.
     failing: Mapping[str, Exception] = field(default_factory=dict)
     away: bool = False
@@ -75,3 +78,12 @@ class FakeHandle:
         if self.id not in self.temporal.known:
             raise rpc_error(RPCStatusCode.NOT_FOUND)
         self.temporal.cancelled.append(self.id)
+
+    async def describe(self, **_: Any) -> SimpleNamespace:
+        is_closed = self.id in self.temporal.closed
+        running, completed = WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED
+        task = SimpleNamespace(attempt=1)
+        return SimpleNamespace(
+            status=completed if is_closed else running,
+            raw_description=SimpleNamespace(pending_workflow_task=task),
+        )

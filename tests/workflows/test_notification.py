@@ -132,7 +132,7 @@ async def test_workflow_can_be_read_and_found(stage: Stage) -> None:
 
     described = await handle.describe()
 
-    assert handle.id == f"notification/{stage.name}/7-failed/ops-co-{stage.name[-4:]}.1"
+    assert handle.id == f"notification/{stage.name}/7-failed/{stage.name[-4:]}.1"
     assert await described.static_summary() == f"{stage.name} #7 failed → ops-co"
     assert await described.static_details() == (
         f"- **deployment.failed** to the channel **Ops & Co**\n- delivery {stage.name}.1"
@@ -156,7 +156,7 @@ def test_mark_up_in_the_name_of_a_channel_stays_text() -> None:
     name = "[a](https://evil.example) **b** " + "x" * 100
     options = start_options(NotificationRequest("dlv_123456", "channel.test", name))
 
-    assert options["id"] == "notification/test/a-https-evil-example-b-xxxxxxxxxxxxxxxx-123456"
+    assert options["id"] == "notification/test/123456"
     assert options["static_summary"] == "test → a-https-evil-example-b-xxxxxxxxxxxxxxxx"
     assert r"\[a\]\(https://evil.example\)" in options["static_details"]
 

@@ -12,10 +12,10 @@ from temporalio.service import RPCStatusCode
 
 from api.notification_relay import NotificationRelay
 from aweigh.deployments.workflow_ids import notification_id
-from aweigh.store import channels, deliveries
+from aweigh.store import channels, deliveries, dispatch, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import OutboxRow
-from tests.support.channels import begin, deliver, deliveries_of, new_channel
+from tests.support.channels import begin, channel_of, deliver, deliveries_of, new_channel
 from tests.support.installation import new_application, new_deployment, start, succeed
 from tests.support.temporal import FakeTemporal, rpc_error
 
@@ -68,11 +68,11 @@ async def test_an_event_starts_a_workflow_for_each_channel(
     kind = "deployment.created"
     assert sorted(temporal.notified) == sorted(
         [
-            (notification_id(first, kind, "ops", "shop", 1), first),
-            (notification_id(second, kind, "Team Chat", "shop", 1), second),
+            (notification_id(first, kind, "shop", 1), first),
+            (notification_id(second, kind, "shop", 1), second),
         ]
     )
-    assert f"notification/shop/1-created/ops-{first[-6:]}" in dict(temporal.notified)
+    assert f"notification/shop/1-created/{first[-6:]}" in dict(temporal.notified)
 
 
 async def test_events_of_a_deployment_are_handed_over_in_order(
@@ -114,7 +114,7 @@ async def test_a_delivery_that_runs_already_is_no_error(
     channel = await new_channel(store)
     async with store.write() as tx:
         made = await deliveries.test(tx, await channels.find_row(tx, channel))
-    workflow = notification_id(made.id, "channel.test", "ops")
+    workflow = notification_id(made.id, "channel.test")
     temporal.failing = {workflow: WorkflowAlreadyStartedError(workflow, "NotificationWorkflow")}
 
     async def is_handed_over() -> bool:
@@ -123,7 +123,45 @@ async def test_a_delivery_that_runs_already_is_no_error(
         return row is not None and row.attempts == 1
 
     await until_stored(relay, is_handed_over)
-    assert workflow == f"notification/test/ops-{made.id[-6:]}"
+    assert workflow == f"notification/test/{made.id[-6:]}"
+
+
+async def test_what_was_delivered_before_the_database_was_restored_holds_nothing_up(
+    store: Store, temporal: FakeTemporal, relay: NotificationRelay
+) -> None:
+    channel = await new_channel(store)
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel)
+        known = [(await deliveries.test(tx, row)).id for _ in range(dispatch.WINDOW + 1)]
+        workflows = [notification_id(one, "channel.test") for one in known]
+        temporal.closed = set(workflows)
+        temporal.failing = {
+            one: WorkflowAlreadyStartedError(one, "NotificationWorkflow") for one in workflows
+        }
+    await new_deployment(store, await new_application(store))
+
+    await until(relay, lambda: temporal.notified)
+
+    found = {row.id: row for row in await deliveries_of(store, channel)}
+    assert {found[one].state for one in known} == {"failed"}
+    assert "the database was restored" in (found[known[0]].message or "")
+    assert temporal.notified[0][1] not in known
+
+
+async def test_a_channel_that_is_renamed_is_told_by_the_same_workflow(
+    store: Store, temporal: FakeTemporal, relay: NotificationRelay
+) -> None:
+    channel = await new_channel(store)
+    await new_deployment(store, await new_application(store))
+    await until(relay, lambda: temporal.notified)
+
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel, lock=True)
+        await channels.change(tx, row, channel_of(name="renamed"))
+        await outbox.put(tx, outbox.NOTIFY, temporal.notified[0][1])
+    await until(relay, lambda: len(temporal.notified) == 2)
+
+    assert len(set(temporal.notified)) == 1
 
 
 async def test_one_that_cannot_be_handed_over_holds_no_other_up(
@@ -134,7 +172,7 @@ async def test_one_that_cannot_be_handed_over_holds_no_other_up(
         row = await channels.find_row(tx, channel)
         first = (await deliveries.test(tx, row)).id
         temporal.failing = {
-            notification_id(first, "channel.test", "ops"): rpc_error(RPCStatusCode.UNAVAILABLE)
+            notification_id(first, "channel.test"): rpc_error(RPCStatusCode.UNAVAILABLE)
         }
         second = (await deliveries.test(tx, row)).id
 

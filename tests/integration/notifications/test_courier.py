@@ -293,6 +293,7 @@ async def test_channel_that_cannot_be_read_ends_its_deliveries(made: Round) -> N
 
     assert failure.again_in is None
     assert (await made.row()).state == "failed"
+    assert (await channel_row(made.store, made.channel)).failing_since is None
     async with made.store.read() as tx:
         assert await outbox.due_notifications(tx) == []
 
@@ -302,6 +303,7 @@ async def test_cancelled_delivery_has_failed(made: Round) -> None:
 
     row = await made.row()
     assert (row.state, row.message) == ("failed", "It was cancelled in Temporal.")
+    assert (await channel_row(made.store, made.channel)).failing_since is None
 
 
 async def test_failed_deployment_shows_the_last_masked_lines_of_its_log(store: Store) -> None:
