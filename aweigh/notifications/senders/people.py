@@ -87,7 +87,7 @@ def _target(channel: Channel) -> str:
 
 def _failure(report: Report, record: Receipt, secrets: list[str]) -> DeliveryFailed:
     host = report.host or "The receiver"
-    if report.refused:
+    if report.refused and report.status is None:  # no other address of the host answered
         message = failures.private_target(host, report.refused)
         return failures.failed(message, record, secrets, is_final=True)
     if report.message:

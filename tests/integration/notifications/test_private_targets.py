@@ -26,7 +26,7 @@ from tests.support.notifying import (
     unchecked,
     webhook,
 )
-from tests.support.receivers import mail_server, receiver
+from tests.support.receivers import Answer, mail_server, receiver
 
 #: Ways to write 127.0.0.1, and other addresses of a machine's own networks.
 LOCAL = [
@@ -87,6 +87,17 @@ async def test_name_of_a_public_service_that_leads_inside_is_refused(tls: ssl.SS
 
         assert inside.connections == 0
     assert str(error).startswith("hooks.slack.com (127.0.0.1) is in a private network")
+
+
+async def test_answer_counts_although_another_address_of_the_host_is_private(
+    tls: ssl.SSLContext,
+) -> None:
+    to = channel("gotify", url="https://push.test", token="AbCdEf.1234")
+    async with receiver(lambda request: Answer(503), tls) as chat:
+        sender = people(chat.port, LOOPBACK, ("127.0.0.2", "127.0.0.1"))
+        error = await failure(sender.send(to, notification()))
+
+    assert (str(error), error.is_final) == ("push.test answered 503.", False)
 
 
 async def test_open_address_opens_no_other(senders: Senders) -> None:
