@@ -111,6 +111,24 @@ def endpoint_of(url: SecretStr) -> Endpoint:
     return Endpoint(host(parts.hostname or ""), parts.port or _PORTS[parts.scheme])
 
 
+def written_endpoint(url: SecretStr) -> Endpoint | None:
+    """Return the endpoint of any URL whose host is `localhost` or an IP address.
+
+    Otherwise the place of the host may hold a token, as it does in addresses of apprise.
+    """
+    parts = _split(url.get_secret_value())
+    if parts is None or not parts.hostname:
+        return None
+    name = parts.hostname
+    if name != "localhost" and not name.endswith(".localhost"):
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return None
+    is_secure = parts.scheme.endswith("s")
+    return Endpoint(name, parts.port or _PORTS["https" if is_secure else "http"])
+
+
 def origin_of(url: SecretStr) -> str:
     return f"{urlsplit(url.get_secret_value()).scheme}://{endpoint_of(url)}"
 

@@ -266,6 +266,10 @@ class AppriseChannel(ChannelSettings):
     url: Annotated[Secret, AfterValidator(_allowed)]
 
     @property
+    def endpoint(self) -> Endpoint | None:
+        return addresses.written_endpoint(self.url)
+
+    @property
     def target(self) -> str:
         """The kind of receiver only: all else may be a token."""
         return f"{self.url.get_secret_value().partition(':')[0]}://…"

@@ -71,6 +71,8 @@ async def test_no_answer_shows_a_target(caller: Caller) -> None:
         ({"url": "hooks.example.com"}, "url", "is not an https:// or http:// address"),
         ({"url": "http://127.0.0.1:8700/"}, "url", "127.0.0.1:8700, which is in a private network"),
         ({"url": "http://[::ffff:10.0.0.1]/"}, "url", "is in a private network"),
+        ({"kind": "apprise", "url": "gotify://127.0.0.1/token"}, "url",
+         "127.0.0.1:80, which is in a private network"),
         ({"url": "http://2130706433/"}, "url", "not four decimal numbers"),
         ({"secret": "whsec_!"}, "secret", "is not 'whsec_' and base64"),
         ({"kind": "pigeon"}, "kind", "does not match any of the expected tags"),
