@@ -1,20 +1,21 @@
 """The child process that sends a message, with every name resolved to a port of loopback.
 
-`python -I tests/support/loopback_child.py PORT [ADDRESS...]`: so the hosts that apprise knows by
-heart lead to a receiver of the test. The addresses are 127.0.0.1 if none are given.
+`python -I tests/support/loopback_child.py PORT SECONDS SCANNING [ADDRESS...]`: so the hosts that
+apprise knows by heart lead to a receiver of the test. SECONDS and SCANNING are the child's limits.
+The addresses are 127.0.0.1 if none are given.
 """
 
 import socket
 import sys
 from typing import Any
 
-from aweigh.notifications.senders.apprise_child import main
+from aweigh.notifications.senders import apprise_child, mail
 
 _resolve = socket.getaddrinfo
 
 
 def _to_loopback(host: Any, port: Any, *args: Any, **options: Any) -> Any:
-    port, *addresses = sys.argv[1:]
+    port, _, _, *addresses = sys.argv[1:]
     return [
         found
         for address in addresses or ["127.0.0.1"]
@@ -24,4 +25,6 @@ def _to_loopback(host: Any, port: Any, *args: Any, **options: Any) -> Any:
 
 if __name__ == "__main__":
     socket.getaddrinfo = _to_loopback
-    main()
+    apprise_child.SECONDS = float(sys.argv[2])  # type: ignore[misc]
+    mail.SCANNING = float(sys.argv[3])  # type: ignore[misc]
+    apprise_child.main()

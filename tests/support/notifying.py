@@ -58,11 +58,17 @@ def notification(**fields: Any) -> Notification:
 
 
 def people(
-    port: int, private: tuple[PrivateTarget, ...] = LOOPBACK, addresses: Sequence[str] = ()
+    port: int,
+    private: tuple[PrivateTarget, ...] = LOOPBACK,
+    addresses: Sequence[str] = (),
+    *,
+    seconds: float = 15,
+    scanning: float = 60,
 ) -> PeopleSender:
     """A sender for which every host is this port of loopback, or of these addresses."""
-    command = [sys.executable, "-I", str(_CHILD), str(port), *addresses]
-    return PeopleSender(private, Children(command))
+    limits = [str(seconds), str(scanning)]
+    command = [sys.executable, "-I", str(_CHILD), str(port), *limits, *addresses]
+    return PeopleSender(private, Children(command, seconds=seconds + 10))
 
 
 def server_tls(made: Certificates) -> ssl.SSLContext:

@@ -164,6 +164,8 @@ class Mail:
     refuse: dict[str, str] = field(default_factory=dict)
     data_answer: str = "250 queued as 42"
     logins: list[bytes] = field(default_factory=list)
+    #: Seconds that it searches a mail before it answers.
+    scans: float = 0
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -174,6 +176,7 @@ class Mail:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        await asyncio.sleep(self.scans)
         if self.data_answer.startswith("250"):
             self.envelopes.append(envelope)
         return self.data_answer

@@ -1,10 +1,12 @@
 """Requests of apprise, bounded: no redirects or proxies, TLS verified, 64 KB of an answer."""
 
+import signal
 import ssl
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from aweigh.notifications.senders.child_messages import Report
 from aweigh.notifications.senders.connection_words import connection_words
@@ -14,6 +16,8 @@ _REPORTED: Final = 8 * 1024
 #: For one address of the host, so that the next one is tried, and for each wait for the answer.
 _CONNECTING: Final = 4.0
 _READING: Final = 15.0
+#: For what apprise makes of an answer that took up the time.
+_FINISHING: Final = 3.0
 _TOO_MANY: Final = 429
 
 
@@ -49,10 +53,10 @@ class _Session(requests.Session):
             report.status = answer.status_code
             report.location = answer.headers.get("Location", "")
             report.retry_after = answer.headers.get("Retry-After")
-            body = answer.raw.read(_MOST_READ, decode_content=True)
         except (requests.RequestException, OSError) as error:
             report.message = connection_words(report.host, error)
             raise
+        body = _read(answer)
         report.body = body[:_REPORTED].decode(errors="replace")
         if answer.status_code == _TOO_MANY:
             raise Stop  # the workflow waits, not this process
@@ -60,6 +64,22 @@ class _Session(requests.Session):
         answer._content, answer._content_consumed = body, True  # type: ignore[attr-defined]
         answer.close()
         return answer
+
+
+def _read(answer: requests.Response) -> bytes:
+    """Return what came of the body: the receiver has said with its status what became of it."""
+    body = b""
+    try:
+        while len(body) < _MOST_READ:
+            chunk = answer.raw.read1(_MOST_READ - len(body), decode_content=True)
+            if not chunk:
+                break
+            body += chunk
+    except Stop:
+        signal.setitimer(signal.ITIMER_REAL, _FINISHING)
+    except (urllib3.exceptions.HTTPError, OSError):
+        pass
+    return body
 
 
 def _trusted() -> str | bool:

@@ -14,8 +14,8 @@ from typing import Final
 from aweigh.notifications.senders.child_messages import Order, Report
 
 _COMMAND: Final = (sys.executable, "-I", "-m", "aweigh.notifications.senders.apprise_child")
-#: The child ends by itself after 15 seconds of sending; starting it takes one.
-_SECONDS: Final = 30.0
+#: The child ends by itself: after 15 seconds, and those that a mail's server may take with it.
+_SECONDS: Final = 90.0
 _AT_ONCE: Final = 16
 #: Children for one target, so that one that hangs leaves room for the others.
 _FOR_ONE: Final = 4

@@ -3,6 +3,7 @@
 Not by apprise, which sends one mail to each recipient: a failed one would be repeated for all.
 """
 
+import signal
 import smtplib
 import socket
 import ssl
@@ -11,12 +12,15 @@ from email.policy import SMTP
 from email.utils import formataddr, formatdate, parseaddr
 from typing import Final
 
+from aweigh.notifications.senders.bounded_requests import Stop
 from aweigh.notifications.senders.child_messages import Mail, Order, Report
 from aweigh.notifications.senders.connection_words import connection_words
 
 _SECONDS: Final = 15.0
 #: For one address of the server, so that the next one is tried.
 _CONNECTING: Final = 4.0
+#: For the mail itself: a server may search it for viruses before it answers, and has taken it then.
+SCANNING: Final = 60.0
 #: Codes of servers that want other credentials: those may be corrected within the day.
 _CREDENTIALS: Final = (530, 534, 535, 538)
 _OK: Final = 250
@@ -50,7 +54,11 @@ def send_mail(order: Order, mail: Mail, report: Report) -> None:
     try:
         message = mail_message(order, mail)
         with _connected(mail) as server:
-            _deliver(server, mail, message, report)
+            try:
+                _deliver(server, mail, message, report)
+            except Stop:
+                server.close()  # else leaving it would wait for an answer to QUIT
+                raise
     except smtplib.SMTPResponseException as error:
         _answered(report, error.smtp_code, error.smtp_error)
     except smtplib.SMTPNotSupportedError as error:
@@ -107,6 +115,7 @@ def _deliver(server: smtplib.SMTP, mail: Mail, message: EmailMessage, report: Re
             refused.append(f"{recipient}: {code} {said.decode(errors='replace')}")
     if len(refused) == len(mail["to"]):
         raise smtplib.SMTPResponseException(code, said)
+    _allow_scanning(server)
     code, said = server.data(message.as_bytes())
     if code != _OK:
         raise smtplib.SMTPResponseException(code, said)
@@ -114,6 +123,12 @@ def _deliver(server: smtplib.SMTP, mail: Mail, message: EmailMessage, report: Re
     report.body = "\n".join(
         [said.decode(errors="replace"), *(f"refused: {one}" for one in refused)]
     )
+
+
+def _allow_scanning(server: smtplib.SMTP) -> None:
+    signal.setitimer(signal.ITIMER_REAL, SCANNING)
+    if server.sock is not None:
+        server.sock.settimeout(None)  # the timer ends it
 
 
 def _answered(report: Report, code: int, said: bytes | str) -> None:

@@ -212,6 +212,14 @@ async def test_answer_without_end_is_read_up_to_a_limit(tls: ssl.SSLContext) -> 
     assert got.response == "x" * 1024
 
 
+async def test_status_counts_although_the_body_does_not_end(tls: ssl.SSLContext) -> None:
+    async with receiver(lambda request: Misbehaviour.SLOW, tls) as chat:
+        got = await people(chat.port, seconds=2).send(GOTIFY, notification())
+
+    assert got.status == 200
+    assert got.response.startswith("x")
+
+
 async def test_unknown_certificate_is_rejected(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,3 +153,25 @@ async def test_title_adds_no_header(tls: ssl.SSLContext, title: str) -> None:
         told = [read(envelope) for envelope in server.envelopes]
     assert all(one["Bcc"] is None and one["X-Evil"] is None for one in told)
     assert [one["Subject"] for one in told] == [title] * title.isprintable()
+
+
+async def test_server_may_search_the_mail_for_longer_than_it_may_take_to_talk(
+    tls: ssl.SSLContext,
+) -> None:
+    async with mail_server(tls) as server:
+        server.scans = 4
+        got = await people(server.port, seconds=3).send(mailbox(), notification())
+
+    assert got.status == 250
+
+
+async def test_server_that_never_takes_the_mail_is_left_without_a_farewell(
+    tls: ssl.SSLContext,
+) -> None:
+    """It would not answer that either."""
+    async with mail_server(tls) as server:
+        server.scans = 1000
+        sending = people(server.port, seconds=5, scanning=0.5).send(mailbox(), notification())
+        error = await failure(sending)
+
+    assert str(error) == "mail.test did not answer in time."
