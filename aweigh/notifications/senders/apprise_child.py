@@ -19,7 +19,7 @@ from aweigh.notifications.senders.child_messages import Order, Report
 from aweigh.notifications.senders.mail import send_mail
 
 #: For all exchanges of a message, with the resolving of names; a mail itself has longer.
-SECONDS: Final = 15
+SECONDS: Final = 15.0
 
 
 def main() -> None:
