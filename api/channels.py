@@ -149,7 +149,7 @@ async def send_test(
 ) -> DeliveryAnswer:
     """Send one message, and answer with what came of it; 202 if that takes longer."""
     async with context.store.write(urgent=True) as tx:
-        made = await deliveries.test(tx, await channels.find_row(tx, channel))
+        made = await deliveries.test(tx, await channels.find_row(tx, channel, lock=True))
     context.notifications.wake()
     shown = delivery_answer(made)
     with suppress(TimeoutError):

@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from aweigh.notifications.delivery import DeliveryFailed, NotDelivered, Notifica
 from aweigh.notifications.delivery_state import DeliveryState, NoticeKind
 from aweigh.notifications.event_payload import event_payload
 from aweigh.notifications.message import LOG_LINES, event_notification, notice_notification
-from aweigh.notifications.pauses import pause_after
+from aweigh.notifications.pauses import pause_after, pause_of_channel
 from aweigh.notifications.senders.senders import Senders
 from aweigh.secrets.value import mask_lines
 from aweigh.store import channels, deliveries, deployments, logs
@@ -143,14 +144,22 @@ class Courier:
         async with self._store.write() as tx:
             is_last = failed.is_final or failed.is_gone or attempt.kind == NoticeKind.TEST
             left = timedelta() if is_last else attempt.deadline - tx.now
-            pause = pause_after(attempt.number, left, failed.retry_after)
-            retry_at = tx.now + pause if pause else None
-            is_to_be_disabled = await deliveries.failed(
-                tx, attempt.delivery_id, failed.receipt, message, retry_at=retry_at
+            pause = pause_after(
+                attempt.number, left, failed.retry_after, is_limited=_is_limited(failed)
             )
+            rest = pause_of_channel(failed.retry_after)
+            is_to_be_disabled = await deliveries.failed(
+                tx, attempt.delivery_id, failed.receipt, message,
+                retry_at=tx.now + pause if pause else None,
+                paused_until=tx.now + rest if rest else None,
+            )  # fmt: skip
             if is_to_be_disabled:
                 await channels.disable(tx, attempt.channel_id, _why_disabled(failed))
         return NotDelivered(message, pause)
+
+
+def _is_limited(failed: DeliveryFailed) -> bool:
+    return failed.receipt.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _status(receipt: Receipt) -> str:

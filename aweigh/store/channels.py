@@ -94,11 +94,11 @@ async def change(tx: Transaction, row: ChannelRow, settings: Channel) -> OpenedC
         Conflict: the name is taken.
     """
     if isinstance(settings, Webhook) and settings.secret:
-        _seal(tx, row, "secret", settings.secret.get_secret_value())
-        row.old_secret = row.old_secret_until = None
+        _replace_secret(tx, row, settings.secret.get_secret_value())
     if settings.enabled and not row.enabled:
         row.since_event = await events.newest(tx)
         row.failing_since, row.failures, row.disabled_reason = None, 0, None
+        row.paused_until = None
     elif row.enabled and not settings.enabled:
         await _drop_waiting(tx, row.id)
     row.enabled = settings.enabled
@@ -145,9 +145,21 @@ def rotate_secret(tx: Transaction, row: ChannelRow) -> None:
     """
     if row.secret is None:
         raise Conflict(f"a channel of the kind {row.kind} has no secret: only webhooks are signed")
-    row.old_secret, row.old_secret_until = row.secret, tx.now + OVERLAP
-    _seal(tx, row, "secret", new_signing_secret())
+    _replace_secret(tx, row, new_signing_secret())
     row.updated_at = tx.now
+
+
+def _replace_secret(tx: Transaction, row: ChannelRow, secret: str) -> None:
+    """Let the old secret sign for a day; while an older one does, that one is kept to its end.
+
+    The receiver knows the older one: a call that was repeated has replaced one that nobody saw.
+    """
+    known = signing_secrets(tx, row)
+    if known and known[0] == secret:
+        return
+    if len(known) == 1:
+        row.old_secret, row.old_secret_until = row.secret, tx.now + OVERLAP
+    _seal(tx, row, "secret", secret)
 
 
 def signing_secrets(tx: Transaction, row: ChannelRow) -> tuple[str, ...]:

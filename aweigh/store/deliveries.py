@@ -111,10 +111,12 @@ async def failed(
     message: str,
     *,
     retry_at: datetime | None,
+    paused_until: datetime | None = None,
 ) -> bool:
     """Record an attempt that was not accepted; without `retry_at`, it was the last one.
 
-    It also was if the channel was disabled meanwhile.
+    It also was if the channel was disabled meanwhile. Until `paused_until`, the channel wants
+    nothing else either.
 
     Return whether the channel is to be disabled: it is gone, or has accepted nothing for long.
     """
@@ -127,6 +129,8 @@ async def failed(
         _end(tx, row, DeliveryState.FAILED, message)
     else:
         row.state, row.message, row.next_attempt_at = DeliveryState.RETRYING, message, retry_at
+    if paused_until:
+        channel.paused_until = max(paused_until, channel.paused_until or paused_until)
     channels.note_delivery(channel, row)
     if not channel.enabled:
         return False

@@ -45,8 +45,10 @@ _OLDEST: Final = timedelta(days=1)
 WINDOW: Final = 8
 #: The same while a deployment runs: deliveries and deployments share the processor.
 WINDOW_WHILE_DEPLOYING: Final = 1
-#: The same, with those that are to be repeated, while the channel accepts nothing that it is
-#: sent: a channel that is down does not collect thousands of repetitions.
+#: The same, with those that are to be repeated: neither a channel that is down nor one that limits
+#: what it takes collects thousands of repetitions.
+WINDOW_OF_REPETITIONS: Final = 100
+#: The same while the channel accepts nothing that it is sent.
 WINDOW_WHILE_FAILING: Final = 16
 #: No attempt takes longer; one that seems to was lost with its workflow.
 _LONGEST_ATTEMPT: Final = timedelta(minutes=5)
@@ -70,12 +72,14 @@ async def has_events(tx: Transaction) -> bool:
 async def dispatch(tx: Transaction) -> bool:
     """Make a delivery of each new event for each channel that wants it; whether more may follow."""
     position = await tx.locked(_POSITION)
+    # Before the channels are read: a channel that is created meanwhile wants later events.
+    newest = await events.newest(tx)
     wanting = channels.readable(tx, await tx.session.scalars(_ENABLED))
     if position is None:
         return False
-    enabled_since = min((one.row.since_event for one in wanting), default=await events.newest(tx))
-    since = max(int(position.value), enabled_since)
-    found = await events.after(tx, _ALL, since, _AT_ONCE)
+    enabled_since = min((one.row.since_event for one in wanting), default=newest)
+    since = max(int(position.value), min(enabled_since, newest))
+    found = [one for one in await events.after(tx, _ALL, since, _AT_ONCE) if one.id <= newest]
     recent = [one for one in found if one.at > tx.now - _OLDEST]
     await tx.insert(*_made(tx, recent, wanting))
     position.value = str(found[-1].id if found else since)
@@ -109,7 +113,10 @@ async def releasable(tx: Transaction) -> list[str]:
     waiting = exists().where(
         DeliveryRow.channel_id == ChannelRow.id, DeliveryRow.state == DeliveryState.WAITING
     )
-    rows = await tx.session.scalars(select(ChannelRow).where(ChannelRow.enabled, waiting))
+    wants_more = or_(ChannelRow.paused_until.is_(None), ChannelRow.paused_until <= tx.now)
+    rows = await tx.session.scalars(
+        select(ChannelRow).where(ChannelRow.enabled, waiting, wants_more)
+    )
     found = list(rows)
     window = await _window(tx) if found else 0
     return [one for row in found for one in await _releasable(tx, row, window)]
@@ -139,11 +146,10 @@ async def _room(tx: Transaction, channel: ChannelRow, window: int) -> int:
         or_(DeliveryRow.last_attempt_at.is_(None), ~lost),
     )
     sending = await tx.session.scalar(query) or 0
-    if channel.failing_since is None:
-        return window - sending
     query = mine.where(DeliveryRow.state == DeliveryState.RETRYING)
     retrying = await tx.session.scalar(query) or 0
-    return min(window - sending, WINDOW_WHILE_FAILING - sending - retrying)
+    most = WINDOW_WHILE_FAILING if channel.failing_since else WINDOW_OF_REPETITIONS
+    return min(window - sending, most - sending - retrying)
 
 
 def _earlier_unended() -> ColumnElement[bool]:

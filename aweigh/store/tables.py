@@ -214,6 +214,8 @@ class ChannelRow(Base):
     #: Of the attempts since the last success.
     failing_since: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
+    #: It asked for this pause (`Retry-After`): nothing more is handed over before.
+    paused_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -140,6 +140,17 @@ async def test_failed_attempt_is_recorded_with_the_time_of_the_next(made: Round)
     assert row.next_attempt_at - row.last_attempt_at >= timedelta(hours=2)
 
 
+async def test_receiver_that_limits_what_it_takes_rests(made: Round) -> None:
+    made.senders.answers = [refused(429, retry_after=90)]
+
+    failure = await made.fail()
+
+    row, channel = await made.row(), await channel_row(made.store, made.channel)
+    assert failure.again_in == timedelta(seconds=90)
+    assert row.next_attempt_at is not None
+    assert channel.paused_until == row.next_attempt_at
+
+
 async def test_every_attempt_sends_the_same_message(made: Round) -> None:
     made.senders.answers = [refused(500)]
     await made.fail()

@@ -295,6 +295,33 @@ async def test_two_secrets_sign_for_a_day_after_a_rotation(store: Store, channel
         assert channels.signing_secrets(later, row) == (new,)
 
 
+async def test_the_secret_that_the_receiver_knows_outlives_a_repeated_rotation(
+    store: Store, channel: str
+) -> None:
+    given = "whsec_" + "QUJD" * 8
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel, lock=True)
+        [old] = channels.signing_secrets(tx, row)
+        channels.rotate_secret(tx, row)
+        until = row.old_secret_until
+        for _ in range(2):
+            await channels.change(tx, row, channel_of(secret=given))
+
+        assert channels.signing_secrets(tx, row) == (given, old)
+        assert row.old_secret_until == until
+
+
+async def test_the_old_secret_signs_beside_a_given_one(store: Store, channel: str) -> None:
+    given = "whsec_" + "QUJD" * 8
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel, lock=True)
+        [old] = channels.signing_secrets(tx, row)
+        for _ in range(2):
+            await channels.change(tx, row, channel_of(secret=given))
+
+        assert channels.signing_secrets(tx, row) == (given, old)
+
+
 async def test_only_webhooks_have_a_secret(store: Store) -> None:
     mail = await new_channel(store, **EMAIL)
     async with store.write() as tx:

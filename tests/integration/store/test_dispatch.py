@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select, update
 
 from aweigh.deployments.deployment import DeploymentState
-from aweigh.store import channels, dispatch, outbox
+from aweigh.store import channels, deliveries, dispatch, events, outbox
 from aweigh.store.database import Store
 from aweigh.store.tables import DeploymentRow, OutboxRow
 from tests.support.channels import (
+    BROKEN,
     begin,
     channel_of,
     deliver,
@@ -310,3 +311,62 @@ async def test_channels_that_cannot_be_read_are_not_read_again_and_again(store: 
 
     async with store.read() as tx:
         assert not await dispatch.has_events(tx)
+
+
+async def test_a_channel_that_asks_for_a_pause_gets_nothing_more_before(store: Store) -> None:
+    channel = await new_channel(store)
+    await many(store, dispatch.WINDOW + 1)
+    await dispatched(store)
+    first, *others = await sending(store, channel)
+    await begin(store, first)
+    async with store.write() as tx:
+        until = tx.now + timedelta(minutes=2)
+        await deliveries.failed(tx, first, BROKEN, "429", retry_at=until, paused_until=until)
+    for one in others:
+        await deliver(store, one)
+
+    await dispatched(store)
+    assert await sending(store, channel) == []
+
+    await dispatched(store, later=timedelta(minutes=2))
+    assert len(await sending(store, channel)) == 1
+
+
+async def test_a_channel_that_accepts_some_collects_a_limited_number_of_repetitions(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "WINDOW_OF_REPETITIONS", 3)
+    channel = await new_channel(store)
+    await many(store, dispatch.WINDOW)
+    await dispatched(store)
+    accepted, *others = await sending(store, channel)
+    for one in others:
+        await fail(store, one)
+    await deliver(store, accepted)
+
+    await dispatched(store)
+
+    kinds = [state for _, state in await states(store, channel)]
+    assert (kinds.count("retrying"), kinds.count("waiting")) == (2, 4)
+
+
+async def test_a_channel_that_is_created_during_a_dispatch_misses_nothing(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("it has one writer at a time")
+    application = await new_application(store)
+    made: list[str] = []
+    after = events.after
+
+    async def late(*given: Any) -> list[events.Event]:
+        if not made:
+            made.append(await new_channel(store))
+            await new_deployment(store, application)
+        return await after(*given)
+
+    monkeypatch.setattr(events, "after", late)
+    await dispatched(store)
+    await dispatched(store)
+
+    assert await states(store, made[0]) == [("created", "sending")]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from aweigh.notifications.pauses import pause_after
+from aweigh.notifications.pauses import pause_after, pause_of_channel
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -43,3 +43,15 @@ def test_all_pauses_of_a_day_are_some_thirty() -> None:
         left, attempts = left - pause, attempts + 1
 
     assert attempts == 34
+
+
+def test_receiver_that_limits_what_it_takes_is_asked_again_soon() -> None:
+    assert pause_after(1000, DAY, 2, is_limited=True) == timedelta(minutes=1)
+    assert pause_after(1000, DAY, 90, is_limited=True) == timedelta(seconds=90)
+    assert pause_after(1000, DAY, is_limited=True) == HOUR
+
+
+def test_channel_rests_as_long_as_it_asks_but_an_hour_at_most() -> None:
+    assert pause_of_channel(None) is None
+    assert pause_of_channel(2) == timedelta(seconds=2)
+    assert pause_of_channel(3 * 3600) == HOUR

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("last_success_at", _TIME, nullable=True),
         sa.Column("failing_since", _TIME, nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("paused_until", _TIME, nullable=True),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
