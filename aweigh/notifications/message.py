@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from aweigh.core.text import one_line, printable
+from aweigh.core.text import CUT, one_line, printable
 from aweigh.deployments.deployment import EventKind, Reason
 from aweigh.notifications.delivery import Notification
 
@@ -139,4 +139,5 @@ def _shown(text: str, longest: int = _SHORT) -> str:
 
 def _cut(text: str, longest: int) -> str:
     """Return the text without control characters, which includes those of direction."""
-    return one_line(printable(text), longest) if not text.isprintable() else text[:longest]
+    shown = text if text.isprintable() else one_line(printable(text), longest)
+    return shown if len(shown) <= longest else shown[:longest] + CUT

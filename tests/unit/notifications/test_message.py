@@ -94,6 +94,13 @@ def test_actor_cannot_add_a_line() -> None:
     assert len(told.text.split("\n")) == 5
 
 
+def test_what_was_cut_is_marked() -> None:
+    told = event_notification(payload(message="x" * 700), "msg_1", ["y" * 400])
+
+    assert told.text.split("\n")[0] == "x" * 600 + "…"
+    assert told.log == ("y" * 300 + "…",)
+
+
 def test_only_the_last_lines_of_the_log_are_told_each_of_them_cut() -> None:
     told = event_notification(payload(), "msg_1", [*map(str, range(100)), "x" * 5000])
 
