@@ -137,7 +137,7 @@ COMMIT_STATUS: Final = Budget(attempt=timedelta(seconds=60), total=timedelta(hou
 #: of a worker that died, and the pauses here count only then: the courier decides all others, and
 #: ends the attempts after a day.
 DELIVERY: Final = Budget(
-    attempt=timedelta(minutes=4),
+    attempt=timedelta(minutes=7),
     total=None,
     retries=RetryPolicy(
         initial_interval=timedelta(seconds=5),

@@ -51,7 +51,7 @@ WINDOW_OF_REPETITIONS: Final = 100
 #: The same while the channel accepts nothing that it is sent.
 WINDOW_WHILE_FAILING: Final = 16
 #: No attempt takes longer; one that seems to was lost with its workflow.
-_LONGEST_ATTEMPT: Final = timedelta(minutes=5)
+_LONGEST_ATTEMPT: Final = timedelta(minutes=8)
 _ALL: Final = Filter()
 
 
