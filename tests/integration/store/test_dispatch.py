@@ -265,7 +265,7 @@ async def test_an_attempt_that_was_lost_occupies_no_place_for_ever(store: Store)
     for one in await sending(store, channel):
         await begin(store, one)
 
-    await dispatched(store, later=timedelta(minutes=6))
+    await dispatched(store, later=timedelta(minutes=9))
 
     assert [row.state for row in await deliveries_of(store, channel)] == ["sending"] * 9
 
