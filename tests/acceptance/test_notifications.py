@@ -14,7 +14,7 @@ from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.moment import go_on, stand_still
 from tests.support.outside import until
-from tests.support.receiver import Place, Receiver, receiver
+from tests.support.signed_receiver import Place, Receiver, receiver
 from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.docker

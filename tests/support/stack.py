@@ -5,7 +5,6 @@ import contextlib
 import os
 import random
 import secrets
-import select
 import shutil
 import signal
 import socket
@@ -22,6 +21,7 @@ import psutil
 from temporalio.client import Client
 
 from tests.support.leftovers import remove_leftovers
+from tests.support.signals import send_signal
 from tests.support.stalls import forget_file, watch_file
 
 START_SECONDS = 300
@@ -152,20 +152,12 @@ class Stack:
         return last if last in _PARTS else None
 
     def kill(self, *parts: str, by: signal.Signals = signal.SIGKILL) -> None:
-        """`kill -9`, all of them at once; returns when they have ended, unless `by` lets them live.
+        """`kill -9`, all of them at once.
 
-        Until then a part that was killed looks as if it still served.
+        Returns when they have ended: until then they look as if they still served.
         """
         pids = self.pids()
-        with contextlib.ExitStack() as opened:
-            handles = []
-            for pid in [pids[part] for part in parts or tuple(pids)]:
-                with contextlib.suppress(ProcessLookupError):
-                    handles.append(os.pidfd_open(pid))
-                    opened.callback(os.close, handles[-1])
-                    signal.pidfd_send_signal(handles[-1], by)
-            for handle in handles if by == signal.SIGKILL else ():
-                select.select([handle], [], [])  # readable once the process has ended
+        send_signal([pids[part] for part in parts or tuple(pids)], by)
 
     def children(self) -> list[int]:
         """The process ids of all its parts but `up`, found at once."""

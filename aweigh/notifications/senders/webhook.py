@@ -1,13 +1,12 @@
 """Sends signed webhooks, as in https://www.standardwebhooks.com."""
 
 import asyncio
-import base64
 import ssl
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
@@ -60,7 +59,7 @@ class WebhookSender:
         exchange = _Exchange(urlsplit(url).hostname or url, hidden)
         try:
             async with asyncio.timeout(seconds):
-                await self._post(url, _headers(url, signing_secrets, notification), notification,
+                await self._post(url, _headers(signing_secrets, notification), notification,
                                  exchange)  # fmt: skip
         except TimeoutError:
             if exchange.status is None:
@@ -136,16 +135,14 @@ class _Exchange:
         return failures.receipt(self.status, self.body, seconds, self._hidden)
 
 
-def _headers(
-    url: str, signing_secrets: Sequence[str], notification: Notification
-) -> dict[str, str]:
+def _headers(signing_secrets: Sequence[str], notification: Notification) -> dict[str, str]:
     """Return the headers; each secret signs, so that receivers may change theirs at leisure."""
     now = datetime.now(UTC)  # `sign` takes any other time zone for UTC
     signatures = [
         Webhook(secret).sign(notification.id, now, notification.payload)
         for secret in signing_secrets
     ]
-    headers = {
+    return {
         "Content-Type": "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "Aweigh",
@@ -153,8 +150,3 @@ def _headers(
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-    parts = urlsplit(url)
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return headers

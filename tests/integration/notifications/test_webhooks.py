@@ -217,21 +217,15 @@ async def test_proxies_of_the_environment_are_not_used(
 
 async def test_no_error_shows_a_secret(senders: Senders) -> None:
     def echo(request: Request) -> Answer:
-        said = f"{request.path} {request.headers['authorization']} {SECRET}"
+        said = f"{request.path} {SECRET}"
         return Answer(302, {"Location": f"http://x.test{request.path}"}, said.encode())
 
     async with receiver(echo) as hooks:
-        url = hooks.url.replace("//", "//user:pass-word-1@") + "/path-token-1?key=query-token-1"
+        url = f"{hooks.url}/path-token-1?key=query-token-1"
         error = await failure(senders.send(webhook(url), (SECRET,), notification()))
 
     told = f"{error} {error.receipt.response}"
-    for secret in (
-        "pass-word-1",
-        "path-token-1",
-        "query-token-1",
-        SECRET,
-        "dXNlcjpwYXNzLXdvcmQtMQ",
-    ):
+    for secret in ("path-token-1", "query-token-1", SECRET):
         assert secret not in told
 
 
