@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from aweigh.notifications.channel import Channel
 from aweigh.notifications.delivery import Receipt
-from aweigh.store import channels, deliveries, dispatch
+from aweigh.store import channels, deliveries, dispatch, outbox
 from aweigh.store.database import Store
 from aweigh.store.deliveries import Attempt
-from aweigh.store.tables import ChannelRow, DeliveryRow
+from aweigh.store.tables import ChannelRow, DeliveryRow, OutboxRow
 
 TAKEN = Receipt(status=204, response="", duration=12)
 BROKEN = Receipt(status=500, response="no", duration=34)
@@ -90,3 +90,10 @@ async def fail(
         then = replace(tx, now=tx.now + later)
         retry_at = then.now + timedelta(seconds=5) if again else None
         return await deliveries.failed(then, delivery_id, receipt, "500 no", retry_at=retry_at)
+
+
+async def handed_over(store: Store) -> list[str]:
+    """The ids of the deliveries whose hand-over is requested, the oldest first."""
+    query = select(OutboxRow.subject).where(OutboxRow.kind == outbox.NOTIFY)
+    async with store.read() as tx:
+        return list(await tx.session.scalars(query.order_by(OutboxRow.id)))

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,19 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from aweigh.core.errors import Unavailable
-from aweigh.core.settings import Settings
 from aweigh.deployments.deployment import EventKind, Reason
-from aweigh.notifications.courier import Courier
-from aweigh.notifications.delivery import DeliveryFailed, NotDelivered, Receipt
+from aweigh.notifications.delivery import DeliveryFailed, Receipt
 from aweigh.store import channels, deliveries, lifecycle, logs, outbox
-from aweigh.store.database import Store, Transaction
+from aweigh.store.database import Store
 from aweigh.store.tables import ChannelRow, DeliveryRow
-from tests.support.channels import EMAIL, channel_row, deliveries_of, dispatched, new_channel
+from tests.support.attempts import BusyStore, Round, refused, round_of
+from tests.support.channels import EMAIL, channel_row, deliveries_of, new_channel
 from tests.support.installation import (
     Databases,
-    new_application,
-    new_deployment,
     new_vault,
     open_store,
     start,
@@ -32,56 +26,6 @@ from tests.support.senders import FakeSenders
 
 SECRET = "correct-horse-battery"
 NO_ANSWER = Receipt(status=None, response="", duration=15_000)
-
-
-def refused(status: int, **more: Any) -> DeliveryFailed:
-    return DeliveryFailed(f"it answered {status}", Receipt(status, "no", 3), **more)
-
-
-class BusyStore(Store):
-    """A store that is busy for some writes, once it is told so."""
-
-    busy = 0
-
-    @asynccontextmanager
-    async def write(self, **options: Any) -> AsyncIterator[Transaction]:
-        if self.busy:
-            self.busy -= 1
-            raise Unavailable("the database is locked")
-        async with super().write(**options) as tx:
-            yield tx
-
-
-@dataclass
-class Round:
-    """A courier with one delivery: that a deployment was created."""
-
-    store: Store
-    senders: FakeSenders
-    channel: str
-    deployment: str
-    delivery: str
-
-    @property
-    def courier(self) -> Courier:
-        return Courier(self.store, self.senders, Settings())
-
-    async def deliver(self) -> str:
-        return await self.courier.deliver(self.delivery)
-
-    async def fail(self) -> NotDelivered:
-        with pytest.raises(NotDelivered) as failed:
-            await self.deliver()
-        return failed.value
-
-    async def row(self) -> DeliveryRow:
-        async with self.store.read() as tx:
-            return await tx.session.get_one(DeliveryRow, self.delivery)
-
-    async def next(self) -> None:
-        """Take the newest delivery of the channel as the one."""
-        await dispatched(self.store)
-        self.delivery = (await deliveries_of(self.store, self.channel))[-1].id
 
 
 @pytest.fixture
@@ -100,14 +44,6 @@ async def store(url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 async def made(store: Store) -> Round:
     return await round_of(store)
-
-
-async def round_of(store: Store, **application: Any) -> Round:
-    channel = await new_channel(store)
-    deployment = await new_deployment(store, await new_application(store, **application))
-    made = Round(store, FakeSenders(), channel, deployment, "")
-    await made.next()
-    return made
 
 
 async def test_accepted_notification_is_recorded(made: Round) -> None:

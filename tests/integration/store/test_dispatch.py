@@ -6,20 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
 
-from aweigh.deployments.deployment import DeploymentState
-from aweigh.store import channels, deliveries, dispatch, events, outbox
+from aweigh.store import channels, dispatch, events
 from aweigh.store.database import Store
-from aweigh.store.tables import DeploymentRow, OutboxRow
 from tests.support.channels import (
-    BROKEN,
-    begin,
     channel_of,
     deliver,
     deliveries_of,
     dispatched,
     fail,
+    handed_over,
     new_channel,
     states,
 )
@@ -31,12 +27,6 @@ async def deployed(store: Store, application: str) -> str:
     await start(store, made)
     await succeed(store, made)
     return made
-
-
-async def handed_over(store: Store) -> list[str]:
-    query = select(OutboxRow.subject).where(OutboxRow.kind == outbox.NOTIFY)
-    async with store.read() as tx:
-        return list(await tx.session.scalars(query.order_by(OutboxRow.id)))
 
 
 async def test_each_event_makes_one_delivery_for_each_channel(store: Store) -> None:
@@ -198,78 +188,6 @@ async def test_one_channel_does_not_wait_for_another(store: Store) -> None:
     assert (await states(store, slow))[1:] == [("started", "waiting"), ("succeeded", "waiting")]
 
 
-async def many(store: Store, number: int) -> None:
-    """Write so many events of deployments that do not run any more."""
-    application = await new_application(store)
-    for _ in range(number):
-        await new_deployment(store, application)
-    async with store.write() as tx:
-        await tx.session.execute(update(DeploymentRow).values(state=DeploymentState.FAILED))
-
-
-async def sending(store: Store, channel: str) -> list[str]:
-    return [row.id for row in await deliveries_of(store, channel) if row.state == "sending"]
-
-
-async def test_few_deliveries_of_a_channel_are_sent_at_a_time(store: Store) -> None:
-    channel = await new_channel(store)
-    await many(store, dispatch.WINDOW + 3)
-    await dispatched(store)
-    await dispatched(store)
-    assert len(await sending(store, channel)) == dispatch.WINDOW
-
-    for one in (await sending(store, channel))[:2]:
-        await deliver(store, one)
-    await dispatched(store)
-
-    assert len(await sending(store, channel)) == dispatch.WINDOW
-    assert len(await handed_over(store)) == dispatch.WINDOW
-
-
-async def test_one_delivery_of_each_channel_is_sent_while_a_deployment_runs(store: Store) -> None:
-    channels = [await new_channel(store, name=name) for name in ("ops", "chat")]
-    await many(store, dispatch.WINDOW)
-    running = await new_deployment(store, await new_application(store, "blog"))
-    await dispatched(store)
-    await dispatched(store)
-    assert [len(await sending(store, one)) for one in channels] == [1, 1]
-
-    await start(store, running)
-    await succeed(store, running)
-    await dispatched(store)
-
-    assert [len(await sending(store, one)) for one in channels] == [dispatch.WINDOW] * 2
-
-
-async def test_a_channel_that_accepts_nothing_collects_few_repetitions(store: Store) -> None:
-    channel = await new_channel(store)
-    await many(store, dispatch.WINDOW_WHILE_FAILING + 5)
-    await dispatched(store)
-    while found := await sending(store, channel):
-        for one in found:
-            await fail(store, one)
-        await dispatched(store)
-
-    attempted = [row.id for row in await deliveries_of(store, channel) if row.attempts]
-    assert len(attempted) == dispatch.WINDOW_WHILE_FAILING
-
-    await deliver(store, attempted[0])
-    await dispatched(store)
-    assert len(await sending(store, channel)) == 5
-
-
-async def test_an_attempt_that_was_lost_occupies_no_place_for_ever(store: Store) -> None:
-    channel = await new_channel(store)
-    await many(store, dispatch.WINDOW + 1)
-    await dispatched(store)
-    for one in await sending(store, channel):
-        await begin(store, one)
-
-    await dispatched(store, later=timedelta(minutes=9))
-
-    assert [row.state for row in await deliveries_of(store, channel)] == ["sending"] * 9
-
-
 async def test_a_channel_that_cannot_be_read_hinders_no_other(store: Store) -> None:
     broken, ops = await new_channel(store), await new_channel(store, name="chat")
     async with store.write() as tx:
@@ -311,43 +229,6 @@ async def test_channels_that_cannot_be_read_are_not_read_again_and_again(store: 
 
     async with store.read() as tx:
         assert not await dispatch.has_events(tx)
-
-
-async def test_a_channel_that_asks_for_a_pause_gets_nothing_more_before(store: Store) -> None:
-    channel = await new_channel(store)
-    await many(store, dispatch.WINDOW + 1)
-    await dispatched(store)
-    first, *others = await sending(store, channel)
-    await begin(store, first)
-    async with store.write() as tx:
-        until = tx.now + timedelta(minutes=2)
-        await deliveries.failed(tx, first, BROKEN, "429", retry_at=until, paused_until=until)
-    for one in others:
-        await deliver(store, one)
-
-    await dispatched(store)
-    assert await sending(store, channel) == []
-
-    await dispatched(store, later=timedelta(minutes=2))
-    assert len(await sending(store, channel)) == 1
-
-
-async def test_a_channel_that_accepts_some_collects_a_limited_number_of_repetitions(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "WINDOW_OF_REPETITIONS", 3)
-    channel = await new_channel(store)
-    await many(store, dispatch.WINDOW)
-    await dispatched(store)
-    accepted, *others = await sending(store, channel)
-    for one in others:
-        await fail(store, one)
-    await deliver(store, accepted)
-
-    await dispatched(store)
-
-    kinds = [state for _, state in await states(store, channel)]
-    assert (kinds.count("retrying"), kinds.count("waiting")) == (2, 4)
 
 
 async def test_a_channel_that_is_created_during_a_dispatch_misses_nothing(
