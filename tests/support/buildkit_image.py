@@ -14,6 +14,7 @@ from pathlib import Path
 
 import docker
 
+from examples.demo.builder.image import QUICK_TO_BUILD
 from examples.demo.context import build_image
 from examples.demo.image import base_image
 from examples.demo.interpreter import shared_libraries
@@ -51,8 +52,8 @@ def build_programs(directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     begun = directory.with_name(f"{directory.name}.{os.getpid()}")
     subprocess.run(
-        ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", f"{begun}/",
-         *_PACKAGES],
+        ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", QUICK_TO_BUILD,
+         "-o", f"{begun}/", *_PACKAGES],
         cwd=_MODULE,
         env=os.environ | {"CGO_ENABLED": "0"},
         check=True,
