@@ -16,6 +16,7 @@ from aweigh.containers.build_firewall import (
     ANSWERS,
     METADATA,
     REFUSE,
+    closed,
     name_service,
     nameservers,
     refuse_distant,
@@ -57,12 +58,18 @@ class ApplicationFirewall:
 
     def chains(self, resolvers: Sequence[str]) -> list[Chain]:
         interface, name = f"{self.names.interfaces}+", self.names.interfaces
-        refused = self._refused(resolvers)
+        between = f"-o {interface} -j RETURN"  # Docker itself blocks traffic between the networks
+        passing = self._passing(resolvers)
+        refused = (
+            *passing,
+            *(f"-d {network} {REFUSE}" for network in self._closed),
+            # Also if the machine redirects the address to a local agent.
+            *(f"-m conntrack --ctorigdst {network} {REFUSE}" for network in METADATA),
+        )
         return [
             Chain(
                 command="iptables", table="filter", hook="DOCKER-USER", interface=interface,
-                # Docker itself blocks traffic between these networks.
-                name=f"{name}-out", rules=(f"-o {interface} -j RETURN", *refused),
+                name=f"{name}-out", rules=(between, *refused),
             ),
             Chain(
                 command="iptables", table="filter", hook="INPUT", interface=interface,
@@ -73,18 +80,16 @@ class ApplicationFirewall:
                 name=f"{name}-raw", rules=_FORGED,
             ),
             without_ipv6(interface, name),
+            closed(interface, name, (between, *passing), self._closed),
         ]  # fmt: skip
 
-    def _refused(self, resolvers: Sequence[str]) -> tuple[str, ...]:
-        closed = INTERNAL if self.private_too else METADATA
-        return (
-            ANSWERS,
-            *name_service(resolvers),
-            *(f"-d {network} -j RETURN" for network in self.allowed),
-            *(f"-d {network} {REFUSE}" for network in closed),
-            # Also if the machine redirects the address to a local agent.
-            *(f"-m conntrack --ctorigdst {network} {REFUSE}" for network in METADATA),
-        )
+    @property
+    def _closed(self) -> tuple[str, ...]:
+        return INTERNAL if self.private_too else METADATA
+
+    def _passing(self, resolvers: Sequence[str]) -> tuple[str, ...]:
+        allowed = (f"-d {network} -j RETURN" for network in self.allowed)
+        return (ANSWERS, *name_service(resolvers), *allowed)
 
     def remove_now(self) -> None:
         """Remove the rules, if they exist."""

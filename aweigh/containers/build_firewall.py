@@ -3,6 +3,10 @@
 The rules cover forwarded traffic (in Docker's chain DOCKER-USER,
 https://docs.docker.com/engine/network/packet-filtering-firewalls/), traffic to this machine itself,
 and IPv6, which is dropped because build networks have none.
+
+Docker takes the jump to DOCKER-USER out of FORWARD and puts it back whenever a network is created.
+A packet in between would pass, and the rest of its connection with it. The same addresses are
+therefore closed in the table `security`, which comes after `filter` and which Docker does not use.
 """
 
 import hashlib
@@ -60,6 +64,7 @@ class Firewall:
                 name=f"{self.interface}-host", rules=(*passing, REFUSE),
             ),
             without_ipv6(self.interface, self.interface),
+            closed(self.interface, self.interface, passing, INTERNAL),
         ]  # fmt: skip
 
     async def remove(self) -> None:
@@ -78,6 +83,14 @@ def without_ipv6(interface: str, name: str) -> Chain:
     return Chain(
         command="ip6tables", table="raw", hook="PREROUTING", interface=interface,
         name=f"{name}-6", rules=("-j DROP",),
+    )  # fmt: skip
+
+
+def closed(interface: str, name: str, passing: Sequence[str], networks: Iterable[str]) -> Chain:
+    """Return a chain that drops what must not be forwarded, whatever Docker does to its chains."""
+    return Chain(
+        command="iptables", table="security", hook="FORWARD", interface=interface,
+        name=f"{name}-closed", rules=(*passing, *(f"-d {one} -j DROP" for one in networks)),
     )  # fmt: skip
 
 

@@ -28,6 +28,18 @@ def test_builds_reach_the_internet_and_name_servers_alone() -> None:
             ],
             ["iptables", "--wait", "-t", "filter", "-C", "INPUT", "-i", "awb0", "-j", "awb0-host"],
             ["ip6tables", "--wait", "-t", "raw", "-C", "PREROUTING", "-i", "awb0", "-j", "awb0-6"],
+            [
+                "iptables",
+                "--wait",
+                "-t",
+                "security",
+                "-C",
+                "FORWARD",
+                "-i",
+                "awb0",
+                "-j",
+                "awb0-closed",
+            ],
         ]
     )
     assert [one.rules for one in chains] == snapshot(
@@ -58,6 +70,24 @@ def test_builds_reach_the_internet_and_name_servers_alone() -> None:
                 "-j REJECT --reject-with icmp-admin-prohibited",
             ),
             ("-j DROP",),
+            (
+                "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+                "-d 10.0.0.2 -p udp --dport 53 -j RETURN",
+                "-d 10.0.0.2 -p tcp --dport 53 -j RETURN",
+                "-d 10.9.0.0/16 -j RETURN",
+                "-d 0.0.0.0/8 -j DROP",
+                "-d 10.0.0.0/8 -j DROP",
+                "-d 100.64.0.0/10 -j DROP",
+                "-d 127.0.0.0/8 -j DROP",
+                "-d 168.63.129.16/32 -j DROP",
+                "-d 169.254.0.0/16 -j DROP",
+                "-d 172.16.0.0/12 -j DROP",
+                "-d 192.0.0.0/24 -j DROP",
+                "-d 192.168.0.0/16 -j DROP",
+                "-d 198.18.0.0/15 -j DROP",
+                "-d 224.0.0.0/4 -j DROP",
+                "-d 240.0.0.0/4 -j DROP",
+            ),
         ]
     )
 
