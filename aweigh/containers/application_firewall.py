@@ -2,14 +2,16 @@
 
 Applications cannot reach the metadata services of clouds, which hand out the machine's credentials,
 nor link-local addresses, where services trust every client as a neighbour; nor private networks if
-the server's settings say so.
+the server's settings say so; nor each other's networks, also at moments when Docker does not see to
+that.
 
 One rule covers all networks: the names of their bridges have a common prefix.
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from aweigh.containers.build_firewall import (
@@ -54,12 +56,18 @@ class ApplicationFirewall:
 
     def _ensure(self) -> None:
         refuse_distant(self.names.slice_interface(ANCHOR))
-        set_chains(self.chains(nameservers()))
+        set_chains(lambda: self.chains(nameservers(), self._bridges()))
 
-    def chains(self, resolvers: Sequence[str]) -> list[Chain]:
+    def _bridges(self) -> list[str]:
+        found = Path("/sys/class/net").glob(f"{self.names.interfaces}*")
+        return sorted(one.name for one in found)
+
+    def chains(self, resolvers: Sequence[str], bridges: Iterable[str] = ()) -> list[Chain]:
+        """`bridges`: those that exist; each carries traffic within its own network only."""
         interface, name = f"{self.names.interfaces}+", self.names.interfaces
-        between = f"-o {interface} -j RETURN"  # Docker itself blocks traffic between the networks
         passing = self._passing(resolvers)
+        # Docker itself blocks traffic between the networks, but not at each moment.
+        apart = (*(f"-i {one} -o {one} -j RETURN" for one in bridges), f"-o {interface} -j DROP")
         refused = (
             *passing,
             *(f"-d {network} {REFUSE}" for network in self._closed),
@@ -69,7 +77,7 @@ class ApplicationFirewall:
         return [
             Chain(
                 command="iptables", table="filter", hook="DOCKER-USER", interface=interface,
-                name=f"{name}-out", rules=(between, *refused),
+                name=f"{name}-out", rules=(f"-o {interface} -j RETURN", *refused),
             ),
             Chain(
                 command="iptables", table="filter", hook="INPUT", interface=interface,
@@ -80,7 +88,7 @@ class ApplicationFirewall:
                 name=f"{name}-raw", rules=_FORGED,
             ),
             without_ipv6(interface, name),
-            closed(interface, name, (between, *passing), self._closed),
+            closed(interface, name, (ANSWERS, *apart, *passing), self._closed),
         ]  # fmt: skip
 
     @property

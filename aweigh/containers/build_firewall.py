@@ -4,7 +4,8 @@ The rules cover forwarded traffic (in Docker's chain DOCKER-USER,
 https://docs.docker.com/engine/network/packet-filtering-firewalls/), traffic to this machine itself,
 and IPv6, which is dropped because build networks have none.
 
-Docker takes the jump to DOCKER-USER out of FORWARD and puts it back whenever a network is created.
+Docker takes the jumps to its chains, DOCKER-USER among them, out of FORWARD and puts them back
+whenever a network is created.
 A packet in between would pass, and the rest of its connection with it. The same addresses are
 therefore closed in the table `security`, which comes after `filter` and which Docker does not use.
 """
@@ -48,7 +49,7 @@ class Firewall:
 
     def _ensure(self) -> None:
         refuse_distant(self.interface)
-        set_chains(self.chains(nameservers()))
+        set_chains(lambda: self.chains(nameservers()))
 
     def chains(self, resolvers: Sequence[str]) -> list[Chain]:
         passing = [ANSWERS, *name_service(resolvers)]

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -59,8 +59,11 @@ def restore_text(chains: Iterable[Chain]) -> str:
     return "\n".join([*lines, ""])
 
 
-def set_chains(chains: Iterable[Chain]) -> None:
+def set_chains(chains: Callable[[], Iterable[Chain]]) -> None:
     """Set these chains with exactly these rules, and hook them in.
+
+    `chains` is called when no other change is under way: a later call knows all that an earlier one
+    knew.
 
     Raises:
         CannotConfine: the chains cannot be set; says why.
@@ -68,7 +71,7 @@ def set_chains(chains: Iterable[Chain]) -> None:
     if os.geteuid() != 0:
         raise CannotConfine("the server worker does not run as root")
     with _changing:
-        for command, members in _by_command(chains):
+        for command, members in _by_command(chains()):
             _run([f"{command}-restore", "--noflush", "--wait"], restore_text(members))
             for chain in members:
                 if not _succeeds(chain.change("-C")):

@@ -61,7 +61,6 @@ class Prerequisites:
 
         Failures of the packet filter are reported by preflight and the reconciler, not here.
         """
-        await self._firewall.ensure()
         bridge = await self._application_networks.ensure(release.application, release.slug)
         mounts = all_mounts(self._names, release.slug, release.settings, image)
         volumes = [mount.source for mount in mounts if not mount.is_bind]
@@ -69,4 +68,5 @@ class Prerequisites:
             await self._networks.ensure_volume(volume, {APPLICATION: release.application})
         owner = await self._maker.volume_user(image.user, volumes)
         async with self._networks.held(self._names, release.settings.networks):
+            await self._firewall.ensure()  # which knows the networks that exist
             yield Prepared(self._maker, self._application_networks, bridge, release.slug, owner)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import secrets
@@ -9,7 +10,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -28,6 +29,7 @@ START_SECONDS = 300
 _PARTS = ("up", "api", "control", "server")
 #: Below the range from which Linux takes the ports of outgoing connections.
 _OUTSIDE = range(15_000, 32_000)
+_SHARES = 8
 _PORTS = (
     "AWEIGH_API_PORT",
     "AWEIGH_TEMPORAL_UI_PORT",
@@ -39,18 +41,29 @@ _PORTS = (
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now, all different.
+    """Ports that nobody listens on just now, all different, and given to nobody else.
 
-    None that the kernel would give: until it is listened on, a connection might get it.
+    None that the kernel would give: until it is listened on, a connection might get it. Each
+    process of a run of tests has a share of them, and begins again only after the last one.
     """
     found: list[int] = []
-    for port in random.sample(_OUTSIDE, len(_OUTSIDE)):
+    while len(found) < count:
+        port = next(_ports)
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("0.0.0.0", port))
             found.append(port)
-        if len(found) == count:
-            break
     return found
+
+
+def _share() -> Iterator[int]:
+    """The ports of this process, from a random one: other runs of tests have the same ones."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = _OUTSIDE[number % _SHARES :: _SHARES]
+    begin = random.randrange(len(ports))
+    return itertools.cycle([*ports[begin:], *ports[:begin]])
+
+
+_ports = _share()
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Docker takes its chain for users' rules out for a moment: nothing passes meanwhile."""
+"""Docker takes its chains out for a moment: nothing passes meanwhile."""
 
 import subprocess
 import sys
@@ -43,15 +43,16 @@ def is_reached():
 
 run("mount -t tmpfs tmpfs /run")  # the names of these namespaces end with them
 Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-connect("inside", interface, "10.201.0.1", "10.201.0.2")
-connect("outside", "out0", "192.0.2.1", address)
+connect("inside", interface, "10.201.9.1", "10.201.9.2")
+link = names.slice_interface(2) if kind == "neighbour" else "out0"
+connect("outside", link, "192.0.2.1", address)
 run("iptables -N DOCKER-USER")  # and no jump to it
 serve = f"import socket; s = socket.create_server(('{address}', 80)); print(flush=True)\\n"
 serve += "while True: s.accept()"
 with subprocess.Popen(python("outside", serve), stdout=subprocess.PIPE) as server:
     server.stdout.readline()
     print("open", is_reached())
-    set_chains(walls.chains([]))
+    set_chains(lambda: walls.chains([]))
     print("closed", is_reached())
     server.kill()
 """
@@ -59,9 +60,14 @@ with subprocess.Popen(python("outside", serve), stdout=subprocess.PIPE) as serve
 
 @pytest.mark.parametrize(
     ("kind", "address"),
-    [("build", "10.0.0.1"), ("build", "169.254.169.254"), ("application", "169.254.169.254")],
+    [
+        ("build", "10.0.0.1"),
+        ("build", "169.254.169.254"),
+        ("application", "169.254.169.254"),
+        ("neighbour", "10.201.0.66"),
+    ],
 )
-def test_nothing_passes_while_dockers_chain_is_not_used(kind: str, address: str) -> None:
+def test_nothing_passes_while_no_chain_of_docker_is_used(kind: str, address: str) -> None:
     done = subprocess.run(
         ["unshare", "--net", "--mount", sys.executable, "-c", ROUTER, kind, address],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,

@@ -73,3 +73,15 @@ async def test_it_is_said_what_is_open_where_there_are_no_isolation() -> None:
 
     assert said.startswith("applications of this server can reach link-local addresses")
     assert said.endswith(("the engine's networks are not on this machine", "does not run as root"))
+
+
+def test_each_bridge_carries_traffic_within_its_own_network_only() -> None:
+    firewall, bridges = ApplicationFirewall(names=NAMES), ["awa0000010001", "awa0000010002"]
+    [closed] = [one for one in firewall.chains([], bridges) if one.table == "security"]
+
+    assert closed.rules[:4] == (
+        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        "-i awa0000010001 -o awa0000010001 -j RETURN",
+        "-i awa0000010002 -o awa0000010002 -j RETURN",
+        f"-o {NAMES.interfaces}+ -j DROP",
+    )
