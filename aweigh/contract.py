@@ -39,6 +39,8 @@ class StepReport(Message):
     image: Image | None = None
     #: The commit to build, found by the first step that reads the repository.
     commit: Text | None = None
+    #: The first line of its message, found by the step that fetches it.
+    commit_subject: Text | None = None
 
 
 class HighestSequence(Message):
@@ -136,6 +138,8 @@ class BranchHead(Message):
     sequence: int
     before: Text | None
     commit: CommitId
+    #: The first line of its message.
+    subject: Text | None = None
     #: Whether the commit message asks for no deployment.
     skips: bool = False
     paths: tuple[Text, ...] | None = None

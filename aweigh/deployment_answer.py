@@ -52,6 +52,7 @@ class DeploymentAnswer(Answer):
     actor: str
     reference: str | None
     commit: str | None = None
+    commit_subject: str | None = None
     image: Image
     attempts: int
     created_at: datetime
@@ -79,7 +80,8 @@ def deployment_answer(deployment: Deployment, settings: Settings) -> DeploymentA
         trigger=row.trigger,
         actor=row.actor,
         reference=row.tag,
-        commit=deployment.commit,
+        commit=deployment.commit.id if deployment.commit else None,
+        commit_subject=deployment.commit.subject if deployment.commit else None,
         image=deployment.image,
         attempts=row.attempts,
         created_at=row.created_at,

@@ -69,7 +69,8 @@ class BranchPoller:
         found = BranchHead(
             repository=branch.source.repository, branch=branch.source.branch,
             sequence=branch.sequence, before=branch.before, commit=head,
-            skips=change.skips, paths=change.paths, asked_at=branch.asked_at,
+            subject=change.subject or None, skips=change.skips, paths=change.paths,
+            asked_at=branch.asked_at,
         )  # fmt: skip
         outcome = await self._api.report_head(application, found)
         _log.info("a branch has moved", application=application, commit=head,

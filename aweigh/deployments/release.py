@@ -25,6 +25,16 @@ class Image(BaseModel):
     digest: Text | None = None
 
 
+class Commit(BaseModel):
+    """The commit that a release is built from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Text
+    #: The first line of its message, masked; None until the commit has been read.
+    subject: Text | None = None
+
+
 class Release(BaseModel):
     """The release of one deployment on one server."""
 

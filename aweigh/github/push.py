@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
+from aweigh.core.text import subject_of
 from aweigh.deployments.repository import is_ref, repository_key
 from aweigh.deployments.source import GitSource
 from aweigh.github.skip import asks_to_skip
@@ -78,15 +79,23 @@ class Push(RepositoryEvent):
     pusher: Pusher = Pusher()
     _touches: dict[tuple[str, ...], bool] = PrivateAttr(default_factory=dict)
     _skips: bool = False
+    _subject: str | None = None
 
     def model_post_init(self, context: Any) -> None:
         # Computed while it is parsed in a thread: a message may have megabytes.
-        self._skips = self.head_commit is not None and asks_to_skip(self.head_commit.message)
+        if self.head_commit is not None:
+            self._skips = asks_to_skip(self.head_commit.message)
+            self._subject = subject_of(self.head_commit.message) or None
 
     @property
     def skips(self) -> bool:
         """Whether the message of its head commit asks for no deployment."""
         return self._skips
+
+    @property
+    def subject(self) -> str | None:
+        """The first line of its head commit's message."""
+        return self._subject
 
     @property
     def tag(self) -> str | None:

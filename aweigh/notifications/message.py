@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from aweigh.core.text import CUT, one_line, printable
+from aweigh.core.text import CUT, LONGEST_SUBJECT, one_line, printable
 from aweigh.deployments.deployment import EventKind, Reason
 from aweigh.notifications.delivery import Notification
 
@@ -98,8 +98,9 @@ def _lines(kind: EventKind, deployment: EventDeployment) -> Iterator[str]:
     if kind is EventKind.FAILED and deployment.message:
         yield _shown(deployment.message, _LONG)
     yield f"Deployment: #{deployment.sequence} on server {_shown(deployment.server)}"
-    if deployment.reference and deployment.commit:
-        yield f"Commit: {deployment.commit[:_COMMIT]}"
+    if deployment.commit and (deployment.reference or deployment.commit_subject):
+        subject = _shown(deployment.commit_subject or "", LONGEST_SUBJECT)
+        yield f"Commit: {deployment.commit[:_COMMIT]} {subject}".rstrip()
     if deployment.image.reference:
         yield f"Image: {_shown(deployment.image.reference, _LONG)}"
     if deployment.started_at and deployment.finished_at:

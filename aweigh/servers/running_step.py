@@ -48,6 +48,8 @@ class RunningStep:
     detail: str = ""
     #: Shown in the step's report with its error message; never in a history.
     evidence: str = ""
+    #: Of the commit that was fetched.
+    commit_subject: str | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def log(self, text: str) -> None:
@@ -104,6 +106,7 @@ class RunningStep:
             started_at=self.started_at,
             finished_at=None if state is StepState.RUNNING else datetime.now(UTC),
             detail=self.masked_detail,
+            commit_subject=mask_words(self.commit_subject or "", self.secrets) or None,
         )
 
     @property

@@ -8,9 +8,11 @@ from aweigh.core.errors import Conflict, Invalid
 from aweigh.core.ids import new_id
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import OPEN, DeploymentState, EventKind, Trigger
+from aweigh.deployments.hidden_values import hidden_values
 from aweigh.deployments.release import Image, label_of
 from aweigh.deployments.repository import is_commit, is_ref
 from aweigh.deployments.source import GitSource, ImageSource, PullPolicy
+from aweigh.secrets.value import mask_words
 from aweigh.store import (
     applications,
     claims,
@@ -35,6 +37,8 @@ class Order:
     actor: str
     tag: str | None = None
     commit: str | None = None
+    #: The first line of the commit's message, where the caller knows it.
+    commit_subject: str | None = None
     rebuild: bool = False
     retry_of: str | None = None
 
@@ -93,6 +97,11 @@ async def _admit_build(
     image = Image(reference=f"{source.repository}#{asked or source.branch}")
     release = releases.new(tx, application.row, application.settings, image)
     release.commit = order.commit or (asked if asked and is_commit(asked) else None)
+    if order.commit_subject:
+        hidden = hidden_values(application.settings)
+        release.commit_subject = mask_words(order.commit_subject, hidden)
+    elif release.commit:
+        release.commit_subject = await releases.known_subject(tx, release)
     # A pushed commit is built as it is, wherever the branch or the tag moves.
     pushed = order.trigger in (Trigger.PUSH, Trigger.TAG, Trigger.POLL)
     release.ref, release.rebuild = None if pushed else asked, order.rebuild
@@ -187,10 +196,10 @@ async def _new_deployment(
         label=label_of(settings.source, release.image_reference, release.ref, release.commit),
     )  # fmt: skip
     await tx.insert(deployment)
-    image = releases.image_of(release)
-    events.add(tx, EventKind.CREATED, deployment, image, release.commit)
+    image, commit = releases.image_of(release), releases.commit_of(release)
+    events.add(tx, EventKind.CREATED, deployment, image, commit)
     await tx.insert(outbox.new(tx, outbox.DEPLOY, deployment.id))
     return Deployment(
-        row=deployment, application=row, image=image, commit=release.commit,
+        row=deployment, application=row, image=image, commit=commit,
         steps=(),
     )  # fmt: skip

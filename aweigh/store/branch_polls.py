@@ -77,7 +77,9 @@ async def take(tx: Transaction, server: str, application_id: str, head: BranchHe
     if why:
         return PushOutcome(slug=row.slug, why_ignored=why)
     row.newest_push = _newest(row, head)
-    order = Order(trigger=Trigger.POLL, actor="poll", commit=head.commit)
+    order = Order(
+        trigger=Trigger.POLL, actor="poll", commit=head.commit, commit_subject=head.subject
+    )
     made = await admission.admit(tx, application, order)
     return PushOutcome(slug=row.slug, deployment=made.id)
 

@@ -101,9 +101,9 @@ def _entry(row: Any) -> HistoryEntry:
 
 
 async def _delete(tx: Transaction, application: ApplicationRow, row: DeploymentRow) -> None:
-    deployment = await deployments.whole(tx, row)
+    commit = (await deployments.whole(tx, row)).commit
     await events.record(tx, EventKind.DELETED, row)
-    await branch_polls.remember_deleted(tx, application, row, deployment.commit)
+    await branch_polls.remember_deleted(tx, application, row, commit.id if commit else None)
     await outbox.close_all(tx, [row.id])
     await tx.session.flush()
     for table in (StepRow, LogChunk):

@@ -16,7 +16,7 @@ from aweigh.deployments.deployment import (
     StepName,
     StepState,
 )
-from aweigh.deployments.release import Image, Release
+from aweigh.deployments.release import Commit, Image, Release
 from aweigh.deployments.workflow_ids import ExpectedWorkflow, deployment_workflow
 from aweigh.store import releases
 from aweigh.store.database import Transaction
@@ -45,7 +45,7 @@ class Deployment:
     row: DeploymentRow
     application: ApplicationRow
     image: Image
-    commit: str | None
+    commit: Commit | None
     steps: tuple[StepRow, ...]
 
     @property
@@ -116,7 +116,7 @@ async def _complete(tx: Transaction, rows: Sequence[DeploymentRow]) -> list[Depl
             row=row,
             application=applications[row.application_id],
             image=releases.image_of(made[row.release_id]),
-            commit=made[row.release_id].commit,
+            commit=releases.commit_of(made[row.release_id]),
             steps=steps[row.id],
         )
         for row in rows

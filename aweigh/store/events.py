@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import EventKind
-from aweigh.deployments.release import Image
+from aweigh.deployments.release import Commit, Image
 from aweigh.store import applications, deployments
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import Deployment
@@ -64,14 +64,14 @@ def add(
     kind: EventKind,
     row: DeploymentRow,
     image: Image,
-    commit: str | None,
+    commit: Commit | None,
     steps: Iterable[StepRow] = (),
 ) -> None:
     """Record a change of a deployment of which everything is known."""
     kept = {
         **_kept(row, _DEPLOYMENT),
         "image": image.model_dump(),
-        "commit": commit,
+        "commit": commit.model_dump() if commit else None,
         "steps": [_kept(step, _STEP) for step in steps],
     }
     tx.events.append(
@@ -90,14 +90,15 @@ async def record(tx: Transaction, kind: EventKind, *rows: DeploymentRow) -> None
     """Record the same change of several deployments, after everything else about them."""
     query = select(
         ReleaseRow.id, ReleaseRow.image_reference, ReleaseRow.image_id, ReleaseRow.image_digest,
-        ReleaseRow.commit,
+        ReleaseRow.commit, ReleaseRow.commit_subject,
     ).where(ReleaseRow.id.in_({row.release_id for row in rows}))  # fmt: skip
     found = {release.id: release for release in await tx.session.execute(query)}
     steps = await deployments.steps_of(tx, [row.id for row in rows])
     for row in rows:
         of = found[row.release_id]
         image = Image(reference=of.image_reference, id=of.image_id, digest=of.image_digest)
-        add(tx, kind, row, image, of.commit, steps[row.id])
+        commit = Commit(id=of.commit, subject=of.commit_subject) if of.commit else None
+        add(tx, kind, row, image, commit, steps[row.id])
 
 
 async def newest(tx: Transaction) -> int:
@@ -146,7 +147,7 @@ def _as_it_was(kept: Mapping[str, Any], application: ApplicationRow) -> Deployme
         row=DeploymentRow(**_read(kept, _DEPLOYMENT)),
         application=application,
         image=Image.model_validate(kept["image"]),
-        commit=kept["commit"],
+        commit=Commit.model_validate(kept["commit"]) if kept["commit"] else None,
         steps=tuple(StepRow(**_read(step, _STEP)) for step in kept["steps"]),
     )
 

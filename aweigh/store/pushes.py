@@ -98,6 +98,9 @@ async def take(tx: Transaction, known: Application, push: Push, key: Key) -> Pus
     row.newest_push = NewestPush.of(push, tx.now).model_dump_json()
     trigger = Trigger.PUSH if push.tag is None else Trigger.TAG
     actor = push.pusher.name or "push"
-    order = Order(trigger=trigger, actor=actor, tag=push.tag, commit=push.commit)
+    order = Order(
+        trigger=trigger, actor=actor, tag=push.tag,
+        commit=push.commit, commit_subject=push.subject,
+    )  # fmt: skip
     made = await admission.admit_once(tx, application, order, key)
     return PushOutcome(slug=row.slug, deployment=made.id)

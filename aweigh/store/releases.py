@@ -3,12 +3,13 @@
 from typing import Final
 
 from pydantic import ValidationError
+from sqlalchemy import select
 
 from aweigh.core.errors import Unreadable
 from aweigh.core.ids import new_id
 from aweigh.core.model import place_of
 from aweigh.deployments.application import ApplicationSettings
-from aweigh.deployments.release import Image
+from aweigh.deployments.release import Commit, Image
 from aweigh.secrets.value import REVEAL
 from aweigh.secrets.vault import SealOwner
 from aweigh.store import claims
@@ -44,6 +45,25 @@ def reseal(tx: Transaction, release: ReleaseRow) -> None:
 def image_of(release: ReleaseRow) -> Image:
     return Image(
         reference=release.image_reference, id=release.image_id, digest=release.image_digest
+    )
+
+
+def commit_of(release: ReleaseRow) -> Commit | None:
+    if release.commit is None:
+        return None
+    return Commit(id=release.commit, subject=release.commit_subject)
+
+
+async def known_subject(tx: Transaction, release: ReleaseRow) -> str | None:
+    """Return the subject of the release's commit if another release of the application has it."""
+    return await tx.session.scalar(
+        select(ReleaseRow.commit_subject)
+        .where(
+            ReleaseRow.application_id == release.application_id,
+            ReleaseRow.commit == release.commit,
+            ReleaseRow.commit_subject.is_not(None),
+        )
+        .limit(1)
     )
 
 

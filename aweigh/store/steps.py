@@ -3,7 +3,7 @@
 from aweigh.contract import StepReport
 from aweigh.core.errors import Conflict, UnknownRun
 from aweigh.deployments.deployment import OPEN, DeploymentState, StepState
-from aweigh.store import lifecycle
+from aweigh.store import lifecycle, releases
 from aweigh.store.database import Transaction
 from aweigh.store.deployments import accepts_reports, find_row
 from aweigh.store.tables import DeploymentRow, ReleaseRow, StepRow
@@ -48,6 +48,9 @@ async def _pin(tx: Transaction, row: DeploymentRow, given: StepReport) -> None:
     release = await tx.session.get_one(ReleaseRow, row.release_id)
     if given.commit:
         release.commit = given.commit
+        release.commit_subject = await releases.known_subject(tx, release)
+    if given.commit_subject:
+        release.commit_subject = given.commit_subject
     if given.image and given.image.id:
         release.image_reference = given.image.reference
         release.image_id = given.image.id

@@ -115,6 +115,7 @@ class ReleaseRow(Base):
     image_digest: Mapped[str | None]
     ref: Mapped[str | None]
     commit: Mapped[str | None]
+    commit_subject: Mapped[str | None] = mapped_column(Text)
     rebuild: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 

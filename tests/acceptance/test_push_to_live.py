@@ -13,14 +13,14 @@ pytestmark = pytest.mark.docker
 
 
 async def test_a_repository_becomes_a_running_release(builds: Builds) -> None:
-    commit = builds.git.push("shop", FILES)
+    commit = builds.git.push("shop", FILES, message="Open the shop")
     app = await builds.follow("shop")
 
     answer = await builds.stack.deploy(app)
 
     assert answer.status_code == 200, answer.text
     deployed = answer.json()
-    assert deployed["commit"] == commit
+    assert (deployed["commit"], deployed["commit_subject"]) == (commit, "Open the shop")
     assert deployed["image"]["reference"].startswith(f"{builds.stack.prefix}/shop:built-")
     assert (await ask(builds.stack, "shop.localhost")).text == "shop unknown\n"
     assert "process web: /usr/local/bin/python" in await builds.stack.log(deployed["id"])

@@ -34,7 +34,9 @@ def new_vault() -> Vault:
 
 def settings_of(**fields: Any) -> ApplicationSettings:
     """Settings of an application, as they come in."""
-    source = {"type": "image", "image": IMAGE, "tag": "v1"} | fields.pop("source", {})
+    source = {"type": "image"} | fields.pop("source", {})
+    if source["type"] == "image":
+        source = {"image": IMAGE, "tag": "v1"} | source
     return ApplicationSettings.model_validate({"source": source, **fields})
 
 

@@ -73,7 +73,11 @@ class Checkouts:
             reachable = History(self._targets, scratch).ensure_reachable(opened, commit)
             await self._within_limits(reachable, source)
         clone = Clone(self._targets, scratch, lambda line: step.log_output([line]))
-        await self._within_limits(clone.have(opened, commit, begun), source)
+
+        async def work() -> None:
+            step.commit_subject = await clone.have(opened, commit, begun)
+
+        await self._within_limits(work(), source)
         begun.rename(directory)
 
     async def _within_limits(self, work: Coroutine[Any, Any, None], source: GitSource) -> None:

@@ -18,6 +18,7 @@ from aweigh.builds.source.submodule_addresses import (
 )
 from aweigh.builds.source.targets import Targets
 from aweigh.core.subprocesses import run_tool
+from aweigh.core.text import subject_of
 from aweigh.core.threads import in_thread
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.repository import fetch_address
@@ -27,6 +28,7 @@ from aweigh.deployments.step_errors import (
     StepFailed,
 )
 
+_MESSAGE: Final = ["log", "-1", "-z", "--format=%B"]
 _ADDRESSES: Final = r"^submodule\..*\.(path|url|update)$"
 
 
@@ -38,8 +40,8 @@ class Clone:
     scratch: Path
     tell: Tell
 
-    async def have(self, source: GitSource, commit: str, directory: Path, depth: int = 0) -> None:
-        """Check out exactly this commit in `directory`, without history.
+    async def have(self, source: GitSource, commit: str, directory: Path, depth: int = 0) -> str:
+        """Check out exactly this commit in `directory`, without history; return its subject.
 
         `depth` is the nesting level of submodules, 0 for the application's repository.
 
@@ -55,8 +57,10 @@ class Clone:
             await git(["checkout", "--quiet", "FETCH_HEAD"], env, directory, source, self.tell)
             submodules = await _submodules(source, env, directory)
             await self._fill_in_pointers(source, env, directory)
+            message = await git(_MESSAGE, env, directory, source, end=b"\0")
         for one in submodules:
             await self._have_submodule(source, one, directory, depth + 1)
+        return subject_of("".join(message))
 
     async def _have_submodule(
         self, superproject: GitSource, one: Submodule, directory: Path, depth: int

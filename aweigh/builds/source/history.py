@@ -8,6 +8,7 @@ from aweigh.builds.source.git import git, made_for, refs
 from aweigh.builds.source.git_environment import GitEnvironment, reaching
 from aweigh.builds.source.targets import Targets
 from aweigh.core.subprocesses import LINES
+from aweigh.core.text import subject_of
 from aweigh.deployments.deployment import Reason
 from aweigh.deployments.repository import fetch_address
 from aweigh.deployments.source import GitSource
@@ -26,6 +27,8 @@ class CommitChange:
 
     #: Whether the commit message asks for no deployment.
     skips: bool
+    #: The first line of the commit message.
+    subject: str
     paths: tuple[str, ...] | None
 
 
@@ -60,7 +63,7 @@ class History:
             message = "".join(await _lines(source, env, *says, end=b"\0"))
             known = before if source.paths else None
             paths = await _paths(source, env, known, commit) if known else None
-        return CommitChange(asks_to_skip(message), paths)
+        return CommitChange(asks_to_skip(message), subject_of(message), paths)
 
     async def ensure_reachable(self, source: GitSource, commit: str) -> None:
         """Ensure that a commit named by a caller belongs to the repository, not to a fork.

@@ -254,11 +254,13 @@ async def test_one_repository_that_is_gone_keeps_nobody_else_waiting(
     await follow(caller, git, "gone")
     await follow(caller, git)
     await poller.poll()
-    missed = git.push("shop", {"number": "2"})
+    missed = git.push("shop", {"number": "2"}, message="Fix the basket")
 
     await poller.poll()
 
     assert await made(caller) == [("poll", missed)]
+    [deployment] = (await caller.get("/v1/deployments"))["items"]
+    assert deployment["commit_subject"] == "Fix the basket"
 
 
 async def test_what_was_seen_before_something_else_happened_counts_no_more(

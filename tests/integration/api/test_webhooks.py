@@ -38,7 +38,8 @@ async def deployments(caller: Caller) -> list[dict[str, Any]]:
 async def test_a_push_makes_a_deployment_of_its_commit(caller: Caller) -> None:
     app = await follow(caller)
 
-    answer = await deliver(caller, app["webhook_secret"], push(REPOSITORY, after=ONE))
+    pushed = push(REPOSITORY, after=ONE, message="Fix the basket\n\nIt was empty.")
+    answer = await deliver(caller, app["webhook_secret"], pushed)
 
     [made] = await deployments(caller)
     assert (answer.status_code, answer.json()) == (
@@ -46,6 +47,7 @@ async def test_a_push_makes_a_deployment_of_its_commit(caller: Caller) -> None:
         {"deployments": [made["id"]], "ignored": []},
     )
     assert (made["commit"], made["trigger"], made["actor"]) == (ONE, "push", "octocat")
+    assert made["commit_subject"] == "Fix the basket"
 
 
 @pytest.mark.parametrize("written", [

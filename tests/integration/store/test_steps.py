@@ -7,13 +7,14 @@ import pytest
 
 from aweigh.contract import StepReport
 from aweigh.deployments.deployment import StepState
-from aweigh.deployments.release import Image
+from aweigh.deployments.release import Commit, Image
 from aweigh.store import deployments, steps
 from aweigh.store.database import Store
 from aweigh.store.deployments import Deployment
 from tests.support.installation import IMAGE, new_application, new_deployment, start
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REPOSITORY = {"type": "git", "repository": "https://git.example.com/shop.git"}
 LATER = NOON + timedelta(seconds=3)
 
 
@@ -90,3 +91,46 @@ async def test_a_digest_that_is_known_is_kept(store: Store, deployment: str) -> 
 
     now = (await found(store, deployment)).image
     assert (now.id, now.digest) == ("sha256:2", digest)
+
+
+async def test_commit_that_a_step_found_belongs_to_the_release(store: Store) -> None:
+    application = await new_application(store, source=REPOSITORY)
+    deployment = await new_deployment(store, application)
+    await start(store, deployment)
+
+    await report(store, deployment, "fetch", commit="1" * 40)
+    unread = (await found(store, deployment)).commit
+    await report(store, deployment, "fetch", commit_subject="Fix the basket")
+    await report(store, deployment, "fetch", state=StepState.SUCCEEDED)
+    read = (await found(store, deployment)).commit
+
+    assert (unread, read) == (
+        Commit(id="1" * 40),
+        Commit(id="1" * 40, subject="Fix the basket"),
+    )
+
+
+async def test_commit_that_was_read_before_keeps_its_subject(store: Store) -> None:
+    """Its files are not fetched again where its image exists."""
+    application = await new_application(store, source=REPOSITORY)
+    asked = {"commit": "1" * 40, "commit_subject": "Fix the basket"}
+    await new_deployment(store, application, **asked)
+    other = await new_application(store, "other", source=REPOSITORY)
+
+    named = await new_deployment(store, application, commit="1" * 40)
+    resolved = await new_deployment(store, application)
+    foreign = await new_deployment(store, other, commit="1" * 40)
+    await start(store, resolved)
+    await report(store, resolved, "fetch", commit="1" * 40)
+
+    commits = [(await found(store, one)).commit for one in (named, resolved, foreign)]
+    assert [one and one.subject for one in commits] == ["Fix the basket", "Fix the basket", None]
+
+
+async def test_subject_of_a_commit_hides_the_values_of_variables(store: Store) -> None:
+    application = await new_application(store, source=REPOSITORY, env={"KEY": "hunter2-hunter2"})
+    subject = "Use hunter2-hunter2 as key"
+
+    made = await new_deployment(store, application, commit="1" * 40, commit_subject=subject)
+
+    assert (await found(store, made)).commit == Commit(id="1" * 40, subject="Use ********** as key")

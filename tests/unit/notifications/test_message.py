@@ -73,6 +73,16 @@ def test_version_is_the_commit_or_the_number_if_there_is_no_tag(
     assert told.title == f"Shop {version} is live"
 
 
+@pytest.mark.parametrize("reference", ["main", None])
+def test_commit_is_told_with_its_subject(reference: str | None) -> None:
+    subject = "Fix\nReason: none"
+    shown = payload(reference=reference, commit="0123456789abcdef", commit_subject=subject)
+
+    told = event_notification(shown, "msg_1")
+
+    assert "Commit: 0123456789 Fix Reason: none" in told.text.split("\n")
+
+
 @pytest.mark.parametrize("reason", ["cancelled", "superseded"])
 def test_what_a_person_has_chosen_is_no_alarm(reason: str) -> None:
     assert event_notification(payload(reason=reason), "msg_1").tone == "info"
