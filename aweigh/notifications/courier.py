@@ -153,7 +153,8 @@ class Courier:
                 retry_at=tx.now + pause if pause else None,
                 paused_until=tx.now + rest if rest else None,
             )  # fmt: skip
-            if is_to_be_disabled:
+        if is_to_be_disabled:
+            async with self._store.write() as tx:
                 await channels.disable(tx, attempt.channel_id, _why_disabled(failed))
         return NotDelivered(message, pause)
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from aweigh.core import grammar
@@ -22,7 +22,7 @@ from aweigh.secrets.error_text import said_by
 from aweigh.secrets.value import REVEAL
 from aweigh.secrets.vault import SealOwner
 from aweigh.store import events, notices
-from aweigh.store.database import Transaction
+from aweigh.store.database import Transaction, locking
 from aweigh.store.tables import ChannelRow, DeliveryRow
 
 _log = structlog.get_logger(__name__)
@@ -32,9 +32,10 @@ _SETTINGS: Final = "channels.settings"
 _SEALED: Final = ("settings", "secret", "old_secret")
 #: The old secret signs beside the new one for this long.
 OVERLAP: Final = timedelta(hours=24)
-#: A channel that has accepted nothing for this long is disabled, after at least so many attempts.
+#: A channel that has accepted nothing for this long is disabled, once at least so many deliveries
+#: were given up meanwhile: one message that it does not take says little about the next.
 FAILING_FOR: Final = timedelta(days=3)
-_FEWEST_FAILURES: Final = 5
+_FEWEST_GIVEN_UP: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ async def create(tx: Transaction, settings: Channel) -> OpenedChannel:
         Conflict: the name is taken.
     """
     row = ChannelRow(
-        id=new_id("chn"), kind=settings.kind, enabled=settings.enabled, failures=0,
+        id=new_id("chn"), kind=settings.kind, enabled=settings.enabled, given_up=0,
         since_event=await events.newest(tx), created_at=tx.now,
     )  # fmt: skip
     if isinstance(settings, Webhook):
@@ -97,7 +98,7 @@ async def change(tx: Transaction, row: ChannelRow, settings: Channel) -> OpenedC
         _replace_secret(tx, row, settings.secret.get_secret_value())
     if settings.enabled and not row.enabled:
         row.since_event = await events.newest(tx)
-        row.failing_since, row.failures, row.disabled_reason = None, 0, None
+        row.failing_since, row.given_up, row.disabled_reason = None, 0, None
         row.paused_until = None
     elif row.enabled and not settings.enabled:
         await _drop_waiting(tx, row.id)
@@ -195,31 +196,39 @@ async def delete(tx: Transaction, row: ChannelRow) -> None:
 
 def note_success(row: ChannelRow, now: datetime) -> None:
     row.last_success_at = now
-    row.failing_since, row.failures = None, 0
+    row.failing_since, row.given_up = None, 0
 
 
-def note_failure(row: ChannelRow, now: datetime) -> bool:
-    """Return whether the channel has accepted nothing for too long."""
+def note_failure(row: ChannelRow, now: datetime, *, gave_up: bool) -> bool:
+    """Record a failed attempt; return whether the channel has accepted nothing for too long.
+
+    `gave_up`: it was the last attempt of its delivery.
+    """
     row.failing_since = row.failing_since or now
-    row.failures += 1
-    return now - row.failing_since >= FAILING_FOR and row.failures >= _FEWEST_FAILURES
+    row.given_up += gave_up
+    return now - row.failing_since >= FAILING_FOR and row.given_up >= _FEWEST_GIVEN_UP
 
 
 async def disable(tx: Transaction, channel_id: str, reason: str) -> None:
-    """Disable a channel that accepts nothing more, and say so to the channels of kind `email`."""
-    row = await tx.locked(select(ChannelRow).where(ChannelRow.id == channel_id))
+    """Disable a channel that accepts nothing more, and say so to the channels of kind `email`.
+
+    Call it in a transaction that has locked no channel: two that are disabled at once tell each
+    other, so that all are locked in one order.
+    """
+    by_mail = and_(ChannelRow.enabled, ChannelRow.kind == ChannelKind.EMAIL)
+    query = select(ChannelRow).where(or_(ChannelRow.id == channel_id, by_mail))
+    found = await tx.session.scalars(locking(query.order_by(ChannelRow.id)))
+    rows = {one.id: one for one in found}
+    row = rows.pop(channel_id, None)
     if row is None or not row.enabled:
         return
     row.enabled, row.disabled_reason, row.updated_at = False, reason, tx.now
     await _drop_waiting(tx, row.id)
     _log.warning("a channel was disabled", channel=row.id, name=row.name, reason=reason)
-    query = select(ChannelRow.id).where(
-        ChannelRow.enabled, ChannelRow.kind == ChannelKind.EMAIL, ChannelRow.id != row.id
-    )
     content: dict[str, Any] = {
         "channel": {"id": row.id, "name": row.name, "kind": row.kind}, "reason": reason,
     }  # fmt: skip
-    for other in list(await tx.session.scalars(query)):
+    for other in rows:
         await notices.add(tx, other, NoticeKind.DISABLED, content)
 
 

@@ -7,24 +7,28 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from aweigh.core import grammar
 from aweigh.core.errors import Conflict, NotFound
 from aweigh.core.ids import new_id
 from aweigh.notifications.channel import Channel
 from aweigh.notifications.delivery import Receipt
-from aweigh.notifications.delivery_state import UNENDED, DeliveryState, NoticeKind
+from aweigh.notifications.delivery_state import DeliveryState, NoticeKind
 from aweigh.store import channels, events, notices, outbox
 from aweigh.store.database import Transaction
 from aweigh.store.events import Event
 from aweigh.store.tables import ChannelRow, DeliveryRow, OutboxRow
 
-#: Attempts are repeated for this long.
+#: Attempts are repeated for this long after the hand-over.
 REPEATED_FOR: Final = timedelta(days=1)
-#: Deliveries older than this are not attempted any more, such as those of a restored database.
+#: No attempt begins later than this after the hand-over, such as in a restored database.
 GIVEN_UP_AFTER: Final = timedelta(hours=25)
+#: A delivery waits no longer than this for its hand-over: nothing old is told in a storm, such as
+#: by a restored database.
+WAITS_FOR: Final = timedelta(days=1)
 _TOO_LATE: Final = "It could not be handed over within a day."
+_WAITED: Final = "It waited for a day: the channel accepted too few messages."
 _LOST: Final = (
     "Its workflow has ended without a record: it was terminated in Temporal, or the database was "
     "restored. Deliver it again."
@@ -71,7 +75,8 @@ async def begin(tx: Transaction, delivery_id: str) -> Attempt | None:
     if not channel.enabled and row.kind != NoticeKind.TEST:
         _end(tx, row, DeliveryState.DROPPED, channels.CHANNEL_DISABLED)
         return None
-    if row.created_at < tx.now - GIVEN_UP_AFTER:
+    released = row.released_at or row.created_at
+    if released < tx.now - GIVEN_UP_AFTER:
         _end(tx, row, DeliveryState.FAILED, row.message or _TOO_LATE)
         return None
     event = None
@@ -88,7 +93,7 @@ async def begin(tx: Transaction, delivery_id: str) -> Attempt | None:
         created_at=row.created_at, channel=channels.opened(tx, channel).settings,
         channel_id=channel.id, signing_secrets=channels.signing_secrets(tx, channel), event=event,
         content=json.loads(row.content) if row.content else None,
-        deadline=row.created_at + REPEATED_FOR,
+        deadline=released + REPEATED_FOR,
     )  # fmt: skip
 
 
@@ -136,7 +141,9 @@ async def failed(
         return False
     if receipt.status == HTTPStatus.GONE:
         return True
-    return row.kind != NoticeKind.TEST and channels.note_failure(channel, tx.now)
+    if row.kind == NoticeKind.TEST:
+        return False
+    return channels.note_failure(channel, tx.now, gave_up=retry_at is None)
 
 
 async def _locked(tx: Transaction, delivery_id: str) -> tuple[DeliveryRow, ChannelRow] | None:
@@ -161,25 +168,35 @@ def _end(tx: Transaction, row: DeliveryRow, state: DeliveryState, message: str |
 
 
 async def end_forgotten(tx: Transaction) -> None:
-    """End the deliveries that are too old to be attempted and that no workflow ended."""
-    old = (
-        DeliveryRow.state.in_(UNENDED), DeliveryRow.created_at < tx.now - GIVEN_UP_AFTER,
+    """End the deliveries that no workflow ended in time, and those that waited for too long."""
+    await _end_all(
+        tx, _TOO_LATE, DeliveryRow.state.in_((DeliveryState.SENDING, DeliveryState.RETRYING)),
+        DeliveryRow.released_at < tx.now - GIVEN_UP_AFTER,
     )  # fmt: skip
-    forgotten = select(DeliveryRow.id).where(*old)
+    await _end_all(
+        tx, _WAITED, DeliveryRow.state == DeliveryState.WAITING,
+        DeliveryRow.created_at < tx.now - WAITS_FOR,
+    )  # fmt: skip
+
+
+async def _end_all(tx: Transaction, message: str, *which: ColumnElement[bool]) -> None:
+    forgotten = select(DeliveryRow.id).where(*which)
     await tx.session.execute(
         delete(OutboxRow).where(OutboxRow.kind == outbox.NOTIFY, OutboxRow.subject.in_(forgotten))
     )
     await tx.session.execute(
         update(DeliveryRow)
-        .where(*old)
+        .where(*which)
         .values(state=DeliveryState.FAILED, ended_at=tx.now, next_attempt_at=None,
-                message=func.coalesce(DeliveryRow.message, _TOO_LATE))
+                message=func.coalesce(DeliveryRow.message, message))
     )  # fmt: skip
 
 
 async def overdue(tx: Transaction) -> list[str]:
     """Return the ids of deliveries of which nothing was recorded for long, though it should be."""
-    expected = func.coalesce(DeliveryRow.next_attempt_at, DeliveryRow.last_attempt_at)
+    expected = func.coalesce(
+        DeliveryRow.next_attempt_at, DeliveryRow.last_attempt_at, DeliveryRow.released_at
+    )
     query = select(DeliveryRow.id).where(
         DeliveryRow.state.in_((DeliveryState.SENDING, DeliveryState.RETRYING)),
         expected < tx.now - _OVERDUE_AFTER,

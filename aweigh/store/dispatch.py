@@ -16,7 +16,7 @@ from aweigh.notifications.delivery_state import UNENDED, DeliveryState
 from aweigh.store import channels, events, outbox
 from aweigh.store.channels import OpenedChannel
 from aweigh.store.database import Transaction
-from aweigh.store.deliveries import GIVEN_UP_AFTER
+from aweigh.store.deliveries import WAITS_FOR
 from aweigh.store.events import Event, Filter
 from aweigh.store.tables import (
     ApplicationRow,
@@ -43,13 +43,19 @@ _AT_ONCE: Final = 25
 _OLDEST: Final = timedelta(days=1)
 #: Deliveries of one channel that are being sent: one that hangs occupies few places.
 WINDOW: Final = 8
-#: The same while a deployment runs: deliveries and deployments share the processor.
+#: The same while a deployment runs, and deliveries of all channels that keep the processor busy:
+#: a person waits for a deployment, and a notification has a day.
 WINDOW_WHILE_DEPLOYING: Final = 1
+BUSY_WHILE_DEPLOYING: Final = 2
+#: An attempt that takes longer only waits for its receiver.
+_BUSY_FOR: Final = timedelta(seconds=5)
+#: A deployment that takes longer waits for something, too.
+_DEPLOYING_FOR: Final = timedelta(minutes=10)
 #: The same, with those that are to be repeated: neither a channel that is down nor one that limits
 #: what it takes collects thousands of repetitions.
 WINDOW_OF_REPETITIONS: Final = 100
 #: The same while the channel accepts nothing that it is sent.
-WINDOW_WHILE_FAILING: Final = 16
+WINDOW_WHILE_FAILING: Final = 4
 #: No attempt takes longer; one that seems to was lost with its workflow.
 _LONGEST_ATTEMPT: Final = timedelta(minutes=8)
 _ALL: Final = Filter()
@@ -118,32 +124,50 @@ async def releasable(tx: Transaction) -> list[str]:
         select(ChannelRow).where(ChannelRow.enabled, waiting, wants_more)
     )
     found = list(rows)
-    window = await _window(tx) if found else 0
-    return [one for row in found for one in await _releasable(tx, row, window)]
+    if not found:
+        return []
+    deploying = await _is_deploying(tx)
+    window = WINDOW_WHILE_DEPLOYING if deploying else WINDOW
+    ready = [one for row in found for one in await _releasable(tx, row, window)]
+    room = max(BUSY_WHILE_DEPLOYING - await _busy(tx), 0) if deploying else None
+    return [delivery for _, delivery in sorted(ready)[:room]]
 
 
-async def _window(tx: Transaction) -> int:
-    runs = select(DeploymentRow.id).where(DeploymentRow.state.in_(OPEN)).limit(1)
-    return WINDOW if await tx.session.scalar(runs) is None else WINDOW_WHILE_DEPLOYING
+async def _is_deploying(tx: Transaction) -> bool:
+    runs = select(DeploymentRow.id).where(
+        DeploymentRow.state.in_(OPEN),
+        func.coalesce(DeploymentRow.started_at, DeploymentRow.created_at) > tx.now - _DEPLOYING_FOR,
+    )
+    return await tx.session.scalar(runs.limit(1)) is not None
 
 
-async def _releasable(tx: Transaction, channel: ChannelRow, window: int) -> list[str]:
+async def _busy(tx: Transaction) -> int:
+    """Return how many deliveries were handed over or attempted just now."""
+    began = func.coalesce(DeliveryRow.last_attempt_at, DeliveryRow.released_at)
+    query = select(func.count()).where(
+        DeliveryRow.state == DeliveryState.SENDING, began > tx.now - _BUSY_FOR
+    )
+    return await tx.session.scalar(query) or 0
+
+
+async def _releasable(tx: Transaction, channel: ChannelRow, window: int) -> list[tuple[int, str]]:
+    """Return the events and ids of the deliveries that the channel has room for."""
     room = await _room(tx, channel, window)
     if room <= 0:
         return []
-    query = select(DeliveryRow.id).where(
+    query = select(DeliveryRow.event_id, DeliveryRow.id).where(
         DeliveryRow.channel_id == channel.id, DeliveryRow.state == DeliveryState.WAITING,
-        DeliveryRow.created_at > tx.now - GIVEN_UP_AFTER, ~_earlier_unended(),
+        DeliveryRow.created_at > tx.now - WAITS_FOR, ~_earlier_unended(),
     )  # fmt: skip
-    return list(await tx.session.scalars(query.order_by(DeliveryRow.event_id).limit(room)))
+    rows = await tx.session.execute(query.order_by(DeliveryRow.event_id).limit(room))
+    return [(event or 0, delivery) for event, delivery in rows]
 
 
 async def _room(tx: Transaction, channel: ChannelRow, window: int) -> int:
     mine = select(func.count()).where(DeliveryRow.channel_id == channel.id)
-    lost = DeliveryRow.last_attempt_at < tx.now - _LONGEST_ATTEMPT
+    began = func.coalesce(DeliveryRow.last_attempt_at, DeliveryRow.released_at)
     query = mine.where(
-        DeliveryRow.state == DeliveryState.SENDING,
-        or_(DeliveryRow.last_attempt_at.is_(None), ~lost),
+        DeliveryRow.state == DeliveryState.SENDING, began >= tx.now - _LONGEST_ATTEMPT
     )
     sending = await tx.session.scalar(query) or 0
     query = mine.where(DeliveryRow.state == DeliveryState.RETRYING)
@@ -174,7 +198,7 @@ async def release(tx: Transaction) -> int:
         await tx.session.execute(
             update(DeliveryRow)
             .where(DeliveryRow.id.in_(found), DeliveryRow.state == DeliveryState.WAITING)
-            .values(state=DeliveryState.SENDING)
+            .values(state=DeliveryState.SENDING, released_at=tx.now)
         )
         await tx.insert(*(outbox.new(tx, outbox.NOTIFY, one) for one in found))
     return len(found)

@@ -22,7 +22,7 @@ async def add(
     row = DeliveryRow(
         id=new_id("dlv"), channel_id=channel_id, kind=kind, content=json.dumps(content),
         message_id=message_id or new_id("msg"), state=DeliveryState.SENDING, attempts=0,
-        created_at=tx.now,
+        created_at=tx.now, released_at=tx.now,
     )  # fmt: skip
     await tx.insert(row)
     await tx.insert(outbox.new(tx, outbox.NOTIFY, row.id))

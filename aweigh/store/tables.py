@@ -214,7 +214,8 @@ class ChannelRow(Base):
     last_success_at: Mapped[datetime | None]
     #: Of the attempts since the last success.
     failing_since: Mapped[datetime | None]
-    failures: Mapped[int] = mapped_column(default=0)
+    #: Deliveries that were given up since the last success.
+    given_up: Mapped[int] = mapped_column(default=0)
     #: It asked for this pause (`Retry-After`): nothing more is handed over before.
     paused_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -244,6 +245,8 @@ class DeliveryRow(Base):
     message_id: Mapped[str]
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
+    #: When its hand-over to Temporal was requested: it is attempted for a day from then on.
+    released_at: Mapped[datetime | None]
     status: Mapped[int | None]
     message: Mapped[str | None] = mapped_column(Text)
     response: Mapped[str | None] = mapped_column(Text)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ _SECONDS: Final = 90.0
 _AT_ONCE: Final = 16
 #: Children for one target, so that one that hangs leaves room for the others.
 _FOR_ONE: Final = 4
+#: Children for all targets that took longer than this at last, so that many that hang do, too.
+_FOR_SLOW: Final = _AT_ONCE // 2
+_SLOW_SECONDS: Final = 5.0
 _MOST_REPORTED: Final = 256 * 1024
 #: Where OpenSSL looks for certificates; nothing else of the environment is passed on.
 _PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -35,12 +39,24 @@ class _Target:
 
 
 class Children:
-    """`command`: the program that takes an order and prints a report."""
+    """`command`: the program that takes an order and prints a report.
 
-    def __init__(self, command: Sequence[str] = _COMMAND, *, seconds: float = _SECONDS) -> None:
+    `slow_seconds`: a target that takes longer shares fewer places with others like it.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = _COMMAND,
+        *,
+        seconds: float = _SECONDS,
+        slow_seconds: float = _SLOW_SECONDS,
+    ) -> None:
         self._command = tuple(command)
         self._seconds = seconds
+        self._slow_seconds = slow_seconds
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slow_slots = asyncio.Semaphore(_FOR_SLOW)
+        self._slow: set[str] = set()
         self._of_targets: dict[str, _Target] = {}
 
     async def send(self, target: str, order: Order) -> Report:
@@ -49,8 +65,24 @@ class Children:
         Raises:
             ChildFailed
         """
-        async with self._slot(target), self._slots:
+        async with self._slot(target):
+            while target not in self._slow:
+                async with self._slots:
+                    if target not in self._slow:  # which others may have found meanwhile
+                        return await self._timed(target, order)
+            async with self._slow_slots, self._slots:
+                return await self._timed(target, order)
+
+    async def _timed(self, target: str, order: Order) -> Report:
+        """Run a child, and remember whether its target is slow."""
+        began = time.monotonic()
+        try:
             return await self._run(order)
+        finally:
+            if time.monotonic() - began > self._slow_seconds:
+                self._slow.add(target)
+            else:
+                self._slow.discard(target)
 
     @asynccontextmanager
     async def _slot(self, target: str) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,6 +33,7 @@ MATRIX = channel(
 )
 ZULIP = channel("apprise", url=f"zulip://bot@org/{'A1' * 16}/ops")
 ALL = [SLACK, DISCORD, TEAMS, TELEGRAM, NTFY, PUSHOVER, GOTIFY, MATTERMOST, MATRIX, ZULIP]
+ORDER = Order(id="1", thread="", title="", body="", format="text", tone="info", private=[])
 ids = [str(one.kind) for one in ALL]
 
 
@@ -251,8 +253,7 @@ async def test_order_is_passed_neither_in_arguments_nor_in_the_environment() -> 
     children = Children(["/bin/sh", "-c", "cat >/dev/null; env; exit 1"])
 
     with pytest.raises(ChildFailed):
-        await children.send("x", Order(id="1", thread="", title="", body="", format="text",
-                                       tone="info", private=[]))  # fmt: skip
+        await children.send("x", ORDER)
 
 
 async def test_target_that_hangs_leaves_room_for_others() -> None:
@@ -265,6 +266,27 @@ async def test_target_that_hangs_leaves_room_for_others() -> None:
 
     for _ in range(3):
         await sender.send(NTFY, notification())
+
+    assert not any(one.done() for one in hanging)
+    for one in hanging:
+        one.cancel()
+    await asyncio.wait(hanging)
+
+
+async def test_many_targets_that_hang_leave_room_for_others(tmp_path: Path) -> None:
+    hangs = tmp_path / "hangs"
+    hang = f"if [ -e {hangs} ] && ! grep -q push; then exec sleep 1000; fi"
+    script = hang + "; echo '{\"accepted\": true}'"
+    children = Children(["/bin/sh", "-c", script], slow_seconds=0)
+    targets = [f"chat-{number}" for number in range(40)]
+    for target in targets:  # found to be slow
+        await children.send(target, ORDER)
+    hangs.touch()
+    hanging = [asyncio.ensure_future(children.send(one, ORDER)) for one in targets]
+    await asyncio.sleep(0)
+
+    for number in range(3):
+        await children.send(f"push-{number}", Order(**ORDER | {"title": "push"}))
 
     assert not any(one.done() for one in hanging)
     for one in hanging:

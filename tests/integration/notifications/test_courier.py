@@ -109,7 +109,7 @@ async def test_final_answer_ends_the_delivery(made: Round) -> None:
 async def test_no_attempt_follows_after_a_day(made: Round) -> None:
     async with made.store.write() as tx:
         late = tx.now - timedelta(hours=24, seconds=1)
-        await tx.session.execute(update(DeliveryRow).values(created_at=late))
+        await tx.session.execute(update(DeliveryRow).values(released_at=late))
     made.senders.answers = [refused(500)]
 
     assert (await made.fail()).again_in is None
@@ -140,7 +140,7 @@ async def test_receiver_that_is_gone_disables_the_channel_and_is_told_by_mail(
 async def test_channel_that_accepts_nothing_for_three_days_is_disabled(made: Round) -> None:
     async with made.store.write() as tx:
         since = tx.now - timedelta(days=3)
-        await tx.session.execute(update(ChannelRow).values(failing_since=since, failures=20))
+        await tx.session.execute(update(ChannelRow).values(failing_since=since, given_up=2))
     made.senders.answers = [DeliveryFailed("no answer", NO_ANSWER)]
 
     await made.fail()

@@ -11,7 +11,7 @@ from aweigh.deployments.deployment import EventKind
 from aweigh.notifications.channel import Email
 from aweigh.notifications.delivery import Receipt
 from aweigh.notifications.delivery_state import NoticeKind
-from aweigh.store import channels, deliveries, outbox, retention
+from aweigh.store import channels, deliveries, dispatch, outbox, retention
 from aweigh.store.database import Store
 from aweigh.store.tables import ChannelRow, DeliveryRow, EventRow
 from tests.support.channels import (
@@ -89,7 +89,7 @@ async def test_an_accepted_delivery_ends(store: Store, channel: str, delivery: s
     row, told = await row_of(store, delivery), await channel_row(store, channel)
     assert (row.state, row.attempts, row.status, row.duration_ms) == ("delivered", 2, 204, 12)
     assert (row.message, row.next_attempt_at, row.ended_at) == (None, None, told.last_success_at)
-    assert (told.failing_since, told.failures) == (None, 0)
+    assert (told.failing_since, told.given_up) == (None, 0)
     assert await begin(store, delivery) is None
 
 
@@ -121,11 +121,26 @@ async def test_a_channel_that_fails_for_three_days_is_to_be_disabled(
     store: Store, channel: str
 ) -> None:
     application = await new_application(store)
-    for hours, disabled in ((0, False), (20, False), (40, False), (60, False), (73, True)):
+    attempts = ((0, False, False), (20, True, False), (40, False, False), (73, True, True))
+    for hours, again, disabled in attempts:
         await new_deployment(store, application)
         await dispatched(store)
         newest = (await deliveries_of(store, channel))[-1].id
-        assert await fail(store, newest, later=timedelta(hours=hours)) is disabled
+        later = timedelta(hours=hours)
+        assert await fail(store, newest, later=later, again=again) is disabled
+
+
+async def test_two_deliveries_are_given_up_before_a_quiet_channel_is_disabled(
+    store: Store, channel: str, delivery: str
+) -> None:
+    assert not await fail(store, delivery, again=False)
+    await new_deployment(store, await new_application(store, "quiet"))
+    await dispatched(store)
+    newest = (await deliveries_of(store, channel))[-1].id
+
+    for number in range(20):
+        assert not await fail(store, newest, later=timedelta(days=10, minutes=number))
+    assert await fail(store, newest, later=timedelta(days=11), again=False)
 
 
 async def test_a_success_in_between_keeps_a_channel(store: Store, channel: str) -> None:
@@ -208,6 +223,19 @@ async def test_notices_go_by_their_age(store: Store, channel: str) -> None:
             await retention.forget(replace(tx, now=tx.now + timedelta(days=days)), timedelta(90))
         assert len(await deliveries_of(store, channel)) == left
     assert await begin(store, made.id) is None
+
+
+async def test_the_day_of_a_delivery_begins_with_its_hand_over(store: Store, channel: str) -> None:
+    await new_deployment(store, await new_application(store))
+    async with store.write() as tx:
+        await dispatch.dispatch(tx)
+        await dispatch.release(replace(tx, now=tx.now + timedelta(hours=20)))
+    [row] = await deliveries_of(store, channel)
+
+    attempt = await begin(store, row.id, later=timedelta(hours=43))
+
+    assert attempt is not None
+    assert attempt.deadline == row.created_at + timedelta(hours=44)
 
 
 async def test_a_delivery_that_was_handed_over_too_late_fails(store: Store, delivery: str) -> None:

@@ -121,8 +121,27 @@ async def test_deliveries_of_a_restored_database_end(
         await outbox.put(tx, outbox.NOTIFY, delivery)
         await deliveries.end_forgotten(replace(tx, now=tx.now + timedelta(hours=26)))
 
-    first = await row_of(store, delivery)
-    assert (first.state, first.message) == ("failed", "500 no")
-    other = await row_of(store, second.id)
-    assert (other.state, other.message) == ("failed", "It could not be handed over within a day.")
+    first, other = await row_of(store, delivery), await row_of(store, second.id)
+    assert (first.state, first.message, other.state) == ("failed", "500 no", "failed")
+    assert other.message == "It waited for a day: the channel accepted too few messages."
     assert await due(store) == []
+
+
+async def test_a_delivery_whose_attempt_never_began_is_compared_with_its_workflow(
+    store: Store,
+) -> None:
+    """Its workflow was terminated while no control worker ran, or the database was restored."""
+    channel = await new_channel(store)
+    application = await new_application(store, "silent")
+    await new_deployment(store, application)
+    await dispatched(store)
+    [made] = await deliveries_of(store, channel)
+    async with store.write() as tx:
+        long_ago = tx.now - timedelta(minutes=11)
+        await outbox.close(tx, outbox.NOTIFY, made.id)
+        await tx.session.execute(update(DeliveryRow).values(released_at=long_ago))
+    workflow = notification_id(made.id, "deployment.created", "silent", 1)
+
+    await compare(store, FakeExecutions({workflow: WorkflowStatus.CLOSED}))
+
+    assert (await row_of(store, made.id)).state == "failed"
