@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -26,11 +27,11 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Sequence[Table]]]] = {
 }
 
 
-async def run(name: str, *, quick: bool) -> Section:
+async def run(name: str, **how: Any) -> Section:
     with closing(docker.APIClient(base_url=SOCKET, version="auto")) as client:
         here = circumstances(client)
     with tempfile.TemporaryDirectory(prefix="aweigh-bench-") as directory:
-        tables = await BENCHMARKS[name](Path(directory), quick=quick)
+        tables = await BENCHMARKS[name](Path(directory), **how)
     return Section(name=name, circumstances=here, tables=tables)
 
 
@@ -40,11 +41,16 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="few repetitions; the figures are shown, not written"
     )
+    parser.add_argument(
+        "--events", type=int, default=notifications.EVENTS,
+        help="for notifications: so many events (default: %(default)s)",
+    )  # fmt: skip
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is cleaned up then, too
     for name in options.only or BENCHMARKS:
         print(f"Measuring: {name} ...", flush=True)
-        section = asyncio.run(run(name, quick=options.quick))
+        how = {"events": options.events} if name == "notifications" else {}
+        section = asyncio.run(run(name, quick=options.quick, **how))
         print(f"\n{section.markdown()}\n", flush=True)
         if not options.quick:
             PAGE.write_text(put(PAGE.read_text(), section))
