@@ -145,7 +145,9 @@ async def _busy(tx: Transaction) -> int:
     """Return how many deliveries were handed over or attempted just now."""
     began = func.coalesce(DeliveryRow.last_attempt_at, DeliveryRow.released_at)
     query = select(func.count()).where(
-        DeliveryRow.state == DeliveryState.SENDING, began > tx.now - _BUSY_FOR
+        DeliveryRow.channel_id.in_(select(ChannelRow.id)),  # by the index of what is released
+        DeliveryRow.state == DeliveryState.SENDING,
+        began > tx.now - _BUSY_FOR,
     )
     return await tx.session.scalar(query) or 0
 
