@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -120,7 +121,8 @@ class Courier:
             )
         payload = event_payload(attempt.event, self._settings)
         log = await self._last_lines(attempt.event)
-        return event_notification(payload, attempt.message_id, log)
+        told = event_notification(payload, attempt.message_id, log)
+        return replace(told, answered=attempt.answered)
 
     async def _last_lines(self, event: Event) -> list[str]:
         """Return the end of a failed deployment's log, masked once more."""

@@ -27,6 +27,8 @@ class Notification:
     links: tuple[tuple[str, str], ...] = ()
     #: Messages of the same thread belong to one deployment; "" for none.
     thread: str = ""
+    #: What the receiver answered to the first one of the thread, as far as it is kept.
+    answered: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ class Attempt:
     #: None for a notice, which has its content instead.
     event: Event | None
     content: Mapping[str, Any] | None
+    #: To the first message about the same deployment; "" if there is none.
+    answered: str
     #: No attempt is made after it.
     deadline: datetime
 
@@ -92,9 +94,21 @@ async def begin(tx: Transaction, delivery_id: str) -> Attempt | None:
         delivery_id=row.id, number=row.attempts, message_id=row.message_id, kind=row.kind,
         created_at=row.created_at, channel=channels.opened(tx, channel).settings,
         channel_id=channel.id, signing_secrets=channels.signing_secrets(tx, channel), event=event,
-        content=json.loads(row.content) if row.content else None,
+        content=json.loads(row.content) if row.content else None, answered=await _answered(tx, row),
         deadline=released + REPEATED_FOR,
     )  # fmt: skip
+
+
+async def _answered(tx: Transaction, row: DeliveryRow) -> str:
+    """Return what the receiver answered to the first message about the same deployment."""
+    if row.deployment_id is None:
+        return ""
+    query = select(DeliveryRow.response).where(
+        DeliveryRow.deployment_id == row.deployment_id,
+        DeliveryRow.channel_id == row.channel_id,
+        DeliveryRow.state == DeliveryState.DELIVERED,
+    )
+    return await tx.session.scalar(query.order_by(DeliveryRow.id).limit(1)) or ""
 
 
 async def delivered(tx: Transaction, delivery_id: str, receipt: Receipt) -> None:

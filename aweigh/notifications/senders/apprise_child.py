@@ -50,7 +50,7 @@ def _stop(*_: object) -> None:
 
 def _service(order: Order, report: Report) -> Any:
     """Return apprise's object for the address; None if it takes no such address."""
-    bound_requests(report)
+    bound_requests(report, order["answered"])
     module = importlib.import_module(f"apprise.plugins.{order['module']}")
     from apprise import AppriseAsset
     from apprise.plugins.base import NotifyBase

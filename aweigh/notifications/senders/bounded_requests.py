@@ -1,5 +1,6 @@
 """Requests of apprise, bounded: no redirects or proxies, TLS verified, 64 KB of an answer."""
 
+import json
 import signal
 import ssl
 from typing import Any, Final
@@ -10,6 +11,7 @@ import urllib3
 
 from aweigh.notifications.senders.child_messages import Report
 from aweigh.notifications.senders.connection_words import connection_words
+from aweigh.notifications.senders.replies import reference
 
 _MOST_READ: Final = 64 * 1024
 _REPORTED: Final = 8 * 1024
@@ -25,15 +27,19 @@ class Stop(BaseException):
     """Ends the sending at once; apprise would go on after an `Exception`."""
 
 
-def bound_requests(report: Report) -> None:
-    """Have all requests of this process be bounded, and their answers reported."""
-    _Session.report = report
+def bound_requests(report: Report, answered: str) -> None:
+    """Have all requests of this process be bounded, and their answers reported.
+
+    `answered`: to an earlier message, to which this one refers.
+    """
+    _Session.report, _Session.answered = report, answered
     requests.Session = requests.sessions.Session = _Session  # type: ignore[misc]
 
 
 class _Session(requests.Session):
     #: Of the one message that this process sends.
     report: Report
+    answered: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +51,8 @@ class _Session(requests.Session):
             "stream": True, "timeout": (_CONNECTING, _READING),
         }  # fmt: skip
         report = self.report
+        if fields := reference(str(request.url), self.answered):
+            request.prepare_body(None, None, json=json.loads(request.body or "{}") | fields)
         report.host = urlsplit(str(request.url)).hostname or ""
         report.status, report.body, report.message = None, "", None
         report.location, report.retry_after = "", None

@@ -20,6 +20,8 @@ class Order(TypedDict):
     #: The notification's, the same in every attempt.
     id: str
     thread: str
+    #: What the receiver answered to the first message of the thread.
+    answered: str
     title: str
     body: str
     format: Literal["text", "html"]

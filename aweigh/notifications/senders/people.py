@@ -52,9 +52,9 @@ class PeopleSender:
         kind = ChannelKind(channel.kind)
         rendering = render(kind, notification)
         order = Order(
-            id=notification.id, thread=notification.thread, title=rendering.title,
-            body=rendering.body, format=rendering.format, tone=notification.tone,
-            private=self._private,
+            id=notification.id, thread=notification.thread, answered=notification.answered,
+            title=rendering.title, body=rendering.body, format=rendering.format,
+            tone=notification.tone, private=self._private,
         )  # fmt: skip
         if isinstance(channel, Email):
             order["mail"] = _mail(channel)

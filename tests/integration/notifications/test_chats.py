@@ -1,19 +1,14 @@
 """Chats, as far as apprise speaks to them: each receiver gets what its documentation wants."""
 
-import asyncio
 import json
 import ssl
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from aweigh.notifications.channel import Channel
-from aweigh.notifications.senders.child import ChildFailed, Children
-from aweigh.notifications.senders.child_messages import Order
-from aweigh.notifications.senders.people import PeopleSender
-from tests.support.notifying import LOOPBACK, channel, failure, notification, people
+from tests.support.notifying import channel, failure, notification, people
 from tests.support.receivers import Answer, Misbehaviour, Request, receiver
 
 SLACK = channel("slack", url="https://hooks.slack.com/services/T12345678/B12345678/abcDEFghiJKL")
@@ -33,7 +28,6 @@ MATRIX = channel(
 )
 ZULIP = channel("apprise", url=f"zulip://bot@org/{'A1' * 16}/ops")
 ALL = [SLACK, DISCORD, TEAMS, TELEGRAM, NTFY, PUSHOVER, GOTIFY, MATTERMOST, MATRIX, ZULIP]
-ORDER = Order(id="1", thread="", title="", body="", format="text", tone="info", private=[])
 ids = [str(one.kind) for one in ALL]
 
 
@@ -233,62 +227,31 @@ async def test_unknown_certificate_is_rejected(
     assert "The TLS certificate of push.test was rejected: " in str(error)
 
 
-async def test_child_that_hangs_is_killed(tls: ssl.SSLContext) -> None:
-    children = Children(["/bin/sh", "-c", "sleep 1000"], seconds=0.3)
-    error = await failure(PeopleSender(LOOPBACK, children).send(GOTIFY, notification()))
+@pytest.mark.parametrize(
+    ("chat", "answered", "field", "expected"),
+    [
+        (
+            TELEGRAM, '{"ok":true,"result":{"message_id":42,"from":{"id":7,"is_bot":tr',
+            "reply_parameters", {"message_id": 42, "allow_sending_without_reply": True},
+        ),
+        (
+            MATRIX, '{"event_id": "$first:matrix.test"}',
+            "m.relates_to",
+            {
+                "rel_type": "m.thread", "event_id": "$first:matrix.test", "is_falling_back": True,
+                "m.in_reply_to": {"event_id": "$first:matrix.test"},
+            },
+        ),
+        (TELEGRAM, '{"event_id": "$first"}', "reply_parameters", None),
+        (MATRIX, '{"message_id": 42}', "m.relates_to", None),
+        (MATTERMOST, '{"message_id": 42, "event_id": "$first"}', "reply_parameters", None),
+    ],
+)  # fmt: skip
+async def test_message_refers_to_the_first_one_about_its_deployment(
+    tls: ssl.SSLContext, chat: Channel, answered: str, field: str, expected: Any
+) -> None:
+    async with receiver(behave, tls=tls) as place:
+        await people(place.port).send(chat, notification(answered=answered))
 
-    assert str(error) == "The process that sends the message took more than 0.3 seconds."
-    assert not error.is_final
-
-
-@pytest.mark.parametrize("script", ["exit 3", "echo nonsense", "echo '{\"x\": 1}'"])
-async def test_child_that_reports_nothing_is_a_failure(script: str) -> None:
-    children = Children(["/bin/sh", "-c", script])
-    error = await failure(PeopleSender(LOOPBACK, children).send(GOTIFY, notification()))
-
-    assert "The process that sends the message ended with code" in str(error)
-
-
-async def test_order_is_passed_neither_in_arguments_nor_in_the_environment() -> None:
-    children = Children(["/bin/sh", "-c", "cat >/dev/null; env; exit 1"])
-
-    with pytest.raises(ChildFailed):
-        await children.send("x", ORDER)
-
-
-async def test_target_that_hangs_leaves_room_for_others() -> None:
-    script = "if grep -q push.test; then exec sleep 1000; else echo '{\"accepted\": true}'; fi"
-    sender = PeopleSender(LOOPBACK, Children(["/bin/sh", "-c", script]))
-    hanging = [
-        asyncio.ensure_future(failure(sender.send(GOTIFY, notification()))) for _ in range(40)
-    ]
-    await asyncio.sleep(0)
-
-    for _ in range(3):
-        await sender.send(NTFY, notification())
-
-    assert not any(one.done() for one in hanging)
-    for one in hanging:
-        one.cancel()
-    await asyncio.wait(hanging)
-
-
-async def test_many_targets_that_hang_leave_room_for_others(tmp_path: Path) -> None:
-    hangs = tmp_path / "hangs"
-    hang = f"if [ -e {hangs} ] && ! grep -q push; then exec sleep 1000; fi"
-    script = hang + "; echo '{\"accepted\": true}'"
-    children = Children(["/bin/sh", "-c", script], slow_seconds=0)
-    targets = [f"chat-{number}" for number in range(40)]
-    for target in targets:  # found to be slow
-        await children.send(target, ORDER)
-    hangs.touch()
-    hanging = [asyncio.ensure_future(children.send(one, ORDER)) for one in targets]
-    await asyncio.sleep(0)
-
-    for number in range(3):
-        await children.send(f"push-{number}", Order(**ORDER | {"title": "push"}))
-
-    assert not any(one.done() for one in hanging)
-    for one in hanging:
-        one.cancel()
-    await asyncio.wait(hanging)
+        sent = json.loads(place.requests[-1].body)
+    assert sent.get(field) == expected

@@ -159,8 +159,8 @@ async def test_private_addresses_among_public_ones_are_skipped() -> None:
 
 async def run_child(module: str, url: str) -> Report:
     """Have a child send by any module of apprise, as if the list of schemas allowed it."""
-    whole = Order(id="msg_1", thread="", title="t", body="b", format="text", tone="info",
-                  private=[], module=module, url=url)  # fmt: skip
+    whole = Order(id="msg_1", thread="", answered="", title="t", body="b", format="text",
+                  tone="info", private=[], module=module, url=url)  # fmt: skip
     command = [sys.executable, "-I", "-m", "aweigh.notifications.senders.apprise_child"]
     return await Children(command).send("x", whole)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete
 
-from aweigh.core.errors import Conflict, NotFound, Unreadable
+from aweigh.core.errors import Unreadable
 from aweigh.deployments.deployment import EventKind
 from aweigh.notifications.channel import Email
 from aweigh.notifications.delivery import Receipt
@@ -245,70 +245,6 @@ async def test_a_delivery_that_was_handed_over_too_late_fails(store: Store, deli
     assert (row.state, row.message) == ("failed", "It could not be handed over within a day.")
 
 
-async def test_a_test_reaches_a_disabled_channel(store: Store) -> None:
-    channel = await new_channel(store, enabled=False)
-    async with store.write() as tx:
-        made = await deliveries.test(tx, await channels.find_row(tx, channel))
-
-    attempt = await begin(store, made.id)
-
-    assert attempt is not None
-    assert (attempt.kind, attempt.event) == (NoticeKind.TEST, None)
-    assert attempt.content == {"channel": {"id": channel, "name": "ops", "kind": "webhook"}}
-
-
-async def test_tests_that_fail_do_not_count_against_a_channel(store: Store, channel: str) -> None:
-    async with store.write() as tx:
-        made = await deliveries.test(tx, await channels.find_row(tx, channel))
-
-    await fail(store, made.id, again=False)
-
-    assert (await channel_row(store, channel)).failing_since is None
-
-
-async def test_a_redelivery_is_a_new_delivery_of_the_same_message(
-    store: Store, channel: str, delivery: str
-) -> None:
-    await deliver(store, delivery)
-    async with store.write() as tx:
-        row = await channels.find_row(tx, channel)
-        again = (await deliveries.redeliver(tx, row, delivery)).id
-    await dispatched(store)
-
-    first, second = await deliveries_of(store, channel)
-    assert (first.id, second.id) == (delivery, again)
-    assert (first.state, second.state) == ("delivered", "sending")
-    assert first.message_id == second.message_id
-    attempt = await begin(store, again)
-    assert attempt is not None
-    assert attempt.number == 1
-
-
-async def test_what_has_not_ended_is_not_delivered_again(
-    store: Store, channel: str, delivery: str
-) -> None:
-    other = await new_channel(store, name="other")
-    async with store.write() as tx:
-        row = await channels.find_row(tx, channel)
-        with pytest.raises(Conflict, match="has not ended"):
-            await deliveries.redeliver(tx, row, delivery)
-        with pytest.raises(NotFound):
-            await deliveries.redeliver(tx, await channels.find_row(tx, other), delivery)
-        with pytest.raises(NotFound):
-            await deliveries.redeliver(tx, row, "dlv_x")
-
-
-async def test_a_disabled_channel_gets_nothing_again(
-    store: Store, channel: str, delivery: str
-) -> None:
-    await deliver(store, delivery)
-    async with store.write() as tx:
-        row = await channels.find_row(tx, channel, lock=True)
-        await channels.change(tx, row, channel_of(enabled=False))
-        with pytest.raises(Conflict, match="is disabled"):
-            await deliveries.redeliver(tx, row, delivery)
-
-
 async def test_unreadable_settings_are_reported(store: Store, delivery: str, channel: str) -> None:
     async with store.write() as tx:
         (await channels.find_row(tx, channel, lock=True)).settings = "v1:00000000:lost"
@@ -325,3 +261,23 @@ async def test_the_last_delivery_of_a_channel_is_remembered(
     told = (await channel_row(store, channel)).last_delivery
     assert told is not None
     assert '"state": "retrying", "status": 500, "message": "500 no"' in told
+
+
+async def test_a_message_is_told_what_was_answered_to_the_first_one(
+    store: Store, channel: str
+) -> None:
+    deployment = await new_deployment(store, await new_application(store))
+    other = await new_channel(store, name="other")
+    await start(store, deployment)
+    await dispatched(store)
+    answered = []
+    for one in (other, channel, channel):
+        row = next(row for row in await deliveries_of(store, one) if row.state == "sending")
+        attempt = await begin(store, row.id)
+        assert attempt is not None
+        answered.append(attempt.answered)
+        async with store.write() as tx:
+            await deliveries.delivered(tx, row.id, replace(TAKEN, response=f"by {one}"))
+        await dispatched(store)
+
+    assert answered == ["", "", f"by {channel}"]
