@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from aweigh.notifications.senders.child_messages import Order, Report
@@ -18,7 +18,8 @@ _COMMAND: Final = (sys.executable, "-I", "-m", "aweigh.notifications.senders.app
 #: The child ends by itself: after 15 seconds, and those that a mail's server may take with it.
 _SECONDS: Final = 90.0
 _AT_ONCE: Final = 16
-#: Children for one target, so that one that hangs leaves room for the others.
+#: Children for one target, so that one that hangs leaves room for the others; a single one until it
+#: is known whether it does.
 _FOR_ONE: Final = 4
 #: Children for all targets that took longer than this at last, so that many that hang do, too.
 _FOR_SLOW: Final = _AT_ONCE // 2
@@ -34,7 +35,7 @@ class ChildFailed(Exception):
 
 @dataclass
 class _Target:
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FOR_ONE))
+    slots: asyncio.Semaphore
     users: int = 0
 
 
@@ -56,7 +57,8 @@ class Children:
         self._slow_seconds = slow_seconds
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._slow_slots = asyncio.Semaphore(_FOR_SLOW)
-        self._slow: set[str] = set()
+        #: What is known of each target.
+        self._is_slow: dict[str, bool] = {}
         self._of_targets: dict[str, _Target] = {}
 
     async def send(self, target: str, order: Order) -> Report:
@@ -66,9 +68,9 @@ class Children:
             ChildFailed
         """
         async with self._slot(target):
-            while target not in self._slow:
+            while not self._is_slow.get(target):
                 async with self._slots:
-                    if target not in self._slow:  # which others may have found meanwhile
+                    if not self._is_slow.get(target):  # which others may have found meanwhile
                         return await self._timed(target, order)
             async with self._slow_slots, self._slots:
                 return await self._timed(target, order)
@@ -76,17 +78,26 @@ class Children:
     async def _timed(self, target: str, order: Order) -> Report:
         """Run a child, and remember whether its target is slow."""
         began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        found_slow = loop.call_later(self._slow_seconds, self._learn, target, True)
         try:
             return await self._run(order)
         finally:
-            if time.monotonic() - began > self._slow_seconds:
-                self._slow.add(target)
-            else:
-                self._slow.discard(target)
+            found_slow.cancel()
+            self._learn(target, time.monotonic() - began > self._slow_seconds)
+
+    def _learn(self, target: str, is_slow: bool) -> None:
+        if target not in self._is_slow:
+            for _ in range(_FOR_ONE - 1):
+                self._of_targets[target].slots.release()
+        self._is_slow[target] = is_slow
 
     @asynccontextmanager
     async def _slot(self, target: str) -> AsyncIterator[None]:
-        of_target = self._of_targets.setdefault(target, _Target())
+        if target not in self._of_targets:
+            places = _FOR_ONE if target in self._is_slow else 1
+            self._of_targets[target] = _Target(asyncio.Semaphore(places))
+        of_target = self._of_targets[target]
         of_target.users += 1
         try:
             async with of_target.slots:

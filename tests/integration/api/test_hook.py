@@ -23,7 +23,8 @@ async def test_a_call_is_answered_with_its_deployment(caller: Caller) -> None:
     assert made == {
         "id": IsStr(regex=r"dep_[0-9a-v]{26}"), "application": {"id": shop["id"], "name": "shop"},
         "server": "local", "sequence": 1, "state": "created", "reason": None, "message": None,
-        "trigger": "hook", "actor": "hook", "reference": "v2", "commit": None, "commit_subject": None,
+        "trigger": "hook", "actor": "hook", "reference": "v2", "commit": None,
+        "commit_subject": None,
         "image": {"reference": f"{IMAGE}:v2", "id": None, "digest": None}, "attempts": 0,
         "created_at": IsDatetime(iso_string=True), "started_at": None, "finished_at": None,
         "retry_of": None, "superseded_by": None, "steps": [],

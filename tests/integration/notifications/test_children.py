@@ -81,3 +81,22 @@ async def test_many_targets_that_hang_leave_room_for_others(tmp_path: Path) -> N
     for one in hanging:
         one.cancel()
     await asyncio.wait(hanging)
+
+
+async def test_many_unknown_targets_that_hang_let_others_through_soon(tmp_path: Path) -> None:
+    """As after a restart: nothing is known of any of them."""
+    script = "if ! grep -q push; then exec sleep 1000; fi; echo '{\"accepted\": true}'"
+    children = Children(["/bin/sh", "-c", script], seconds=2, slow_seconds=1)
+    hanging = [
+        asyncio.ensure_future(children.send(f"chat-{number % 20}", ORDER)) for number in range(80)
+    ]
+    await asyncio.sleep(0)
+
+    await children.send("push", Order(**ORDER | {"title": "push"}))
+
+    ended = [one for one in hanging if one.done()]
+    assert len(ended) <= 20
+    for one in hanging:
+        one.cancel()
+    await asyncio.wait(hanging)
+    assert all(one.cancelled() or isinstance(one.exception(), ChildFailed) for one in hanging)
