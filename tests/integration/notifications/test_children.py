@@ -95,8 +95,8 @@ async def test_many_unknown_targets_that_hang_let_others_through_soon(tmp_path: 
     await children.send("push", Order(**ORDER | {"title": "push"}))
 
     ended = [one for one in hanging if one.done()]
-    assert len(ended) <= 20
     for one in hanging:
         one.cancel()
     await asyncio.wait(hanging)
-    assert all(one.cancelled() or isinstance(one.exception(), ChildFailed) for one in hanging)
+    assert len(ended) <= 20
+    assert all(isinstance(one.exception(), ChildFailed) for one in ended)
