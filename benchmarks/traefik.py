@@ -16,7 +16,7 @@ from aweigh.routing.proxy import ProxyPlan, arguments
 from aweigh.routing.route import GENERATION_HEADER, PROBE_HEADER, Generation, Routing, render
 from benchmarks.background import program, until_listening
 from benchmarks.plain_docker import APPLICATION, HEALTH, HOST, PORT, PlainContainer
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 POLL_SECONDS = 0.02
 SETTINGS = ApplicationSettings.model_validate(

@@ -16,8 +16,9 @@ from examples.demo.image import PYTHON, make_image
 from tests.support.checkpoint import gateway_of
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, containers, until
+from tests.support.ports import free_ports
 from tests.support.programs import runs
-from tests.support.stack import Stack, free_ports
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
 

@@ -9,8 +9,8 @@ import pytest
 from tests.support.faulty_proxy import Fault
 from tests.support.images import Variant
 from tests.support.outside import ask, step
+from tests.support.ports import free_ports
 from tests.support.registry import USER
-from tests.support.stack import free_ports
 from tests.support.world import World, assert_says
 
 pytestmark = pytest.mark.docker

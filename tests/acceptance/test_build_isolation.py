@@ -18,8 +18,9 @@ from tests.support.git_server import GitServer
 from tests.support.load import Run, running
 from tests.support.moment import container_starts, go_on, stand_still, stopping
 from tests.support.outside import containers
+from tests.support.ports import free_ports
 from tests.support.shop import Shop, fast_flows, lost
-from tests.support.stack import free_ports, running_stack
+from tests.support.stack import running_stack
 
 pytestmark = pytest.mark.docker
 _ROOM = 2 * 1024**3

@@ -9,9 +9,9 @@ from examples.demo.image import PYTHON
 from tests.support.checkpoint import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.outside import containers, progress_in_temporal, step, swept, until
+from tests.support.ports import free_ports
 from tests.support.registry import PASSWORD, USER
 from tests.support.resetting import reset_to
-from tests.support.stack import free_ports
 from tests.support.world import LAYER, World
 
 pytestmark = pytest.mark.docker

@@ -14,8 +14,9 @@ from docker.models.containers import Container
 from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, change, containers, failing, starts_and_ends, until
+from tests.support.ports import free_ports
 from tests.support.reconciling import reconcile
-from tests.support.stack import Stack, free_ports
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.docker
 

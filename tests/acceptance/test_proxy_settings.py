@@ -10,7 +10,8 @@ import pytest
 from examples.demo.image import make_image
 from tests.support.images import temporary_repository
 from tests.support.outside import ask, until
-from tests.support.stack import free_ports, new_stack, stopped_afterwards
+from tests.support.ports import free_ports
+from tests.support.stack import new_stack, stopped_afterwards
 
 pytestmark = pytest.mark.docker
 

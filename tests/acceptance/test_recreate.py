@@ -14,9 +14,10 @@ from examples.demo.image import PYTHON, make_image
 from tests.support.checkpoint import checkpoint
 from tests.support.images import temporary_repository
 from tests.support.outside import change, containers, failing, starts_and_ends, step, until
+from tests.support.ports import free_ports
 from tests.support.programs import begins_with, releases_with, runs
 from tests.support.resetting import reset_to
-from tests.support.stack import Stack, free_ports
+from tests.support.stack import Stack
 from tests.support.world import assert_says
 
 pytestmark = pytest.mark.docker

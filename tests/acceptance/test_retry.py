@@ -13,8 +13,9 @@ from examples.demo.image import make_image
 from tests.support.documented import ROOT, temporal_command
 from tests.support.images import temporary_repository
 from tests.support.outside import named
+from tests.support.ports import free_ports
 from tests.support.resetting import task_before
-from tests.support.stack import Stack, free_ports
+from tests.support.stack import Stack
 
 #: The workflow that the documentation takes for an example.
 EXAMPLE = "deployment/shop/7-3k9q2a"

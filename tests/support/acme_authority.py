@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 _START_SECONDS = 300
 

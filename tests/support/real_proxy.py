@@ -15,7 +15,7 @@ from aweigh.routing.proxy import ProxyPlan, arguments
 from aweigh.routing.route import Generation, Routing, render
 from aweigh.routing.traefik import Traefik
 from tests.support.installation import settings_of
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 CLIENT, BALANCER = "127.0.0.1", "127.0.0.2"
 _END = b"\r\n\r\n"

@@ -19,7 +19,7 @@ import yaml
 
 from examples.demo.context import build_image
 from tests.support.images import Variant, make_variant
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 USER, PASSWORD = "alice", f"correct-horse-{secrets.token_hex(8)}"
 _MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json"

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import free_ports
 from tests.support.registry import listens
-from tests.support.stack import free_ports
 
 _CONFIG = """\
 Port {port}

@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
-import random
 import secrets
 import shutil
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,14 +19,12 @@ import psutil
 from temporalio.client import Client
 
 from tests.support.leftovers import remove_leftovers
+from tests.support.ports import free_ports
 from tests.support.signals import send_signal
 from tests.support.stalls import forget_file, watch_file
 
 START_SECONDS = 300
 _PARTS = ("up", "api", "control", "server")
-#: Below the range from which Linux takes the ports of outgoing connections.
-_OUTSIDE = range(15_000, 32_000)
-_SHARES = 8
 _PORTS = (
     "AWEIGH_API_PORT",
     "AWEIGH_TEMPORAL_UI_PORT",
@@ -38,32 +33,6 @@ _PORTS = (
     "AWEIGH_PROXY_API_PORT",
     "AWEIGH_PROXY_PROBE_PORT",
 )
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now, all different, and given to nobody else.
-
-    None that the kernel would give: until it is listened on, a connection might get it. Each
-    process of a run of tests has a share of them, and begins again only after the last one.
-    """
-    found: list[int] = []
-    while len(found) < count:
-        port = next(_ports)
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("0.0.0.0", port))
-            found.append(port)
-    return found
-
-
-def _share() -> Iterator[int]:
-    """The ports of this process, from a random one: other runs of tests have the same ones."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ports = _OUTSIDE[number % _SHARES :: _SHARES]
-    begin = random.randrange(len(ports))
-    return itertools.cycle([*ports[begin:], *ports[:begin]])
-
-
-_ports = _share()
 
 
 @dataclass

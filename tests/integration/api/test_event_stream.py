@@ -21,7 +21,7 @@ from tests.support.api_caller import BEARERS
 from tests.support.backlog import Backlog, backlog
 from tests.support.events import events
 from tests.support.installation import create_application
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 from worker.installation import install
 from worker.store import open_store
 

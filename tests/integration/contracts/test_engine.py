@@ -28,7 +28,7 @@ from aweigh.testing.engine import FakeEngine, Program
 from examples.demo.image import PYTHON
 from tests.support.images import Variant, make_variant, temporary_repository
 from tests.support.leftovers import remove_leftovers
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 SOCKET = "unix:///var/run/docker.sock"
 #: Programs of containers, for the real engine.

@@ -24,8 +24,8 @@ from aweigh.images.facts import ImageFacts
 from aweigh.images.images import Images, PullProgress
 from aweigh.testing.images import FakeImages, Published
 from tests.support.artefacts import push_image, push_index
+from tests.support.ports import free_ports
 from tests.support.registry import PASSWORD, USER, forget_images, running_registries
-from tests.support.stack import free_ports
 
 SOCKET = "unix:///var/run/docker.sock"
 ARM = Platform("linux", "arm64")

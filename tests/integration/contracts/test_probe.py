@@ -8,7 +8,7 @@ from aweigh.deployments.application import HealthCheck
 from aweigh.health.probe import Probe
 from aweigh.testing.probe import FakeProbe
 from tests.support.http import said, serving
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 UP = HealthCheck(type="http", path="/up")
 ADDRESS = "127.0.0.1"

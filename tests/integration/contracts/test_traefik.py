@@ -13,8 +13,8 @@ from aweigh.routing.route import DEAD, Generation, Routing, render
 from aweigh.routing.traefik import Traefik, TraefikAnswer
 from aweigh.testing.traefik import FakeTraefik
 from tests.support.installation import settings_of
+from tests.support.ports import free_ports
 from tests.support.real_proxy import running_edge
-from tests.support.stack import free_ports
 
 HOST = "shop.example.com"
 SETTINGS = settings_of(domains=[{"host": HOST, "tls": False}])

@@ -24,8 +24,8 @@ from aweigh.servers.locks import Locks
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.leftovers import remove_leftovers
 from tests.support.outside import named
+from tests.support.ports import free_ports
 from tests.support.registry import forget_images, running_registries
-from tests.support.stack import free_ports
 
 pytestmark = pytest.mark.docker
 SOCKET = "unix:///var/run/docker.sock"

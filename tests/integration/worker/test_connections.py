@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 from worker.connection_limits import Connections, GuardedProtocol, Limits
 
 PATIENCE = 300  # of these tests, with a machine that is busy

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from aweigh.core.settings import Settings
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 from worker.api import configured
 
 

@@ -10,7 +10,7 @@ import pytest
 from aweigh.core.errors import StartupError
 from aweigh.core.settings import Settings
 from tests.support.command_line import aweigh
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 from worker.installation import install
 
 

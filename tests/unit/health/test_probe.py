@@ -7,7 +7,7 @@ import pytest
 from aweigh.deployments.application import HealthCheck
 from aweigh.health.probe import Probe
 from tests.support.http import said, serving
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 UP = HealthCheck(type="http", path="/up")
 

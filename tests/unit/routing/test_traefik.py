@@ -12,7 +12,7 @@ from aweigh.core.errors import ProxySilent
 from aweigh.routing.route import Generation
 from aweigh.routing.traefik import Traefik, TraefikAnswer
 from tests.support.http import said, serving
-from tests.support.stack import free_ports
+from tests.support.ports import free_ports
 
 GENERATION = Generation(
     instance="i", application="app_1", slug="shop", deployment="dep_1", sequence=7,
