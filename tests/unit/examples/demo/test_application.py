@@ -133,13 +133,17 @@ async def test_a_connection_that_never_speaks_does_not_hold_up_a_graceful_stop(
 
 async def test_an_application_can_die_at_once(start_application: StartApplication) -> None:
     demo = await start_application(ON_SIGTERM="exit")
-    in_flight = asyncio.create_task(ask(demo.port, get("/slow?seconds=60")))
-    await ask(demo.port, get("/"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", demo.port)
+    writer.write(get("/stream?seconds=60").encode())
+    # Only once the request was read: a process that dies before resets the connection.
+    await reader.readuntil(b"demo unknown\n")
 
     demo.process.terminate()
 
-    assert await in_flight == ""
+    assert not (await reader.read()).endswith(b"0\r\n\r\n")
     assert await demo.process.wait() == application.KILLED_BY_SIGTERM
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_an_application_can_ignore_the_signal(start_application: StartApplication) -> None:
