@@ -18,7 +18,7 @@ from aweigh.store.admission import Order
 from aweigh.store.applications import Application
 from aweigh.store.database import PATIENCE, Store, Transaction
 from aweigh.store.migrate import migrate
-from aweigh.store.tables import Base, EventRow, MetaRow
+from aweigh.store.tables import Base, EventRow, MetaRow, ServerRow
 from tests.support.postgres import Postgres
 
 SERVER = "local"
@@ -41,12 +41,15 @@ def settings_of(**fields: Any) -> ApplicationSettings:
 
 
 _TABLES = ", ".join(Base.metadata.tables.keys() - {"meta", "servers"})
+_NOT_YET_KNOWN = ", ".join(
+    f"{column.name} = NULL" for column in ServerRow.__table__.columns if column.nullable
+)
 _CLEAN = f"""
     TRUNCATE {_TABLES} RESTART IDENTITY;
     DELETE FROM meta WHERE key NOT IN ('instance', 'dispatched_events');
     UPDATE meta SET value = '0' WHERE key = 'dispatched_events';
     DELETE FROM servers WHERE name <> '{SERVER}';
-    UPDATE servers SET identity = NULL, boot = NULL, lease_until = NULL;
+    UPDATE servers SET {_NOT_YET_KNOWN};
 """
 
 

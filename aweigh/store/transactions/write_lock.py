@@ -90,9 +90,11 @@ class WriteLock:
     def _pass_on(self) -> None:
         starving = bool(self._others) and self._others[0].has_waited_long
         for queue in (self._others, self._urgent) if starving else (self._urgent, self._others):
-            if queue:
-                queue.popleft().turn.set_result(None)
-                return
+            while queue:
+                waiter = queue.popleft()
+                if not waiter.turn.done():  # one that has just been cancelled takes no turn
+                    waiter.turn.set_result(None)
+                    return
         self._taken = False
 
     async def _between_processes(self, since: float, *, urgent: bool) -> None:
