@@ -29,6 +29,11 @@ _QUICK_POLLS: Final = 20
 _PATIENCE: Final = timedelta(seconds=5)
 _AT_ONCE: Final = 100
 _CONCURRENT: Final = 4
+#: A delivery takes about a tenth of a second of processors, over all processes. More at a time
+#: deliver no sooner, and calls wait for them.
+_BUSY: Final = 4
+#: A person waits for a deployment, and a notification has a day.
+_EACH_SECOND_WHILE_DEPLOYING: Final = 3
 #: How long each transaction and each hand-over gives way to calls.
 _GIVE_WAY_SECONDS: Final = 1.0
 
@@ -76,7 +81,12 @@ class NotificationRelay:
         """Return the seconds until the next poll."""
         async with self._store.read() as tx:
             is_due = await dispatch.has_channels(tx) and (
-                await dispatch.has_events(tx) or bool(await dispatch.releasable(tx))
+                await dispatch.has_events(tx)
+                or bool(
+                    await dispatch.releasable(
+                        tx, busy=_BUSY, while_deploying=_EACH_SECOND_WHILE_DEPLOYING
+                    )
+                )
             )
         more, released = await self._dispatch() if is_due else (False, 0)
         self._quick_polls = _QUICK_POLLS if released else max(self._quick_polls - 1, 0)
@@ -93,7 +103,9 @@ class NotificationRelay:
         """Return whether more events may follow, and how many deliveries were released."""
         await self._store.give_way(_GIVE_WAY_SECONDS)
         async with self._store.write() as tx:
-            return await dispatch.dispatch(tx), await dispatch.release(tx)
+            return await dispatch.dispatch(tx), await dispatch.release(
+                tx, busy=_BUSY, while_deploying=_EACH_SECOND_WHILE_DEPLOYING
+            )
 
     async def _hand_over_all(self, rows: list[OutboxRow], found: list[HandOver | None]) -> None:
         client = await self._connect() if any(found) else None

@@ -1,6 +1,7 @@
 """Dispatch: which channels are told of an event, and when a delivery is handed over."""
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,12 +44,9 @@ _AT_ONCE: Final = 25
 _OLDEST: Final = timedelta(days=1)
 #: Deliveries of one channel that are being sent: one that hangs occupies few places.
 WINDOW: Final = 8
-#: The same while a deployment runs, and deliveries of all channels that keep the processor busy:
-#: a person waits for a deployment, and a notification has a day.
-WINDOW_WHILE_DEPLOYING: Final = 1
-BUSY_WHILE_DEPLOYING: Final = 2
-#: An attempt that takes longer only waits for its receiver.
-_BUSY_FOR: Final = timedelta(seconds=5)
+#: A delivery keeps processors busy for so long after its hand-over, or the begin of an attempt;
+#: then it waits for its receiver.
+_BUSY_FOR: Final = timedelta(seconds=1)
 #: A deployment that takes longer waits for something, too.
 _DEPLOYING_FOR: Final = timedelta(minutes=10)
 #: The same, with those that are to be repeated: neither a channel that is down nor one that limits
@@ -114,8 +112,14 @@ def _wants(channel: OpenedChannel, event: Event) -> bool:
     return wants(channel.settings, event.kind, names, labels)
 
 
-async def releasable(tx: Transaction) -> list[str]:
-    """Return the ids of the deliveries that may be handed over now, the oldest first."""
+async def releasable(tx: Transaction, *, busy: int, while_deploying: int) -> list[str]:
+    """Return the ids of the deliveries that may be handed over now, the oldest first.
+
+    Those of channels that accept nothing come last.
+
+    `busy`: deliveries, other than those of such channels, that may keep processors busy at a time.
+    `while_deploying`: hand-overs within a second while a deployment runs.
+    """
     waiting = exists().where(
         DeliveryRow.channel_id == ChannelRow.id, DeliveryRow.state == DeliveryState.WAITING
     )
@@ -124,13 +128,20 @@ async def releasable(tx: Transaction) -> list[str]:
         select(ChannelRow).where(ChannelRow.enabled, waiting, wants_more)
     )
     found = list(rows)
-    if not found:
+    room = min(busy - await _busy(tx), await _room_while_deploying(tx, while_deploying))
+    if not found or room <= 0:
         return []
-    deploying = await _is_deploying(tx)
-    window = WINDOW_WHILE_DEPLOYING if deploying else WINDOW
-    ready = [one for row in found for one in await _releasable(tx, row, window)]
-    room = max(BUSY_WHILE_DEPLOYING - await _busy(tx), 0) if deploying else None
-    return [delivery for _, delivery in sorted(ready)[:room]]
+    ready = [
+        (row.failing_since is not None, *one) for row in found for one in await _releasable(tx, row)
+    ]
+    return [delivery for *_, delivery in sorted(ready)[:room]]
+
+
+async def _room_while_deploying(tx: Transaction, most: int) -> int:
+    if not await _is_deploying(tx):
+        return sys.maxsize
+    query = select(func.count()).where(DeliveryRow.released_at > tx.now - _BUSY_FOR)
+    return most - (await tx.session.scalar(query) or 0)
 
 
 async def _is_deploying(tx: Transaction) -> bool:
@@ -142,19 +153,20 @@ async def _is_deploying(tx: Transaction) -> bool:
 
 
 async def _busy(tx: Transaction) -> int:
-    """Return how many deliveries were handed over or attempted just now."""
+    """Return how many deliveries of channels that accept some were begun just now."""
     began = func.coalesce(DeliveryRow.last_attempt_at, DeliveryRow.released_at)
+    accepting = select(ChannelRow.id).where(ChannelRow.failing_since.is_(None))
     query = select(func.count()).where(
-        DeliveryRow.channel_id.in_(select(ChannelRow.id)),  # by the index of what is released
+        DeliveryRow.channel_id.in_(accepting),
         DeliveryRow.state == DeliveryState.SENDING,
         began > tx.now - _BUSY_FOR,
     )
     return await tx.session.scalar(query) or 0
 
 
-async def _releasable(tx: Transaction, channel: ChannelRow, window: int) -> list[tuple[int, str]]:
+async def _releasable(tx: Transaction, channel: ChannelRow) -> list[tuple[int, str]]:
     """Return the events and ids of the deliveries that the channel has room for."""
-    room = await _room(tx, channel, window)
+    room = await _room(tx, channel)
     if room <= 0:
         return []
     query = select(DeliveryRow.event_id, DeliveryRow.id).where(
@@ -165,7 +177,7 @@ async def _releasable(tx: Transaction, channel: ChannelRow, window: int) -> list
     return [(event or 0, delivery) for event, delivery in rows]
 
 
-async def _room(tx: Transaction, channel: ChannelRow, window: int) -> int:
+async def _room(tx: Transaction, channel: ChannelRow) -> int:
     mine = select(func.count()).where(DeliveryRow.channel_id == channel.id)
     began = func.coalesce(DeliveryRow.last_attempt_at, DeliveryRow.released_at)
     query = mine.where(
@@ -175,7 +187,7 @@ async def _room(tx: Transaction, channel: ChannelRow, window: int) -> int:
     query = mine.where(DeliveryRow.state == DeliveryState.RETRYING)
     retrying = await tx.session.scalar(query) or 0
     most = WINDOW_WHILE_FAILING if channel.failing_since else WINDOW_OF_REPETITIONS
-    return min(window - sending, most - sending - retrying)
+    return min(WINDOW - sending, most - sending - retrying)
 
 
 def _earlier_unended() -> ColumnElement[bool]:
@@ -192,10 +204,10 @@ def _earlier_unended() -> ColumnElement[bool]:
     )
 
 
-async def release(tx: Transaction) -> int:
-    """Request the hand-over of what may be handed over; return how many deliveries that are."""
+async def release(tx: Transaction, *, busy: int, while_deploying: int) -> int:
+    """Request the hand-over of what is `releasable`; return how many deliveries that are."""
     await tx.locked(_POSITION)  # one process at a time counts what is being sent
-    found = await releasable(tx)
+    found = await releasable(tx, busy=busy, while_deploying=while_deploying)
     if found:
         await tx.session.execute(
             update(DeliveryRow)

@@ -246,7 +246,7 @@ class DeliveryRow(Base):
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
     #: When its hand-over to Temporal was requested: it is attempted for a day from then on.
-    released_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None] = mapped_column(index=True)
     status: Mapped[int | None]
     message: Mapped[str | None] = mapped_column(Text)
     response: Mapped[str | None] = mapped_column(Text)

@@ -40,14 +40,16 @@ async def new_channel(store: Store, **fields: Any) -> str:
         return (await channels.create(tx, channel_of(**fields))).row.id
 
 
-async def dispatched(store: Store, later: timedelta = timedelta()) -> None:
-    """Dispatch and release, as the relay does."""
+async def dispatched(
+    store: Store, later: timedelta = timedelta(), *, busy: int = 1_000, while_deploying: int = 1_000
+) -> None:
+    """Dispatch and release, as the relay does, at another pace unless told."""
     more = True
     while more:
         async with store.write() as tx:
             then = replace(tx, now=tx.now + later)
             more = await dispatch.dispatch(then)
-            await dispatch.release(then)
+            await dispatch.release(then, busy=busy, while_deploying=while_deploying)
 
 
 async def deliveries_of(store: Store, channel_id: str) -> list[DeliveryRow]:

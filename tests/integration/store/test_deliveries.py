@@ -229,7 +229,8 @@ async def test_the_day_of_a_delivery_begins_with_its_hand_over(store: Store, cha
     await new_deployment(store, await new_application(store))
     async with store.write() as tx:
         await dispatch.dispatch(tx)
-        await dispatch.release(replace(tx, now=tx.now + timedelta(hours=20)))
+        then = replace(tx, now=tx.now + timedelta(hours=20))
+        await dispatch.release(then, busy=100, while_deploying=100)
     [row] = await deliveries_of(store, channel)
 
     attempt = await begin(store, row.id, later=timedelta(hours=43))

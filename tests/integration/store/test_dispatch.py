@@ -132,7 +132,8 @@ async def test_a_delivery_of_a_restored_database_is_not_released(store: Store) -
         await dispatch.dispatch(tx)
 
     async with store.write() as tx:
-        assert await dispatch.release(replace(tx, now=tx.now + timedelta(hours=26))) == 0
+        then = replace(tx, now=tx.now + timedelta(hours=26))
+        assert await dispatch.release(then, busy=100, while_deploying=100) == 0
 
     assert await states(store, channel) == [("created", "waiting")]
 

@@ -1,5 +1,6 @@
 """How many deliveries of a channel are under way at a time."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -36,6 +37,10 @@ async def sending(store: Store, channel: str) -> list[str]:
     return [row.id for row in await deliveries_of(store, channel) if row.state == "sending"]
 
 
+async def all_sending(store: Store, channels: Iterable[str]) -> list[str]:
+    return [one for channel in channels for one in await sending(store, channel)]
+
+
 async def test_few_deliveries_of_a_channel_are_sent_at_a_time(store: Store) -> None:
     channel = await new_channel(store)
     await many(store, dispatch.WINDOW + 3)
@@ -51,35 +56,58 @@ async def test_few_deliveries_of_a_channel_are_sent_at_a_time(store: Store) -> N
     assert len(await handed_over(store)) == dispatch.WINDOW
 
 
-async def test_one_delivery_of_each_channel_is_sent_while_a_deployment_runs(store: Store) -> None:
+async def test_few_deliveries_of_all_channels_keep_the_processors_busy(store: Store) -> None:
+    channels = [await new_channel(store, name=f"channel-{number}") for number in range(5)]
+    await many(store, 1)
+
+    await dispatched(store, busy=2)
+    await dispatched(store, busy=2)
+    assert len(await all_sending(store, channels)) == 2
+
+    await dispatched(store, timedelta(seconds=2), busy=2)  # those that hang need no processor
+    assert len(await all_sending(store, channels)) == 4
+
+    for one in await all_sending(store, channels):
+        await deliver(store, one)
+    await dispatched(store, busy=2)
+    assert len(await all_sending(store, channels)) == 1
+
+
+async def test_channels_that_accept_nothing_come_last_and_hold_up_no_other(store: Store) -> None:
+    failing, ops = await new_channel(store), await new_channel(store, name="chat")
+    await many(store, 3)
+    await dispatched(store, busy=1)
+    await fail(store, (await sending(store, failing))[0], again=False)
+
+    await dispatched(store, busy=2)
+    assert [len(await sending(store, one)) for one in (failing, ops)] == [0, 2]
+
+    for one in await sending(store, ops):
+        await deliver(store, one)
+    await dispatched(store, busy=2)
+    assert [len(await sending(store, one)) for one in (failing, ops)] == [1, 1]
+    await dispatched(store, busy=2)
+    assert [len(await sending(store, one)) for one in (failing, ops)] == [2, 1]
+
+
+async def test_few_deliveries_are_begun_each_second_while_a_deployment_runs(store: Store) -> None:
     channels = [await new_channel(store, name=name) for name in ("ops", "chat")]
-    await many(store, dispatch.WINDOW)
+    await many(store, 2 * dispatch.WINDOW)
     running = await new_deployment(store, await new_application(store, "blog"))
-    await dispatched(store)
-    await dispatched(store)
-    assert [len(await sending(store, one)) for one in channels] == [1, 1]
+    await dispatched(store, while_deploying=3)
+    for one in await all_sending(store, channels):
+        await deliver(store, one)
+    await dispatched(store, while_deploying=3)
+    assert await all_sending(store, channels) == []
+
+    await dispatched(store, timedelta(seconds=2), while_deploying=3)
+    assert len(await all_sending(store, channels)) == 3
 
     await start(store, running)
     await succeed(store, running)
-    await dispatched(store)
+    await dispatched(store, while_deploying=3)
 
     assert [len(await sending(store, one)) for one in channels] == [dispatch.WINDOW] * 2
-
-
-async def test_few_deliveries_of_all_channels_are_sent_while_a_deployment_runs(
-    store: Store,
-) -> None:
-    channels = [await new_channel(store, name=f"channel-{number}") for number in range(5)]
-    await new_deployment(store, await new_application(store))
-
-    await dispatched(store)
-    await dispatched(store)
-    first = [one for channel in channels for one in await sending(store, channel)]
-    await dispatched(store, later=timedelta(seconds=6))  # those that hang need no processor
-
-    assert len(first) == dispatch.BUSY_WHILE_DEPLOYING
-    now = [one for channel in channels for one in await sending(store, channel)]
-    assert len(now) == 2 * dispatch.BUSY_WHILE_DEPLOYING
 
 
 async def test_a_deployment_that_takes_long_slows_no_channel(store: Store) -> None:
@@ -87,7 +115,7 @@ async def test_a_deployment_that_takes_long_slows_no_channel(store: Store) -> No
     await many(store, dispatch.WINDOW)
     await new_deployment(store, await new_application(store, "blog"))
 
-    await dispatched(store, later=timedelta(minutes=11))
+    await dispatched(store, timedelta(minutes=11), while_deploying=1)
 
     assert len(await sending(store, channel)) == dispatch.WINDOW
 
