@@ -20,6 +20,8 @@ from tests.support.stack import Stack, running_stack
 
 CHANNELS = 4
 EVENTS = 1_000
+#: Of each case, in each round.
+DEPLOYMENTS = 10
 END_SECONDS = 3600
 
 
@@ -42,10 +44,10 @@ class Round:
 
     idle: Sequence[float]
     """Deployments before there was any event."""
-    rate: float
-    """Deliveries a second, until the channels that answer had all events."""
     meanwhile: Sequence[float]
-    """Deployments while these were delivered."""
+    """Deployments while events were delivered."""
+    rate: float
+    """Deliveries a second after that, until the channels that answer had all events."""
     waiting: Sequence[float]
     """Deployments while only the deliveries to the channel that hangs wait, if there is one."""
     single: Sequence[float]
@@ -77,14 +79,13 @@ async def _round(directory: Path, images: Present, events: int, *, hanging: bool
             await opened.enter_async_context(_hanging_channel(stack))
         written = await opened.enter_async_context(backlog(stack.data, told["id"]))
         await deployments.next()  # the first one makes what later ones find
-        idle = [await deployments.next() for _ in range(5)]
-        began = time.monotonic()
+        idle = await deployments.several()
         await written.add(events)
-        meanwhile = await deployments.until(asyncio.create_task(_until(counts, events)))
-        rate = events * CHANNELS / (time.monotonic() - began)
-        waiting = [await deployments.next() for _ in range(5)]
+        meanwhile = await deployments.several()
+        rate = await _rate(counts, events)
+        waiting = await deployments.several()
         single = [await _single(written, counts, events + one) for one in range(1, 21)]
-    return Round(idle=idle, rate=rate, meanwhile=meanwhile, waiting=waiting, single=single)
+    return Round(idle=idle, meanwhile=meanwhile, rate=rate, waiting=waiting, single=single)
 
 
 @asynccontextmanager
@@ -115,6 +116,13 @@ async def _until(counts: Sequence[Count], number: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def _rate(counts: Sequence[Count], events: int) -> float:
+    began = time.monotonic()
+    before = sum(len(one.ids) for one in counts)
+    await _until(counts, events)
+    return (events * len(counts) - before) / (time.monotonic() - began)
+
+
 async def _single(written: Backlog, counts: Sequence[Count], number: int) -> float:
     began = time.monotonic()
     await written.add(1)
@@ -137,13 +145,8 @@ class Deployments:
         tag = self.TAGS[self._number % len(self.TAGS)]
         return (await deploy(self._stack, self._application, tag)).recorded
 
-    async def until(self, task: asyncio.Task[None]) -> list[float]:
-        """Deploy until the task has ended, at least once."""
-        done: list[float] = []
-        while not (done and task.done()):
-            done.append(await self.next())
-        await task
-        return done
+    async def several(self) -> list[float]:
+        return [await self.next() for _ in range(DEPLOYMENTS)]
 
 
 def channel_table(alone: Sequence[Round], beside: Sequence[Round], events: int) -> Table:
