@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from aweigh.notifications.senders.child_messages import Report
+from aweigh.notifications.senders.child_messages import MOST_SAID, Report
 from aweigh.notifications.senders.connection_words import connection_words
 from aweigh.notifications.senders.replies import reference
 
 _MOST_READ: Final = 64 * 1024
-_REPORTED: Final = 8 * 1024
 #: For one address of the host, so that the next one is tried, and for each wait for the answer.
 _CONNECTING: Final = 4.0
 _READING: Final = 15.0
@@ -59,13 +58,13 @@ class _Session(requests.Session):
         try:
             answer = super().send(request, **options)
             report.status = answer.status_code
-            report.location = answer.headers.get("Location", "")
+            report.location = answer.headers.get("Location", "")[:MOST_SAID]
             report.retry_after = answer.headers.get("Retry-After")
         except (requests.RequestException, OSError) as error:
             report.message = connection_words(report.host, error)
             raise
         body = _read(answer)
-        report.body = body[:_REPORTED].decode(errors="replace")
+        report.body = body[:MOST_SAID].decode(errors="replace")
         if answer.status_code == _TOO_MANY:
             raise Stop  # the workflow waits, not this process
         # What `requests` itself sets once a body is read: nothing reads on from the connection.

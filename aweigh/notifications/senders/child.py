@@ -7,105 +7,65 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from aweigh.notifications.senders.child_messages import Order, Report
+from aweigh.notifications.senders.places import Places
 
 _COMMAND: Final = (sys.executable, "-I", "-m", "aweigh.notifications.senders.apprise_child")
 #: The child ends by itself: after 15 seconds, and those that a mail's server may take with it.
-_SECONDS: Final = 90.0
-_AT_ONCE: Final = 16
-#: Children for one target, so that one that hangs leaves room for the others; a single one until it
-#: is known whether it does.
-_FOR_ONE: Final = 4
-#: Children for all targets that took longer than this at last, so that many that hang do, too.
-_FOR_SLOW: Final = _AT_ONCE // 2
-_SLOW_SECONDS: Final = 5.0
+SECONDS: Final = 90.0
+#: For a place among those that are sent at a time.
+PATIENCE: Final = 180.0
 _MOST_REPORTED: Final = 256 * 1024
 #: Where OpenSSL looks for certificates; nothing else of the environment is passed on.
 _PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class ChildFailed(Exception):
-    """The child ended without a report."""
+    """The message was not sent, or the child ended without a report. `seconds`: it took so long."""
 
-
-@dataclass
-class _Target:
-    slots: asyncio.Semaphore
-    users: int = 0
+    def __init__(self, message: str, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Children:
-    """`command`: the program that takes an order and prints a report.
-
-    `slow_seconds`: a target that takes longer shares fewer places with others like it.
-    """
+    """`command`: the program that takes an order and prints a report; it has so many `seconds`."""
 
     def __init__(
         self,
         command: Sequence[str] = _COMMAND,
+        places: Places | None = None,
         *,
-        seconds: float = _SECONDS,
-        slow_seconds: float = _SLOW_SECONDS,
+        seconds: float = SECONDS,
     ) -> None:
         self._command = tuple(command)
+        self._places = places or Places(patience=PATIENCE)
         self._seconds = seconds
-        self._slow_seconds = slow_seconds
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._slow_slots = asyncio.Semaphore(_FOR_SLOW)
-        #: What is known of each target.
-        self._is_slow: dict[str, bool] = {}
-        self._of_targets: dict[str, _Target] = {}
 
     async def send(self, target: str, order: Order) -> Report:
-        """Run a child. `target`: what the message goes to, as far as it may hang by itself.
+        """Run a child when there is a place. `target`: what may hang by itself.
 
         Raises:
             ChildFailed
         """
-        async with self._slot(target):
-            while not self._is_slow.get(target):
-                async with self._slots:
-                    if not self._is_slow.get(target):  # which others may have found meanwhile
-                        return await self._timed(target, order)
-            async with self._slow_slots, self._slots:
-                return await self._timed(target, order)
-
-    async def _timed(self, target: str, order: Order) -> Report:
-        """Run a child, and remember whether its target is slow."""
-        began = time.monotonic()
-        loop = asyncio.get_running_loop()
-        found_slow = loop.call_later(self._slow_seconds, self._learn, target, True)
-        try:
-            return await self._run(order)
-        finally:
-            found_slow.cancel()
-            self._learn(target, time.monotonic() - began > self._slow_seconds)
-
-    def _learn(self, target: str, is_slow: bool) -> None:
-        if target not in self._is_slow:
-            for _ in range(_FOR_ONE - 1):
-                self._of_targets[target].slots.release()
-        self._is_slow[target] = is_slow
-
-    @asynccontextmanager
-    async def _slot(self, target: str) -> AsyncIterator[None]:
-        if target not in self._of_targets:
-            places = _FOR_ONE if target in self._is_slow else 1
-            self._of_targets[target] = _Target(asyncio.Semaphore(places))
-        of_target = self._of_targets[target]
-        of_target.users += 1
-        try:
-            async with of_target.slots:
-                yield
-        finally:
-            of_target.users -= 1
-            if not of_target.users:
-                del self._of_targets[target]
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(self._places.take(target))
+            except TimeoutError:
+                raise ChildFailed(
+                    "The message was not sent yet: other receivers took too long to answer."
+                ) from None
+            began = time.monotonic()
+            try:
+                report = await self._run(order)
+            except ChildFailed as error:
+                error.seconds = time.monotonic() - began
+                raise
+            report.seconds = time.monotonic() - began
+            return report
 
     async def _run(self, order: Order) -> Report:
         process = await asyncio.create_subprocess_exec(
@@ -120,15 +80,36 @@ class Children:
         )  # fmt: skip
         try:
             async with asyncio.timeout(self._seconds):
-                said, _ = await process.communicate(json.dumps(order).encode())
+                said = await _exchange(process, json.dumps(order).encode())
         except TimeoutError:
-            raise ChildFailed(f"took more than {self._seconds:g} seconds") from None
+            raise ChildFailed(
+                f"The process that sends the message took more than {self._seconds:g} seconds."
+            ) from None
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                await process.communicate()  # `wait` would wait for ever while its output is unread
         try:
-            return Report(**json.loads(said[:_MOST_REPORTED]))
+            return Report(**json.loads(said))
         except (ValueError, TypeError) as error:
-            raise ChildFailed(f"ended with code {process.returncode}") from error
+            raise ChildFailed(
+                f"The process that sends the message ended with code {process.returncode}."
+            ) from error
+
+
+async def _exchange(process: asyncio.subprocess.Process, order: bytes) -> bytes:
+    """Pass the order, and return the child's output, or the beginning of too much of it."""
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        raise ValueError("the process was started without pipes")
+    with contextlib.suppress(ConnectionError):  # it may end without reading
+        stdin.write(order)
+        await stdin.drain()
+    stdin.close()
+    said = bytearray()
+    while chunk := await stdout.read(_MOST_REPORTED + 1 - len(said)):
+        said += chunk
+    if len(said) <= _MOST_REPORTED:
+        await process.wait()
+    return bytes(said)

@@ -1,7 +1,7 @@
 """What the child process that sends a message is told, and what it reports."""
 
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict
+from typing import Final, Literal, NotRequired, TypedDict
 
 
 class Mail(TypedDict):
@@ -36,6 +36,10 @@ class Order(TypedDict):
     mail: NotRequired[Mail]
 
 
+#: Of what a receiver says, characters that are reported.
+MOST_SAID: Final = 8 * 1024
+
+
 @dataclass
 class Report:
     """How the last exchange with the receiver went."""
@@ -52,3 +56,5 @@ class Report:
     is_final: bool = False
     #: The address that may not be reached, if that was it.
     refused: str | None = None
+    #: How long the child took; not reported by itself.
+    seconds: float = 0.0

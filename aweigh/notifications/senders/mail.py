@@ -13,7 +13,7 @@ from email.utils import formataddr, formatdate, parseaddr
 from typing import Final
 
 from aweigh.notifications.senders.bounded_requests import Stop
-from aweigh.notifications.senders.child_messages import Mail, Order, Report
+from aweigh.notifications.senders.child_messages import MOST_SAID, Mail, Order, Report
 from aweigh.notifications.senders.connection_words import connection_words
 
 _SECONDS: Final = 15.0
@@ -120,9 +120,8 @@ def _deliver(server: smtplib.SMTP, mail: Mail, message: EmailMessage, report: Re
     if code != _OK:
         raise smtplib.SMTPResponseException(code, said)
     report.accepted, report.status = True, code
-    report.body = "\n".join(
-        [said.decode(errors="replace"), *(f"refused: {one}" for one in refused)]
-    )
+    answer = said.decode(errors="replace")
+    report.body = "\n".join([answer, *(f"refused: {one}" for one in refused)])[:MOST_SAID]
 
 
 def _allow_scanning(server: smtplib.SMTP) -> None:
@@ -133,6 +132,7 @@ def _allow_scanning(server: smtplib.SMTP) -> None:
 
 def _answered(report: Report, code: int, said: bytes | str) -> None:
     report.status = code if code > 0 else None
-    report.body = said if isinstance(said, str) else said.decode(errors="replace")
+    text = said if isinstance(said, str) else said[:MOST_SAID].decode(errors="replace")
+    report.body = text[:MOST_SAID]
     report.message = f"{report.host} answered {code} {report.body}"
     report.is_final = code // 100 == 5 and code not in _CREDENTIALS

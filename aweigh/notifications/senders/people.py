@@ -1,6 +1,5 @@
 """Sends messages to people: to chats by apprise, and by mail."""
 
-import time
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,7 +28,7 @@ class PeopleSender:
         Raises:
             DeliveryFailed
         """
-        secrets, began = channel_secrets(channel), time.monotonic()
+        secrets = channel_secrets(channel)
         try:
             order = self._order(channel, notification)
             report = await self._children.send(_target(channel), order)
@@ -37,12 +36,9 @@ class PeopleSender:
             record = failures.receipt(None, b"", 0, secrets)
             raise failures.failed(str(error), record, secrets, is_final=True) from error
         except ChildFailed as error:
-            record = failures.receipt(None, b"", time.monotonic() - began, secrets)
-            message = f"The process that sends the message {error}."
-            raise failures.failed(message, record, secrets) from error
-        record = failures.receipt(
-            report.status, report.body.encode(), time.monotonic() - began, secrets
-        )
+            record = failures.receipt(None, b"", error.seconds, secrets)
+            raise failures.failed(str(error), record, secrets) from error
+        record = failures.receipt(report.status, report.body.encode(), report.seconds, secrets)
         if report.accepted:
             return record
         raise _failure(report, record, secrets)

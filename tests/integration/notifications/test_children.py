@@ -2,13 +2,13 @@
 
 import asyncio
 import ssl
-from pathlib import Path
 
 import pytest
 
 from aweigh.notifications.senders.child import ChildFailed, Children
 from aweigh.notifications.senders.child_messages import Order
 from aweigh.notifications.senders.people import PeopleSender
+from aweigh.notifications.senders.places import Places
 from tests.support.notifying import LOOPBACK, channel, failure, notification
 
 NTFY = channel("ntfy", url="https://ntfy.sh/deployments", token="tk_abcdefgh")
@@ -45,7 +45,14 @@ async def test_order_is_passed_neither_in_arguments_nor_in_the_environment() -> 
         await children.send("x", ORDER)
 
 
-async def test_target_that_hangs_leaves_room_for_others() -> None:
+async def test_child_that_reports_too_much_is_a_failure() -> None:
+    children = Children(["/bin/sh", "-c", "cat >/dev/null; exec yes"])
+    error = await failure(PeopleSender(LOOPBACK, children).send(GOTIFY, notification()))
+
+    assert "The process that sends the message ended with code" in str(error)
+
+
+async def test_targets_that_hang_leave_room_for_others() -> None:
     script = "if grep -q push.test; then exec sleep 1000; else echo '{\"accepted\": true}'; fi"
     sender = PeopleSender(LOOPBACK, Children(["/bin/sh", "-c", script]))
     hanging = [
@@ -62,41 +69,25 @@ async def test_target_that_hangs_leaves_room_for_others() -> None:
     await asyncio.wait(hanging)
 
 
-async def test_many_targets_that_hang_leave_room_for_others(tmp_path: Path) -> None:
-    hangs = tmp_path / "hangs"
-    hang = f"if [ -e {hangs} ] && ! grep -q push; then exec sleep 1000; fi"
-    script = hang + "; echo '{\"accepted\": true}'"
-    children = Children(["/bin/sh", "-c", script], slow_seconds=0)
-    targets = [f"chat-{number}" for number in range(40)]
-    for target in targets:  # found to be slow
-        await children.send(target, ORDER)
-    hangs.touch()
-    hanging = [asyncio.ensure_future(children.send(one, ORDER)) for one in targets]
+async def test_duration_is_that_of_the_message_without_the_wait_before() -> None:
+    children = Children(["/bin/sh", "-c", "sleep 0.3; echo '{\"accepted\": true}'"])
+    sender = PeopleSender(LOOPBACK, children)
+
+    receipts = await asyncio.gather(*(sender.send(GOTIFY, notification()) for _ in range(3)))
+
+    total = sum(one.duration for one in receipts)  # one after the other, as nothing is known of it
+    assert max(one.duration for one in receipts) < 0.7 * total
+
+
+async def test_message_without_a_place_for_long_fails_and_may_be_repeated() -> None:
+    places = Places(patience=0.05)
+    sender = PeopleSender(LOOPBACK, Children(["/bin/sh", "-c", "sleep 1000"], places))
+    hanging = asyncio.ensure_future(sender.send(GOTIFY, notification()))
     await asyncio.sleep(0)
 
-    for number in range(3):
-        await children.send(f"push-{number}", Order(**ORDER | {"title": "push"}))
+    error = await failure(sender.send(GOTIFY, notification()))
 
-    assert not any(one.done() for one in hanging)
-    for one in hanging:
-        one.cancel()
-    await asyncio.wait(hanging)
-
-
-async def test_many_unknown_targets_that_hang_let_others_through_soon(tmp_path: Path) -> None:
-    """As after a restart: nothing is known of any of them."""
-    script = "if ! grep -q push; then exec sleep 1000; fi; echo '{\"accepted\": true}'"
-    children = Children(["/bin/sh", "-c", script], seconds=2, slow_seconds=1)
-    hanging = [
-        asyncio.ensure_future(children.send(f"chat-{number % 20}", ORDER)) for number in range(80)
-    ]
-    await asyncio.sleep(0)
-
-    await children.send("push", Order(**ORDER | {"title": "push"}))
-
-    ended = [one for one in hanging if one.done()]
-    for one in hanging:
-        one.cancel()
-    await asyncio.wait(hanging)
-    assert len(ended) <= 20
-    assert all(isinstance(one.exception(), ChildFailed) for one in ended)
+    assert "was not sent yet: other receivers took too long" in str(error)
+    assert (error.is_final, error.receipt.duration) == (False, 0)
+    hanging.cancel()
+    await asyncio.wait([hanging])

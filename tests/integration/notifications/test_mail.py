@@ -55,6 +55,17 @@ async def test_mails_of_one_deployment_thread_and_repetitions_have_one_id(
     ]  # fmt: skip
 
 
+async def test_long_answers_count_as_what_they_are(tls: ssl.SSLContext) -> None:
+    async with mail_server(tls) as server:
+        server.data_answer = "\r\n".join([*["250-" + "x" * 490] * 2_000, "250 queued"])
+        got = await people(server.port).send(mailbox(), notification())
+
+        server.data_answer = "\r\n".join([*["451-" + "y" * 490] * 2_000, "451 later"])
+        error = await failure(people(server.port).send(mailbox(), notification()))
+    assert (got.status, got.response[:3], len(got.response)) == (250, "xxx", 1024)
+    assert (error.receipt.status, error.is_final) == (451, False)
+
+
 async def test_tls_from_the_first_byte_and_a_login(tls: ssl.SSLContext) -> None:
     to = mailbox(security="tls", port=465, username="aweigh", password="hunter22")
     async with mail_server(tls, implicit=True, password=b"hunter22") as server:
