@@ -1,5 +1,6 @@
 """The docs name everything there is, so that they cannot drift."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import typer
 
 from api.app import create_app
+from api.event_schema import event_schema
 from aweigh.core.settings import Settings
 from aweigh.deployments.application import ApplicationSettings
 from aweigh.deployments.deployment import Reason
@@ -47,6 +49,12 @@ def test_every_call_is_documented() -> None:
     known = {re.sub(r"{(application|channel|deployment)}", "{id}", path) for path in paths}
 
     assert sorted(path for path in known if path not in text) == []
+
+
+def test_the_schema_of_events_is_the_one_of_the_code() -> None:
+    command = ".venv/bin/python -m api.event_schema >docs/event.schema.json"
+
+    assert json.loads(_text("event.schema.json")) == event_schema(), f"written by {command}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
