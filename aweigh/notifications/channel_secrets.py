@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from aweigh.notifications.channel import ChannelSettings
+from aweigh.notifications.channel_settings import ChannelSettings
 
 #: Parts of well-known addresses that are not secret; hiding them would only blank out messages.
 _COMMON: Final = frozenset({

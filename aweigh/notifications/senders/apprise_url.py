@@ -4,10 +4,10 @@ import re
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from aweigh.notifications.channel import (
+from aweigh.notifications.channel import Channel
+from aweigh.notifications.channel_settings import ChannelKind
+from aweigh.notifications.chats import (
     AppriseChannel,
-    Channel,
-    ChannelKind,
     Gotify,
     IncomingWebhook,
     Matrix,

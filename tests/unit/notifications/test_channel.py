@@ -9,8 +9,9 @@ from api.problems import _fields
 from aweigh.core.private_target import PrivateTarget
 from aweigh.deployments.deployment import EventKind
 from aweigh.notifications.addresses import Endpoint, is_refused
-from aweigh.notifications.channel import Channel, ChannelKind, Webhook, new_signing_secret, wants
+from aweigh.notifications.channel import Channel, Webhook, new_signing_secret, wants
 from aweigh.notifications.channel_secrets import channel_secrets
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.secrets.value import REVEAL
 
 URL = "https://hooks.example.com/services/T0AAAAAA/secretsecret?key=othersecret"
