@@ -15,8 +15,11 @@ from aweigh.secrets.value import Secret
 _BOT: Final = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
 _CHAT: Final = re.compile(r"-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,63}")
 _KEY: Final = re.compile(r"[A-Za-z0-9]{30}")
-_ROOM: Final = re.compile(r"[!#][\x21-\x39\x3b-\x7e]{1,200}(:[A-Za-z0-9.:\[\]-]{1,200})?")
+#: As apprise knows them: without the port that a home server's name may have.
+_ROOM: Final = re.compile(r"[!#][A-Za-z0-9._=-]{1,200}(:[A-Za-z0-9.-]{1,200})?")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,500}")
+#: Apprise takes it for a part of the path.
+_GOTIFY_TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{1,500}")
 
 
 def _matching(pattern: re.Pattern[str], refusal: str) -> AfterValidator:
@@ -32,7 +35,6 @@ def _matching(pattern: re.Pattern[str], refusal: str) -> AfterValidator:
 
 _AccessToken = Annotated[Secret, _matching(_TOKEN, "is not a token: printable, without spaces")]
 _Key = Annotated[Secret, _matching(_KEY, "is not a key of Pushover: 30 letters and digits")]
-_ServerUrl = Annotated[Secret, AfterValidator(addresses.address_without_query)]
 
 
 class IncomingWebhook(AtUrl):
@@ -74,17 +76,19 @@ class Gotify(AtUrl):
     """A server's address, and the token of one of its applications."""
 
     kind: Literal[ChannelKind.GOTIFY]
-    url: _ServerUrl
-    token: _AccessToken
+    url: Annotated[Secret, AfterValidator(addresses.address_without_query)]
+    token: Annotated[Secret, _matching(_GOTIFY_TOKEN, "is not the token of an application")]
 
 
 class Matrix(AtUrl):
-    """A home server's address, an access token, and a room such as `!id:example.com`."""
+    """A home server's address, an access token, and a room or its alias."""
 
     kind: Literal[ChannelKind.MATRIX]
-    url: _ServerUrl
+    url: Annotated[Secret, AfterValidator(addresses.address_without_path)]
     token: _AccessToken
-    room: Annotated[str, Written(_ROOM, "is not a room, such as !id:example.com")]
+    room: Annotated[
+        str, Written(_ROOM, "is not a room, such as !id:example.com or #ops:example.com, no port")
+    ]
 
     @property
     def target(self) -> str:
