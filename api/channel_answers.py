@@ -7,7 +7,7 @@ from pydantic import Field
 
 from aweigh.deployment_answer import Answer
 from aweigh.deployments.deployment import EventKind
-from aweigh.notifications.channel import ChannelKind
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.delivery_state import DeliveryState
 from aweigh.store.channels import OpenedChannel
 from aweigh.store.tables import ChannelRow, DeliveryRow

@@ -20,8 +20,9 @@ from api.channel_answers import (
 from api.dependencies import Admin, AppContext, Context, Cursor, Reader
 from aweigh.core.errors import Invalid, NotFound
 from aweigh.notifications.addresses import is_refused
-from aweigh.notifications.channel import Channel, ChannelKind
+from aweigh.notifications.channel import Channel
 from aweigh.notifications.channel_merge import merged
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.senders.apprise_url import apprise_url
 from aweigh.store import applications, channels, deliveries
 from aweigh.store.database import Transaction

@@ -20,7 +20,7 @@ from aweigh.core.errors import (
     Unreadable,
 )
 from aweigh.core.model import place_of
-from aweigh.notifications.channel import ChannelKind
+from aweigh.notifications.channel_settings import ChannelKind
 
 _log = structlog.get_logger(__name__)
 

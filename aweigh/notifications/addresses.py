@@ -18,6 +18,7 @@ _LONGEST_URL: Final = 2000
 _URL: Final = re.compile(r"[\x21-\x7e]+")
 #: What URL parsers take for the number of an IPv4 address: decimal, octal or hexadecimal.
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAILBOX: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 
 
@@ -92,9 +93,19 @@ def address_without_query(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def address_without_path(secret: SecretStr) -> SecretStr:
+    """Raises: ValueError: it is no web address, or has a path or a query."""
+    if urlsplit(address_without_query(secret).get_secret_value()).path.strip("/"):
+        raise ValueError("holds a path; give the server alone, such as https://matrix.example.com")
+    return secret
+
+
 def topic_address(secret: SecretStr) -> SecretStr:
-    """Raises: ValueError: it is no web address with a path and without a query."""
-    return address_with_path(address_without_query(secret))
+    """Raises: ValueError: it is no web address whose path is one topic of ntfy."""
+    address_with_path(address_without_query(secret))
+    if not _TOPIC.fullmatch(urlsplit(secret.get_secret_value()).path.strip("/")):
+        raise ValueError("does not name one topic, such as https://ntfy.sh/deployments")
+    return secret
 
 
 def _split(text: str) -> SplitResult | None:

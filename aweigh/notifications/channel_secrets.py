@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from aweigh.notifications.channel import ChannelSettings
+from aweigh.notifications.channel_settings import ChannelSettings
+from aweigh.notifications.senders.apprise_schemas import quoted_fragments
 
 #: Parts of well-known addresses that are not secret; hiding them would only blank out messages.
 _COMMON: Final = frozenset({
@@ -29,7 +30,7 @@ def channel_secrets(channel: ChannelSettings) -> list[str]:
 
 def _parts(url: str) -> Iterator[str]:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(quoted_fragments(url))
         credentials = [parts.username, parts.password]
     except ValueError:
         return

@@ -16,7 +16,8 @@ from aweigh.core import grammar
 from aweigh.core.errors import BAD_DATA, Conflict, NotFound, Unreadable
 from aweigh.core.ids import new_id
 from aweigh.core.model import place_of
-from aweigh.notifications.channel import Channel, ChannelKind, Webhook, new_signing_secret
+from aweigh.notifications.channel import Channel, Webhook, new_signing_secret
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.delivery_state import DeliveryState, NoticeKind
 from aweigh.secrets.error_text import said_by
 from aweigh.secrets.value import REVEAL

@@ -5,8 +5,9 @@ Left out is what runs programs, writes files or reaches the desktop or log of th
 (`fcm`, `vapid`), and what sends anything anywhere (`json`, `xml`, `form`: that is a `webhook`).
 """
 
+import re
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus
 
 #: The modules of apprise, and their schemas.
 _MODULES: Final = {
@@ -83,6 +84,13 @@ def refuse_schema(url: str) -> None:
         )
     if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError("contains spaces or control characters; write them as %20 and so on")
-    for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True):
-        if name.lower() in _FILES:
+    for parameter in re.split("[&;]", url.partition("?")[2]):  # as apprise does
+        name = unquote_plus(parameter.partition("=")[0]).strip().lower()
+        if name in _FILES:
             raise ValueError(f"has the parameter {name}, which reads a file; leave it out")
+
+
+def quoted_fragments(url: str) -> str:
+    """Return an address of apprise in which no `#room` can be taken for a fragment, and dropped."""
+    place, mark, parameters = url.partition("?")
+    return place.replace("#", "%23") + mark + parameters

@@ -4,10 +4,10 @@ import re
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from aweigh.notifications.channel import (
+from aweigh.notifications.channel import Channel
+from aweigh.notifications.channel_settings import ChannelKind
+from aweigh.notifications.chats import (
     AppriseChannel,
-    Channel,
-    ChannelKind,
     Gotify,
     IncomingWebhook,
     Matrix,
@@ -15,7 +15,7 @@ from aweigh.notifications.channel import (
     Pushover,
     Telegram,
 )
-from aweigh.notifications.senders.apprise_schemas import refuse_schema
+from aweigh.notifications.senders.apprise_schemas import quoted_fragments
 
 _SLACK: Final = re.compile(
     r"https://hooks\.slack(?P<gov>-gov)?\.com/services/([A-Za-z0-9]+)/([A-Za-z0-9]+)/([A-Za-z0-9]+)/?"
@@ -32,40 +32,33 @@ _TEAMS_PATH: Final = re.compile(
     r"(?P<automate>/powerautomate/automations/direct(?:/cu/(?P<route>\d+))?)?"
     r"/workflows/(?P<workflow>[\w-]+)/triggers/manual/paths/invoke/?"
 )
-_TELEGRAM_TOKEN: Final = re.compile(r"(?P<bot>\d+):(?P<secret>[\w-]+)")
-_TELEGRAM_CHAT: Final = re.compile(r"(?:-?\d{1,32}|@?[A-Za-z_][\w-]+)(?::\d+)?")
-_MATRIX_ROOM: Final = re.compile(r"[!#][\w.=\-]+(?::[A-Za-z0-9.-]+(?::\d+)?)?", re.ASCII)
-_TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]+")
-_HOST: Final = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
+_MATTERMOST_KEY: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def apprise_url(channel: Channel) -> str:
     """Return the address, all of its parts quoted.
 
     Raises:
-        ValueError: a field has another form than the receiver's; the message begins with its name.
+        ValueError: a chat does not have such addresses; the message begins with the field's name.
     """
     match channel:
         case IncomingWebhook():
             return _INCOMING[channel.kind](channel.url.get_secret_value())
         case Telegram():
-            return _telegram(channel)
+            host = channel.token.get_secret_value()
+            return _address("tgram", channel.chat, host=host, detect="no", preview="no")
         case Ntfy():
             return _ntfy(channel)
         case Pushover():
-            return _pushover(channel)
+            user, token = channel.user.get_secret_value(), channel.token.get_secret_value()
+            return _address("pover", user=user, host=token)
         case Gotify():
-            return _gotify(channel)
+            schema, host, path = _place(channel.url.get_secret_value(), "gotify")
+            return _address(schema, *path, channel.token.get_secret_value(), host=host)
         case Matrix():
             return _matrix(channel)
         case AppriseChannel():
-            url = channel.url.get_secret_value()
-            try:
-                refuse_schema(url)
-            except ValueError as error:
-                raise ValueError(f"url {error}") from error
-            return url
+            return quoted_fragments(channel.url.get_secret_value())
         case _:
             raise ValueError(f"kind {channel.kind} is not sent by apprise")
 
@@ -119,7 +112,7 @@ def _teams(url: str) -> str:
 def _mattermost(url: str) -> str:
     schema, host, path = _place(url, "mmost")
     *before, hooks, key = path or ("", "")
-    if hooks != "hooks" or not _TOKEN.fullmatch(key):
+    if hooks != "hooks" or not _MATTERMOST_KEY.fullmatch(key) or urlsplit(url).query:
         raise ValueError("url is not one of Mattermost's, https://chat.example.com/hooks/…")
     return _address(schema, *before, key, host=host)
 
@@ -132,47 +125,15 @@ _INCOMING: Final = {
 }
 
 
-def _telegram(channel: Telegram) -> str:
-    token = _TELEGRAM_TOKEN.fullmatch(channel.token.get_secret_value())
-    if not token:
-        raise ValueError("token is not one of Telegram's BotFather, 123456:ABC…")
-    if not _TELEGRAM_CHAT.fullmatch(channel.chat):
-        raise ValueError("chat is neither an id such as -1001234567890 nor a name such as @ops")
-    host = f"{token['bot']}:{token['secret']}"
-    return _address("tgram", channel.chat, host=host, detect="no", preview="no")
-
-
 def _ntfy(channel: Ntfy) -> str:
     schema, host, path = _place(channel.url.get_secret_value(), "ntfy")
-    if len(path) != 1 or not _TOPIC.fullmatch(path[0]):
-        raise ValueError("url does not name one topic, such as https://ntfy.sh/deployments")
     token = channel.token.get_secret_value() if channel.token else ""
     options = {"auth": "token"} if token else {}
-    return _address(schema, path[0], user=token, host=host, mode="private", **options)
-
-
-def _pushover(channel: Pushover) -> str:
-    user, token = channel.user.get_secret_value(), channel.token.get_secret_value()
-    for field, value in (("user", user), ("token", token)):
-        if not re.fullmatch(r"[A-Za-z0-9]{30}", value):
-            raise ValueError(f"{field} is not one of Pushover's, of 30 letters and digits")
-    return _address("pover", user=user, host=token)
-
-
-def _gotify(channel: Gotify) -> str:
-    schema, host, path = _place(channel.url.get_secret_value(), "gotify")
-    token = channel.token.get_secret_value()
-    if not _TOKEN.fullmatch(token):
-        raise ValueError("token is not one of Gotify's applications")
-    return _address(schema, *path, token, host=host)
+    return _address(schema, *path, user=token, host=host, mode="private", **options)
 
 
 def _matrix(channel: Matrix) -> str:
-    schema, host, path = _place(channel.url.get_secret_value(), "matrix")
-    if path:
-        raise ValueError("url has a path; give the home server alone, https://matrix.example.com")
-    if not _MATRIX_ROOM.fullmatch(channel.room):
-        raise ValueError("room is neither an id such as !id:example.com nor an alias with #")
+    schema, host, _ = _place(channel.url.get_secret_value(), "matrix")
     return _address(
         schema, channel.room, user=channel.token.get_secret_value(), host=host,
         mode="off", discovery="no", e2ee="no", hsreq="no",
@@ -180,17 +141,10 @@ def _matrix(channel: Matrix) -> str:
 
 
 def _place(url: str, schema: str) -> tuple[str, str, list[str]]:
-    """Return apprise's schema, the host with its port, and the path of an address."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ValueError("url is not valid") from error
-    host = f"[{host}]" if ":" in host else host
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
-        raise ValueError("url is not an https:// address")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("url has a user, a query or a fragment; leave it out")
+    """Return apprise's schema, the host with its port, and the path of a web address."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").removesuffix(".")
+    host = f"[{name}]" if ":" in name else name
     secure = "s" if parts.scheme == "https" else ""
     path = [one for one in parts.path.split("/") if one]
-    return f"{schema}{secure}", f"{host}:{port}" if port else host, path
+    return f"{schema}{secure}", f"{host}:{parts.port}" if parts.port else host, path

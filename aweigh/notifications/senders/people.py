@@ -4,8 +4,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from aweigh.core.private_target import PrivateTarget
-from aweigh.notifications.channel import Channel, ChannelKind, Email
+from aweigh.notifications.channel import Channel, Email
 from aweigh.notifications.channel_secrets import channel_secrets
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.delivery import DeliveryFailed, Notification, Receipt
 from aweigh.notifications.senders import failures
 from aweigh.notifications.senders.apprise_schemas import MODULES

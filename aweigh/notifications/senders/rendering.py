@@ -12,7 +12,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from aweigh.core.text import CUT
-from aweigh.notifications.channel import ChannelKind
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.delivery import Notification
 
 #: An invisible character: `@everyone` with it after the first sign mentions nobody.

@@ -131,6 +131,25 @@ async def test_matrix_recognises_a_repetition(tls: ssl.SSLContext) -> None:
     assert paths == {"/_matrix/client/v3/rooms/%21room%3Amatrix.test/send/m.room.message/msg_1"}
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        channel("matrix", url="https://matrix.test", token="syt_a", room="#ops:matrix.test"),
+        channel(
+            "apprise",
+            url="matrixs://syt_a@matrix.test/#ops:matrix.test?mode=off&e2ee=no&discovery=no",
+        ),
+    ],
+    ids=["matrix", "apprise"],
+)
+async def test_alias_of_a_matrix_room_is_joined(tls: ssl.SSLContext, to: Channel) -> None:
+    async with receiver(behave, tls) as chat:
+        await people(chat.port).send(to, notification())
+
+        joined = [one.path for one in chat.requests if "/join/" in one.path]
+    assert joined == ["/_matrix/client/v3/join/%23ops%3Amatrix.test"]
+
+
 async def test_other_service_is_reached_by_its_address(tls: ssl.SSLContext) -> None:
     request = await sent(tls, ZULIP)
 

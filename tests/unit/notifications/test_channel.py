@@ -9,8 +9,9 @@ from api.problems import _fields
 from aweigh.core.private_target import PrivateTarget
 from aweigh.deployments.deployment import EventKind
 from aweigh.notifications.addresses import Endpoint, is_refused
-from aweigh.notifications.channel import Channel, ChannelKind, Webhook, new_signing_secret, wants
+from aweigh.notifications.channel import Channel, Webhook, new_signing_secret, wants
 from aweigh.notifications.channel_secrets import channel_secrets
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.secrets.value import REVEAL
 
 URL = "https://hooks.example.com/services/T0AAAAAA/secretsecret?key=othersecret"
@@ -138,7 +139,9 @@ def test_a_chat_without_a_path_is_refused(kind: str) -> None:
         ("webhook", {"applications": ["Shop!"]}, "applications", "neither the id nor the slug"),
         ("webhook", {"labels": {"A B": "x"}}, "labels", "'A B' is not a label key"),
         ("telegram", {"token": "123"}, "token", "is not the token of a bot"),
+        ("telegram", {"token": "1:" + "a" * 20 + "/../x"}, "token", "is not the token of a bot"),
         ("telegram", {"chat": "my chat"}, "chat", "neither the number of a chat nor an @name"),
+        ("telegram", {"chat": "1/2?template=x"}, "chat", "neither the number of a chat nor"),
         ("email", {"host": "mail example"}, "host", "no valid host name"),
         ("email", {"port": 0}, "port", "greater than or equal to 1"),
         ("email", {"security": "none"}, "security", "'starttls' or 'tls'"),
@@ -150,10 +153,20 @@ def test_a_chat_without_a_path_is_refused(kind: str) -> None:
         ("email", {"username": None}, "password", "are given together"),
         ("email", {"password": None}, "password", "are given together"),
         ("ntfy", {"url": "https://ntfy.sh/a?x=y"}, "url", "holds a query"),
+        ("ntfy", {"url": "https://ntfy.sh/a/b"}, "url", "does not name one topic"),
+        ("ntfy", {"url": "https://ntfy.sh/a%2Fb"}, "url", "does not name one topic"),
+        ("ntfy", {"url": "https://ntfy.sh/a,b"}, "url", "does not name one topic"),
         ("ntfy", {"token": "two words"}, "token", "is not a token"),
         ("pushover", {"user": "short"}, "user", "30 letters and digits"),
+        ("pushover", {"token": "t@x"}, "token", "30 letters and digits"),
         ("gotify", {"token": None}, "token", "Field required"),
+        ("gotify", {"token": "a/b"}, "token", "is not the token of an application"),
+        ("gotify", {"url": "https://gotify.example.com?x=y"}, "url", "holds a query"),
+        ("matrix", {"url": "https://matrix.org/x"}, "url", "holds a path; give the server alone"),
         ("matrix", {"room": "general"}, "room", "is not a room"),
+        ("matrix", {"room": "@user:matrix.org"}, "room", "is not a room"),
+        ("matrix", {"room": "#a/b:matrix.org"}, "room", "is not a room"),
+        ("matrix", {"room": "#ops:matrix.org:8448"}, "room", "is not a room"),
         ("apprise", {"url": "not an address"}, "url", "is not an address of apprise"),
         ("apprise", {"url": "dbus://"}, "url", "is not an address of apprise"),
         ("apprise", {"url": "syslog://local"}, "url", "has a schema that is not allowed"),

@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from aweigh.core.errors import Invalid
-from aweigh.notifications.channel import Email, Gotify, Ntfy
+from aweigh.notifications.channel import Email
 from aweigh.notifications.channel_merge import merged
+from aweigh.notifications.chats import Gotify, Ntfy
 from tests.support.channels import EMAIL, channel_of
 
 PASSWORD = {"username": "aweigh", "password": "battery-staple"}

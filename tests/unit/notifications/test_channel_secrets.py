@@ -23,6 +23,8 @@ TOKEN = "123456789:AAabcdefghijklmnopqrstuvwxyz012345"
          {"hooks.example.com"}),
         ({"kind": "apprise", "url": "zulip://bot@org.example.com/token12"},
          {"token12", "bot"}, {"org.example.com"}),
+        ({"kind": "apprise", "url": "slack://T123456/B12345/#ops?token=xoxb-123"},
+         {"T123456", "B12345", "#ops", "xoxb-123"}, {"slack"}),
         ({"kind": "telegram", "token": TOKEN, "chat": "-100"}, {TOKEN}, {"-100"}),
         ({"kind": "email", "host": "smtp.example.com", "username": "me", "password": "hunter22",
           "from": "a@example.com", "to": ["b@example.com"]},

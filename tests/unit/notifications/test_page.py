@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from aweigh.notifications.channel import Channel, ChannelKind, Email, Webhook
+from aweigh.notifications.channel import Channel, Email, Webhook
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.senders.apprise_url import apprise_url
 
 PAGE = Path(__file__).parents[3] / "docs" / "notifications.md"

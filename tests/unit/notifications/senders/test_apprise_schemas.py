@@ -55,10 +55,13 @@ def test_everything_else_is_refused(schema: str) -> None:
         refuse_schema(f"{schema}://localhost/x")
 
 
-@pytest.mark.parametrize("parameter", ["template", "attach", "keyfile", "TEMPLATE"])
-def test_parameter_that_reads_a_file_is_refused(parameter: str) -> None:
+@pytest.mark.parametrize(
+    "before", ["?", "?image=no&", "?image=no;", "/#ops?", "?to=#ops&", "?%20", "?a?b&"]
+)
+@pytest.mark.parametrize("parameter", ["template", "attach", "keyfile", "TEMPLATE", "templat%65"])
+def test_parameter_that_reads_a_file_is_refused(parameter: str, before: str) -> None:
     with pytest.raises(ValueError, match="reads a file"):
-        refuse_schema(f"discord://1/a?{parameter}=/etc/passwd")
+        refuse_schema(f"discord://1/a{before}{parameter}=/etc/passwd")
 
 
 @pytest.mark.parametrize("url", ["zulip", "zulip://", "zulip://a b/c", "zulip://a\r\nb/c"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aweigh.notifications.channel import ChannelKind
+from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.delivery import Notification
 from aweigh.notifications.senders.rendering import render
 
