@@ -48,7 +48,9 @@ async def list_events(
     A stream without `Last-Event-ID` begins with the next event.
     """
     async with context.store.read() as tx:
-        owner = (await applications.find_row(tx, application)).id if application else None
+        owner = None
+        if application:
+            owner = (await applications.find_row(tx, application, or_removed=True)).id
         wanted = Filter(owner, frozenset(kind or ()))
         if wants_events(request):
             newest = await events.newest(tx)

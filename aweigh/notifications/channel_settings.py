@@ -1,7 +1,7 @@
 """What channels of all kinds have in common."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -77,6 +77,12 @@ class ChannelSettings(Value):
     def target(self) -> str:
         """Where the notifications go, without anything secret."""
         raise NotImplementedError
+
+    @property
+    def target_fields(self) -> dict[str, Any]:
+        """Everything that decides where the notifications go, and whether they are accepted."""
+        apart = {*ChannelSettings.model_fields, "secret"}
+        return {name: getattr(self, name) for name in type(self).model_fields.keys() - apart}
 
     @property
     def origin(self) -> str:

@@ -63,7 +63,8 @@ class Courier:
         except DeliveryFailed as failed:
             raise await self._record_failure(attempt, failed) from None
         await self._record_success(delivery_id, receipt)
-        return f"Delivered by attempt {attempt.number}{_status(receipt)}."
+        remark = f" {receipt.remark}" if receipt.remark else ""
+        return f"Delivered by attempt {attempt.number}{_status(receipt)}.{remark}"
 
     async def cancelled(self, delivery_id: str) -> None:
         """Record that the delivery was cancelled in Temporal."""
@@ -143,6 +144,8 @@ class Courier:
 
     async def _record_failure(self, attempt: Attempt, failed: DeliveryFailed) -> NotDelivered:
         message = str(failed)
+        if failed.is_gone:  # before the record, after which no attempt would find it out
+            await self._disable(attempt, failed)
         async with self._store.write() as tx:
             is_last = failed.is_final or failed.is_gone or attempt.kind == NoticeKind.TEST
             left = timedelta() if is_last else attempt.deadline - tx.now
@@ -156,9 +159,12 @@ class Courier:
                 paused_until=tx.now + rest if rest else None,
             )  # fmt: skip
         if is_to_be_disabled:
-            async with self._store.write() as tx:
-                await channels.disable(tx, attempt.channel_id, _why_disabled(failed))
+            await self._disable(attempt, failed)
         return NotDelivered(message, pause)
+
+    async def _disable(self, attempt: Attempt, failed: DeliveryFailed) -> None:
+        async with self._store.write() as tx:
+            await channels.disable(tx, attempt.channel_id, _why_disabled(failed), attempt.began)
 
 
 def _is_limited(failed: DeliveryFailed) -> bool:

@@ -41,6 +41,8 @@ class Receipt:
     response: str
     #: Milliseconds.
     duration: int
+    #: For people, although it was accepted; masked.
+    remark: str = ""
 
 
 class DeliveryFailed(Exception):

@@ -154,7 +154,9 @@ async def find(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> Appli
     return opened(tx, await find_row(tx, id_or_slug, lock=lock))
 
 
-async def find_row(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> ApplicationRow:
+async def find_row(
+    tx: Transaction, id_or_slug: str, *, lock: bool = False, or_removed: bool = False
+) -> ApplicationRow:
     """Return an application's row; its settings may be unreadable.
 
     Raises:
@@ -164,9 +166,9 @@ async def find_row(tx: Transaction, id_or_slug: str, *, lock: bool = False) -> A
     is_id = grammar.matches(grammar.ENTITY_ID, id_or_slug)
     if is_id or grammar.matches(grammar.KNOWN_SLUG, id_or_slug):
         column = ApplicationRow.id if is_id else ApplicationRow.slug
-        query = select(ApplicationRow).where(
-            column == id_or_slug, ApplicationRow.removed_at.is_(None)
-        )
+        query = select(ApplicationRow).where(column == id_or_slug)
+        if not or_removed:
+            query = query.where(ApplicationRow.removed_at.is_(None))
         row = await (tx.locked(query) if lock else tx.session.scalar(query))
     if row is None:
         raise NotFound(f"there is no application {id_or_slug!r}")

@@ -94,19 +94,26 @@ async def change(tx: Transaction, row: ChannelRow, settings: Channel) -> OpenedC
 
     Raises:
         Conflict: the name is taken.
+        Unreadable
     """
     if isinstance(settings, Webhook) and settings.secret:
         _replace_secret(tx, row, settings.secret.get_secret_value())
+    if settings.target_fields != opened(tx, row).settings.target_fields:
+        row.retargeted_at = tx.now
+        _begin_anew(row)
     if settings.enabled and not row.enabled:
-        row.since_event = await events.newest(tx)
-        row.failing_since, row.given_up, row.disabled_reason = None, 0, None
-        row.paused_until = None
+        row.since_event, row.disabled_reason = await events.newest(tx), None
+        _begin_anew(row)
     elif row.enabled and not settings.enabled:
         await _drop_waiting(tx, row.id)
     row.enabled = settings.enabled
     _seal_settings(tx, row, settings)
     await _flush(tx, settings.name)
     return OpenedChannel(row=row, settings=settings)
+
+
+def _begin_anew(row: ChannelRow) -> None:
+    row.failing_since, row.given_up, row.paused_until = None, 0, None
 
 
 async def _flush(tx: Transaction, name: str) -> None:
@@ -210,8 +217,15 @@ def note_failure(row: ChannelRow, now: datetime, *, gave_up: bool) -> bool:
     return now - row.failing_since >= FAILING_FOR and row.given_up >= _FEWEST_GIVEN_UP
 
 
-async def disable(tx: Transaction, channel_id: str, reason: str) -> None:
+def is_of_target(row: ChannelRow, attempted_at: datetime | None) -> bool:
+    """Whether an attempt was made at the target that the channel has now."""
+    return not row.retargeted_at or bool(attempted_at and attempted_at > row.retargeted_at)
+
+
+async def disable(tx: Transaction, channel_id: str, reason: str, attempted_at: datetime) -> None:
     """Disable a channel that accepts nothing more, and say so to the channels of kind `email`.
+
+    It stays as it is if its target was changed after that attempt.
 
     Call it in a transaction that has locked no channel: two that are disabled at once tell each
     other, so that all are locked in one order.
@@ -221,7 +235,7 @@ async def disable(tx: Transaction, channel_id: str, reason: str) -> None:
     found = await tx.session.scalars(locking(query.order_by(ChannelRow.id)))
     rows = {one.id: one for one in found}
     row = rows.pop(channel_id, None)
-    if row is None or not row.enabled:
+    if row is None or not row.enabled or not is_of_target(row, attempted_at):
         return
     row.enabled, row.disabled_reason, row.updated_at = False, reason, tx.now
     await _drop_waiting(tx, row.id)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -46,6 +45,7 @@ class Attempt:
     delivery_id: str
     #: Counts from 1.
     number: int
+    began: datetime
     message_id: str
     #: Of the event, or a `NoticeKind`.
     kind: str
@@ -91,15 +91,15 @@ async def begin(tx: Transaction, delivery_id: str) -> Attempt | None:
     row.attempts += 1
     row.last_attempt_at, row.next_attempt_at = tx.now, None
     return Attempt(
-        delivery_id=row.id, number=row.attempts, message_id=row.message_id, kind=row.kind,
-        created_at=row.created_at, channel=channels.opened(tx, channel).settings,
+        delivery_id=row.id, number=row.attempts, began=tx.now, message_id=row.message_id,
+        kind=row.kind, created_at=row.created_at, channel=channels.opened(tx, channel).settings,
         channel_id=channel.id, signing_secrets=channels.signing_secrets(tx, channel), event=event,
-        content=json.loads(row.content) if row.content else None, answered=await _answered(tx, row),
-        deadline=released + REPEATED_FOR,
+        content=json.loads(row.content) if row.content else None,
+        answered=await _answered(tx, row, channel), deadline=released + REPEATED_FOR,
     )  # fmt: skip
 
 
-async def _answered(tx: Transaction, row: DeliveryRow) -> str:
+async def _answered(tx: Transaction, row: DeliveryRow, channel: ChannelRow) -> str:
     """Return what the receiver answered to the first message about the same deployment."""
     if row.deployment_id is None:
         return ""
@@ -108,6 +108,8 @@ async def _answered(tx: Transaction, row: DeliveryRow) -> str:
         DeliveryRow.channel_id == row.channel_id,
         DeliveryRow.state == DeliveryState.DELIVERED,
     )
+    if channel.retargeted_at:
+        query = query.where(DeliveryRow.last_attempt_at > channel.retargeted_at)
     return await tx.session.scalar(query.order_by(DeliveryRow.id).limit(1)) or ""
 
 
@@ -118,8 +120,9 @@ async def delivered(tx: Transaction, delivery_id: str, receipt: Receipt) -> None
         return
     row, channel = found
     _note(row, receipt)
-    _end(tx, row, DeliveryState.DELIVERED, None)
-    channels.note_success(channel, tx.now)
+    _end(tx, row, DeliveryState.DELIVERED, receipt.remark or None)
+    if channels.is_of_target(channel, row.last_attempt_at):
+        channels.note_success(channel, tx.now)
     channels.note_delivery(channel, row)
 
 
@@ -135,9 +138,9 @@ async def failed(
     """Record an attempt that was not accepted; without `retry_at`, it was the last one.
 
     It also was if the channel was disabled meanwhile. Until `paused_until`, the channel wants
-    nothing else either.
+    nothing else either, unless its target was changed meanwhile.
 
-    Return whether the channel is to be disabled: it is gone, or has accepted nothing for long.
+    Return whether the channel is to be disabled: it has accepted nothing for long.
     """
     found = await _locked(tx, delivery_id)
     if found is None:
@@ -148,13 +151,11 @@ async def failed(
         _end(tx, row, DeliveryState.FAILED, message)
     else:
         row.state, row.message, row.next_attempt_at = DeliveryState.RETRYING, message, retry_at
+    channels.note_delivery(channel, row)
+    if not channel.enabled or not channels.is_of_target(channel, row.last_attempt_at):
+        return False
     if paused_until:
         channel.paused_until = max(paused_until, channel.paused_until or paused_until)
-    channels.note_delivery(channel, row)
-    if not channel.enabled:
-        return False
-    if receipt.status == HTTPStatus.GONE:
-        return True
     if row.kind == NoticeKind.TEST:
         return False
     return channels.note_failure(channel, tx.now, gave_up=retry_at is None)

@@ -218,6 +218,8 @@ class ChannelRow(Base):
     given_up: Mapped[int] = mapped_column(default=0)
     #: It asked for this pause (`Retry-After`): nothing more is handed over before.
     paused_until: Mapped[datetime | None]
+    #: When its target was last changed: what came of earlier attempts says nothing about this one.
+    retargeted_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -22,6 +22,12 @@ def receipt(status: int | None, body: bytes, seconds: float, secrets: Sequence[s
     return Receipt(status=status, response=text[:_KEPT], duration=round(seconds * 1000))
 
 
+def words(message: str, secrets: Sequence[str]) -> str:
+    """Return one line for people, masked."""
+    masked = mask_words(printable(one_line(message, 4 * _LONGEST)), list(secrets))
+    return one_line(masked, _LONGEST)
+
+
 def failed(
     message: str,
     record: Receipt,
@@ -31,9 +37,8 @@ def failed(
     retry_after: float | None = None,
 ) -> DeliveryFailed:
     """Return an error whose message is masked and has one line."""
-    words = mask_words(printable(one_line(message, 4 * _LONGEST)), list(secrets))
     return DeliveryFailed(
-        one_line(words, _LONGEST),
+        words(message, secrets),
         record,
         is_final=is_final or record.status == HTTPStatus.GONE,
         is_gone=record.status == HTTPStatus.GONE,

@@ -38,21 +38,35 @@ class UnknownHost(Exception):
 
 
 class Resolver:
-    """Resolves names as the system does, in threads of its own."""
+    """Resolves names as the system does, in threads of its own, one for each host at a time."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="resolve")
+        #: By host. A name server that does not answer holds a thread for longer than an attempt.
+        self._pending: dict[str, asyncio.Future[list[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """Raises: OSError, UnicodeError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return list(dict.fromkeys(str(one[4][0]) for one in found))
+        pending = self._pending.get(host)
+        if pending is None:
+            loop = asyncio.get_running_loop()
+            pending = loop.run_in_executor(self._threads, _addresses, host)
+            self._pending[host] = pending
+            pending.add_done_callback(lambda done: self._forget(host, done))
+        return await asyncio.shield(pending)
+
+    def _forget(self, host: str, done: asyncio.Future[list[str]]) -> None:
+        del self._pending[host]
+        if not done.cancelled():
+            done.exception()  # else it would be logged if nobody waits any more
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _addresses(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):

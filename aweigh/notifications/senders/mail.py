@@ -120,8 +120,9 @@ def _deliver(server: smtplib.SMTP, mail: Mail, message: EmailMessage, report: Re
     if code != _OK:
         raise smtplib.SMTPResponseException(code, said)
     report.accepted, report.status = True, code
-    answer = said.decode(errors="replace")
-    report.body = "\n".join([answer, *(f"refused: {one}" for one in refused)])[:MOST_SAID]
+    report.body = said[:MOST_SAID].decode(errors="replace")
+    if refused:
+        report.message = f"Refused for {'; '.join(refused)}"[:MOST_SAID]
 
 
 def _allow_scanning(server: smtplib.SMTP) -> None:

@@ -1,5 +1,6 @@
 """Sends messages to people: to chats by apprise, and by mail."""
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ class PeopleSender:
             raise failures.failed(str(error), record, secrets) from error
         record = failures.receipt(report.status, report.body.encode(), report.seconds, secrets)
         if report.accepted:
-            return record
+            return replace(record, remark=failures.words(report.message or "", secrets))
         raise _failure(report, record, secrets)
 
     def _order(self, channel: Channel, notification: Notification) -> Order:

@@ -12,7 +12,7 @@ import pytest
 from api.event_stream import EventStream
 from api.followers import Followers
 from aweigh.deployments.deployment import EventKind, Reason
-from aweigh.store import lifecycle
+from aweigh.store import applications, lifecycle
 from aweigh.store.events import Filter
 from tests.support.api_caller import Caller
 from tests.support.events import events
@@ -108,6 +108,19 @@ async def test_events_are_listed_by_pages_and_filters(caller: Caller, shop: dict
     assert [one["type"] for one in created["items"]] == ["deployment.created"] * 2
     both = await listed(kind=["deployment.created", "deployment.succeeded"])
     assert len(both["items"]) == 6
+
+
+@pytest.mark.parametrize("name", ["id", "slug"])
+async def test_events_of_a_removed_application_are_listed(
+    caller: Caller, shop: dict[str, Any], name: str
+) -> None:
+    await caller.deploy(shop)
+    async with caller.app.state.context.store.write() as tx:
+        (await applications.find_row(tx, shop["id"])).removed_at = tx.now
+
+    found = await caller.get("/v1/events", params={"application": shop[name]})
+
+    assert [one["type"] for one in found["items"]] == ["deployment.created"]
 
 
 @pytest.mark.parametrize(

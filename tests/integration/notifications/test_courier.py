@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
+from aweigh.core.errors import Unavailable
 from aweigh.deployments.deployment import EventKind, Reason
 from aweigh.notifications.delivery import DeliveryFailed, Receipt
 from aweigh.store import channels, deliveries, lifecycle, logs, outbox
@@ -135,6 +136,24 @@ async def test_receiver_that_is_gone_disables_the_channel_and_is_told_by_mail(
     assert "ops" in notification.title
     assert reason in notification.text
     assert json.loads(notification.payload)["type"] == "channel.disabled"
+
+
+async def test_receiver_that_is_gone_disables_the_channel_though_the_record_fails(
+    made: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.senders.answers = [refused(410, is_final=True, is_gone=True)]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(deliveries, "failed", _no_record)
+        with pytest.raises(Unavailable):
+            await made.courier.deliver(made.delivery)
+
+    assert not (await channel_row(made.store, made.channel)).enabled
+    assert await made.courier.deliver(made.delivery) == "Dropped: The channel was disabled."
+
+
+async def _no_record(*_: object, **__: object) -> bool:
+    raise Unavailable("the database is busy")
 
 
 async def test_channel_that_accepts_nothing_for_three_days_is_disabled(made: Round) -> None:

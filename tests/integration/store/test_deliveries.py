@@ -113,10 +113,6 @@ async def test_an_ended_delivery_stays_as_it_is(store: Store, delivery: str) -> 
     assert (await row_of(store, delivery)).state == "failed"
 
 
-async def test_a_channel_that_is_gone_is_to_be_disabled(store: Store, delivery: str) -> None:
-    assert await fail(store, delivery, again=False, receipt=GONE)
-
-
 async def test_a_channel_that_fails_for_three_days_is_to_be_disabled(
     store: Store, channel: str
 ) -> None:
@@ -167,7 +163,7 @@ async def test_a_disabled_channel_drops_what_waits_and_mail_says_so(
 
     for _ in range(2):
         async with store.write() as tx:
-            await channels.disable(tx, channel, "It answered 410.")
+            await channels.disable(tx, channel, "It answered 410.", tx.now)
 
     told = await channel_row(store, channel)
     assert (told.enabled, told.disabled_reason) == (False, "It answered 410.")
@@ -188,7 +184,7 @@ async def test_a_channel_of_kind_email_does_not_mail_its_own_end(store: Store) -
     mail = await new_channel(store, **EMAIL)
 
     async with store.write() as tx:
-        await channels.disable(tx, mail, "No success for three days.")
+        await channels.disable(tx, mail, "No success for three days.", tx.now)
 
     assert await deliveries_of(store, mail) == []
 
@@ -204,7 +200,62 @@ async def test_deliveries_of_a_deleted_channel_end_quietly(
     async with store.write() as tx:
         await deliveries.delivered(tx, delivery, TAKEN)
         assert not await deliveries.failed(tx, delivery, GONE, "gone", retry_at=None)
-        await channels.disable(tx, channel, "gone")
+        await channels.disable(tx, channel, "gone", tx.now)
+
+
+async def retarget(store: Store, channel: str) -> None:
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel, lock=True)
+        await channels.change(tx, row, channel_of(url="https://hooks.example.com/corrected"))
+
+
+async def test_what_an_old_target_said_does_not_count_against_the_new_one(
+    store: Store, channel: str, delivery: str
+) -> None:
+    await fail(store, delivery)
+    attempt = await begin(store, delivery)
+    assert attempt is not None
+    await retarget(store, channel)
+
+    async with store.write() as tx:
+        later = tx.now + timedelta(hours=1)
+        await deliveries.failed(tx, delivery, GONE, "410", retry_at=later, paused_until=later)
+        await channels.disable(tx, channel, "It answered 410.", attempt.began)
+
+    row = await channel_row(store, channel)
+    assert (row.enabled, row.failing_since, row.given_up, row.paused_until) == (True, None, 0, None)
+    assert (await row_of(store, delivery)).state == "retrying"
+
+    await fail(store, delivery, later=timedelta(seconds=1))
+    assert (await channel_row(store, channel)).failing_since is not None
+
+
+async def test_a_change_that_leaves_the_target_changes_nothing_of_that(
+    store: Store, channel: str, delivery: str
+) -> None:
+    await fail(store, delivery)
+
+    async with store.write() as tx:
+        row = await channels.find_row(tx, channel, lock=True)
+        await channels.change(tx, row, channel_of(name="renamed", applications=["shop"]))
+
+    row = await channel_row(store, channel)
+    assert (row.retargeted_at, row.failing_since is None) == (None, False)
+
+
+async def test_an_answer_of_another_target_is_not_referred_to(
+    store: Store, channel: str, delivery: str
+) -> None:
+    await deliver(store, delivery)
+    await retarget(store, channel)
+    await start(store, (await row_of(store, delivery)).deployment_id or "")
+    await dispatched(store)
+
+    _, second = await deliveries_of(store, channel)
+    attempt = await begin(store, second.id)
+
+    assert attempt is not None
+    assert attempt.answered == ""
 
 
 async def test_deliveries_go_with_their_events(store: Store, delivery: str) -> None:

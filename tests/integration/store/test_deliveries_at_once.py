@@ -63,7 +63,7 @@ async def test_what_happens_at_once_keeps_the_order_and_ends(store: Store) -> No
             await deliveries.failed(
                 tx, row.id, BROKEN, "500", retry_at=tx.now + timedelta(seconds=1)
             )
-            await channels.disable(tx, down, "It answered 410.")
+            await channels.disable(tx, down, "It answered 410.", tx.now)
 
     writing = asyncio.gather(*(write(number) for number in range(_DEPLOYMENTS)))
     async with asyncio.timeout(300):

@@ -96,7 +96,8 @@ async def test_events_from_before_channels_are_not_delivered(url: str, store: St
     await new_deployment(store, application)
     await asyncio.to_thread(_earlier, url)
 
-    await asyncio.to_thread(_run, url, "channels")
+    for migration in ("channels", "deliveries"):
+        await asyncio.to_thread(_run, url, migration)
 
     async with store.write() as tx:
         await channels.create(tx, channel_of())
