@@ -35,6 +35,7 @@ from api.relay import Relay
 from aweigh import __version__
 from aweigh.core.settings import Settings
 from aweigh.github.app import GitHub
+from aweigh.notifications.senders.address_check import AddressChecks
 from aweigh.store.database import Store
 from aweigh.temporal.executions import Executions
 
@@ -65,6 +66,7 @@ def create_app(
         readiness=Readiness(store, relay),
         executions=executions or Executions(connect),
         followers=Followers(store, settings.api_connections * _FOLLOWERS_PERCENT // 100),
+        address_checks=AddressChecks(),
         lists=ThreadPoolExecutor(1, "lists"),
     )
     app = FastAPI(title="Aweigh", version=__version__, lifespan=_lifespan)

@@ -1,6 +1,7 @@
 """Channels: created, read, changed, tested, removed; and what was delivered to them."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
@@ -17,13 +18,11 @@ from api.channel_answers import (
     delivery_answer,
     row_answer,
 )
+from api.channel_targets import check_target
 from api.dependencies import Admin, AppContext, Context, Cursor, Reader
-from aweigh.core.errors import Invalid, NotFound
-from aweigh.notifications.addresses import is_refused
+from aweigh.core.errors import Conflict, Invalid, NotFound
 from aweigh.notifications.channel import Channel
-from aweigh.notifications.channel_merge import merged
-from aweigh.notifications.channel_settings import ChannelKind
-from aweigh.notifications.senders.apprise_url import apprise_url
+from aweigh.notifications.channel_merge import merged, same_target
 from aweigh.store import applications, channels, deliveries
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ChannelRow
@@ -37,25 +36,10 @@ _TestWait = Annotated[
 ]
 
 
-async def _check(context: AppContext, tx: Transaction, new: Channel, known: frozenset[str]) -> None:
-    """Refuse what the senders would, a private address, and an unknown application.
-
-    Raises:
-        Invalid
-    """
-    if new.kind not in (ChannelKind.WEBHOOK, ChannelKind.EMAIL):
-        try:
-            apprise_url(new)
-        except ValueError as error:
-            field, _, message = str(error).partition(" ")
-            raise Invalid(field, message) from error
-    endpoint = new.endpoint
-    if endpoint and is_refused(endpoint, context.settings.private_targets):
-        raise Invalid(
-            "host" if new.kind is ChannelKind.EMAIL else "url",
-            f"leads to {endpoint}, which is in a private network; allow it with "
-            "AWEIGH_PRIVATE_TARGETS",
-        )
+async def _check_applications(
+    tx: Transaction, new: Channel, known: Collection[str] = frozenset()
+) -> None:
+    """Raises: Invalid: an application is unknown."""
     for name in new.applications:
         if name not in known:
             try:
@@ -88,8 +72,9 @@ async def create_channel(
     context: Context, _: Admin, new: Annotated[Channel, Body()]
 ) -> ChannelCreated:
     """Create a channel; it is told of events from now on."""
+    await check_target(context, new)
     async with context.store.write(urgent=True) as tx:
-        await _check(context, tx, new, frozenset())
+        await _check_applications(tx, new)
         made = await channels.create(tx, new)
         secret = next(iter(channels.signing_secrets(tx, made.row)), None)
     return ChannelCreated(**dict(channel_answer(made)), secret=secret)
@@ -106,11 +91,17 @@ async def change_channel(
     context: Context, _: Admin, channel: str, change: Annotated[dict[str, Any], Body()]
 ) -> ChannelAnswer:
     """A JSON merge patch (RFC 7396) of the settings; `enabled` enables a disabled channel again."""
+    async with context.store.read() as tx:
+        known = channels.opened(tx, await channels.find_row(tx, channel)).settings
+    checked = merged(known, change)
+    await check_target(context, checked, known)  # may take long: not in a transaction
     async with context.store.write(urgent=True) as tx:
         row = await channels.find_row(tx, channel, lock=True)
         known = channels.opened(tx, row).settings
         settings = merged(known, change)
-        await _check(context, tx, settings, frozenset(known.applications))
+        if not (same_target(settings, checked) or same_target(settings, known)):
+            raise Conflict("another request changed the channel's target meanwhile; retry")
+        await _check_applications(tx, settings, known.applications)
         return channel_answer(await channels.change(tx, row, settings))
 
 

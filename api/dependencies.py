@@ -20,6 +20,7 @@ from aweigh.core import grammar
 from aweigh.core.model import Written
 from aweigh.core.settings import Settings
 from aweigh.github.app import GitHub
+from aweigh.notifications.senders.address_check import AddressChecks
 from aweigh.store import servers
 from aweigh.store.database import Store
 from aweigh.store.tokens import Bearer, Scope
@@ -40,6 +41,7 @@ class AppContext:
     readiness: Readiness
     executions: Executions
     followers: Followers
+    address_checks: AddressChecks
     #: One thread for long answers, which would block the event loop.
     lists: Executor
 

@@ -1,4 +1,4 @@
-"""Keeps the child process to what sending a message needs.
+"""Keeps the child processes to what sending a message needs.
 
 Connections go to addresses that may be reached, checked at the moment of connecting; files are only
 read, and only those of Python; no program is started. This holds for whatever apprise makes of an
@@ -84,6 +84,18 @@ class Guard:
         real = Path(os.path.realpath(os.fsdecode(path)))
         if flags & _WRITING or not any(real.is_relative_to(one) for one in self._readable):
             raise PermissionError(f"{path} may not be opened here")
+
+
+class OfflineGuard(Guard):
+    """Also refuses every socket, and the resolving of names."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event.startswith("socket."):
+            raise PermissionError(f"{event} is not allowed here")
+        super()._audit(event, arguments)
 
 
 def _readable() -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""What the child process that sends a message is told, and what it reports."""
+"""What the child processes that use apprise are told, and what they report."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, NotRequired, TypedDict
@@ -58,3 +58,20 @@ class Report:
     refused: str | None = None
     #: How long the child took; not reported by itself.
     seconds: float = 0.0
+
+
+class AddressQuestion(TypedDict):
+    """An address to check; JSON on the child's standard input, too."""
+
+    module: str
+    url: str
+
+
+@dataclass
+class Acceptance:
+    """What apprise makes of an address."""
+
+    #: Why it does not take it, without anything of the address.
+    refusal: str | None = None
+    #: How many requests a message takes.
+    receivers: int = 0

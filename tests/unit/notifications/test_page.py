@@ -8,6 +8,8 @@ from pydantic import TypeAdapter
 
 from aweigh.notifications.channel import Channel, Email, Webhook
 from aweigh.notifications.channel_settings import ChannelKind
+from aweigh.notifications.senders.apprise_schemas import MODULES
+from aweigh.notifications.senders.apprise_service import load_service
 from aweigh.notifications.senders.apprise_url import apprise_url
 
 PAGE = Path(__file__).parents[3] / "docs" / "notifications.md"
@@ -21,4 +23,5 @@ def test_every_kind_has_an_example_that_works() -> None:
     assert {channel.kind for channel in given} == set(ChannelKind)
     for channel in given:
         if not isinstance(channel, Webhook | Email):
-            assert apprise_url(channel)
+            url = apprise_url(channel)
+            assert len(load_service(MODULES[url.partition("://")[0]], url)()) == 1
