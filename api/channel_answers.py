@@ -38,7 +38,9 @@ class UnreadableChannel(Answer):
 
 class ChannelAnswer(UnreadableChannel):
     target: str = Field(description="Where notifications go, without anything secret.")
-    events: tuple[EventKind, ...] | None = Field(description="null: all.")
+    events: tuple[EventKind, ...] | None = Field(
+        description="null: all, but of deletions only webhooks are told."
+    )
     applications: tuple[str, ...]
     labels: dict[str, str]
 

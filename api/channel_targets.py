@@ -6,7 +6,6 @@ from api.dependencies import AppContext
 from aweigh.core.errors import Invalid
 from aweigh.notifications.addresses import is_refused
 from aweigh.notifications.channel import Channel
-from aweigh.notifications.channel_merge import same_target
 from aweigh.notifications.channel_settings import ChannelKind
 from aweigh.notifications.senders.apprise_url import apprise_url
 
@@ -22,7 +21,7 @@ async def check_target(context: AppContext, new: Channel, known: Channel | None 
     """
     address = _apprise_address(new)
     _refuse_private(context, new)
-    if address is not None and not (known and same_target(known, new)):
+    if address is not None and not (known and known.target_fields == new.target_fields):
         await _ask_apprise(context, address, "url" if "url" in type(new).model_fields else "token")
 
 

@@ -22,7 +22,7 @@ from api.channel_targets import check_target
 from api.dependencies import Admin, AppContext, Context, Cursor, Reader
 from aweigh.core.errors import Conflict, Invalid, NotFound
 from aweigh.notifications.channel import Channel
-from aweigh.notifications.channel_merge import merged, same_target
+from aweigh.notifications.channel_merge import merged
 from aweigh.store import applications, channels, deliveries
 from aweigh.store.database import Transaction
 from aweigh.store.tables import ChannelRow
@@ -99,7 +99,7 @@ async def change_channel(
         row = await channels.find_row(tx, channel, lock=True)
         known = channels.opened(tx, row).settings
         settings = merged(known, change)
-        if not (same_target(settings, checked) or same_target(settings, known)):
+        if settings.target_fields not in (checked.target_fields, known.target_fields):
             raise Conflict("another request changed the channel's target meanwhile; retry")
         await _check_applications(tx, settings, known.applications)
         return channel_answer(await channels.change(tx, row, settings))

@@ -110,7 +110,11 @@ def wants(
     settings: ChannelSettings, kind: EventKind, names: Collection[str], labels: Mapping[str, str]
 ) -> bool:
     """Whether a channel is told of such an event of an application with these names and labels."""
-    if settings.events is not None and kind not in settings.events:
+    if settings.events is None:
+        # A run of the policy deletes dozens at once, and nobody has to act on that.
+        if kind is EventKind.DELETED and not isinstance(settings, Webhook):
+            return False
+    elif kind not in settings.events:
         return False
     if settings.applications and not set(settings.applications) & set(names):
         return False

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 
 from aweigh.core.errors import Invalid
 from aweigh.notifications.channel import Channel
-from aweigh.notifications.channel_settings import ChannelSettings
 from aweigh.secrets.value import REVEAL
 
 _CHANNEL: TypeAdapter[Channel] = TypeAdapter(Channel)
@@ -32,12 +31,6 @@ def merged(settings: Channel, change: dict[str, Any]) -> Channel:
         return result
     kept = {name: value for name, value in known.items() if name not in _CREDENTIALS}
     return _CHANNEL.validate_python(_merge(kept, change))
-
-
-def same_target(one: Channel, other: Channel) -> bool:
-    """Whether two settings of a channel send to the same receiver with the same credentials."""
-    fields = type(one).model_fields.keys() - ChannelSettings.model_fields.keys()
-    return all(getattr(one, name) == getattr(other, name) for name in fields)
 
 
 def _merge(known: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class ChannelSettings(Value):
     """What all kinds have in common."""
 
     name: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(line)]
-    #: None means every kind of event.
+    #: None means every kind of event, but deletions only for webhooks.
     events: tuple[EventKind, ...] | None = None
     #: Ids or slugs; without any, every application that the labels select.
     applications: Annotated[tuple[Text, ...], Field(max_length=500)] = ()

@@ -241,3 +241,11 @@ def test_a_channel_wants_what_it_names() -> None:
     assert not wants(made, failed, ("app_2", "blog"), labels)
     assert not wants(made, failed, names, {"team": "b"})
     assert wants(channel("webhook"), EventKind.DELETED, (), {})
+
+
+def test_people_are_told_of_deletions_only_if_they_ask_for_it() -> None:
+    asking = channel("slack", events=["deployment.deleted"])
+
+    assert not wants(channel("slack"), EventKind.DELETED, (), {})
+    assert wants(channel("slack"), EventKind.FAILED, (), {})
+    assert wants(asking, EventKind.DELETED, (), {})
