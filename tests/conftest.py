@@ -1,6 +1,6 @@
 """What every test may ask for."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import docker
@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from aweigh.core.stalls import StallDetector
-from tests.support import stalls
+from tests.support import stack_logs, stalls
 from tests.support.scheduling import Scheduling, in_order
 
 # The machine may be slow, and a failure must be the same one for everybody.
@@ -49,6 +49,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="only with --long"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections += stack_logs.take()
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

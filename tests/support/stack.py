@@ -18,6 +18,7 @@ import httpx2
 import psutil
 from temporalio.client import Client
 
+from tests.support import stack_logs
 from tests.support.leftovers import remove_leftovers
 from tests.support.ports import free_ports
 from tests.support.signals import send_signal
@@ -273,6 +274,9 @@ async def stopped_afterwards(stack: Stack) -> AsyncIterator[None]:
     try:
         await stack.start()
         yield
+    except BaseException:
+        stack_logs.keep(stack.data)
+        raise
     finally:
         if stack.process and stack.process.returncode is None:
             await stack.stop()
