@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import docker
@@ -94,11 +94,16 @@ async def told(
         name, {"type": "image", "image": repository, "tag": "v1"}, env={"NAME": name},
         domains=[{"host": f"{name}.localhost", "tls": False}],
     )  # fmt: skip
-    settings = {"kind": "webhook", "name": f"{request.node.name}"[:80], "url": place.url,
-                "secret": place.secret, "applications": [name]}  # fmt: skip
+    channel = await new_channel(stack, request.node.name, place, name)
+    return Told(stack, place, application, channel)
+
+
+async def new_channel(stack: Stack, name: str, place: Place, application: str) -> str:
+    settings = {"kind": "webhook", "name": name[:80], "url": place.url, "secret": place.secret,
+                "applications": [application]}  # fmt: skip
     made = await stack.call("POST", "/v1/channels", json=settings)
     assert made.status_code == 201, made.text
-    return Told(stack, place, application, made.json()["id"])
+    return str(made.json()["id"])
 
 
 async def test_deployment_is_told_in_order_with_valid_signatures(told: Told) -> None:
@@ -189,9 +194,10 @@ async def die(stack: Stack, part: str) -> None:
     [("control", 1), ("api", 0), ("temporal", 1), ("all", 1)],
 )
 async def test_every_event_arrives_when_a_part_is_killed_while_it_is_sent(
-    told: Told, part: str, most: int
+    told: Told, hooks: Receiver, part: str, most: int
 ) -> None:
-    kinds = (CREATED, STARTED, SUCCEEDED)
+    kinds, beside = (CREATED, STARTED, SUCCEEDED), hooks.place()
+    second = await new_channel(told.stack, f"beside {part}", beside, told.application["slug"])
     told.place.hold(*kinds)
     deployment = await told.deploy()
     for kind in kinds:
@@ -206,6 +212,9 @@ async def test_every_event_arrives_when_a_part_is_killed_while_it_is_sent(
     assert all(many <= most for many in repeats.values()), repeats
     assert [one["state"] for one in deliveries] == ["delivered"] * 3
     assert all(one.is_signed for one in told.place.received)
+    await replace(told, place=beside, channel=second).all_ended(deployment)
+    assert beside.kinds() == ALL
+    assert all(many <= most for many in beside.repeats().values()), beside.repeats()
     if part in ("control", "all"):
         assert set(repeats) == set(ALL)  # else nothing was killed in time
 
