@@ -18,6 +18,11 @@ _ALWAYS: Final = (f"{APPLICATION_BRIDGES}+", f"{BUILD_BRIDGES}+", "docker0", "do
 _MADE_BY_ENGINE: Final = re.compile("br-[0-9a-f]{12}")
 
 
+def has_interface(name: str) -> bool:
+    """Whether this machine has the interface."""
+    return (_INTERFACES / name).exists()
+
+
 def interface_names() -> list[str]:
     """Return the names of all interfaces of this machine."""
     return sorted(one.name for one in _INTERFACES.iterdir())

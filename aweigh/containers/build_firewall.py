@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aweigh.containers.bridges import container_bridges, interface_names
+from aweigh.containers.bridges import container_bridges, has_interface, interface_names
 from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
 from aweigh.core.address_rules import INTERNAL
 from aweigh.core.threads import in_thread
@@ -51,8 +51,23 @@ class Firewall:
         """
         await in_thread(self._ensure)
 
+    async def restore(self) -> None:
+        """Set the rules again if the network exists, as after the packet filter was reloaded.
+
+        Raises:
+            CannotConfine: the rules cannot be set; says why.
+        """
+        await in_thread(self._restore)
+
+    def _restore(self) -> None:
+        if has_interface(self.interface):
+            self._set()
+
     def _ensure(self) -> None:
         refuse_distant(self.interface)
+        self._set()
+
+    def _set(self) -> None:
         set_chains(lambda: self.chains(nameservers(), interface_names()))
 
     def chains(self, resolvers: Sequence[str], interfaces: Iterable[str] = ()) -> list[Chain]:
@@ -122,7 +137,7 @@ def passing(resolvers: Sequence[str], allowed: Iterable[Network], refusal: str) 
 
 def refuse_distant(interface: str) -> None:
     """Reject an engine on another machine. Raises: CannotConfine: the interface is missing."""
-    if not Path("/sys/class/net", interface).exists():
+    if not has_interface(interface):
         raise CannotConfine("the engine's networks are not on this machine")
 
 
