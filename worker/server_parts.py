@@ -230,11 +230,14 @@ class ServerParts:
 
     @cached_property
     def build_network(self) -> BuildNetwork:
-        settings, name = self.settings, self.installation.names.build_network
-        firewall = Firewall(interface=interface_of(name), allowed=settings.build_networks)
-        return BuildNetwork(
-            name, self.networks, firewall, may_be_open=settings.allow_open_build_network
-        )
+        name = self.installation.names.build_network
+        may_be_open = self.settings.allow_open_build_network
+        return BuildNetwork(name, self.networks, self.build_firewall, may_be_open=may_be_open)
+
+    @cached_property
+    def build_firewall(self) -> Firewall:
+        interface = interface_of(self.installation.names.build_network)
+        return Firewall(interface=interface, allowed=self.settings.build_networks)
 
     @cached_property
     def build_containers(self) -> BuildContainers:

@@ -129,7 +129,7 @@ class ServerWiring:
         parts = self.parts
         return Reconciler(
             ServerInventory(self._api, parts.containers, parts.live, parts.application_networks),
-            SharedParts(parts.firewall, parts.proxy, parts.route_files),
+            SharedParts(parts.firewall, parts.build_network, parts.proxy, parts.route_files),
             self._application_reconciler,
             EndedDeployments(self.journal, parts.build_containers),
             self._sweep,

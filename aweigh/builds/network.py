@@ -35,3 +35,15 @@ class BuildNetwork:
                     f"{error}. Correct that, or set AWEIGH_ALLOW_OPEN_BUILD_NETWORK=true for the "
                     "server worker to build without this protection.",
                 ) from error
+
+    async def restore_firewall(self) -> str:
+        """Set the firewall again if somebody took it away in the middle of a build.
+
+        Return "", or a description of what builds reach if that fails and is not allowed.
+        """
+        try:
+            await self._firewall.restore()
+        except CannotConfine as error:
+            if not self._may_be_open:
+                return f"builds can reach this server's own services and networks: {error}"
+        return ""

@@ -2,8 +2,8 @@
 
 Applications cannot reach the metadata services of clouds, which hand out the machine's credentials,
 nor link-local addresses, where services trust every client as a neighbour; nor private networks if
-the server's settings say so; nor each other's networks, also at moments when Docker does not see to
-that.
+the server's settings say so; nor other networks of containers, also at moments when Docker does not
+see to that. Ports that other containers publish are open, as for everybody.
 
 One rule covers all networks: the names of their bridges have a common prefix.
 """
@@ -11,16 +11,17 @@ One rule covers all networks: the names of their bridges have a common prefix.
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+from aweigh.containers.bridges import container_bridges, interface_names
 from aweigh.containers.build_firewall import (
     ANSWERS,
+    DROP,
     METADATA,
     REFUSE,
     closed,
-    name_service,
     nameservers,
+    passing,
     refuse_distant,
     without_ipv6,
 )
@@ -56,23 +57,16 @@ class ApplicationFirewall:
 
     def _ensure(self) -> None:
         refuse_distant(self.names.slice_interface(ANCHOR))
-        set_chains(lambda: self.chains(nameservers(), self._bridges()))
+        set_chains(lambda: self.chains(nameservers(), interface_names()))
 
-    def _bridges(self) -> list[str]:
-        found = Path("/sys/class/net").glob(f"{self.names.interfaces}*")
-        return sorted(one.name for one in found)
-
-    def chains(self, resolvers: Sequence[str], bridges: Iterable[str] = ()) -> list[Chain]:
-        """`bridges`: those that exist; each carries traffic within its own network only."""
+    def chains(self, resolvers: Sequence[str], interfaces: Iterable[str] = ()) -> list[Chain]:
+        """`interfaces`: those of this machine."""
         interface, name = f"{self.names.interfaces}+", self.names.interfaces
-        passing = self._passing(resolvers)
-        # Docker itself blocks traffic between the networks, but not at each moment.
-        apart = (*(f"-i {one} -o {one} -j RETURN" for one in bridges), f"-o {interface} -j DROP")
+        private = INTERNAL if self.private_too else ()
         refused = (
-            *passing,
-            *(f"-d {network} {REFUSE}" for network in self._closed),
-            # Also if the machine redirects the address to a local agent.
-            *(f"-m conntrack --ctorigdst {network} {REFUSE}" for network in METADATA),
+            ANSWERS,
+            *passing(resolvers, self.allowed, REFUSE),
+            *(f"-d {network} {REFUSE}" for network in (*METADATA, *private)),
         )
         return [
             Chain(
@@ -88,16 +82,23 @@ class ApplicationFirewall:
                 name=f"{name}-raw", rules=_FORGED,
             ),
             without_ipv6(interface, name),
-            closed(interface, name, (ANSWERS, *apart, *passing), self._closed),
+            closed(interface, name, (
+                ANSWERS,
+                *self._apart(list(interfaces)),
+                *passing(resolvers, self.allowed, DROP),
+                *(f"-d {network} {DROP}" for network in METADATA),
+                f"-o {interface} -m conntrack --ctstate DNAT -j RETURN",
+                *(f"-d {network} {DROP}" for network in private),
+            )),
         ]  # fmt: skip
 
-    @property
-    def _closed(self) -> tuple[str, ...]:
-        return INTERNAL if self.private_too else METADATA
-
-    def _passing(self, resolvers: Sequence[str]) -> tuple[str, ...]:
-        allowed = (f"-d {network} -j RETURN" for network in self.allowed)
-        return (ANSWERS, *name_service(resolvers), *allowed)
+    def _apart(self, interfaces: Sequence[str]) -> Iterable[str]:
+        """Return rules that keep each network apart from all others, except published ports."""
+        for own in interfaces:
+            if own.startswith(self.names.interfaces):
+                yield f"-i {own} -o {own} -j RETURN"
+        for bridge in container_bridges(interfaces):
+            yield f"-o {bridge} -m conntrack ! --ctstate DNAT {DROP}"
 
     def remove_now(self) -> None:
         """Remove the rules, if they exist."""

@@ -6,8 +6,9 @@ and IPv6, which is dropped because build networks have none.
 
 Docker takes the jumps to its chains, DOCKER-USER among them, out of FORWARD and puts them back
 whenever a network is created.
-A packet in between would pass, and the rest of its connection with it. The same addresses are
-therefore closed in the table `security`, which comes after `filter` and which Docker does not use.
+A packet in between would pass, and the rest of its connection with it. The same addresses, and the
+bridges of all other networks, are therefore closed in the table `security`, which comes after
+`filter` and which Docker does not use.
 """
 
 import hashlib
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aweigh.containers.bridges import container_bridges, has_interface, interface_names
 from aweigh.containers.iptables import CannotConfine, Chain, remove_chains, set_chains
 from aweigh.core.address_rules import INTERNAL
 from aweigh.core.threads import in_thread
+from aweigh.engine.naming import BUILD_BRIDGES
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -30,6 +33,7 @@ METADATA: Final = ("169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "16
 _RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 ANSWERS: Final = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 REFUSE: Final = "-j REJECT --reject-with icmp-admin-prohibited"
+DROP: Final = "-j DROP"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,25 +51,46 @@ class Firewall:
         """
         await in_thread(self._ensure)
 
+    async def restore(self) -> None:
+        """Set the rules again if the network exists, as after the packet filter was reloaded.
+
+        Raises:
+            CannotConfine: the rules cannot be set; says why.
+        """
+        await in_thread(self._restore)
+
+    def _restore(self) -> None:
+        if has_interface(self.interface):
+            self._set()
+
     def _ensure(self) -> None:
         refuse_distant(self.interface)
-        set_chains(lambda: self.chains(nameservers()))
+        self._set()
 
-    def chains(self, resolvers: Sequence[str]) -> list[Chain]:
-        passing = [ANSWERS, *name_service(resolvers)]
-        passing += [f"-d {network} -j RETURN" for network in self.allowed if network.version == 4]
-        internal = [f"-d {network} {REFUSE}" for network in INTERNAL]
+    def _set(self) -> None:
+        set_chains(lambda: self.chains(nameservers(), interface_names()))
+
+    def chains(self, resolvers: Sequence[str], interfaces: Iterable[str] = ()) -> list[Chain]:
+        """`interfaces`: those of this machine."""
+        internal = tuple(f"-d {network}" for network in INTERNAL)
+        apart = (f"-o {bridge} {DROP}" for bridge in container_bridges(interfaces))
+        refused = (ANSWERS, *passing(resolvers, self.allowed, REFUSE))
+        dropped = (ANSWERS, *apart, *passing(resolvers, self.allowed, DROP))
         return [
             Chain(
                 command="iptables", table="filter", hook="DOCKER-USER", interface=self.interface,
-                name=f"{self.interface}-out", rules=(*passing, *internal),
+                name=f"{self.interface}-out",
+                rules=(*refused, *(f"{one} {REFUSE}" for one in internal)),
             ),
             Chain(
                 command="iptables", table="filter", hook="INPUT", interface=self.interface,
-                name=f"{self.interface}-host", rules=(*passing, REFUSE),
+                name=f"{self.interface}-host", rules=(*refused, REFUSE),
             ),
             without_ipv6(self.interface, self.interface),
-            closed(self.interface, self.interface, passing, INTERNAL),
+            closed(
+                self.interface, self.interface,
+                (*dropped, *(f"{one} {DROP}" for one in internal)),
+            ),
         ]  # fmt: skip
 
     async def remove(self) -> None:
@@ -87,23 +112,38 @@ def without_ipv6(interface: str, name: str) -> Chain:
     )  # fmt: skip
 
 
-def closed(interface: str, name: str, passing: Sequence[str], networks: Iterable[str]) -> Chain:
-    """Return a chain that drops what must not be forwarded, whatever Docker does to its chains."""
+def closed(interface: str, name: str, rules: Iterable[str]) -> Chain:
+    """Return a chain for what is forwarded, which holds whatever Docker does to its own chains."""
     return Chain(
         command="iptables", table="security", hook="FORWARD", interface=interface,
-        name=f"{name}-closed", rules=(*passing, *(f"-d {one} -j DROP" for one in networks)),
+        name=f"{name}-closed", rules=tuple(rules),
     )  # fmt: skip
+
+
+def passing(resolvers: Sequence[str], allowed: Iterable[Network], refusal: str) -> tuple[str, ...]:
+    """Return rules for name servers, allowed networks, and redirected metadata services.
+
+    A machine may redirect a metadata service to a local agent, which may be in an allowed network.
+    So the address that the packet was sent to decides first: `refusal` is for metadata services.
+    """
+    opened, sent_to = [one for one in allowed if one.version == 4], "-m conntrack --ctorigdst"
+    return (
+        *name_service(resolvers),
+        *(f"{sent_to} {network} -j RETURN" for network in opened),
+        *(f"{sent_to} {network} {refusal}" for network in METADATA),
+        *(f"-d {network} -j RETURN" for network in opened),
+    )
 
 
 def refuse_distant(interface: str) -> None:
     """Reject an engine on another machine. Raises: CannotConfine: the interface is missing."""
-    if not Path("/sys/class/net", interface).exists():
+    if not has_interface(interface):
         raise CannotConfine("the engine's networks are not on this machine")
 
 
 def interface_of(network: str) -> str:
     """Return the name of a network's bridge. The kernel allows 15 characters, chains 28."""
-    return f"awb{hashlib.sha256(network.encode()).hexdigest()[:10]}"
+    return f"{BUILD_BRIDGES}{hashlib.sha256(network.encode()).hexdigest()[:10]}"
 
 
 def name_service(resolvers: Sequence[str]) -> list[str]:

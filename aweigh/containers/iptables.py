@@ -12,7 +12,6 @@ from aweigh.core.errors import AweighError
 
 Command = Literal["iptables", "ip6tables"]
 
-_COMMANDS: Final[tuple[Command, ...]] = ("iptables", "ip6tables")
 #: Missing if the kernel has no IPv6; then there is nothing to filter.
 _IPV6: Final = Path("/proc/net/if_inet6")
 _SECONDS: Final = 20
@@ -45,56 +44,70 @@ class Chain:
         return [self.command, "--wait", "-t", self.table, how, *jump]
 
 
-def restore_text(chains: Iterable[Chain]) -> str:
+def restore_text(table: str, chains: Iterable[Chain]) -> str:
     """Return input for `iptables-restore`, which replaces all given chains of a table at once."""
-    lines: list[str] = []
-    tables: dict[str, list[Chain]] = {}
-    for chain in chains:
-        tables.setdefault(chain.table, []).append(chain)
-    for table, members in tables.items():
-        lines.append(f"*{table}")
-        lines += [f":{chain.name} - [0:0]" for chain in members]
-        lines += [f"-A {chain.name} {rule}" for chain in members for rule in chain.rules]
-        lines.append("COMMIT")
-    return "\n".join([*lines, ""])
+    known = list(chains)
+    lines = [f"*{table}", *(f":{chain.name} - [0:0]" for chain in known)]
+    lines += [f"-A {chain.name} {rule}" for chain in known for rule in chain.rules]
+    return "\n".join([*lines, "COMMIT", ""])
 
 
 def set_chains(chains: Callable[[], Iterable[Chain]]) -> None:
     """Set these chains with exactly these rules, and hook them in.
 
     `chains` is called when no other change is under way: a later call knows all that an earlier one
-    knew.
+    knew. A table that cannot be set keeps no other from being set.
 
     Raises:
-        CannotConfine: the chains cannot be set; says why.
+        CannotConfine: some chains cannot be set; says which tables, and why.
     """
     if os.geteuid() != 0:
         raise CannotConfine("the server worker does not run as root")
+    failed: dict[str, list[str]] = {}
     with _changing:
-        for command, members in _by_command(chains()):
-            _run([f"{command}-restore", "--noflush", "--wait"], restore_text(members))
-            for chain in members:
-                if not _succeeds(chain.change("-C")):
-                    _run(chain.change("-I"))
+        for command, table, members in _by_table(chains()):
+            for error in _failures(command, table, members):
+                failed.setdefault(str(error), []).append(table)
+    if failed:
+        tables = {error: ", ".join(dict.fromkeys(known)) for error, known in failed.items()}
+        raise CannotConfine(
+            "; ".join(f"{error} (tables: {known})" for error, known in tables.items())
+        )
+
+
+def _failures(command: Command, table: str, chains: list[Chain]) -> Iterable[CannotConfine]:
+    """Set the chains of one table, and yield what kept them from being set or hooked in."""
+    try:
+        _run([f"{command}-restore", "--noflush", "--wait"], restore_text(table, chains))
+    except CannotConfine as error:
+        yield error
+        return
+    for chain in chains:
+        if not _succeeds(chain.change("-C")):
+            try:
+                _run(chain.change("-I"))
+            except CannotConfine as error:
+                yield error
 
 
 def remove_chains(chains: Iterable[Chain]) -> None:
     """Remove these chains and their hooks, if they exist."""
     with _changing:
-        for _, members in _by_command(chains):
+        for command, table, members in _by_table(chains):
             for chain in members:
                 while _succeeds(chain.change("-D")):
                     pass
                 for how in ("-F", "-X"):
-                    _succeeds([chain.command, "--wait", "-t", chain.table, how, chain.name])
+                    _succeeds([command, "--wait", "-t", table, how, chain.name])
 
 
-def _by_command(chains: Iterable[Chain]) -> Iterable[tuple[Command, list[Chain]]]:
-    known = list(chains)
-    for command in _COMMANDS:
-        members = [chain for chain in known if chain.command == command]
-        if members and (command == "iptables" or _IPV6.exists()):
-            yield command, members
+def _by_table(chains: Iterable[Chain]) -> Iterable[tuple[Command, str, list[Chain]]]:
+    tables: dict[tuple[Command, str], list[Chain]] = {}
+    for chain in chains:
+        if chain.command == "iptables" or _IPV6.exists():
+            tables.setdefault((chain.command, chain.table), []).append(chain)
+    for (command, table), members in tables.items():
+        yield command, table, members
 
 
 def _run(command: list[str], text: str | None = None) -> str:

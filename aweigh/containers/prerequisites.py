@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
 from aweigh.containers.container_maker import ContainerMaker, VolumeUser
@@ -15,6 +17,8 @@ from aweigh.engine.container_spec import ContainerSpec
 from aweigh.engine.labels import APPLICATION
 from aweigh.engine.naming import Names
 from aweigh.images.facts import ImageFacts
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,13 @@ class Prerequisites:
         self._application_networks = application_networks
         self._firewall = firewall
         self._maker = maker
+        self._last_warning = ""
 
     @asynccontextmanager
     async def ensured(self, release: Release, image: ImageFacts) -> AsyncIterator[Prepared]:
         """Create networks, volumes and packet filter; within the block none of them is removed.
 
-        Failures of the packet filter are reported by preflight and the reconciler, not here.
+        A failure of the packet filter is logged and fails no deployment.
         """
         bridge = await self._application_networks.ensure(release.application, release.slug)
         mounts = all_mounts(self._names, release.slug, release.settings, image)
@@ -68,5 +73,11 @@ class Prerequisites:
             await self._networks.ensure_volume(volume, {APPLICATION: release.application})
         owner = await self._maker.volume_user(image.user, volumes)
         async with self._networks.held(self._names, release.settings.networks):
-            await self._firewall.ensure()  # which knows the networks that exist
+            self._warn(await self._firewall.ensure())  # it knows the networks that exist
             yield Prepared(self._maker, self._application_networks, bridge, release.slug, owner)
+
+    def _warn(self, warning: str) -> None:
+        """Log a warning that the last call did not have: many containers have the same one."""
+        if warning and warning != self._last_warning:
+            _log.warning(warning)
+        self._last_warning = warning

@@ -10,6 +10,9 @@ from typing import Final
 _PLAIN_TARGET: Final = re.compile(r"[A-Za-z0-9./-]{1,100}")
 #: The lock of the proxy, which all applications of a server share.
 SERVER_LOCK: Final = "server"
+#: How the bridges of applications' networks begin, and that of builds, in all installations.
+APPLICATION_BRIDGES: Final = "awa"
+BUILD_BRIDGES: Final = "awb"
 #: The lock of address assignment; held only briefly.
 ADDRESS_LOCK: Final = "addresses"
 
@@ -73,7 +76,7 @@ class Names:
 
     @property
     def interfaces(self) -> str:
-        return f"awa{_digest(self.prefix, 6)}"
+        return f"{APPLICATION_BRIDGES}{_digest(self.prefix, 6)}"
 
     def slice_interface(self, index: int) -> str:
         """Return the bridge of the network with this slice of the addresses."""

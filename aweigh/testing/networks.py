@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aweigh.containers.application_firewall import ApplicationFirewall
 from aweigh.containers.application_networks import ApplicationNetworks
+from aweigh.containers.build_firewall import Firewall
 from aweigh.containers.networks import Networks
 from aweigh.containers.subnet import Bridge
 from aweigh.engine.container import Container
@@ -76,6 +77,22 @@ class FakeApplicationFirewall(ApplicationFirewall):
 
     async def ensure(self) -> str:
         return ""
+
+    async def remove(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeBuildFirewall(Firewall):
+    """A packet filter of builds that is always set; records which calls were made."""
+
+    calls: list[str] = field(default_factory=list)
+
+    async def ensure(self) -> None:
+        self.calls.append("ensure")
+
+    async def restore(self) -> None:
+        self.calls.append("restore")
 
     async def remove(self) -> None:
         pass

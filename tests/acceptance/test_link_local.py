@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from docker.models.containers import Container
 
 from aweigh.containers.application_firewall import ApplicationFirewall
+from aweigh.containers.build_firewall import Firewall, interface_of
+from aweigh.containers.iptables import Chain
 from aweigh.engine.naming import Names
 from examples.demo.image import PYTHON, make_image
 from tests.support.checkpoint import gateway_of
@@ -114,6 +117,25 @@ async def test_isolation_that_somebody_took_away_are_put_up_again(
 
     [container] = containers(engine, stack.prefix, name)
     assert await reached(container, beside.public, beside.link_local) == {beside.public}
+
+
+async def test_the_packet_filter_of_builds_is_restored_while_their_network_exists(
+    engine: docker.DockerClient, stack: Stack
+) -> None:
+    """As where the packet filter is reloaded in the middle of a build."""
+    interface = interface_of(Names(stack.prefix).build_network)
+    chains = Firewall(interface=interface).chains([])
+    options = {"com.docker.network.bridge.name": interface}
+    engine.networks.create(f"{stack.prefix}.building", driver="bridge", options=options)
+    assert not any(is_hooked(chain) for chain in chains)
+
+    await reconcile(stack)
+
+    assert all(is_hooked(chain) for chain in chains)
+
+
+def is_hooked(chain: Chain) -> bool:
+    return subprocess.run(chain.change("-C"), check=False, capture_output=True).returncode == 0
 
 
 async def test_settings_open_what_is_needed_and_close_private_networks(

@@ -20,7 +20,12 @@ from aweigh.servers.journal import Journal
 from aweigh.servers.running_step import Attempt, RunningStep
 from aweigh.testing.engine import FakeEngine
 from aweigh.testing.images import FakeImages
-from aweigh.testing.networks import FakeApplicationFirewall, FakeApplicationNetworks, FakeNetworks
+from aweigh.testing.networks import (
+    FakeApplicationFirewall,
+    FakeApplicationNetworks,
+    FakeBuildFirewall,
+    FakeNetworks,
+)
 from aweigh.testing.probe import FakeProbe
 from aweigh.testing.traefik import FakeTraefik
 from tests.support.installation import IMAGE, settings_of
@@ -81,6 +86,10 @@ class FakeParts(ServerParts):
     @cached_property
     def firewall(self) -> FakeApplicationFirewall:
         return FakeApplicationFirewall(names=self.installation.names)
+
+    @cached_property
+    def build_firewall(self) -> FakeBuildFirewall:
+        return FakeBuildFirewall(interface="awb0")
 
     def release(self, sequence: int, **settings: Any) -> Release:
         """A release of the application, which the API gives out from now on."""

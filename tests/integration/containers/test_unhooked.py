@@ -1,76 +1,68 @@
-"""Docker takes its chains out for a moment: nothing passes meanwhile."""
+"""Docker takes its chains out for a moment: nothing passes meanwhile that did not before.
 
+The matrix of who reaches whom is taken from namespaces (`tests/support/router.py`), not from an
+engine: there the moment lasts as long as the test wants.
+"""
+
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.router import PLACES, REDIRECTED
+
 ROOT = Path(__file__).parents[3]
 
-#: A router between a network of containers and a network with a service, in its own namespaces.
-ROUTER = """
-import subprocess, sys
-from pathlib import Path
-from aweigh.containers.application_firewall import ApplicationFirewall
-from aweigh.containers.build_firewall import Firewall
-from aweigh.containers.iptables import set_chains
-from aweigh.engine.naming import Names
-
-kind, address = sys.argv[1:]
-names = Names("aweigh")
-walls = Firewall(interface="awb0") if kind == "build" else ApplicationFirewall(names=names)
-interface = "awb0" if kind == "build" else names.slice_interface(1)
-
-def run(command):
-    subprocess.run(command.split(), check=True)
-
-def python(where, script):
-    return ["ip", "netns", "exec", where, sys.executable, "-c", script]
-
-def connect(place, link, here, there):
-    run(f"ip netns add {place}")
-    run(f"ip link add {link} type veth peer name eth0 netns {place}")
-    run(f"ip address add {here}/32 peer {there} dev {link}")
-    run(f"ip link set {link} up")
-    run(f"ip -n {place} address add {there}/32 peer {here} dev eth0")
-    run(f"ip -n {place} link set eth0 up")
-    run(f"ip -n {place} route add default via {here}")
-
-def is_reached():
-    knock = f"import socket; socket.create_connection(('{address}', 80), 2)"
-    return subprocess.run(python("inside", knock), stderr=subprocess.DEVNULL).returncode == 0
-
-run("mount -t tmpfs tmpfs /run")  # the names of these namespaces end with them
-Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-connect("inside", interface, "10.201.9.1", "10.201.9.2")
-link = names.slice_interface(2) if kind == "neighbour" else "out0"
-connect("outside", link, "192.0.2.1", address)
-run("iptables -N DOCKER-USER")  # and no jump to it
-serve = f"import socket; s = socket.create_server(('{address}', 80)); print(flush=True)\\n"
-serve += "while True: s.accept()"
-with subprocess.Popen(python("outside", serve), stdout=subprocess.PIPE) as server:
-    server.stdout.readline()
-    print("open", is_reached())
-    set_chains(lambda: walls.chains([]))
-    print("closed", is_reached())
-    server.kill()
-"""
+Reached = dict[str, dict[str, set[str]]]
+#: What is open to everybody.
+PUBLISHED = {"published port", "port of another container"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "address"),
-    [
-        ("build", "10.0.0.1"),
-        ("build", "169.254.169.254"),
-        ("application", "169.254.169.254"),
-        ("neighbour", "10.201.0.66"),
-    ],
-)
-def test_nothing_passes_while_no_chain_of_docker_is_used(kind: str, address: str) -> None:
+@pytest.fixture(scope="module")
+def reached() -> Reached:
+    """Whom each place reaches, by stage."""
     done = subprocess.run(
-        ["unshare", "--net", "--mount", sys.executable, "-c", ROUTER, kind, address],
+        ["unshare", "--net", "--mount", sys.executable, "-m", "tests.support.router"],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {
+        stage: {
+            source: {target for target, is_reached in targets.items() if is_reached}
+            for source, targets in sources.items()
+        }
+        for stage, sources in json.loads(done.stdout).items()
+    }
 
-    assert done.stdout.split("\n")[:2] == ["open True", "closed False"], done.stderr
+
+@pytest.mark.parametrize("source", ["application", "member", "build"])
+def test_everything_is_reached_before_there_are_rules(reached: Reached, source: str) -> None:
+    """Else the others prove nothing."""
+    assert reached["open"][source] == {*PLACES, "metadata"} - {source}
+
+
+def test_who_is_not_confined_reaches_every_place_also_in_that_moment(reached: Reached) -> None:
+    """So each place still answers, and this machine still forwards."""
+    targets = {*PLACES, *REDIRECTED, "metadata"}
+    from_outside = targets - {"internet", "metadata at an agent"}
+
+    assert reached["hooked"]["internet"] == reached["unhooked"]["internet"] == from_outside
+    assert reached["unhooked"]["default network"] == targets - {"default network"}
+
+
+@pytest.mark.parametrize("stage", ["hooked", "unhooked"])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("application", {"replica", "local network", "internet", *PUBLISHED}),
+        ("member", {"shared network", "local network", "internet", *PUBLISHED}),
+        ("build", {"internet"}),
+    ],
+)
+def test_what_is_reached_is_the_same_whether_or_not_dockers_chains_are_used(
+    reached: Reached, stage: str, source: str, expected: set[str]
+) -> None:
+    """No other application, no build, no other network of the engine, and no metadata service."""
+    assert reached[stage][source] == expected

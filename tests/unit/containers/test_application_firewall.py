@@ -5,9 +5,11 @@ import ipaddress
 import pytest
 
 from aweigh.containers.application_firewall import ApplicationFirewall
+from aweigh.containers.build_firewall import METADATA
 from aweigh.engine.naming import Names
 
 NAMES = Names("aweigh")
+SENT_TO = "-m conntrack --ctorigdst"
 
 
 def rules(
@@ -64,7 +66,7 @@ def test_what_a_setting_opens_is_let_through_before_anything_is_refused() -> Non
     opened = rules("-out", allowed=(ipaddress.IPv4Network("169.254.170.2/32"),), private_too=True)
 
     refusals = [number for number, rule in enumerate(opened) if "REJECT" in rule]
-    assert opened.index("-d 169.254.170.2/32 -j RETURN") < min(refusals)
+    assert opened.index(f"{SENT_TO} 169.254.170.2/32 -j RETURN") < min(refusals)
 
 
 async def test_it_is_said_what_is_open_where_there_are_no_isolation() -> None:
@@ -75,13 +77,59 @@ async def test_it_is_said_what_is_open_where_there_are_no_isolation() -> None:
     assert said.endswith(("the engine's networks are not on this machine", "does not run as root"))
 
 
-def test_each_bridge_carries_traffic_within_its_own_network_only() -> None:
-    firewall, bridges = ApplicationFirewall(names=NAMES), ["awa0000010001", "awa0000010002"]
-    [closed] = [one for one in firewall.chains([], bridges) if one.table == "security"]
+INTERFACES = ["awa0000010001", f"{NAMES.interfaces}0001", "br-0123456789ab", "br-lan", "docker0"]
 
-    assert closed.rules[:4] == (
-        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
-        "-i awa0000010001 -o awa0000010001 -j RETURN",
-        "-i awa0000010002 -o awa0000010002 -j RETURN",
-        f"-o {NAMES.interfaces}+ -j DROP",
+
+def closed(*, private_too: bool = False) -> tuple[str, ...]:
+    firewall = ApplicationFirewall(
+        names=NAMES, allowed=(ipaddress.IPv4Network("10.9.0.0/16"),), private_too=private_too
     )
+    chains = firewall.chains(["169.254.169.254"], INTERFACES)
+    [found] = [one for one in chains if one.table == "security"]
+    return found.rules
+
+
+def test_each_network_is_apart_from_all_others_before_anything_is_open() -> None:
+    """A bridge of the machine's local network is none of them."""
+    own = f"{NAMES.interfaces}0001"
+
+    assert closed()[:8] == (
+        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        f"-i {own} -o {own} -j RETURN",
+        "-o awa+ -m conntrack ! --ctstate DNAT -j DROP",
+        "-o awb+ -m conntrack ! --ctstate DNAT -j DROP",
+        "-o docker0 -m conntrack ! --ctstate DNAT -j DROP",
+        "-o docker_gwbridge -m conntrack ! --ctstate DNAT -j DROP",
+        "-o br-0123456789ab -m conntrack ! --ctstate DNAT -j DROP",
+        "-d 169.254.169.254 -p udp --dport 53 -j RETURN",
+    )
+
+
+@pytest.mark.parametrize("private_too", [False, True])
+def test_published_ports_are_open_and_redirected_metadata_is_not(private_too: bool) -> None:
+    rules = closed(private_too=private_too)
+    published = rules.index(f"-o {NAMES.interfaces}+ -m conntrack --ctstate DNAT -j RETURN")
+    private = [number for number, rule in enumerate(rules) if rule == "-d 10.0.0.0/8 -j DROP"]
+    metadata = [rules.index(f"-d {network} -j DROP") for network in METADATA]
+    redirected = [rules.index(f"{SENT_TO} {network} -j DROP") for network in METADATA]
+
+    assert max(metadata + redirected) < published
+    assert len(private) == private_too
+    assert all(published < number for number in private)
+
+
+def test_metadata_that_is_redirected_into_an_allowed_network_is_not_open() -> None:
+    rules = closed()
+
+    redirected = [rules.index(f"{SENT_TO} {network} -j DROP") for network in METADATA]
+    assert max(redirected) < rules.index("-d 10.9.0.0/16 -j RETURN")
+
+
+@pytest.mark.parametrize("name", ["-out", "-host", "-closed"])
+def test_an_allowed_metadata_service_is_open_also_where_an_agent_answers_for_it(name: str) -> None:
+    """As Amazon's agent for containers does, on this machine's loopback."""
+    told = rules(name, allowed=(ipaddress.IPv4Network("169.254.170.2/32"),))
+
+    opened = told.index(f"{SENT_TO} 169.254.170.2/32 -j RETURN")
+    [closed] = [n for n, rule in enumerate(told) if rule.startswith(f"{SENT_TO} 169.254.0.0/16")]
+    assert opened < closed

@@ -4,13 +4,13 @@ import ipaddress
 
 from inline_snapshot import snapshot
 
-from aweigh.containers.build_firewall import Firewall, interface_of
+from aweigh.containers.build_firewall import REFUSE, Firewall, interface_of
 
 
 def test_builds_reach_the_internet_and_name_servers_alone() -> None:
     wall = Firewall(interface="awb0", allowed=(ipaddress.ip_network("10.9.0.0/16"),))
 
-    chains = wall.chains(["10.0.0.2"])
+    chains = wall.chains(["10.0.0.2"], ["awb0", "br-0123456789ab", "br-lan"])
 
     assert [one.change("-C") for one in chains] == snapshot(
         [
@@ -42,38 +42,59 @@ def test_builds_reach_the_internet_and_name_servers_alone() -> None:
             ],
         ]
     )
-    assert [one.rules for one in chains] == snapshot(
+    rules = [tuple(rule.replace(REFUSE, "REFUSE") for rule in one.rules) for one in chains]
+    assert rules == snapshot(
         [
             (
                 "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
                 "-d 10.0.0.2 -p udp --dport 53 -j RETURN",
                 "-d 10.0.0.2 -p tcp --dport 53 -j RETURN",
+                "-m conntrack --ctorigdst 10.9.0.0/16 -j RETURN",
+                "-m conntrack --ctorigdst 169.254.0.0/16 REFUSE",
+                "-m conntrack --ctorigdst 100.100.100.200/32 REFUSE",
+                "-m conntrack --ctorigdst 192.0.0.192/32 REFUSE",
+                "-m conntrack --ctorigdst 168.63.129.16/32 REFUSE",
                 "-d 10.9.0.0/16 -j RETURN",
-                "-d 0.0.0.0/8 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 10.0.0.0/8 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 100.64.0.0/10 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 127.0.0.0/8 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 168.63.129.16/32 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 169.254.0.0/16 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 172.16.0.0/12 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 192.0.0.0/24 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 192.168.0.0/16 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 198.18.0.0/15 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 224.0.0.0/4 -j REJECT --reject-with icmp-admin-prohibited",
-                "-d 240.0.0.0/4 -j REJECT --reject-with icmp-admin-prohibited",
+                "-d 0.0.0.0/8 REFUSE",
+                "-d 10.0.0.0/8 REFUSE",
+                "-d 100.64.0.0/10 REFUSE",
+                "-d 127.0.0.0/8 REFUSE",
+                "-d 168.63.129.16/32 REFUSE",
+                "-d 169.254.0.0/16 REFUSE",
+                "-d 172.16.0.0/12 REFUSE",
+                "-d 192.0.0.0/24 REFUSE",
+                "-d 192.168.0.0/16 REFUSE",
+                "-d 198.18.0.0/15 REFUSE",
+                "-d 224.0.0.0/4 REFUSE",
+                "-d 240.0.0.0/4 REFUSE",
             ),
             (
                 "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
                 "-d 10.0.0.2 -p udp --dport 53 -j RETURN",
                 "-d 10.0.0.2 -p tcp --dport 53 -j RETURN",
+                "-m conntrack --ctorigdst 10.9.0.0/16 -j RETURN",
+                "-m conntrack --ctorigdst 169.254.0.0/16 REFUSE",
+                "-m conntrack --ctorigdst 100.100.100.200/32 REFUSE",
+                "-m conntrack --ctorigdst 192.0.0.192/32 REFUSE",
+                "-m conntrack --ctorigdst 168.63.129.16/32 REFUSE",
                 "-d 10.9.0.0/16 -j RETURN",
-                "-j REJECT --reject-with icmp-admin-prohibited",
+                "REFUSE",
             ),
             ("-j DROP",),
             (
                 "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+                "-o awa+ -j DROP",
+                "-o awb+ -j DROP",
+                "-o docker0 -j DROP",
+                "-o docker_gwbridge -j DROP",
+                "-o br-0123456789ab -j DROP",
                 "-d 10.0.0.2 -p udp --dport 53 -j RETURN",
                 "-d 10.0.0.2 -p tcp --dport 53 -j RETURN",
+                "-m conntrack --ctorigdst 10.9.0.0/16 -j RETURN",
+                "-m conntrack --ctorigdst 169.254.0.0/16 -j DROP",
+                "-m conntrack --ctorigdst 100.100.100.200/32 -j DROP",
+                "-m conntrack --ctorigdst 192.0.0.192/32 -j DROP",
+                "-m conntrack --ctorigdst 168.63.129.16/32 -j DROP",
                 "-d 10.9.0.0/16 -j RETURN",
                 "-d 0.0.0.0/8 -j DROP",
                 "-d 10.0.0.0/8 -j DROP",
@@ -90,6 +111,16 @@ def test_builds_reach_the_internet_and_name_servers_alone() -> None:
             ),
         ]
     )
+
+
+def test_the_networks_of_containers_are_closed_even_where_their_addresses_are_open() -> None:
+    """As where a mirror of packages is in the range that the engine takes its networks from."""
+    wall = Firewall(interface="awb0", allowed=(ipaddress.ip_network("0.0.0.0/0"),))
+    [closed] = [one for one in wall.chains([], ["br-0123456789ab"]) if one.table == "security"]
+
+    opened = closed.rules.index("-d 0.0.0.0/0 -j RETURN")
+    bridges = [rule.split()[1] for rule in closed.rules[:opened] if rule.startswith("-o ")]
+    assert bridges == ["awa+", "awb+", "docker0", "docker_gwbridge", "br-0123456789ab"]
 
 
 def test_a_bridges_name_is_one_that_the_kernel_takes() -> None:
