@@ -2,11 +2,13 @@
 
 `python -I tests/support/loopback_child.py PORT SECONDS SCANNING [ADDRESS...]`: so the hosts that
 apprise knows by heart lead to a receiver of the test. SECONDS and SCANNING are the child's limits.
-The addresses are 127.0.0.1 if none are given.
+The addresses are 127.0.0.1 if none are given; those after `then` are the next answer, and so on.
 """
 
 import socket
 import sys
+from collections.abc import Iterator
+from itertools import groupby, repeat
 from typing import Any
 
 from aweigh.notifications.senders import apprise_child, mail
@@ -14,12 +16,21 @@ from aweigh.notifications.senders import apprise_child, mail
 _resolve = socket.getaddrinfo
 
 
+def _answers(addresses: list[str]) -> Iterator[list[str]]:
+    for _, group in groupby(addresses or ["127.0.0.1"], key=lambda one: one == "then"):
+        if (answer := list(group)) != ["then"]:
+            yield answer
+    yield from repeat(answer)
+
+
+_next_answer = _answers(sys.argv[4:])
+
+
 def _to_loopback(host: Any, port: Any, *args: Any, **options: Any) -> Any:
-    port, _, _, *addresses = sys.argv[1:]
     return [
         found
-        for address in addresses or ["127.0.0.1"]
-        for found in _resolve(address, int(port), *args, **options)
+        for address in next(_next_answer)
+        for found in _resolve(address, int(sys.argv[1]), *args, **options)
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aweigh.core.private_target import PrivateTarget
 from aweigh.core.settings import Settings
 from aweigh.notifications.channel import Channel
 from aweigh.notifications.delivery import DeliveryFailed
@@ -147,6 +148,33 @@ async def test_connection_goes_to_the_address_that_was_checked() -> None:
 
         assert inside.connections == 0
     assert resolve.asked == 1
+
+
+@pytest.mark.parametrize("first", ["127.0.0.2", "192.0.2.1"])
+async def test_chat_whose_name_leads_inside_the_next_time_is_not_reached(
+    tls: ssl.SSLContext, first: str
+) -> None:
+    """The first answer may be reached, but nothing answers there."""
+    to = channel("gotify", url="https://push.test", token="AbCdEf.1234")
+    private = (PrivateTarget.parse("127.0.0.2"),)
+    async with receiver(tls=tls) as inside:
+        sender = people(inside.port, private, (first, "then", "127.0.0.1"), seconds=2)
+        for _ in range(2):
+            await failure(sender.send(to, notification()))
+
+        assert inside.connections == 0
+
+
+async def test_mail_whose_name_leads_inside_the_next_time_is_not_sent(tls: ssl.SSLContext) -> None:
+    fields = {"from": "a@example.com", "to": ["b@example.com"]}
+    to = channel("email", host="mail.test", port=587, **fields)
+    private = (PrivateTarget.parse("127.0.0.2"),)
+    async with mail_server(tls) as server:
+        sender = people(server.port, private, ("127.0.0.2", "then", "127.0.0.1"))
+        error = await failure(sender.send(to, notification()))
+
+        assert server.envelopes == []
+    assert error.receipt.status is None
 
 
 async def test_private_addresses_among_public_ones_are_skipped() -> None:
