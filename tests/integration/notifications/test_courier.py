@@ -97,6 +97,26 @@ async def test_every_attempt_sends_the_same_message(made: Round) -> None:
     assert first == second
 
 
+async def test_receiver_that_fails_for_an_hour_gets_the_message_then(made: Round) -> None:
+    passed, pauses = timedelta(), []
+    while passed < timedelta(hours=1):
+        made.senders.answers = [refused(500)]
+        pause = (await made.fail()).again_in
+        assert pause is not None
+        passed += pause
+        pauses.append(pause)
+        async with made.store.write() as tx:
+            row = await tx.session.get_one(DeliveryRow, made.delivery)
+            assert row.released_at is not None
+            row.released_at -= pause  # as if it had been waited for
+
+    assert await made.deliver() == f"Delivered by attempt {len(pauses) + 1}, answered 204."
+    assert pauses == sorted(pauses)
+    assert 8 <= len(pauses) <= 14  # neither a storm nor an hour too late
+    assert pauses[-1] <= timedelta(hours=1)
+    assert (await channel_row(made.store, made.channel)).failing_since is None
+
+
 async def test_final_answer_ends_the_delivery(made: Round) -> None:
     made.senders.answers = [refused(400, is_final=True)]
 
