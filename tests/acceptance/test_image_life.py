@@ -10,6 +10,7 @@ from tests.support.checkpoint import gateway_of
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.outside import containers, progress_in_temporal, step, swept, until
 from tests.support.ports import free_ports
+from tests.support.reconciling import reconcile
 from tests.support.registry import PASSWORD, USER
 from tests.support.resetting import reset_to
 from tests.support.world import LAYER, World
@@ -224,6 +225,35 @@ async def test_the_images_of_the_last_releases_stay_and_those_that_were_there_be
     assert left[deployed["tagged"]["image"]["id"]]["RepoTags"] == [f"{repository}:tagged"]
     by_digest = left[deployed["digest"]["image"]["id"]]
     assert f"{elsewhere}@{digests['digest']}" in by_digest["RepoDigests"]
+
+
+async def test_a_deleted_deployment_takes_its_image_along_unless_another_needs_it(
+    world: World,
+) -> None:
+    stack, tags = world.stack, ("v1", "v2", "v3")
+    digests = {tag: world.push("deleted", tag) for tag in tags}
+    source = {"type": "image", "image": f"{world.open.host}/deleted", "tag": "v1"}
+    app = await stack.create("deleted", source)
+    first, again, *_, live = [(await stack.deploy(app, tag)).json() for tag in ("v1", *tags)]
+    await swept(stack, live["id"])
+    mine = set(digests.values())
+
+    refused = await stack.call("DELETE", f"/v1/deployments/{live['id']}")
+    assert refused.status_code == 409, refused.text
+    assert (await stack.call("DELETE", f"/v1/deployments/{first['id']}")).status_code == 204
+    await reconcile(stack)
+    assert marked(world) & mine == mine
+
+    assert (await stack.call("DELETE", f"/v1/deployments/{again['id']}")).status_code == 204
+
+    async def removed() -> bool:
+        await reconcile(stack)
+        return marked(world) & mine == mine - {digests["v1"]}
+
+    await until(removed)
+    left = {image["Id"] for image in world.engine.api.images(all=True)}
+    assert first["image"]["id"] not in left
+    assert live["image"]["id"] in left
 
 
 def marked(world: World) -> set[str]:
