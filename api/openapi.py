@@ -20,7 +20,7 @@ _MEANINGS: Final[dict[int, str]] = {
     422: "A field, parameter or header is invalid",
     424: "The deployment did not end as requested; the problem contains it",
     429: "Too many calls from this address failed",
-    503: "The database does not answer, or the API is overloaded; try again",
+    503: "The database does not answer, the API is overloaded, or a check failed; try again",
 }
 _HOOK: Final = "/v1/events/{deploy_hook}"
 #: Parsed by hand, after the caller is authenticated.

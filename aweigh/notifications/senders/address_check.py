@@ -69,7 +69,7 @@ class AddressChecks:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                await process.communicate()  # unlike `wait`, it also reads what is left
 
 
 async def _exchange(process: asyncio.subprocess.Process, question: bytes) -> bytes:

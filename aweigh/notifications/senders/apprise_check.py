@@ -25,10 +25,10 @@ _LEFT_OUT: Final = re.compile(r"dropp|ignor|invalid", re.IGNORECASE)
 class _LeftOut(logging.Handler):
     """Hears of parts that apprise leaves out: it only warns of them."""
 
-    any = False
+    heard = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.any |= bool(_LEFT_OUT.search(record.getMessage()))
+        self.heard |= bool(_LEFT_OUT.search(record.getMessage()))
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def _answer(question: AddressQuestion) -> Acceptance:
         service = make()
     except NotAccepted as error:
         return Acceptance(refusal=str(error))
-    if left_out.any:
+    if left_out.heard:
         return Acceptance(refusal="apprise does not accept a part of the address")
     return Acceptance(receivers=_receivers(question["module"], service))
 

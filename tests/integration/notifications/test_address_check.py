@@ -14,7 +14,7 @@ from tests.support.outside import until
 ZULIP = f"zulip://bot@org/{'A1' * 16}/ops"
 
 
-def checks(script: str, *, seconds: float = 15) -> AddressChecks:
+def checks(script: str, *, seconds: float = 300) -> AddressChecks:
     return AddressChecks(["/bin/sh", "-c", script], seconds=seconds)
 
 
@@ -60,8 +60,8 @@ async def test_process_without_an_answer_is_a_failure_of_the_check(script: str) 
 async def test_process_that_hangs_is_killed(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
 
-    with pytest.raises(Unavailable, match="could not be checked within 1 seconds"):
-        await checks(f"echo $$ > {pid}; exec sleep 1000", seconds=1).check(ZULIP)
+    with pytest.raises(Unavailable, match="could not be checked within 5 seconds"):
+        await checks(f"echo $$ > {pid}; exec sleep 1000", seconds=5).check(ZULIP)
 
     assert not Path("/proc", pid.read_text().strip()).exists()
 
