@@ -245,6 +245,7 @@ def new_stack(directory: Path, **settings: str) -> Stack:
         **{key: value for key, value in os.environ.items() if not key.startswith("AWEIGH_")},
         # Without cached bytecode every process of a stack takes seconds to start.
         "PYTHONDONTWRITEBYTECODE": "",
+        "GOMAXPROCS": "1",  # of Temporal, which takes a fifth more time of processors with two
         "AWEIGH_DATA": str(data),
         "AWEIGH_STALLS_FILE": str(data / "stalls.jsonl"),
         "AWEIGH_KEEPS_PRIORITY": "yes",  # other stacks and tests run here, which do not give way

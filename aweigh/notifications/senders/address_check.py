@@ -1,10 +1,7 @@
 """Checks addresses of channels by apprise itself, in a child process."""
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -12,6 +9,7 @@ from typing import Final
 from aweigh.core.errors import Unavailable
 from aweigh.notifications.senders.apprise_schemas import MODULES
 from aweigh.notifications.senders.child_messages import Acceptance, AddressQuestion
+from aweigh.notifications.senders.child_process import ask
 
 _COMMAND: Final = (sys.executable, "-I", "-m", "aweigh.notifications.senders.apprise_check")
 #: With the wait for others' checks; one takes half a second of a processor.
@@ -38,48 +36,18 @@ class AddressChecks:
         question = AddressQuestion(module=module, url=url)
         try:
             async with asyncio.timeout(self._seconds), self._slots:
-                said = await self._ask(json.dumps(question).encode())
+                answer = await ask(
+                    self._command, json.dumps(question).encode(), most=_MOST_REPORTED
+                )
         except TimeoutError:
             raise Unavailable(
                 f"The address could not be checked within {self._seconds:g} seconds; nothing was "
                 "stored. Retry."
             ) from None
         try:
-            return Acceptance(**json.loads(said))
+            return Acceptance(**json.loads(answer.printed))
         except (ValueError, TypeError) as error:
             raise Unavailable(
                 "The address could not be checked: the process that asks apprise ended without an "
                 "answer; nothing was stored. Retry."
             ) from error
-
-    async def _ask(self, question: bytes) -> bytes:
-        """Run the program, and return the beginning of what it prints."""
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            env={"LANG": "C.UTF-8"},
-            cwd="/",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            return await _exchange(process, question)
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.communicate()  # unlike `wait`, it also reads what is left
-
-
-async def _exchange(process: asyncio.subprocess.Process, question: bytes) -> bytes:
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the process was started without pipes")
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(question)
-        await process.stdin.drain()
-    process.stdin.close()
-    try:
-        return await process.stdout.readexactly(_MOST_REPORTED)
-    except asyncio.IncompleteReadError as ended:
-        return ended.partial

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from aweigh.notifications.senders.child_messages import Order, Report
+from aweigh.notifications.senders.child_process import ask
 from aweigh.notifications.senders.places import Places
 
 _COMMAND: Final = (sys.executable, "-I", "-m", "aweigh.notifications.senders.apprise_child")
@@ -68,48 +68,20 @@ class Children:
             return report
 
     async def _run(self, order: Order) -> Report:
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            env={"LANG": "C.UTF-8"} | {key: os.environ[key] for key in _PASSED_ON
-                                       if key in os.environ},
-            cwd="/",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        passed_on = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
+        question = json.dumps(order).encode()
         try:
             async with asyncio.timeout(self._seconds):
-                said = await _exchange(process, json.dumps(order).encode())
+                answer = await ask(
+                    self._command, question, most=_MOST_REPORTED, environment=passed_on
+                )
         except TimeoutError:
             raise ChildFailed(
                 f"The process that sends the message took more than {self._seconds:g} seconds."
             ) from None
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.communicate()  # `wait` would wait for ever while its output is unread
         try:
-            return Report(**json.loads(said))
+            return Report(**json.loads(answer.printed))
         except (ValueError, TypeError) as error:
             raise ChildFailed(
-                f"The process that sends the message ended with code {process.returncode}."
+                f"The process that sends the message ended with code {answer.code}."
             ) from error
-
-
-async def _exchange(process: asyncio.subprocess.Process, order: bytes) -> bytes:
-    """Pass the order, and return the child's output, or the beginning of too much of it."""
-    stdin, stdout = process.stdin, process.stdout
-    if stdin is None or stdout is None:
-        raise ValueError("the process was started without pipes")
-    with contextlib.suppress(ConnectionError):  # it may end without reading
-        stdin.write(order)
-        await stdin.drain()
-    stdin.close()
-    said = bytearray()
-    while chunk := await stdout.read(_MOST_REPORTED + 1 - len(said)):
-        said += chunk
-    if len(said) <= _MOST_REPORTED:
-        await process.wait()
-    return bytes(said)
