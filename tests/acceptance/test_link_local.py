@@ -17,10 +17,11 @@ from aweigh.containers.build_firewall import Firewall, interface_of
 from aweigh.containers.iptables import Chain
 from aweigh.engine.naming import Names
 from examples.demo.image import PYTHON, make_image
-from tests.support.checkpoint import gateway_of
+from tests.support.checkpoint import default_bridge_address, gateway_of
 from tests.support.images import temporary_repository
 from tests.support.link_local import PORT, Neighbour, neighbour
 from tests.support.outside import containers, step
+from tests.support.ports import free_ports
 from tests.support.programs import releases_with
 from tests.support.reconciling import reconcile
 from tests.support.second_server import second_server
@@ -53,12 +54,12 @@ def beside() -> Iterator[Neighbour]:
         yield known
 
 
-def knock(*addresses: str) -> str:
-    return KNOCK.format(places=[(address, PORT) for address in addresses])
+def knock(*addresses: str, port: int = PORT) -> str:
+    return KNOCK.format(places=[(address, port) for address in addresses])
 
 
-async def reached(container: Container, *addresses: str) -> set[str]:
-    command = [PYTHON, "-c", knock(*addresses)]
+async def reached(container: Container, *addresses: str, port: int = PORT) -> set[str]:
+    command = [PYTHON, "-c", knock(*addresses, port=port)]
     ended = await asyncio.to_thread(container.exec_run, command)
     assert isinstance(ended.output, bytes)
     lines = [line.split() for line in ended.output.decode().splitlines()]
@@ -117,6 +118,21 @@ async def test_isolation_that_somebody_took_away_are_put_up_again(
 
     [container] = containers(engine, stack.prefix, name)
     assert await reached(container, beside.public, beside.link_local) == {beside.public}
+
+
+async def test_applications_reach_ports_that_others_publish_but_not_their_networks(
+    engine: docker.DockerClient, stack: Stack, repository: str
+) -> None:
+    [port], here = free_ports(1), default_bridge_address(engine)
+    await deployed(stack, repository, "publisher", ports=[{"host": port, "container": PORT}])
+    await deployed(stack, repository, "visitor")
+    [publisher] = containers(engine, stack.prefix, "publisher")
+    [visitor] = containers(engine, stack.prefix, "visitor")
+    [network] = publisher.attrs["NetworkSettings"]["Networks"].values()
+
+    assert await reached(publisher, network["IPAddress"]) == {network["IPAddress"]}
+    assert await reached(visitor, network["IPAddress"]) == set()
+    assert await reached(visitor, here, port=port) == {here}
 
 
 async def test_the_packet_filter_of_builds_is_restored_while_their_network_exists(

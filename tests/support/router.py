@@ -45,13 +45,14 @@ PLACES: Final = {
     "internet": ("wan0", "203.0.113.2"),
 }
 #: Open by settings, as for a mirror of packages. Networks of containers are in these ranges too.
-ALLOWED: Final = (ipaddress.IPv4Network("10.0.0.0/8"), ipaddress.IPv4Network("172.16.0.0/12"))
+ALLOWED: Final = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "169.254.170.2")))
 WAN: Final = "203.0.113.1"
 METADATA: Final = "169.254.169.254"
 #: A redirection, as Docker makes for published ports and cloud agents for metadata.
 REDIRECTED: Final = {
     "published port": (WAN, "other application"),
     "port of another container": ("192.168.9.1", "compose network"),
+    "allowed metadata at an agent": ("169.254.170.2", "internet"),
     "metadata at an agent": ("169.254.170.23", "internet"),
     "metadata at an application": ("169.254.170.24", "other application"),
     "metadata on the local network": ("169.254.170.25", "local network"),
@@ -121,7 +122,11 @@ def _build() -> None:
 
 
 def _docker() -> None:
-    """Set rules as Docker does: redirections, DOCKER-USER, and networks apart from each other."""
+    """Set rules as Docker does: redirections, DOCKER-USER, and networks apart from each other.
+
+    What is redirected passes, as by a rule of an administrator. By default, Docker's own proxy
+    takes what containers send to published ports, so that none of it is forwarded.
+    """
     redirections = [
         f"-A PREROUTING -d {address} -p tcp --dport {PORT} -j DNAT --to {PLACES[place][1]}"
         for address, place in REDIRECTED.values()

@@ -15,9 +15,10 @@ from tests.support.router import PLACES, REDIRECTED
 
 ROOT = Path(__file__).parents[3]
 
+ALLOWED = "allowed metadata at an agent"
 Reached = dict[str, dict[str, set[str]]]
-#: What is open to everybody.
-PUBLISHED = {"published port", "port of another container"}
+#: What is open to all applications.
+OPEN = {"internet", "local network", "published port", "port of another container", ALLOWED}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_everything_is_reached_before_there_are_rules(reached: Reached, source: 
 def test_who_is_not_confined_reaches_every_place_also_in_that_moment(reached: Reached) -> None:
     """So each place still answers, and this machine still forwards."""
     targets = {*PLACES, *REDIRECTED, "metadata"}
-    from_outside = targets - {"internet", "metadata at an agent"}
+    from_outside = targets - {"internet", "metadata at an agent", ALLOWED}
 
     assert reached["hooked"]["internet"] == reached["unhooked"]["internet"] == from_outside
     assert reached["unhooked"]["default network"] == targets - {"default network"}
@@ -56,9 +57,9 @@ def test_who_is_not_confined_reaches_every_place_also_in_that_moment(reached: Re
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("application", {"replica", "local network", "internet", *PUBLISHED}),
-        ("member", {"shared network", "local network", "internet", *PUBLISHED}),
-        ("build", {"internet"}),
+        ("application", {"replica", *OPEN}),
+        ("member", {"shared network", *OPEN}),
+        ("build", {"internet", ALLOWED}),
     ],
 )
 def test_what_is_reached_is_the_same_whether_or_not_dockers_chains_are_used(
