@@ -2,11 +2,15 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from aweigh.core.settings import Settings
 from aweigh.notifications.senders.senders import Senders
+from aweigh.store.database import Store
+from tests.support.attempts import Round, round_of
+from tests.support.installation import Databases, open_store
 from tests.support.notifying import HOSTS, server_tls
 from tests.support.tls import Certificates, certificates
 
@@ -37,3 +41,21 @@ async def strict() -> AsyncIterator[Senders]:
     made = Senders(Settings())
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> str:
+    databases = Databases(tmp_path)
+    await databases.prepare()
+    return databases.new()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    async with open_store(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def made(store: Store) -> Round:
+    return await round_of(store)
