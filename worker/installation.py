@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aweigh.core.errors import StartupError
 from aweigh.core.settings import Settings
+from aweigh.core.threads import in_thread
 from aweigh.secrets.vault import create_keys, load_vault
 from aweigh.store import servers, tokens
 from aweigh.store.database import Store, Transaction
@@ -21,17 +22,9 @@ async def install(settings: Settings) -> None:
     Raises:
         StartupError: the database cannot be used, or it exists without its keys.
     """
-    make_private(settings.data)
-    make_private(settings.tokens)
-    keys = keys_file(settings)
-    if not keys.exists():
-        if (settings.data / "aweigh.db").exists():
-            raise StartupError(
-                f"{keys} is missing, but the database needs it; restore it from a backup"
-            )
-        create_keys(keys)
+    await in_thread(lambda: _ensure_files(settings))
     await migrate(settings.database)
-    store = Store(settings.database, load_vault(keys))
+    store = Store(settings.database, load_vault(keys_file(settings)))
     async with store.write() as tx:
         if await tx.session.get(MetaRow, "instance") is None:
             tx.session.add(MetaRow(key="instance", value=secrets.token_hex(8)))
@@ -44,7 +37,21 @@ async def install(settings: Settings) -> None:
     await store.close()
 
 
+def _ensure_files(settings: Settings) -> None:
+    """Create directories and keys; on a busy disk, this takes seconds."""
+    make_private(settings.data)
+    make_private(settings.tokens)
+    keys = keys_file(settings)
+    if not keys.exists():
+        if (settings.data / "aweigh.db").exists():
+            raise StartupError(
+                f"{keys} is missing, but the database needs it; restore it from a backup"
+            )
+        create_keys(keys)
+
+
 async def _ensure_token(tx: Transaction, path: Path, bearer: Bearer) -> None:
     if path.exists() and await tokens.authenticate(tx, path.read_text().strip()):
         return
-    write_secret(path, await tokens.issue(tx, bearer))
+    issued = await tokens.issue(tx, bearer)
+    await in_thread(lambda: write_secret(path, issued))

@@ -55,7 +55,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    identity, booted = identity_of(settings), boot_id()
+    identity, booted = await in_thread(lambda: identity_of(settings)), boot_id()
     await in_thread(trusted)
     api = Api(settings.api_base, read_secret(settings.token_file), identity, booted)
     mask_logs(api.secrets.all)
@@ -64,7 +64,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     instance = (await api.inventory()).instance
     facts = await unless_stopped(_ask_engine(settings, instance, identity), stop)
     parts = ServerParts(settings, instance, identity, facts)
-    parts.prepare()
+    await in_thread(parts.prepare)
     wiring = ServerWiring(parts, api)
     poller = BranchPoller(api, parts.targets, settings.server_data / "branch-polls")
     client = await unless_stopped(connect_patiently(settings), stop)
@@ -76,7 +76,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         in_background(_follow_the_engine(parts, wiring, api)),
         in_background(poller.run(settings.branch_poll_seconds)),
     ):
-        (settings.server_data / "serving").write_text(str(os.getpid()))
+        serving = settings.server_data / "serving"
+        await in_thread(lambda: serving.write_text(str(os.getpid())))
         _log.info("serving", server=settings.server, instance=instance)
         await stop.wait()
 

@@ -106,8 +106,8 @@ class Stack:
         Raises:
             StartupError: a child cannot start; contains its name and reason.
         """
-        make_private(self._settings.data)
-        make_private(self._settings.data / "logs")
+        for directory in (self._settings.data, self._settings.data / "logs"):
+            await in_thread(partial(make_private, directory))
         with hold(self._settings.data) as lock:
             lock.write(str(os.getpid()))
             lock.flush()
